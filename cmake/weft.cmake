@@ -1,0 +1,86 @@
+# What every weft target is built with, in one place.
+find_package(Protobuf REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(fmt REQUIRED)
+find_package(OpenMP REQUIRED)
+if(BUILD_TESTING)
+  find_package(GTest REQUIRED)
+endif()
+
+add_library(weft_options INTERFACE)
+target_compile_features(weft_options INTERFACE cxx_std_20)
+target_include_directories(weft_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_link_libraries(weft_options INTERFACE tl::expected fmt::fmt OpenMP::OpenMP_CXX)
+target_compile_options(weft_options INTERFACE
+  -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror
+  -Wno-restrict       # g++ 12 false alarm on "text" + std::string (GCC PR 105329)
+  -ffp-contract=off)  # same bits on every CPU: no fused multiply-add
+
+# weft_module(NAME files... PROTOS schema... EMBED data... TESTS files... LINKS modules...
+# LIBS libraries...): library weft_NAME from the files, test program NAME_test from tests/NAME/.
+# A schema's messages are reached as "NAME/schema.pb.h". Data files are compiled in and reached
+# through "NAME/embedded.h" as Embedded<Name>Files(). Files are listed, never globbed.
+function(weft_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PROTOS;EMBED;TESTS;LINKS;LIBS")
+  list(TRANSFORM arg_LINKS PREPEND weft_)
+  list(TRANSFORM arg_TESTS PREPEND ${PROJECT_SOURCE_DIR}/tests/${name}/)
+  set(sources ${arg_UNPARSED_ARGUMENTS})
+  if(arg_PROTOS)
+    weft_protos(${name} schema ${arg_PROTOS})
+    list(APPEND arg_LIBS weft_${name}_schema)
+  endif()
+  if(arg_EMBED)
+    weft_embed(${name} embedded ${arg_EMBED})
+    list(APPEND sources ${embedded})
+  endif()
+  add_library(weft_${name} STATIC ${sources})
+  target_link_libraries(weft_${name} PUBLIC weft_options ${arg_LINKS} ${arg_LIBS})
+  if(arg_EMBED)
+    target_include_directories(weft_${name} PUBLIC ${PROJECT_BINARY_DIR}/generated)
+  endif()
+  if(arg_TESTS AND BUILD_TESTING)
+    add_executable(${name}_test ${arg_TESTS})
+    target_precompile_headers(${name}_test PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+    target_compile_definitions(${name}_test PRIVATE WEFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_link_libraries(${name}_test PRIVATE weft_${name} GTest::gmock_main)
+    add_test(NAME ${name} COMMAND ${name}_test)
+  endif()
+endfunction()
+
+# Generated code is a library of its own, without our warnings: we do not own its style.
+function(weft_protos name result)
+  set(out ${PROJECT_BINARY_DIR}/generated)
+  set(generated)
+  foreach(proto IN LISTS ARGN)
+    string(REGEX REPLACE "\\.proto$" "" stem ${proto})
+    set(stem ${name}/${stem})
+    add_custom_command(
+      OUTPUT ${out}/${stem}.pb.cc ${out}/${stem}.pb.h
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${out}
+      COMMAND protobuf::protoc -I ${PROJECT_SOURCE_DIR} --cpp_out=${out} ${stem}.proto
+      DEPENDS ${PROJECT_SOURCE_DIR}/${stem}.proto
+      COMMENT "schema ${stem}.proto")
+    list(APPEND generated ${out}/${stem}.pb.cc)
+  endforeach()
+  add_library(weft_${name}_schema STATIC ${generated})
+  target_compile_features(weft_${name}_schema PUBLIC cxx_std_20)
+  target_include_directories(weft_${name}_schema SYSTEM PUBLIC ${out})
+  target_link_libraries(weft_${name}_schema PUBLIC protobuf::libprotobuf)
+  set(depends ${WEFT_SCHEMA_LIBRARIES})  # the schemas of modules above this one
+  target_link_libraries(weft_${name}_schema PUBLIC ${depends})
+  set(WEFT_SCHEMA_LIBRARIES ${WEFT_SCHEMA_LIBRARIES} weft_${name}_schema CACHE INTERNAL "")
+endfunction()
+
+# Data files become string constants, in the order listed.
+function(weft_embed name result)
+  set(out ${PROJECT_BINARY_DIR}/generated/${name}/embedded)
+  set(files ${ARGN})
+  list(TRANSFORM files PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  add_custom_command(
+    OUTPUT ${out}.cc ${out}.h
+    COMMAND ${CMAKE_COMMAND} -DNAME=${name} -DOUT=${out} -DROOT=${PROJECT_SOURCE_DIR}
+            "-DFILES=${files}" -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${files} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    COMMENT "data of ${name}" VERBATIM)
+  set(${result} ${out}.cc ${out}.h PARENT_SCOPE)
+endfunction()
