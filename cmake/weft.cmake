@@ -7,6 +7,8 @@ if(BUILD_TESTING)
   find_package(GTest REQUIRED)
 endif()
 
+set(WEFT_SCHEMA_LIBRARIES "" CACHE INTERNAL "schemas declared so far, top layer first")
+
 add_library(weft_options INTERFACE)
 target_compile_features(weft_options INTERFACE cxx_std_20)
 target_include_directories(weft_options INTERFACE ${PROJECT_SOURCE_DIR})
