@@ -1,0 +1,132 @@
+// A RunReport: everything one scenario's run has to say, for report/ to show.
+//
+// Values only, no pointers into the run: names instead of ids, quantities instead
+// of numbers. The JSON of design and docs/formats/result.md is this struct key by
+// key. Figures that depend on a hash or a draw are Intervals over the seeds.
+//
+// Units    as the types say; rates of collectives are bytes a second (algbw, busbw
+//          as nccl-tests defines them [NCT]).
+// Errors   none: what went wrong with the input never gets this far.
+// Repeats  all but `run` is the same for any number of threads.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+
+namespace weft {
+
+// Over seeds: median and the 5th and 95th percentile, linear interpolation
+// between ranks. One seed: all three are equal.
+template <typename T>
+struct Interval {
+  T median{}, p5{}, p95{};
+  bool operator==(const Interval&) const = default;
+};
+
+// Percentiles of `values`, ranks interpolated linearly: p at position p·(n − 1).
+// Requires: `values` is not empty.
+Interval<double> IntervalOf(std::vector<double> values);
+
+// A rate in bytes a second; GB/s in nccl-tests' sense is 1e9 of them.
+struct ByteRate {
+  double bytes_per_second = 0;
+  bool operator==(const ByteRate&) const = default;
+};
+
+struct CollectiveReport {
+  std::string op, algorithm;
+  std::optional<std::string> protocol;  // none: the model does not choose one
+  int channels = 0, ranks = 0, groups = 1;
+  Bytes bytes;
+  // Seconds in double: percentiles of whole picoseconds need not be whole.
+  Interval<double> time_s;                           // its slowest rail or group
+  std::optional<Interval<double>> time_mean_rail_s;  // mean over rails or groups
+  Interval<double> algbw_bytes_per_s, busbw_bytes_per_s;
+  std::optional<Interval<double>>
+      busbw_mean_rail_bytes_per_s;  // mean over rails of their own busbw
+  std::string bottleneck;  // a link's name in the seed of the lower-median makespan; empty: none
+  std::string status = "done";
+  SourcePos pos;
+};
+
+struct TrafficReport {
+  std::string pattern;
+  std::int64_t flows = 0, completed = 0;
+  Bytes bytes;                                           // of one flow
+  Interval<double> flow_time_s_median, flow_time_s_p99;  // over the flows of a seed
+  Interval<double> goodput_bytes_per_s;                  // all bytes over the makespan
+};
+
+struct LinkReport {
+  std::string from, to;
+  double utilisation = 0;  // of the effective capacity, over the makespan
+  Bytes bytes;
+  std::string why;                 // hash collision, oversubscription, fault, …, in words
+  std::vector<std::string> users;  // the QPs by name, the first few
+  std::int64_t user_count = 0;
+};
+
+struct PortReport {
+  // Of NICs with two ports or more that received traffic: share of the bytes on
+  // the busiest port, and how many NICs had three times as much on one as on another.
+  Interval<double> hot_share, share_3to1;
+};
+
+struct LinksReport {
+  std::uint64_t seed = 0;  // the one with the lower-median makespan
+  std::vector<LinkReport> hottest;
+  std::optional<PortReport> ports;
+  std::int64_t pfc_risk = 0;
+};
+
+struct FaultReport {
+  std::string element, state;
+  double at_s = 0;
+  std::int64_t crossing = 0, rerouted = 0, moved = 0, stalled = 0, failed = 0;
+  SourcePos pos;
+};
+
+// How long everything took, by coupling, when both were asked for.
+struct CouplingReport {
+  Interval<double> loose_s, tight_s;
+};
+
+struct ErrorBand {
+  std::optional<double> low, high;  // relative
+  std::string basis = "none";       // held-out | published | none
+};
+
+struct RunStats {
+  double wall_s = 0, sim_s = 0;  // sim_s: engine time with paths bound, all seeds
+  std::uint64_t events = 0;
+  int threads = 1;
+  std::int64_t peak_rss_bytes = 0;
+};
+
+struct RunReport {
+  std::string scenario, engine;
+  std::int64_t seeds = 1;
+  bool partial = false;
+  Interval<double> makespan_s;
+  std::vector<double> makespan_by_seed_s;                 // [seeds], for paired comparison
+  std::vector<std::vector<double>> collective_by_seed_s;  // [collectives][seeds]
+  std::vector<std::vector<double>>
+      collective_mean_by_seed_s;  // [collectives][seeds], mean over rails
+  std::vector<CollectiveReport> collectives;
+  std::vector<TrafficReport> traffic;
+  std::optional<CouplingReport> coupling;
+  LinksReport links;
+  ErrorBand error;
+  std::vector<FaultReport> faults;
+  std::vector<std::string> missing_terms;  // what the model lacks here: printed, never zero
+  std::vector<Error> warnings;
+  std::vector<std::string> unmet;  // requirements missed: exit status 1
+  RunStats run;
+};
+
+}  // namespace weft

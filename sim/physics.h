@@ -1,0 +1,43 @@
+// The network's constants and the policy for faults: one set for every engine.
+//
+// A link's capacity is its line rate times its class's efficiency; latency is
+// charged first and holds no bandwidth. Each default has its source in
+// sim/physics.proto, where a user reads it with `weft explain physics`.
+#pragma once
+
+#include <array>
+
+#include "base/units.h"
+#include "topology/fabric.h"
+
+namespace weft {
+
+enum class Coupling : std::uint8_t { kAuto, kTight, kLoose };
+
+struct Physics {
+  std::array<double, kLinkClassCount> efficiency{1, 1, 1};  // by LinkClass, in (0, 1]
+  std::array<SimDuration, kLinkClassCount> step{};  // a step of an edge, by its slowest class
+  SimDuration launch{};                             // once an operation
+  BitRate channel_cap;                              // zero: none
+  Bytes mtu;                                        // store-and-forward at each hop
+  Coupling coupling = Coupling::kAuto;
+};
+
+// What a link can carry now; `share` from LinkState.
+inline BitRate Capacity(const Link& link, const Physics& physics, double share = 1) {
+  return link.rate * (physics.efficiency[static_cast<std::size_t>(link.link_class)] * share);
+}
+
+// Who detects a fault and who acts. A QP whose path is gone stops at once; after
+// `detect` the network has converged and gives it another path if its port still
+// has one; in isolated planes it has none, and the sender moves the QP to another
+// of its ports `move` later, if `qps` says so. A QP without a path waits; it goes
+// on where it stopped when its path is back, and fails its operation after
+// `retry_timeout`. Moved traffic returns at repair.
+struct FaultPolicy {
+  enum class Qps : std::uint8_t { kMove, kStay };
+  SimDuration detect{}, move{}, retry_timeout{};
+  Qps qps = Qps::kMove;
+};
+
+}  // namespace weft

@@ -1,0 +1,108 @@
+// Paths through a fabric, as its switches would choose them.
+//
+// Every switch forwards to a next hop on a shortest path to the destination's
+// NIC, chosen by "hash mod n" over its candidates sorted by (neighbour id, link
+// number); the hash is a strong mix of the flow's 5-tuple and the switch's own
+// seed. Two QPs of one NIC pair differ in their UDP source port alone. Planes
+// are isolated where the fabric is: a QP that leaves by port 1 stays in plane 1.
+//
+// From a GPU, the path leaves by the NIC on the destination's rail: NVLink to
+// that rail's GPU where the source is another (NCCL's PXN [NCCL 2.28.9
+// src/graph/paths.cc]), or the GPU's own NIC where the host has no NVSwitch or
+// no NIC of that number. Inside a host the path is the NVSwitch. Traffic inside
+// a segment turns at its ToR, since that is shortest.
+//
+// Shapes   A attachment groups (NICs cabled to the same set of switches), S
+//          switches: one row of next hops for each (switch, group), rows that
+//          are equal stored once.
+// Errors   none: a pair without a path is data (Path returns false).
+// Cost     building O(A·(S + links)); Path O(hops) while all links are up, and
+//          O(links) where some are down: the distances are then found anew.
+// Repeats  pure: same key, seed and state, same path, on every thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "topology/fabric.h"
+
+namespace weft {
+
+enum class HashSeed : std::uint64_t {};
+
+enum class SeedScope : std::uint8_t { kSwitch, kTier, kSame };  // who shares a hash seed
+enum class HostPortRule : std::uint8_t { kByQp, kHash };
+enum class UdpPortRule : std::uint8_t { kRandom, kSequential };
+
+struct RoutingPolicy {
+  SeedScope seed_scope = SeedScope::kSwitch;
+  HostPortRule host_port = HostPortRule::kByQp;
+  UdpPortRule udp_port = UdpPortRule::kRandom;
+};
+
+struct FlowKey {
+  VertexId src = kNoVertex, dst = kNoVertex;  // GPUs or NICs; inside a host also its NVSwitch
+  std::uint8_t host_port = 0;                 // of the source NIC
+  std::uint16_t entropy = 0;                  // UDP source port
+  std::uint8_t traffic_class = 0;
+};
+
+// Every shortest path of a pair, one after the other.
+struct PathSet {
+  std::vector<LinkId> hop;
+  std::vector<std::uint32_t> first_hop{0};  // [paths + 1]
+  std::size_t path_count() const { return first_hop.size() - 1; }
+};
+
+class Router {
+ public:
+  // Requires: `fabric` outlives the router.
+  Router(const Fabric& fabric, RoutingPolicy policy);
+
+  const Fabric& fabric() const { return *fabric_; }
+  const RoutingPolicy& policy() const { return policy_; }
+
+  // The links from `key.src` to `key.dst` replace what `path` held; false, and
+  // an empty path, where the surviving links do not connect them by that host
+  // port. With links down a switch hashes over what is left of its next hops.
+  bool Path(const FlowKey& key, HashSeed seed, const LinkState& state,
+            std::vector<LinkId>& path) const;
+
+  // All shortest paths by any port, at most `limit` of them in next-hop order:
+  // for engines that spray or adapt.
+  PathSet Candidates(VertexId src, VertexId dst, const LinkState& state,
+                     std::uint32_t limit = 256) const;
+
+  // The NIC by which traffic from `src` to `dst` leaves; kNoVertex inside a host.
+  VertexId SourceNic(VertexId src, VertexId dst) const;
+
+  // The host port of a QP: by its number among the QPs of its NIC, or by hash of
+  // the 5-tuple under the host's own seed, as the policy says.
+  std::uint8_t HostPort(const FlowKey& key, HashSeed seed, std::uint32_t qp_of_nic) const;
+
+  // The UDP source port of QP `qp_of_nic` of a NIC. Random: drawn from (seed,
+  // NIC, number). Sequential: 49152 + number, as a driver that counts would.
+  std::uint16_t UdpPort(VertexId nic, HashSeed seed, std::uint32_t qp_of_nic) const;
+
+ private:
+  struct NextHops {
+    std::uint32_t first = 0, count = 0;  // in hop_
+  };
+  struct Walk;  // distances to one destination under faults; in router.cc
+
+  NextHops HopsAt(VertexId at, std::uint32_t group) const;
+  std::uint64_t SwitchSeed(VertexId at, HashSeed seed) const;
+  bool NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic, HashSeed seed,
+                   const LinkState& state, std::vector<LinkId>& path) const;
+
+  const Fabric* fabric_;
+  RoutingPolicy policy_;
+  std::vector<std::uint32_t> group_of_;    // [V]; NICs alone have one
+  std::vector<std::uint32_t> switch_row_;  // [V]; switches alone
+  std::vector<std::uint32_t> row_;         // [S·A] -> row in rows_
+  std::vector<NextHops> rows_;             // distinct next-hop sets
+  std::vector<LinkId> hop_;
+  std::uint32_t group_count_ = 0;
+};
+
+}  // namespace weft
