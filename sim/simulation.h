@@ -113,6 +113,9 @@ class Simulation {
   // Cost O(all hops): for reports, not for loops.
   virtual std::vector<LinkUser> UsersOf(LinkId link) const = 0;
 
+  // How many QPs' paths (as bound at the start) cross each link. [L]
+  virtual std::vector<std::uint32_t> QpsByLink() const = 0;
+
   // Ends what `job` has running or waiting, as kCancelled.
   virtual void Cancel(JobId job) = 0;
 
