@@ -101,6 +101,14 @@ struct ErrorBand {
   std::string basis = "none";       // held-out | published | none
 };
 
+// A published figure beside ours; nothing is fitted to it.
+struct PublishedRow {
+  std::string figure, source, note;
+  double published = 0;                  // busbw in bytes a second, else a ratio
+  std::optional<Interval<double>> ours;  // none: this run does not yield the figure
+  std::optional<double> deviation;       // median over published, less 1
+};
+
 struct RunStats {
   double wall_s = 0, sim_s = 0;  // sim_s: engine time with paths bound, all seeds
   std::uint64_t events = 0;
@@ -123,6 +131,7 @@ struct RunReport {
   LinksReport links;
   ErrorBand error;
   std::vector<FaultReport> faults;
+  std::vector<PublishedRow> published;
   std::vector<std::string> missing_terms;  // what the model lacks here: printed, never zero
   std::vector<Error> warnings;
   std::vector<std::string> unmet;  // requirements missed: exit status 1

@@ -1,0 +1,41 @@
+// The program weft: its subcommands and exit statuses.
+//
+// Parsing only fills arguments and chooses a Command; the streams are passed in,
+// so that golden tests and unit tests run it in process.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace weft::cli {
+
+enum ExitCode : int {
+  kOk = 0,            // a time limit that was reached, too: the result is marked partial
+  kUnmet = 1,         // done, but a stated requirement is not met
+  kBadInput = 2,      // with file:line:col
+  kDefect = 3,        // of weft
+  kInterrupted = 130  // Ctrl-C; the partial result is written
+};
+
+using Command = std::function<int(std::ostream& out, std::ostream& err)>;
+
+// One line a subcommand; the list is in app.cc.
+void AddSimulate(CLI::App& app, Command& chosen);
+void AddCompare(CLI::App& app, Command& chosen);
+void AddTopology(CLI::App& app, Command& chosen);
+void AddPresets(CLI::App& app, Command& chosen);
+void AddNew(CLI::App& app, Command& chosen);
+void AddExplain(CLI::App& app, Command& chosen);
+void AddDoctor(CLI::App& app, Command& chosen);
+void AddDocs(CLI::App& app, Command& chosen);
+
+// The whole command line tree; `chosen` is set by a parse.
+void BuildApp(CLI::App& app, Command& chosen);
+
+// Parses `args` (without the program's name) and runs what they ask for.
+int RunApp(std::vector<std::string> args, std::ostream& out, std::ostream& err);
+
+}  // namespace weft::cli

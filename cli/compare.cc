@@ -1,0 +1,138 @@
+#include "scenario/compare.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <ostream>
+
+#include "cli/app.h"
+#include "cli/output.h"
+#include "cli/run_options.h"
+#include "report/text.h"
+#include "scenario/prepare.h"
+
+namespace weft::cli {
+namespace {
+
+struct Args {
+  std::vector<std::string> paths, varies;
+  RunOptions options;
+};
+
+// One case: a file with some values laid over it.
+struct Variant {
+  std::string path, label;
+  std::vector<std::string> sets;
+};
+
+// Splits at commas outside brackets and quotes: "[1MiB, 2MiB],4MiB" is two values.
+std::vector<std::string> SplitValues(const std::string& text) {
+  std::vector<std::string> values(1);
+  int depth = 0;
+  char quote = 0;
+  for (const char c : text) {
+    if (quote != 0) {
+      if (c == quote) quote = 0;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '[' || c == '{') {
+      ++depth;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+    if (c == ',' && depth == 0 && quote == 0)
+      values.emplace_back();
+    else
+      values.back() += c;
+  }
+  return values;
+}
+
+Result<std::vector<Variant>> Variants(const Args& args) {
+  std::vector<Variant> variants;
+  for (const std::string& path : args.paths) {
+    const std::string stem = std::filesystem::path(path).stem().string();
+    variants.push_back({path, args.paths.size() > 1 ? stem : "", args.options.AllSets()});
+  }
+  for (const std::string& vary : args.varies) {
+    const std::size_t equals = vary.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == vary.size())
+      return Fail(ErrorCode::kSyntax, {"--vary", 1, 1}, fmt::format("'{}' is no PATH=V1,V2", vary),
+                  "--vary rdma.qps=1,4");
+    const std::string path = vary.substr(0, equals);
+    std::vector<Variant> next;
+    for (const Variant& variant : variants) {
+      for (const std::string& value : SplitValues(vary.substr(equals + 1))) {
+        next.push_back(variant);
+        next.back().sets.push_back(path + '=' + value);
+        next.back().label += (next.back().label.empty() ? "" : ", ") + path + '=' + value;
+      }
+    }
+    if (next.size() > 100'000)
+      return Fail(ErrorCode::kOutOfRange, {"--vary", 1, 1},
+                  fmt::format("{} cases are too many", next.size()), "at most 100,000 at once");
+    variants = std::move(next);
+  }
+  return variants;
+}
+
+// Every case prepared, or the errors of the first that cannot be.
+Result<std::vector<PreparedScenario>> PrepareAll(const std::vector<Variant>& variants,
+                                                 SourceTexts& texts) {
+  FabricCache cache;
+  std::vector<PreparedScenario> cases;
+  for (const Variant& variant : variants) {
+    WEFT_TRY(Located<ScenarioSpec> spec, ReadScenario(variant.path, variant.sets, &texts));
+    WEFT_TRY(PreparedScenario prepared, Prepare(std::move(spec), cache));
+    prepared.label = variant.label.empty() ? prepared.spec.message.name() : variant.label;
+    cases.push_back(std::move(prepared));
+  }
+  return cases;
+}
+
+int Run(const Args& args, std::ostream& out, std::ostream& err) {
+  SourceTexts texts;
+  const auto fail = [&](const Errors& errors) {
+    PrintErrors(errors, texts, err);
+    return kBadInput;
+  };
+  Result<RunWatch> watch = RunWatch::Start(args.options, err);
+  if (!watch) return fail(watch.error());
+  const Result<std::vector<Variant>> variants = Variants(args);
+  if (!variants) return fail(variants.error());
+  const Result<std::vector<PreparedScenario>> cases = PrepareAll(*variants, texts);
+  if (!cases) return fail(cases.error());
+
+  const Comparison comparison = CompareScenarios(*cases, watch->Control());
+  watch->ClearProgress();
+  bool met = true;
+  for (const RunReport& report : comparison.cases) met = met && report.unmet.empty();
+  if (!args.options.quiet && !comparison.cases.empty())
+    PrintWarnings(comparison.cases.front().warnings, err);
+  if (!WriteResult(args.options, ComparisonText(comparison, TerminalWidth()),
+                   ComparisonJson(comparison), out, err))
+    return kBadInput;
+  if (Interrupted()) return kInterrupted;
+  return met ? kOk : kUnmet;
+}
+
+}  // namespace
+
+void AddCompare(CLI::App& app, Command& chosen) {
+  const auto args = std::make_shared<Args>();
+  CLI::App* command =
+      app.add_subcommand("compare", "Run several scenarios under the same seeds, and compare");
+  command->add_option("files", args->paths, "scenarios; the first is the base")->required();
+  command
+      ->add_option("--vary", args->varies,
+                   "one case for each value; several --vary give every combination")
+      ->type_name("PATH=V1,V2")
+      ->allow_extra_args(false);
+  AddRunOptions(*command, args->options);
+  command->callback([args, &chosen] {
+    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+  });
+}
+
+}  // namespace weft::cli

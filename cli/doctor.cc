@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <ostream>
+
+#include "base/version.h"
+#include "cli/app.h"
+#include "cli/output.h"
+#include "scenario/prepare.h"
+#include "scenario/run_scenario.h"
+
+namespace weft::cli {
+namespace {
+
+// Two hosts, one switch between them, one send of 100 MB over a 400 Gb/s link of
+// efficiency 1 and no latency: 2 ms exactly. Anything else is a broken build.
+constexpr const char* kSelfTest =
+    R"(fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps, latency: 0s }
+routing: { seeds: 1 }
+physics: { network_efficiency: 100%, network_step: 0s, launch: 0s }
+workload: { traffic: { pattern: permutation, bytes: 100MB } }
+)";
+
+bool SelfTest(std::ostream& out) {
+  SourceTexts texts;
+  FabricCache cache;
+  Result<Located<ScenarioSpec>> spec = ParseScenario(kSelfTest, "self-test", {}, &texts);
+  if (!spec) {
+    PrintErrors(spec.error(), texts, out);
+    return false;
+  }
+  const Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache);
+  if (!prepared) {
+    PrintErrors(prepared.error(), texts, out);
+    return false;
+  }
+  RunControl control;
+  control.stop = [] { return false; };
+  control.clock_s = [] { return 0.0; };
+  const double got = RunScenario(*prepared, control).makespan_s.median;
+  const bool exact = std::abs(got - 2e-3) < 2e-3 * 1e-3;
+  out << fmt::format(
+      "self-test    100 MB at 400 Gb/s: {:.6f} ms, expected 2 ms plus the host's bus: {}\n",
+      got * 1e3, exact ? "ok" : "WRONG");
+  return exact;
+}
+
+int Run(std::ostream& out) {
+  const double gib = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                     static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 30);
+  out << fmt::format("weft         {}\ncompiler     {}\ncores        {}\nmemory       {:.1f} GiB\n",
+                     kWeftVersion, __VERSION__, omp_get_num_procs(), gib)
+      << fmt::format("presets      {}\n", AllPresets().list().size());
+  return SelfTest(out) ? kOk : kDefect;
+}
+
+}  // namespace
+
+void AddDoctor(CLI::App& app, Command& chosen) {
+  CLI::App* command =
+      app.add_subcommand("doctor", "Check this build and say what a report of a defect needs");
+  command->callback(
+      [&chosen] { chosen = [](std::ostream& out, std::ostream&) { return Run(out); }; });
+}
+
+}  // namespace weft::cli

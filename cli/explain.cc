@@ -1,0 +1,29 @@
+#include "base/schema/explain.h"
+
+#include <memory>
+#include <ostream>
+
+#include "cli/app.h"
+#include "cli/output.h"
+#include "scenario/scenario.pb.h"
+
+namespace weft::cli {
+
+void AddExplain(CLI::App& app, Command& chosen) {
+  const auto key = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("explain", "What a key of the scenario file means");
+  command->add_option("key", *key, "a key or its path: seeds, fabric.segments")->required();
+  command->callback([key, &chosen] {
+    chosen = [key](std::ostream& out, std::ostream& err) {
+      const Result<std::string> text = ExplainKey(*ScenarioSpec::descriptor(), *key);
+      if (!text) {
+        PrintErrors(text.error(), SourceTexts(), err);
+        return kBadInput;
+      }
+      out << *text;
+      return kOk;
+    };
+  });
+}
+
+}  // namespace weft::cli

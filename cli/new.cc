@@ -1,0 +1,92 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <memory>
+#include <ostream>
+#include <string_view>
+
+#include "cli/app.h"
+#include "scenario/prepare.h"
+
+namespace weft::cli {
+namespace {
+
+struct Kind {
+  std::string_view name, text;  // {} in the text: the fabric
+};
+
+// A scenario to start from, one a kind of question. To add one: one line here.
+constexpr std::array<Kind, 3> kKinds{{
+    {"collective",
+     R"(name: all-reduce, one ring a rail
+fabric: {{ {} }}
+placement: {{ gpus: 512, policy: spread }}      # packed | spread | random
+rdma: {{ qps: 4 }}                              # queue pairs a connection
+routing: {{ host_port: by_qp, seeds: 16 }}      # every figure: median and 5-95 % over the seeds
+workload:
+  collective: {{ op: all_reduce, bytes: [64MiB, 1GiB], group: per_rail, ring_order: natural }}
+)"},
+    {"traffic",
+     R"(name: random permutation
+fabric: {{ {} }}
+placement: {{ gpus: 512 }}
+workload:
+  traffic: {{ pattern: permutation, bytes: 2MB, seed: 1 }}   # permutation | incast | all_to_all | random
+)"},
+    {"fault",
+     R"(name: one NIC port down for 10 s
+fabric: {{ {} }}
+placement: {{ gpus: 256 }}
+rdma: {{ qps: 4 }}
+workload:
+  collective: {{ op: all_reduce, bytes: 8GiB, group: per_rail, repeat: 60 }}
+faults:
+  - {{ at: 5s, until: 15s, link: host3/nic5/port0, state: down }}
+fault_policy: {{ detect: 1s, move: 100ms, qps: move }}
+)"},
+}};
+
+int Run(const std::string& kind, const std::string& preset, std::ostream& out, std::ostream& err) {
+  const PresetTable presets = AllPresets();
+  bool known = false;
+  std::string names;
+  for (const Preset& one : presets.list()) {
+    if (one.kind != "fabric") continue;
+    known = known || one.name == preset;
+    names += (names.empty() ? "" : ", ") + one.name;
+  }
+  if (!known) {
+    err << fmt::format("weft: error: no fabric preset is called '{}' (there are: {})\n", preset,
+                       names);
+    return kBadInput;
+  }
+  const std::string fabric =
+      preset == "hpn" ? "preset: hpn, segments: 4" : fmt::format("preset: {}", preset);
+  for (const Kind& one : kKinds) {
+    if (one.name != kind) continue;
+    out << fmt::format(fmt::runtime(one.text), fabric);
+    return kOk;
+  }
+  err << fmt::format("weft: error: no kind of scenario is called '{}' (there are: {}, {}, {})\n",
+                     kind, kKinds[0].name, kKinds[1].name, kKinds[2].name);
+  return kBadInput;
+}
+
+}  // namespace
+
+void AddNew(CLI::App& app, Command& chosen) {
+  struct Args {
+    std::string kind, preset = "hpn";
+  };
+  const auto args = std::make_shared<Args>();
+  CLI::App* command = app.add_subcommand("new", "Print a scenario to start from");
+  command->add_option("kind", args->kind, "collective, traffic or fault")->required();
+  command->add_option("preset", args->preset, "a fabric preset; hpn by default");
+  command->callback([args, &chosen] {
+    chosen = [args](std::ostream& out, std::ostream& err) {
+      return Run(args->kind, args->preset, out, err);
+    };
+  });
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,27 @@
+// Where results and errors go.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+
+#include "base/result.h"
+#include "base/schema/reader.h"
+#include "cli/run_options.h"
+
+namespace weft::cli {
+
+// Every error with its place, its line and a caret.
+void PrintErrors(const Errors& errors, const SourceTexts& texts, std::ostream& err);
+void PrintWarnings(const std::vector<Error>& warnings, std::ostream& err);
+
+// Columns of the terminal on standard output, 80 to 160; 80 where it is none.
+int TerminalWidth();
+
+// Writes `text` to `path` whole or not at all; false, with a message, where it fails.
+bool WriteFile(const std::string& path, const std::string& text, std::ostream& err);
+
+// Text to standard output (JSON in its place with --json -), files as asked.
+bool WriteResult(const RunOptions& options, const std::string& text, const std::string& json,
+                 std::ostream& out, std::ostream& err);
+
+}  // namespace weft::cli

@@ -1,0 +1,59 @@
+#include <memory>
+#include <ostream>
+
+#include "cli/app.h"
+#include "cli/output.h"
+#include "cli/run_options.h"
+#include "report/text.h"
+#include "scenario/prepare.h"
+
+namespace weft::cli {
+namespace {
+
+struct Args {
+  std::string path;
+  RunOptions options;
+};
+
+int Run(const Args& args, std::ostream& out, std::ostream& err) {
+  SourceTexts texts;
+  Result<RunWatch> watch = RunWatch::Start(args.options, err);
+  if (!watch) {
+    PrintErrors(watch.error(), texts, err);
+    return kBadInput;
+  }
+  Result<Located<ScenarioSpec>> spec = ReadScenario(args.path, args.options.AllSets(), &texts);
+  if (!spec) {
+    PrintErrors(spec.error(), texts, err);
+    return kBadInput;
+  }
+  FabricCache cache;
+  Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache);
+  if (!prepared) {
+    PrintErrors(prepared.error(), texts, err);
+    return kBadInput;
+  }
+  const RunReport report = RunScenario(*prepared, watch->Control());
+  watch->ClearProgress();
+  if (!args.options.quiet) PrintWarnings(report.warnings, err);
+  if (!WriteResult(args.options, RunReportText(report, TerminalWidth()), RunReportJson(report), out,
+                   err))
+    return kBadInput;
+  if (Interrupted()) return kInterrupted;
+  return report.unmet.empty() ? kOk : kUnmet;
+}
+
+}  // namespace
+
+void AddSimulate(CLI::App& app, Command& chosen) {
+  const auto args = std::make_shared<Args>();
+  CLI::App* command = app.add_subcommand("simulate", "Run one scenario over its hash seeds");
+  command->add_option("file", args->path, "scenario, YAML or JSON (docs/formats/scenario.md)")
+      ->required();
+  AddRunOptions(*command, args->options);
+  command->callback([args, &chosen] {
+    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+  });
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,272 @@
+#include "report/json.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/version.h"
+
+namespace weft {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// FNV-1a, 64 bits: a fingerprint to compare runs by, not a defence.
+std::string Digest(const std::string& text) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return fmt::format("{:016x}", hash);
+}
+
+template <typename T>
+Json OrNull(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json ToJson(const Interval<double>& values, double scale = 1) {
+  return {
+      {"median", values.median * scale}, {"p5", values.p5 * scale}, {"p95", values.p95 * scale}};
+}
+
+template <typename T>
+Json ToJson(const std::optional<Interval<T>>& values, double scale = 1) {
+  return values ? ToJson(*values, scale) : Json(nullptr);
+}
+
+Json Place(const SourcePos& pos) {
+  return pos.line > 0 ? Json(fmt::format("{}:{}:{}", pos.file, pos.line, pos.column))
+                      : Json(nullptr);
+}
+
+Json ToJson(const CollectiveReport& c) {
+  return {{"op", c.op},
+          {"algorithm", c.algorithm},
+          {"protocol", OrNull(c.protocol)},
+          {"channels", c.channels},
+          {"ranks", c.ranks},
+          {"groups", c.groups},
+          {"bytes", c.bytes.count()},
+          {"time_s", ToJson(c.time_s)},
+          {"time_mean_rail_s", ToJson(c.time_mean_rail_s)},
+          {"algbw_GBps", c.algbw_bytes_per_s.median / 1e9},
+          {"busbw_GBps", ToJson(c.busbw_bytes_per_s, 1e-9)},
+          {"busbw_mean_rail_GBps", ToJson(c.busbw_mean_rail_bytes_per_s, 1e-9)},
+          {"bottleneck", OrNull(c.bottleneck)},
+          {"status", c.status},
+          {"at", Place(c.pos)}};
+}
+
+Json ToJson(const TrafficReport& t) {
+  return {{"pattern", t.pattern},
+          {"flows", t.flows},
+          {"completed", t.completed},
+          {"bytes", t.bytes.count()},
+          {"flow_time_median_s", ToJson(t.flow_time_s_median)},
+          {"flow_time_p99_s", ToJson(t.flow_time_s_p99)},
+          {"goodput_GBps", ToJson(t.goodput_bytes_per_s, 1e-9)}};
+}
+
+Json ToJson(const LinksReport& links) {
+  Json hottest = Json::array();
+  for (const LinkReport& link : links.hottest)
+    hottest.push_back({{"from", link.from},
+                       {"to", link.to},
+                       {"utilisation", link.utilisation},
+                       {"bytes", link.bytes.count()},
+                       {"why", OrNull(link.why)},
+                       {"user_count", link.user_count},
+                       {"users", link.users}});
+  Json ports = nullptr;
+  if (links.ports)
+    ports = {{"hot_share", ToJson(links.ports->hot_share)},
+             {"share_3to1", ToJson(links.ports->share_3to1)}};
+  return {
+      {"seed", links.seed}, {"hottest", hottest}, {"ports", ports}, {"pfc_risk", links.pfc_risk}};
+}
+
+Json ToJson(const PublishedRow& row) {
+  return {{"figure", row.figure},
+          {"source", row.source},
+          {"published", row.published},
+          {"ours", ToJson(row.ours)},
+          {"deviation", OrNull(row.deviation)},
+          {"note", OrNull(row.note)}};
+}
+
+Json ToJson(const RunStats& run) {
+  return {{"wall_s", run.wall_s},
+          {"sim_s", run.sim_s},
+          {"events", run.events},
+          {"threads", run.threads},
+          {"peak_rss_bytes", run.peak_rss_bytes}};
+}
+
+Json Warnings(const std::vector<Error>& warnings) {
+  Json out = Json::array();
+  for (const Error& warning : warnings)
+    out.push_back({{"at", Place(warning.pos)}, {"message", warning.message}});
+  return out;
+}
+
+Json Faults(const std::vector<FaultReport>& faults) {
+  Json out = Json::array();
+  for (const FaultReport& fault : faults)
+    out.push_back({{"element", fault.element},
+                   {"state", fault.state},
+                   {"at_s", fault.at_s},
+                   {"crossing", fault.crossing},
+                   {"rerouted", fault.rerouted},
+                   {"moved", fault.moved},
+                   {"stalled", fault.stalled},
+                   {"failed", fault.failed}});
+  return out;
+}
+
+// Everything but digest and run, in the order of the contract.
+Json Body(const RunReport& report) {
+  Json out;
+  out["scenario"] = report.scenario;
+  out["engine"] = report.engine;
+  out["seeds"] = report.seeds;
+  out["digest"] = "";
+  out["partial"] = report.partial;
+  out["makespan_s"] = ToJson(report.makespan_s);
+  out["collectives"] = Json::array();
+  for (const auto& collective : report.collectives)
+    out["collectives"].push_back(ToJson(collective));
+  out["traffic"] = Json::array();
+  for (const auto& traffic : report.traffic) out["traffic"].push_back(ToJson(traffic));
+  if (report.coupling)
+    out["coupling"] = {{"loose_s", ToJson(report.coupling->loose_s)},
+                       {"tight_s", ToJson(report.coupling->tight_s)}};
+  out["links"] = ToJson(report.links);
+  out["error"] = {{"low", OrNull(report.error.low)},
+                  {"high", OrNull(report.error.high)},
+                  {"basis", report.error.basis}};
+  out["calibration"] = nullptr;
+  out["published"] = Json::array();
+  for (const auto& row : report.published) out["published"].push_back(ToJson(row));
+  out["missing"] = report.missing_terms;
+  out["faults"] = Faults(report.faults);
+  out["unmet"] = report.unmet;
+  out["warnings"] = Warnings(report.warnings);
+  return out;
+}
+
+Json Head(const char* schema) {
+  Json out;
+  out["schema"] = schema;
+  out["weft"] = kWeftVersion;
+  return out;
+}
+
+Json ReportJson(const RunReport& report) {
+  Json out = Head("weft.run/1");
+  out.update(Body(report));
+  out["digest"] = Digest(out.dump());
+  out["run"] = ToJson(report.run);
+  return out;
+}
+
+Json Inputs(const Comparison& comparison) {
+  Json out = Json::array();
+  for (const InputDifference& input : comparison.inputs)
+    out.push_back({{"key", input.key}, {"values", input.values}, {"ratio", nullptr}});
+  for (const PairedDifference& paired : comparison.differences)
+    out.push_back({{"key", paired.key},
+                   {"case", paired.case_index},
+                   {"values", {paired.base, paired.value}},
+                   {"ratio", ToJson(paired.ratio)}});
+  return out;
+}
+
+Json Curves(const Comparison& comparison) {
+  Json out = Json::array();
+  for (const LossCurve& curve : comparison.curves) {
+    Json points = Json::array();
+    for (const auto& [exposed, loss] : curve.points)
+      points.push_back({{"exposed", exposed}, {"loss", loss}});
+    out.push_back({{"case", curve.case_index},
+                   {"slowdown", curve.slowdown},
+                   {"points", points},
+                   {"published_loss", curve.published_loss},
+                   {"published_at_exposed", curve.published_at},
+                   {"source", curve.source}});
+  }
+  return out;
+}
+
+Json ToJson(const FabricCounts& counts) {
+  Json tiers = Json::array();
+  for (const TierCount& tier : counts.tiers)
+    tiers.push_back({{"name", tier.name},
+                     {"switches", tier.switches},
+                     {"links_down", tier.links_down},
+                     {"links_up", tier.links_up},
+                     {"oversubscription", OrNull(tier.oversubscription)}});
+  return {{"gpus", counts.gpus}, {"hosts", counts.hosts},
+          {"nics", counts.nics}, {"planes", counts.planes},
+          {"tiers", tiers},      {"lateral_links", counts.lateral_links}};
+}
+
+}  // namespace
+
+std::string RunReportJson(const RunReport& report) { return ReportJson(report).dump(2) + '\n'; }
+
+std::string ComparisonJson(const Comparison& comparison) {
+  Json out = Head("weft.compare/1");
+  out["digest"] = "";
+  out["partial"] = comparison.partial;
+  out["base"] = comparison.labels.empty() ? Json(nullptr) : Json(comparison.labels[0]);
+  out["cases"] = Json::array();
+  for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
+    Json one;
+    one["label"] = comparison.labels[i];
+    one.update(Body(comparison.cases[i]));
+    one.erase("digest");
+    out["cases"].push_back(one);
+  }
+  out["differences"] = Inputs(comparison);
+  out["published"] = Json::array();
+  for (const auto& [index, row] : comparison.published) {
+    Json one = ToJson(row);
+    one["case"] = index;
+    out["published"].push_back(one);
+  }
+  out["curves"] = Curves(comparison);
+  out["digest"] = Digest(out.dump());
+  RunStats run;
+  for (const RunReport& report : comparison.cases) {
+    run.wall_s += report.run.wall_s;
+    run.sim_s += report.run.sim_s;
+    run.events += report.run.events;
+    run.threads = std::max(run.threads, report.run.threads);
+    run.peak_rss_bytes = std::max(run.peak_rss_bytes, report.run.peak_rss_bytes);
+  }
+  out["run"] = ToJson(run);
+  return out.dump(2) + '\n';
+}
+
+std::string TopologyJson(const std::string& name, const Fabric& fabric,
+                         const TopologyFigures& figures) {
+  Json out = Head("weft.topology/1");
+  out["fabric"] = name;
+  out.update(ToJson(fabric.counts()));
+  const auto number = [](const auto& value, auto get) {
+    return value ? Json(get(*value)) : Json(nullptr);
+  };
+  out["limits"] = {{"tier1_gpus", OrNull(fabric.limits().tier1_gpus)},
+                   {"tier2_gpus", OrNull(fabric.limits().tier2_gpus)}};
+  out["bisection_bps"] =
+      number(figures.bisection, [](BitRate rate) { return rate.bits_per_second(); });
+  out["bisection_cut"] = OrNull(figures.bisection_cut);
+  out["power_w"] = number(figures.power, [](Watts power) { return power.count(); });
+  out["price_usd"] = number(figures.price, [](Dollars price) { return price.count(); });
+  if (fabric.provisioned() != fabric.counts()) out["provisioned"] = ToJson(fabric.provisioned());
+  out["notes"] = fabric.notes();
+  return out.dump(2) + '\n';
+}
+
+}  // namespace weft

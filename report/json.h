@@ -1,0 +1,30 @@
+// The JSON of weft's results: stable keys, `schema` first, `run` last.
+//
+// Times in seconds, rates in bytes a second unless the key says otherwise.
+// `digest` hashes everything but `run`. docs/formats/result.md lists the keys.
+//
+// Repeats  all but `run` is the same bytes for the same binary, input and seeds.
+#pragma once
+
+#include <string>
+
+#include "scenario/compare.h"
+#include "scenario/run_report.h"
+#include "topology/fabric.h"
+
+namespace weft {
+
+// What a topology report has beside the fabric's own counts.
+struct TopologyFigures {
+  std::optional<BitRate> bisection;
+  std::string bisection_cut;  // which halves, in words
+  std::optional<Watts> power;
+  std::optional<Dollars> price;
+};
+
+std::string RunReportJson(const RunReport& report);
+std::string ComparisonJson(const Comparison& comparison);
+std::string TopologyJson(const std::string& name, const Fabric& fabric,
+                         const TopologyFigures& figures);
+
+}  // namespace weft

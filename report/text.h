@@ -1,0 +1,24 @@
+// The results as text for a terminal of `width` columns (80 at least).
+//
+// What matters first: the answer, then why, then what to be careful about.
+#pragma once
+
+#include <string>
+
+#include "report/json.h"
+#include "scenario/compare.h"
+#include "scenario/run_report.h"
+
+namespace weft {
+
+std::string RunReportText(const RunReport& report, int width);
+std::string ComparisonText(const Comparison& comparison, int width);
+std::string TopologyText(const std::string& name, const Fabric& fabric,
+                         const TopologyFigures& figures, int width);
+
+// Parts that a run's and a comparison's text share.
+std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>>& rows, int width);
+std::string HottestText(const LinksReport& links, std::size_t count, int width);
+std::string NotesText(const RunReport& report, int width);
+
+}  // namespace weft

@@ -1,0 +1,76 @@
+// From a scenario's text to what an engine needs: every check that can fail is here.
+//
+// ReadScenario() turns a file into a message whose every value has a position;
+// Prepare() builds fabric, router, placement, program and events from it, and
+// reports what the builders find wrong at those positions. After that the engines trust.
+//
+// Errors   all that are independent, sorted by position.
+// Cost     building the fabric dominates; a FabricCache shares equal ones.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/schema/reader.h"
+#include "scenario/scenario.pb.h"
+#include "sim/engines.h"
+#include "sim/physics.h"
+#include "sim/program.h"
+#include "topology/fabric.h"
+#include "topology/placement.h"
+#include "topology/router.h"
+#include "workloads/build_program.h"
+
+namespace weft {
+
+// Every preset compiled into weft: parts, hosts, fabrics.
+PresetTable AllPresets();
+
+// Reads `path`, with `sets` ("path=value") laid over it. `texts` is filled with
+// every file read, for drawing carets, also where reading fails.
+Result<Located<ScenarioSpec>> ReadScenario(const std::string& path,
+                                           const std::vector<std::string>& sets,
+                                           SourceTexts* texts);
+
+// The same for text that is already there; `file_name` is what errors call it.
+Result<Located<ScenarioSpec>> ParseScenario(std::string_view text, const std::string& file_name,
+                                            const std::vector<std::string>& sets,
+                                            SourceTexts* texts);
+
+struct PreparedScenario {
+  std::string label;  // what tells it apart in a comparison
+  Located<ScenarioSpec> spec;
+  std::shared_ptr<const Fabric> fabric;
+  std::shared_ptr<const Router> router;
+  Placement placement;
+  std::shared_ptr<const Workload> workload;
+  Physics physics;
+  FaultPolicy fault_policy;
+  std::vector<Event> events;
+  std::vector<std::uint32_t> fault_of_event;  // [events] row of spec's faults
+  EngineKind engine{};
+  std::uint64_t first_seed = 0;
+  std::int64_t seeds = 1;
+  std::vector<Error> warnings;  // keys without effect, terms the model lacks
+};
+
+// Fabrics and routers that were built, by the text of their specs.
+class FabricCache {
+ public:
+  struct Built {
+    std::shared_ptr<const Fabric> fabric;
+    std::shared_ptr<const Router> router;
+  };
+  std::map<std::string, Built> built;
+};
+
+Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
+                                                    FabricCache& cache);
+Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache);
+
+}  // namespace weft
