@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <omp.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -83,15 +84,18 @@ RunControl RunWatch::Control() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
         .count();
   };
+  control.peak_memory = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return KiB(usage.ru_maxrss);
+  };
   if (!draw_) return control;
   control.progress = [this](double share) {
     const auto now = std::chrono::steady_clock::now();
     if (now - drawn_ < std::chrono::milliseconds(100)) return;
     drawn_ = now;
-    const double done = (static_cast<double>(done_cases_) + share) / static_cast<double>(cases_);
-    const double spent = std::chrono::duration<double>(now - start_).count();
-    *err_ << fmt::format("\r\x1b[K{:3.0f} %", done * 100);
-    if (done > 0.01) *err_ << fmt::format("  {:.0f} s left", spent / done - spent);
+    *err_ << fmt::format("\r\x1b[K{:3.0f} %", share * 100);
+    if (share > 0.01) *err_ << fmt::format("  {:.0f} s left", spent / share - spent);
     err_->flush();
   };
   return control;

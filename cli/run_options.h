@@ -40,8 +40,6 @@ class RunWatch {
   static Result<RunWatch> Start(const RunOptions& options, std::ostream& err);
 
   bool Stopped() const;  // Ctrl-C or past the limit
-  // Cases done so far of how many, so that progress goes from 0 to 1 once.
-  void SetCases(std::size_t done, std::size_t all) { done_cases_ = done, cases_ = all; }
   RunControl Control();
   void ClearProgress();
 
@@ -49,7 +47,6 @@ class RunWatch {
   std::ostream* err_ = nullptr;
   bool draw_ = false;
   int threads_ = 1;
-  std::size_t done_cases_ = 0, cases_ = 1;
   std::chrono::steady_clock::time_point start_, deadline_, drawn_;
 };
 

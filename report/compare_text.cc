@@ -102,7 +102,7 @@ std::string WhyText(const Comparison& comparison, int width) {
     const LinksReport& links = comparison.cases[i].links;
     if (links.hottest.empty()) continue;
     out += fmt::format("\nwhy, case {}: the hottest link, seed {}\n", CaseName(i), links.seed) +
-           HottestText(links, 1, width);
+           HottestText(links, 1, width) + MarginText(links, width);
   }
   return out;
 }

@@ -78,6 +78,13 @@ Json ToJson(const LinksReport& links) {
                        {"why", OrNull(link.why)},
                        {"user_count", link.user_count},
                        {"users", link.users}});
+  Json margin = nullptr;
+  if (links.margin)
+    margin = {{"binding", links.margin->binding},
+              {"other", links.margin->other},
+              {"other_utilisation", links.margin->other_utilisation},
+              {"nvlink_efficiency", links.margin->nvlink_efficiency},
+              {"nvlink_efficiency_at_tie", links.margin->nvlink_efficiency_at_tie}};
   Json ports = nullptr;
   if (links.ports)
     ports = {{"hot_share", ToJson(links.ports->hot_share)},

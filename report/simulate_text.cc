@@ -80,6 +80,18 @@ std::string PortsText(const LinksReport& links, int width) {
 
 }  // namespace
 
+std::string MarginText(const LinksReport& links, int width) {
+  if (!links.margin) return {};
+  const MarginReport& margin = *links.margin;
+  return Wrap(fmt::format("margin: {} binds; beside it {} is {} busy. They tie at an NVLink "
+                          "efficiency of {}; here it is {}",
+                          margin.binding, margin.other, FormatPercent(margin.other_utilisation),
+                          FormatSignificant(margin.nvlink_efficiency_at_tie, 3),
+                          FormatSignificant(margin.nvlink_efficiency, 3)),
+              width, 2) +
+         '\n';
+}
+
 std::string HottestText(const LinksReport& links, std::size_t count, int width) {
   std::string out;
   for (std::size_t i = 0; i < links.hottest.size() && i < count; ++i) {
@@ -150,7 +162,7 @@ std::string RunReportText(const RunReport& report, int width) {
   if (!report.links.hottest.empty())
     out += fmt::format("\nwhy: the hottest links, seed {}\n", report.links.seed) +
            HottestText(report.links, 5, width);
-  out += PortsText(report.links, width);
+  out += MarginText(report.links, width) + PortsText(report.links, width);
   std::vector<std::pair<std::string, PublishedRow>> published;
   for (const PublishedRow& row : report.published) published.emplace_back("", row);
   out += PublishedText(published, width);

@@ -4,9 +4,8 @@
 #include "scenario/run_report.h"
 
 namespace weft {
-namespace {
 
-double Percentile(const std::vector<double>& sorted, double p) {
+double PercentileOf(const std::vector<double>& sorted, double p) {
   const double position = p * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<std::size_t>(position);
   const std::size_t above = std::min(below + 1, sorted.size() - 1);
@@ -14,12 +13,10 @@ double Percentile(const std::vector<double>& sorted, double p) {
   return sorted[below] + weight * (sorted[above] - sorted[below]);
 }
 
-}  // namespace
-
 Interval<double> IntervalOf(std::vector<double> values) {
   WEFT_CHECK(!values.empty());
   std::sort(values.begin(), values.end());
-  return {Percentile(values, 0.5), Percentile(values, 0.05), Percentile(values, 0.95)};
+  return {PercentileOf(values, 0.5), PercentileOf(values, 0.05), PercentileOf(values, 0.95)};
 }
 
 }  // namespace weft

@@ -56,17 +56,17 @@ struct PreparedScenario {
   EngineKind engine{};
   std::uint64_t first_seed = 0;
   std::int64_t seeds = 1;
-  std::vector<Error> warnings;  // keys without effect, terms the model lacks
+  std::vector<Error> warnings;             // keys without effect
+  std::vector<std::string> missing_terms;  // what the model lacks here
 };
 
-// Fabrics and routers that were built, by the text of their specs.
-class FabricCache {
- public:
-  struct Built {
-    std::shared_ptr<const Fabric> fabric;
-    std::shared_ptr<const Router> router;
-  };
-  std::map<std::string, Built> built;
+// The element a fault names, as the user wrote it.
+std::string FaultElement(const FaultSpec& fault);
+
+// Fabrics and routers that were built, by the text of their specs: equal ones are shared.
+struct FabricCache {
+  std::map<std::string, std::shared_ptr<const Fabric>> fabrics;
+  std::map<std::string, std::shared_ptr<const Router>> routers;
 };
 
 Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,

@@ -31,6 +31,8 @@ struct Interval {
 // Percentiles of `values`, ranks interpolated linearly: p at position p·(n − 1).
 // Requires: `values` is not empty.
 Interval<double> IntervalOf(std::vector<double> values);
+// Requires: `sorted` is ascending and not empty, p in [0, 1].
+double PercentileOf(const std::vector<double>& sorted, double p);
 
 // A rate in bytes a second; GB/s in nccl-tests' sense is 1e9 of them.
 struct ByteRate {
@@ -77,11 +79,22 @@ struct PortReport {
   Interval<double> hot_share, share_3to1;
 };
 
+// How far from binding the busiest link of the other kind is: NVLink against the
+// network. Rates scale together, so the tie is at the ratio of the utilisations.
+struct MarginReport {
+  std::string binding;                  // "NVLink" or "the network"
+  std::string other;                    // the busiest link of the other kind
+  double other_utilisation = 0;         // relative to the binding link's
+  double nvlink_efficiency = 0;         // as simulated
+  double nvlink_efficiency_at_tie = 0;  // beyond it, or below it, the other binds
+};
+
 struct LinksReport {
   std::uint64_t seed = 0;  // the one with the lower-median makespan
   std::vector<LinkReport> hottest;
   std::optional<PortReport> ports;
-  std::int64_t pfc_risk = 0;
+  std::int64_t pfc_risk = 0;  // (QP, full network link) pairs: where fairness alone says too little
+  std::optional<MarginReport> margin;
 };
 
 struct FaultReport {
@@ -124,7 +137,7 @@ struct RunReport {
   std::vector<double> makespan_by_seed_s;                 // [seeds], for paired comparison
   std::vector<std::vector<double>> collective_by_seed_s;  // [collectives][seeds]
   std::vector<std::vector<double>>
-      collective_mean_by_seed_s;  // [collectives][seeds], mean over rails
+      busbw_mean_by_seed;  // [collectives][seeds], B/s, mean over rails
   std::vector<CollectiveReport> collectives;
   std::vector<TrafficReport> traffic;
   std::optional<CouplingReport> coupling;

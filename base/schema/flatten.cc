@@ -23,20 +23,17 @@ std::string Scalar(const Message& message, const FieldDescriptor& field, int ind
     return index < 0 ? (r.*single)(message, &field) : (r.*repeated)(message, &field, index);
   };
   const Unit unit = field.options().GetExtension(weft::field).unit();
-  const auto number = [&](double value) { return FormatQuantity(value, unit); };
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_DOUBLE:
-      return number(get(&Reflection::GetDouble, &Reflection::GetRepeatedDouble));
+      return FormatQuantity(get(&Reflection::GetDouble, &Reflection::GetRepeatedDouble), unit);
     case FieldDescriptor::CPPTYPE_INT64:
-      return number(
-          static_cast<double>(get(&Reflection::GetInt64, &Reflection::GetRepeatedInt64)));
+      return FormatWhole(get(&Reflection::GetInt64, &Reflection::GetRepeatedInt64), unit);
     case FieldDescriptor::CPPTYPE_UINT64:
-      return number(
-          static_cast<double>(get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64)));
+      return std::to_string(get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64));
     case FieldDescriptor::CPPTYPE_INT32:
-      return number(get(&Reflection::GetInt32, &Reflection::GetRepeatedInt32));
+      return std::to_string(get(&Reflection::GetInt32, &Reflection::GetRepeatedInt32));
     case FieldDescriptor::CPPTYPE_UINT32:
-      return number(get(&Reflection::GetUInt32, &Reflection::GetRepeatedUInt32));
+      return std::to_string(get(&Reflection::GetUInt32, &Reflection::GetRepeatedUInt32));
     case FieldDescriptor::CPPTYPE_BOOL:
       return get(&Reflection::GetBool, &Reflection::GetRepeatedBool) ? "true" : "false";
     case FieldDescriptor::CPPTYPE_ENUM:

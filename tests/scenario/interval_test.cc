@@ -14,9 +14,7 @@ TEST(IntervalOf, InterpolatesLinearlyBetweenRanks) {
   EXPECT_DOUBLE_EQ(got.p95, 38);
 }
 
-TEST(IntervalOf, IsAPointForOneValue) {
-  EXPECT_EQ(IntervalOf({7}), (Interval<double>{7, 7, 7}));
-}
+TEST(IntervalOf, IsAPointForOneValue) { EXPECT_EQ(IntervalOf({7}), (Interval<double>{7, 7, 7})); }
 
 TEST(IntervalOf, TakesTheMeanOfTheMiddleTwoForAnEvenCount) {
   EXPECT_DOUBLE_EQ(IntervalOf({1, 2, 4, 100}).median, 3);

@@ -1,0 +1,151 @@
+#include "scenario/compare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/schema/flatten.h"
+
+namespace weft {
+namespace {
+
+// Keys whose values are not the same in all cases, in schema order.
+std::vector<InputDifference> DifferingInputs(const std::vector<PreparedScenario>& cases) {
+  std::vector<std::map<std::string, std::string>> flat;
+  for (const PreparedScenario& one : cases) flat.push_back(Flatten(one.spec.message));
+  std::map<std::string, std::vector<std::string>> all;
+  for (std::size_t i = 0; i < flat.size(); ++i)
+    for (const auto& [key, value] : flat[i])
+      all.try_emplace(key, cases.size(), "-").first->second[i] = value;
+  std::vector<InputDifference> out;
+  for (auto& [key, values] : all) {
+    const bool same = std::equal(values.begin() + 1, values.end(), values.begin());
+    if (!same && !key.starts_with("published")) out.push_back({key, std::move(values)});
+  }
+  return out;
+}
+
+// value/base seed by seed; the seeds both have.
+Interval<double> PairedRatio(const std::vector<double>& base, const std::vector<double>& value) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < std::min(base.size(), value.size()); ++i)
+    if (base[i] > 0) ratios.push_back(value[i] / base[i]);
+  return ratios.empty() ? Interval<double>{1, 1, 1} : IntervalOf(ratios);
+}
+
+// busbw by seed, of the slowest rail, from its time.
+std::vector<double> SlowestBusbw(const RunReport& report, std::size_t collective) {
+  const CollectiveReport& c = report.collectives[collective];
+  // bytes·factor is the same in every seed: median time and busbw give it.
+  const double work = c.busbw_bytes_per_s.median * c.time_s.median;
+  std::vector<double> out;
+  for (const double time : report.collective_by_seed_s[collective])
+    out.push_back(time > 0 ? work / time : 0);
+  return out;
+}
+
+bool Comparable(const RunReport& a, const RunReport& b, std::size_t collective) {
+  return collective < a.collectives.size() && collective < b.collectives.size() &&
+         a.collectives[collective].status == "done" && b.collectives[collective].status == "done";
+}
+
+void AddDifferences(std::size_t index, Comparison& comparison) {
+  const RunReport &base = comparison.cases.front(), &one = comparison.cases[index];
+  if (base.makespan_by_seed_s.empty() || one.makespan_by_seed_s.empty()) return;
+  if (base.collectives.empty() || one.collectives.empty())
+    comparison.differences.push_back(
+        {"makespan_s", index, base.makespan_s.median, one.makespan_s.median,
+         PairedRatio(base.makespan_by_seed_s, one.makespan_by_seed_s)});
+  for (std::size_t c = 0; c < one.collectives.size(); ++c) {
+    if (!Comparable(base, one, c)) continue;
+    const CollectiveReport &was = base.collectives[c], &now = one.collectives[c];
+    comparison.differences.push_back({fmt::format("collectives[{}].busbw_GBps", c), index,
+                                      was.busbw_bytes_per_s.median / 1e9,
+                                      now.busbw_bytes_per_s.median / 1e9,
+                                      PairedRatio(SlowestBusbw(base, c), SlowestBusbw(one, c))});
+    comparison.differences.push_back(
+        {fmt::format("collectives[{}].busbw_mean_rail_GBps", c), index,
+         was.busbw_mean_rail_bytes_per_s->median / 1e9,
+         now.busbw_mean_rail_bytes_per_s->median / 1e9,
+         PairedRatio(base.busbw_mean_by_seed[c], one.busbw_mean_by_seed[c])});
+  }
+}
+
+LossCurve MakeCurve(const Comparison& comparison, std::size_t index, double loss,
+                    const std::string& source) {
+  const RunReport &base = comparison.cases.front(), &one = comparison.cases[index];
+  LossCurve curve;
+  curve.case_index = index;
+  curve.slowdown =
+      PairedRatio(base.collective_by_seed_s.back(), one.collective_by_seed_s.back()).median;
+  curve.published_loss = loss;
+  curve.source = source;
+  if (curve.slowdown <= 1) return curve;
+  curve.published_at = ExposedShareFor(loss, curve.slowdown);
+  std::vector<double> exposed{0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1};
+  if (curve.published_at <= 1) exposed.push_back(curve.published_at);
+  std::sort(exposed.begin(), exposed.end());
+  for (const double x : exposed) curve.points.emplace_back(x, IterationLoss(x, curve.slowdown));
+  return curve;
+}
+
+void AddPublished(const PreparedScenario& scenario, std::size_t index, Comparison& comparison) {
+  const RunReport &base = comparison.cases.front(), &one = comparison.cases[index];
+  for (const PublishedRow& row : one.published) comparison.published.emplace_back(index, row);
+  if (index == 0 || one.collectives.empty() || !Comparable(base, one, one.collectives.size() - 1))
+    return;
+  const std::size_t last = one.collectives.size() - 1;
+  for (const PublishedSpec& spec : scenario.spec.message.published()) {
+    if (spec.figure() == PublishedSpec::ITERATION_LOSS)
+      comparison.curves.push_back(MakeCurve(comparison, index, spec.share(), spec.source()));
+    if (spec.figure() != PublishedSpec::GAIN) continue;
+    PublishedRow row;
+    row.figure = "gain";
+    row.source = spec.source();
+    row.note = spec.note();
+    row.published = spec.share();
+    const Interval<double> ratio = PairedRatio(SlowestBusbw(base, last), SlowestBusbw(one, last));
+    row.ours = Interval<double>{ratio.median - 1, ratio.p5 - 1, ratio.p95 - 1};
+    row.deviation = (1 + row.ours->median) / (1 + row.published) - 1;
+    comparison.published.emplace_back(index, row);
+  }
+}
+
+}  // namespace
+
+double IterationLoss(double exposed, double slowdown) {
+  return 1 - 1 / (1 + exposed * (slowdown - 1));
+}
+
+double ExposedShareFor(double loss, double slowdown) {
+  WEFT_CHECK(slowdown > 1 && loss < 1);
+  return (1 / (1 - loss) - 1) / (slowdown - 1);
+}
+
+Comparison CompareScenarios(const std::vector<PreparedScenario>& cases, const RunControl& control) {
+  Comparison comparison;
+  for (const PreparedScenario& one : cases) {
+    if (control.stop()) {
+      comparison.partial = true;
+      break;
+    }
+    RunControl inner = control;
+    if (control.progress)
+      inner.progress = [&](double share) {
+        control.progress((static_cast<double>(comparison.cases.size()) + share) /
+                         static_cast<double>(cases.size()));
+      };
+    comparison.cases.push_back(RunScenario(one, inner));
+    comparison.labels.push_back(one.label);
+    comparison.partial = comparison.partial || comparison.cases.back().partial;
+  }
+  comparison.inputs = DifferingInputs(cases);
+  for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
+    if (i > 0) AddDifferences(i, comparison);
+    AddPublished(cases[i], i, comparison);
+  }
+  return comparison;
+}
+
+}  // namespace weft

@@ -1,0 +1,193 @@
+#include "scenario/link_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace weft {
+namespace {
+
+constexpr std::size_t kHottest = 8, kUsersShown = 8;
+constexpr double kFull = 0.999;     // busy for all of the makespan but rounding
+constexpr double kCollision = 1.2;  // times the mean of the siblings
+constexpr double kEven = 0.95;      // of this link's bytes on every sibling
+
+// The share of what `link` can carry that crossed it in the whole run.
+double Utilisation(const PreparedScenario& scenario, const Outcome& outcome, LinkId link) {
+  const double seconds = ToSeconds(outcome.end);
+  if (seconds <= 0) return 0;
+  const double capacity = Capacity(scenario.fabric->link(link), scenario.physics).bits_per_second();
+  return static_cast<double>(outcome.link_bytes[Index(link)].count()) * 8 / capacity / seconds;
+}
+
+bool Enters(const Fabric& fabric, const Link& link) {
+  const Vertex &from = fabric.vertex(link.from), &to = fabric.vertex(link.to);
+  return from.kind == VertexKind::kSwitch &&
+         (to.kind != VertexKind::kSwitch || to.tier < from.tier);
+}
+
+// The links a hash could have chosen in place of `link`.
+std::vector<LinkId> Siblings(const Fabric& fabric, LinkId id) {
+  const Link& link = fabric.link(id);
+  const bool down = Enters(fabric, link);
+  const VertexId hub = down ? link.to : link.from;
+  const VertexId far = down ? link.from : link.to;
+  std::vector<LinkId> siblings;
+  const auto first = Index(fabric.first_link_from(hub));
+  const auto out = fabric.links_from(hub);
+  for (std::uint32_t i = 0; i < out.size(); ++i) {
+    const Vertex &other = fabric.vertex(out[i].to), &same = fabric.vertex(far);
+    if (other.kind != same.kind || other.tier != same.tier) continue;
+    siblings.push_back(down ? out[i].reverse : LinkId{first + i});
+  }
+  return siblings;
+}
+
+bool Faulty(const PreparedScenario& scenario, LinkId id) {
+  for (const Event& event : scenario.events) {
+    if (event.state.up && event.state.rate_share >= 1) continue;
+    const auto hit = scenario.fabric->LinksOf(event.element, event.state.direction);
+    if (std::find(hit.begin(), hit.end(), id) != hit.end()) return true;
+  }
+  return false;
+}
+
+std::string WhyNetwork(const PreparedScenario& scenario, const Outcome& outcome,
+                       const std::vector<std::uint32_t>& qps, LinkId id) {
+  const std::vector<LinkId> siblings = Siblings(*scenario.fabric, id);
+  double bytes = 0, smallest = 1e300, qp_sum = 0;
+  for (const LinkId sibling : siblings) {
+    const auto one = static_cast<double>(outcome.link_bytes[Index(sibling)].count());
+    bytes += one;
+    smallest = std::min(smallest, one);
+    qp_sum += qps[Index(sibling)];
+  }
+  const auto own = static_cast<double>(outcome.link_bytes[Index(id)].count());
+  const auto count = static_cast<double>(siblings.size());
+  if (siblings.size() > 1 && own > kCollision * bytes / count)
+    return fmt::format(
+        "hash collision: {} of the {} QPs that share {} links cross this one, {:.1f} "
+        "would be even",
+        qps[Index(id)], qp_sum, siblings.size(), qp_sum / count);
+  if (siblings.size() > 1 && smallest > kEven * own)
+    return fmt::format(
+        "even load on all {} links here: {}", siblings.size(),
+        Utilisation(scenario, outcome, id) > kFull ? "oversubscription" : "no collision");
+  if (siblings.size() == 1)
+    return fmt::format("the only link here; {} QPs cross it", qps[Index(id)]);
+  return fmt::format("{} QPs cross it, {:.1f} on average over {} links here", qps[Index(id)],
+                     qp_sum / count, siblings.size());
+}
+
+std::string Why(const PreparedScenario& scenario, const Outcome& outcome,
+                const std::vector<std::uint32_t>& qps, LinkId id) {
+  if (Faulty(scenario, id)) return "fault: it was down or degraded in this run";
+  switch (scenario.fabric->link(id).link_class) {
+    case LinkClass::kNvlink:
+      return fmt::format("NVLink: {} edges of the schedule cross it", qps[Index(id)]);
+    case LinkClass::kPcie:
+      return fmt::format("PCIe of one GPU and its NIC: {} QPs cross it", qps[Index(id)]);
+    case LinkClass::kNetwork:
+      return WhyNetwork(scenario, outcome, qps, id);
+  }
+  return {};
+}
+
+LinkReport Describe(const PreparedScenario& scenario, const Simulation& simulation,
+                    const Outcome& outcome, const std::vector<std::uint32_t>& qps, LinkId id) {
+  const Link& link = scenario.fabric->link(id);
+  LinkReport report;
+  report.from = scenario.fabric->PortName(id);
+  report.to = scenario.fabric->Name(link.to);
+  report.utilisation = Utilisation(scenario, outcome, id);
+  report.bytes = outcome.link_bytes[Index(id)];
+  report.why = Why(scenario, outcome, qps, id);
+  const std::vector<LinkUser> users = simulation.UsersOf(id);
+  report.user_count = static_cast<std::int64_t>(users.size());
+  for (std::size_t i = 0; i < users.size() && i < kUsersShown; ++i)
+    report.users.push_back(fmt::format(
+        "{} qp {}", EdgeName(*scenario.workload, *scenario.fabric, users[i].row, users[i].edge),
+        users[i].qp));
+  return report;
+}
+
+// The busiest link of each class, by utilisation then id.
+std::optional<MarginReport> Margin(const PreparedScenario& scenario,
+                                   const std::vector<double>& busy) {
+  std::optional<LinkId> nvlink, network;
+  for (std::uint32_t l = 0; l < busy.size(); ++l) {
+    const LinkClass link_class = scenario.fabric->link(LinkId{l}).link_class;
+    if (link_class == LinkClass::kPcie || busy[l] <= 0) continue;
+    auto& best = link_class == LinkClass::kNvlink ? nvlink : network;
+    if (!best || busy[l] > busy[Index(*best)]) best = LinkId{l};
+  }
+  if (!nvlink || !network) return std::nullopt;
+  const bool nvlink_binds = busy[Index(*nvlink)] > busy[Index(*network)];
+  const LinkId other = nvlink_binds ? *network : *nvlink;
+  MarginReport margin;
+  margin.binding = nvlink_binds ? "NVLink" : "the network";
+  margin.other = scenario.fabric->PortName(other) + " -> " +
+                 scenario.fabric->Name(scenario.fabric->link(other).to);
+  margin.other_utilisation = busy[Index(other)] / busy[Index(nvlink_binds ? *nvlink : *network)];
+  margin.nvlink_efficiency =
+      scenario.physics.efficiency[static_cast<std::size_t>(LinkClass::kNvlink)];
+  margin.nvlink_efficiency_at_tie =
+      margin.nvlink_efficiency * busy[Index(*nvlink)] / busy[Index(*network)];
+  return margin;
+}
+
+}  // namespace
+
+LinksReport ReportLinks(const PreparedScenario& scenario, const Simulation& simulation,
+                        const Outcome& outcome, std::uint64_t seed) {
+  const std::uint32_t links = scenario.fabric->link_count();
+  LinksReport report;
+  report.seed = seed;
+  std::vector<double> busy(links);
+  for (std::uint32_t l = 0; l < links; ++l) busy[l] = Utilisation(scenario, outcome, LinkId{l});
+  std::vector<std::uint32_t> order(links);
+  std::iota(order.begin(), order.end(), 0);
+  const std::size_t shown = std::min<std::size_t>(kHottest, links);
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(shown), order.end(),
+                    [&](std::uint32_t a, std::uint32_t b) {
+                      return busy[a] != busy[b] ? busy[a] > busy[b] : a < b;
+                    });
+  const std::vector<std::uint32_t> qps = simulation.QpsByLink();
+  for (std::size_t i = 0; i < shown; ++i)
+    if (busy[order[i]] > 0)
+      report.hottest.push_back(Describe(scenario, simulation, outcome, qps, LinkId{order[i]}));
+  for (std::uint32_t l = 0; l < links; ++l)
+    if (scenario.fabric->link(LinkId{l}).link_class == LinkClass::kNetwork && busy[l] > kFull)
+      report.pfc_risk += qps[l];
+  report.margin = Margin(scenario, busy);
+  return report;
+}
+
+std::optional<PortShares> SharesOfPorts(const Fabric& fabric, const Outcome& outcome) {
+  std::vector<double> hot;
+  std::size_t three = 0;
+  for (std::uint32_t v = 0; v < fabric.vertex_count(); ++v) {
+    const VertexId nic{v};
+    if (fabric.vertex(nic).kind != VertexKind::kNic) continue;
+    const std::uint8_t ports = fabric.PortCount(nic);
+    if (ports < 2) continue;
+    double sum = 0, most = 0, least = 1e300;
+    for (std::uint8_t p = 0; p < ports; ++p) {
+      const LinkId in = fabric.link(fabric.PortLink(nic, p)).reverse;
+      const auto bytes = static_cast<double>(outcome.link_bytes[Index(in)].count());
+      sum += bytes;
+      most = std::max(most, bytes);
+      least = std::min(least, bytes);
+    }
+    if (sum <= 0) continue;
+    hot.push_back(most / sum);
+    // A byte of rounding a QP must not turn 3:1 into a little less.
+    if (most >= 3 * least * (1 - 1e-6)) ++three;
+  }
+  if (hot.empty()) return std::nullopt;
+  const auto nics = static_cast<double>(hot.size());
+  return PortShares{IntervalOf(std::move(hot)).median, static_cast<double>(three) / nics};
+}
+
+}  // namespace weft

@@ -1,0 +1,198 @@
+#include "scenario/prepare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "topology/build.h"
+
+namespace weft {
+namespace {
+
+Errors Join(Errors a, const Errors& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+Coupling CouplingOf(const ScenarioSpec& spec) {
+  switch (spec.coupling()) {
+    case ScenarioSpec::COUPLING_TIGHT:
+      return Coupling::kTight;
+    case ScenarioSpec::COUPLING_LOOSE:
+      return Coupling::kLoose;
+    default:
+      return Coupling::kAuto;
+  }
+}
+
+std::string FabricKey(const ScenarioSpec& spec) {
+  return spec.fabric().SerializeAsString() + '\n' +
+         (spec.has_host() ? spec.host().SerializeAsString() : "");
+}
+
+std::string RouterKey(const ScenarioSpec& spec) {
+  RoutingSpec policy = spec.routing();
+  policy.clear_seed();
+  policy.clear_seeds();
+  return FabricKey(spec) + '\n' + policy.SerializeAsString();
+}
+
+// The state that the fault begins with.
+ElementState StateOf(const FaultSpec& fault) {
+  ElementState state;
+  state.up = fault.has_rate() || fault.state() == FaultSpec::UP;
+  if (fault.has_rate()) state.rate_share = fault.rate();
+  state.direction = fault.direction() == FaultSpec::FORWARD    ? Direction::kForward
+                    : fault.direction() == FaultSpec::BACKWARD ? Direction::kBackward
+                                                               : Direction::kBoth;
+  return state;
+}
+
+void AddEvents(const FaultSpec& fault, std::uint32_t row, ElementId element,
+               std::vector<std::pair<Event, std::uint32_t>>& events) {
+  const ElementState state = StateOf(fault);
+  events.push_back({{SimTime(SimDuration(fault.at())), element, state}, row});
+  if (!fault.has_until()) return;
+  ElementState healed;
+  healed.direction = state.direction;
+  events.push_back({{SimTime(SimDuration(fault.until())), element, healed}, row});
+}
+
+Result<std::vector<std::pair<Event, std::uint32_t>>> BindFaults(const Located<ScenarioSpec>& spec,
+                                                                const Fabric& fabric) {
+  std::vector<std::pair<Event, std::uint32_t>> events;
+  Errors errors;
+  for (int i = 0; i < spec.message.faults_size(); ++i) {
+    const FaultSpec& fault = spec.message.faults(i);
+    const std::string path = fmt::format("faults[{}]", i);
+    const std::string name = FaultElement(fault);
+    if (name.empty()) {
+      errors.push_back({ErrorCode::kInconsistent, spec.At(path), "this fault names no element",
+                        "link: host3/nic5/port0, or switch:, nic:, host:, plane:"});
+      continue;
+    }
+    if (fault.has_until() && fault.until() <= fault.at())
+      errors.push_back({ErrorCode::kInconsistent, spec.At(path + ".until"),
+                        "'until' is not after 'at'", "a later time, or leave it out"});
+    if (const std::optional<ElementId> element = fabric.FindElement(name))
+      AddEvents(fault, static_cast<std::uint32_t>(i), *element, events);
+    else
+      errors.push_back({ErrorCode::kInconsistent, spec.At(FaultElementPath(fault, path)),
+                        fmt::format("nothing in this fabric is called '{}'", name),
+                        "names count from 0: host3/nic5/port0, pod0/segment2/tor7, leaf3"});
+  }
+  if (!errors.empty()) return tl::make_unexpected(std::move(errors));
+  std::stable_sort(events.begin(), events.end(),
+                   [](const auto& a, const auto& b) { return a.first.at < b.first.at; });
+  return events;
+}
+
+// Keys the user gave that change nothing in this setting.
+std::vector<Error> KeysWithoutEffect(const PreparedScenario& scenario) {
+  std::vector<Error> warnings;
+  const Located<ScenarioSpec>& spec = scenario.spec;
+  const auto warn = [&](const std::string& path, const std::string& why) {
+    if (spec.sources.Given(path))
+      warnings.push_back({ErrorCode::kInconsistent,
+                          spec.At(path),
+                          fmt::format("'{}' has no effect: {}", path, why),
+                          {}});
+  };
+  if (spec.message.faults().empty()) warn("fault_policy", "no fault is given");
+  if (scenario.engine == EngineKind::kAnalytic)
+    warn("coupling", "the analytic engine bounds the time from below without it");
+  if (spec.message.placement().policy() != PlacementSpec::RANDOM)
+    warn("placement.seed", "only policy: random draws");
+  const WorkloadSpec& workload = spec.message.workload();
+  if (workload.has_traffic()) warn("coupling", "single flows have nothing to couple");
+  if (workload.has_collective() && workload.collective().group() == CollectiveSpec::PER_HOST)
+    warn("rdma.qps", "no edge leaves its host");
+  bool two_ports = false;
+  for (const Host& host : scenario.fabric->hosts())
+    two_ports = two_ports || (host.nics > 0 && scenario.fabric->PortCount(host.first_nic) > 1);
+  if (!two_ports) warn("routing.host_port", "every NIC has one port");
+  SortByPosition(warnings);
+  return warnings;
+}
+
+std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
+  std::vector<std::string> terms;
+  const WorkloadSpec& workload = scenario.spec.message.workload();
+  if (workload.has_collective())
+    terms.push_back(
+        "NVLS, trees and NCCL's choice of protocol: every collective is a ring here, in Simple's "
+        "latencies");
+  terms.push_back("queues, PFC and congestion control: rates are max-min fair at every instant");
+  return terms;
+}
+
+Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario) {
+  const Located<ScenarioSpec>& spec = scenario.spec;
+  if (!spec.message.has_workload() ||
+      spec.message.workload().what_case() == WorkloadSpec::WHAT_NOT_SET)
+    return Fail(ErrorCode::kInconsistent, spec.At("workload"), "there is no workload to simulate",
+                "workload: { collective: { op: all_reduce, bytes: 1GiB } }");
+  WEFT_TRY(Workload workload,
+           BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric, scenario.placement,
+                        MakeBuildOptions(spec.message.rdma(), scenario.physics)));
+  return std::make_shared<const Workload>(std::move(workload));
+}
+
+}  // namespace
+
+std::string FaultElement(const FaultSpec& fault) {
+  for (const std::string* name :
+       {&fault.link(), &fault.switch_(), &fault.nic(), &fault.host(), &fault.plane()})
+    if (!name->empty()) return *name;
+  return {};
+}
+
+Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
+                                                    FabricCache& cache) {
+  std::shared_ptr<const Fabric>& kept = cache.fabrics[FabricKey(spec.message)];
+  if (kept == nullptr) {
+    const HostSpec* host = spec.message.has_host() ? &spec.message.host() : nullptr;
+    WEFT_TRY(Fabric fabric, BuildFabric(spec.message.fabric(), host, spec.sources));
+    kept = std::make_shared<const Fabric>(std::move(fabric));
+  }
+  return kept;
+}
+
+Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache) {
+  PreparedScenario out;
+  out.spec = std::move(spec);
+  const ScenarioSpec& message = out.spec.message;
+  WEFT_TRY(out.fabric, PrepareFabric(out.spec, cache));
+  std::shared_ptr<const Router>& router = cache.routers[RouterKey(message)];
+  if (router == nullptr)
+    router = std::make_shared<const Router>(*out.fabric, MakeRoutingPolicy(message.routing()));
+  out.router = router;
+  out.physics = MakePhysics(message.physics(), message.rdma());
+  out.physics.coupling = CouplingOf(message);
+  out.fault_policy = MakeFaultPolicy(message.fault_policy());
+  out.engine =
+      message.engine() == ScenarioSpec::ENGINE_ANALYTIC ? EngineKind::kAnalytic : EngineKind::kFlow;
+  out.first_seed = message.routing().seed();
+  out.seeds = message.routing().seeds();
+
+  // Placement and faults do not depend on each other: report both.
+  Result<Placement> placement = MakePlacement(message.placement(), out.spec.sources, *out.fabric);
+  auto events = BindFaults(out.spec, *out.fabric);
+  if (!placement || !events) {
+    Errors errors =
+        Join(placement ? Errors() : placement.error(), events ? Errors() : events.error());
+    SortByPosition(errors);
+    return tl::make_unexpected(std::move(errors));
+  }
+  out.placement = *std::move(placement);
+  for (const auto& [event, row] : *events) {
+    out.events.push_back(event);
+    out.fault_of_event.push_back(row);
+  }
+  WEFT_TRY(out.workload, PrepareWorkload(out));
+  out.warnings = KeysWithoutEffect(out);
+  out.missing_terms = MissingTerms(out);
+  return out;
+}
+
+}  // namespace weft

@@ -1,0 +1,444 @@
+#include "scenario/run_scenario.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/check.h"
+#include "scenario/link_report.h"
+#include "sim/engines.h"
+
+namespace weft {
+namespace {
+
+constexpr std::uint64_t kSlice = 20'000;  // events between two looks at the clock
+
+// What one item of the workload took under one seed.
+struct ItemResult {
+  std::string status = "done";
+  double time_s = 0;       // slowest group, mean over repeats
+  double mean_time_s = 0;  // mean over groups, or over the rails of a single group
+  double mean_busbw = 0;   // bytes a second, mean over the same
+  double flow_median_s = 0, flow_p99_s = 0;  // traffic
+  std::int64_t completed = 0;
+};
+
+struct SeedResult {
+  bool finished = false;
+  double makespan_s = 0, sim_s = 0;
+  std::uint64_t events = 0;
+  std::vector<ItemResult> items;
+  std::optional<PortShares> ports;
+  std::optional<LinksReport> links;  // of the seed shown in detail
+  std::vector<std::string> bottlenecks;
+  Outcome outcome;  // of the seed shown in detail
+};
+
+// Completions and channel ends by row, so that items can be read off.
+struct ByRow {
+  std::vector<const Completion*> completion;
+  std::vector<std::vector<double>> channel_s;  // from the row's start
+};
+
+ByRow IndexByRow(const Simulation& simulation, std::size_t rows) {
+  ByRow by_row{std::vector<const Completion*>(rows), std::vector<std::vector<double>>(rows)};
+  for (const Completion& completion : simulation.completions())
+    by_row.completion[Index(completion.row)] = &completion;
+  for (const ChannelEnd& end : simulation.channel_ends()) {
+    const Completion* completion = by_row.completion[Index(end.row)];
+    if (completion != nullptr)
+      by_row.channel_s[Index(end.row)].push_back(ToSeconds(end.end - completion->start));
+  }
+  return by_row;
+}
+
+std::string StatusOf(const std::vector<RowId>& rows, const ByRow& by_row) {
+  for (const RowId row : rows) {
+    const Completion* completion = by_row.completion[Index(row)];
+    if (completion == nullptr) return "stalled";
+    if (completion->status == Completion::Status::kFailed) return "failed";
+    if (completion->status == Completion::Status::kCancelled) return "cancelled";
+  }
+  return "done";
+}
+
+// Mean time of a repeat: from the first start to the last end.
+double GroupTime(const std::vector<RowId>& rows, const ByRow& by_row) {
+  const SimDuration span =
+      by_row.completion[Index(rows.back())]->end - by_row.completion[Index(rows.front())]->start;
+  return ToSeconds(span) / static_cast<double>(rows.size());
+}
+
+// The rails of a single group: mean over repeats of each channel's time.
+std::vector<double> RailTimes(const std::vector<RowId>& rows, const ByRow& by_row) {
+  std::vector<double> rails;
+  for (const RowId row : rows) {
+    const std::vector<double>& channel = by_row.channel_s[Index(row)];
+    rails.resize(std::max(rails.size(), channel.size()));
+    for (std::size_t c = 0; c < channel.size(); ++c)
+      rails[c] += channel[c] / static_cast<double>(rows.size());
+  }
+  return rails;
+}
+
+ItemResult CollectiveResult(const WorkloadItem& item, const ByRow& by_row) {
+  ItemResult result;
+  std::vector<double> times;
+  for (const std::vector<RowId>& rows : item.rows_by_group) {
+    result.status = StatusOf(rows, by_row);
+    if (result.status != "done") return result;
+    times.push_back(GroupTime(rows, by_row));
+  }
+  result.time_s = *std::max_element(times.begin(), times.end());
+  if (times.size() == 1) times = RailTimes(item.rows_by_group.front(), by_row);
+  for (const double time : times) {
+    result.mean_time_s += time / static_cast<double>(times.size());
+    if (time > 0)
+      result.mean_busbw += item.busbw_factor * static_cast<double>(item.bytes.count()) / time /
+                           static_cast<double>(times.size());
+  }
+  return result;
+}
+
+ItemResult TrafficResult(const WorkloadItem& item, const ByRow& by_row) {
+  ItemResult result;
+  std::vector<double> times;
+  for (const std::vector<RowId>& rows : item.rows_by_group)
+    for (const RowId row : rows) {
+      const Completion* completion = by_row.completion[Index(row)];
+      if (completion == nullptr || completion->status != Completion::Status::kDone) continue;
+      times.push_back(ToSeconds(completion->end - completion->start));
+      result.time_s = std::max(result.time_s, ToSeconds(completion->end));
+    }
+  result.completed = static_cast<std::int64_t>(times.size());
+  if (times.empty()) return result;
+  std::sort(times.begin(), times.end());
+  result.flow_median_s = PercentileOf(times, 0.5);
+  result.flow_p99_s = PercentileOf(times, 0.99);
+  return result;
+}
+
+std::string BottleneckName(const PreparedScenario& scenario, const WorkloadItem& item,
+                           const ByRow& by_row) {
+  const Completion* last = nullptr;
+  for (const std::vector<RowId>& rows : item.rows_by_group) {
+    const Completion* completion = rows.empty() ? nullptr : by_row.completion[Index(rows.back())];
+    if (completion != nullptr && (last == nullptr || completion->end > last->end))
+      last = completion;
+  }
+  if (last == nullptr || last->bottleneck == kNoLink) return {};
+  return scenario.fabric->PortName(last->bottleneck) + " -> " +
+         scenario.fabric->Name(scenario.fabric->link(last->bottleneck).to);
+}
+
+SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling) {
+  SimulationInput input;
+  input.fabric = scenario.fabric.get();
+  input.router = scenario.router.get();
+  input.physics = scenario.physics;
+  input.physics.coupling = coupling;
+  input.fault_policy = scenario.fault_policy;
+  input.seed = HashSeed{seed};
+  input.events = scenario.events;
+  return input;
+}
+
+// Runs in slices until the end, or until the caller wants to stop.
+bool RunSliced(Simulation& simulation, const RunControl& control) {
+  for (;;) {
+    const Simulation::Stop stop = simulation.Run(kForever, kSlice);
+    if (stop != Simulation::Stop::kBudget) return true;
+    if (control.stop()) return false;
+  }
+}
+
+SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling,
+                   bool details, const RunControl& control) {
+  SeedResult result;
+  if (control.stop()) return result;
+  const auto simulation = MakeSimulation(scenario.engine, InputFor(scenario, seed, coupling));
+  simulation->Append(scenario.workload->program);
+  const double start_s = control.clock_s();
+  result.finished = RunSliced(*simulation, control);
+  result.sim_s = control.clock_s() - start_s;
+  Outcome outcome = simulation->Finish();
+  result.makespan_s = ToSeconds(outcome.end);
+  result.events = outcome.events;
+  result.ports = SharesOfPorts(*scenario.fabric, outcome);
+  const ByRow by_row = IndexByRow(*simulation, scenario.workload->program.ops.size());
+  for (const WorkloadItem& item : scenario.workload->items) {
+    const bool collective = item.kind == WorkloadItem::Kind::kCollective;
+    result.items.push_back(collective ? CollectiveResult(item, by_row)
+                                      : TrafficResult(item, by_row));
+    if (details) result.bottlenecks.push_back(BottleneckName(scenario, item, by_row));
+  }
+  if (details) {
+    result.links = ReportLinks(scenario, *simulation, outcome, seed);
+    outcome.link_bytes.clear();
+    result.outcome = std::move(outcome);
+  }
+  return result;
+}
+
+// All seeds, in seed order; those the caller did not wait for are not finished.
+std::vector<SeedResult> RunSeeds(const PreparedScenario& scenario, Coupling coupling, bool details,
+                                 const RunControl& control) {
+  std::vector<SeedResult> results(static_cast<std::size_t>(scenario.seeds));
+  std::int64_t done = 0;
+  const int threads = static_cast<int>(std::min<std::int64_t>(control.threads, scenario.seeds));
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+  for (std::int64_t i = 0; i < scenario.seeds; ++i) {
+    results[static_cast<std::size_t>(i)] = RunSeed(
+        scenario, scenario.first_seed + static_cast<std::uint64_t>(i), coupling, details, control);
+#pragma omp critical
+    {
+      ++done;
+      if (control.progress)
+        control.progress(static_cast<double>(done) / static_cast<double>(scenario.seeds));
+    }
+  }
+  return results;
+}
+
+template <typename Get>
+Interval<double> Over(const std::vector<const SeedResult*>& seeds, Get get) {
+  std::vector<double> values;
+  values.reserve(seeds.size());
+  for (const SeedResult* seed : seeds) values.push_back(get(*seed));
+  return IntervalOf(std::move(values));
+}
+
+CollectiveReport SumUpCollective(const PreparedScenario& scenario,
+                                 const std::vector<const SeedResult*>& seeds, std::size_t i) {
+  const WorkloadItem& item = scenario.workload->items[i];
+  const auto bytes = static_cast<double>(item.bytes.count());
+  CollectiveReport report;
+  report.op = item.op;
+  report.algorithm = item.algorithm;
+  report.channels = item.channels;
+  report.ranks = item.ranks;
+  report.groups = static_cast<int>(item.rows_by_group.size());
+  report.bytes = item.bytes;
+  report.pos = scenario.spec.At(item.source_path);
+  for (const SeedResult* seed : seeds)
+    if (seed->items[i].status != "done") report.status = seed->items[i].status;
+  if (report.status != "done") return report;
+  const auto rate = [&](double factor) {
+    return Over(seeds, [&](const SeedResult& s) {
+      return s.items[i].time_s > 0 ? factor * bytes / s.items[i].time_s : 0;
+    });
+  };
+  report.time_s = Over(seeds, [&](const SeedResult& s) { return s.items[i].time_s; });
+  report.algbw_bytes_per_s = rate(1);
+  report.busbw_bytes_per_s = rate(item.busbw_factor);
+  report.time_mean_rail_s =
+      Over(seeds, [&](const SeedResult& s) { return s.items[i].mean_time_s; });
+  report.busbw_mean_rail_bytes_per_s =
+      Over(seeds, [&](const SeedResult& s) { return s.items[i].mean_busbw; });
+  return report;
+}
+
+TrafficReport SumUpTraffic(const PreparedScenario& scenario,
+                           const std::vector<const SeedResult*>& seeds, std::size_t i) {
+  const WorkloadItem& item = scenario.workload->items[i];
+  TrafficReport report;
+  report.pattern = item.op;
+  report.bytes = item.bytes;
+  for (const auto& rows : item.rows_by_group)
+    report.flows += static_cast<std::int64_t>(rows.size());
+  report.completed = report.flows;
+  for (const SeedResult* seed : seeds)
+    report.completed = std::min(report.completed, seed->items[i].completed);
+  report.flow_time_s_median =
+      Over(seeds, [&](const SeedResult& s) { return s.items[i].flow_median_s; });
+  report.flow_time_s_p99 = Over(seeds, [&](const SeedResult& s) { return s.items[i].flow_p99_s; });
+  const auto bytes = static_cast<double>(item.bytes.count());
+  report.goodput_bytes_per_s = Over(seeds, [&](const SeedResult& s) {
+    const ItemResult& one = s.items[i];
+    return one.time_s > 0 ? bytes * static_cast<double>(one.completed) / one.time_s : 0;
+  });
+  return report;
+}
+
+void SumUpPorts(const std::vector<const SeedResult*>& seeds, LinksReport& links) {
+  if (!seeds.front()->ports) return;
+  for (const SeedResult* seed : seeds)
+    if (!seed->ports) return;
+  links.ports = PortReport{Over(seeds, [](const SeedResult& s) { return s.ports->hot_share; }),
+                           Over(seeds, [](const SeedResult& s) { return s.ports->share_3to1; })};
+}
+
+std::vector<FaultReport> SumUpFaults(const PreparedScenario& scenario, const Outcome& outcome) {
+  std::vector<FaultReport> reports;
+  for (std::size_t e = 0; e < scenario.events.size(); ++e) {
+    const Event& event = scenario.events[e];
+    const auto row = static_cast<int>(scenario.fault_of_event[e]);
+    FaultReport report;
+    report.element = FaultElement(scenario.spec.message.faults(row));
+    report.state = !event.state.up ? "down"
+                   : event.state.rate_share < 1
+                       ? fmt::format("{:g} %", event.state.rate_share * 100)
+                       : "repaired";
+    report.at_s = ToSeconds(event.at);
+    report.pos = scenario.spec.At(fmt::format("faults[{}]", row));
+    for (const FaultEffect& effect : outcome.faults) {
+      if (effect.event != e) continue;
+      report.crossing += effect.crossing;
+      report.rerouted += effect.rerouted;
+      report.moved += effect.moved;
+      report.stalled += effect.stalled;
+      report.failed += effect.failed;
+    }
+    reports.push_back(report);
+  }
+  return reports;
+}
+
+void AddPublished(const PreparedScenario& scenario, RunReport& report) {
+  for (const PublishedSpec& spec : scenario.spec.message.published()) {
+    PublishedRow row;
+    row.source = spec.source();
+    row.note = spec.note();
+    if (spec.figure() == PublishedSpec::BUSBW) {
+      row.figure = "busbw";
+      row.published = spec.rate() / 8;
+      if (!report.collectives.empty() && report.collectives.back().status == "done")
+        row.ours = report.collectives.back().busbw_bytes_per_s;
+    } else if (spec.figure() == PublishedSpec::PORT_RATIO) {
+      row.figure = "port_ratio";
+      row.published = spec.share();
+      if (report.links.ports && report.links.ports->hot_share.median < 1) {
+        const auto ratio = [](double share) { return share / (1 - share); };
+        const Interval<double>& hot = report.links.ports->hot_share;
+        row.ours = Interval<double>{ratio(hot.median), ratio(hot.p5), ratio(hot.p95)};
+      }
+    } else {
+      continue;  // of two cases: compare.cc
+    }
+    if (row.ours) row.deviation = row.ours->median / row.published - 1;
+    report.published.push_back(row);
+  }
+}
+
+void CheckRequirements(const PreparedScenario& scenario, RunReport& report) {
+  const RequireSpec& require = scenario.spec.message.require();
+  if (require.has_makespan() &&
+      report.makespan_s.median > ToSeconds(SimDuration(require.makespan())))
+    report.unmet.push_back(fmt::format("makespan {:.6g} s, required at most {:.6g} s",
+                                       report.makespan_s.median,
+                                       ToSeconds(SimDuration(require.makespan()))));
+  if (!require.has_busbw()) return;
+  for (const CollectiveReport& c : report.collectives)
+    if (c.status != "done" || c.busbw_bytes_per_s.median * 8 < require.busbw())
+      report.unmet.push_back(fmt::format("busbw of {} {} is {:.4g} GB/s, required at least {:.4g}",
+                                         c.op, c.bytes.count(), c.busbw_bytes_per_s.median / 1e9,
+                                         require.busbw() / 8e9));
+}
+
+// The row of the seed with the lower-median makespan.
+std::size_t MedianSeed(const std::vector<const SeedResult*>& seeds) {
+  std::vector<std::size_t> order(seeds.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return seeds[a]->makespan_s < seeds[b]->makespan_s;
+  });
+  return order[(order.size() - 1) / 2];
+}
+
+void SumUpItems(const PreparedScenario& scenario, const std::vector<const SeedResult*>& seeds,
+                RunReport& report) {
+  for (std::size_t i = 0; i < scenario.workload->items.size(); ++i) {
+    if (scenario.workload->items[i].kind != WorkloadItem::Kind::kCollective) {
+      report.traffic.push_back(SumUpTraffic(scenario, seeds, i));
+      continue;
+    }
+    report.collectives.push_back(SumUpCollective(scenario, seeds, i));
+    std::vector<double> times, busbw;
+    for (const SeedResult* seed : seeds) {
+      times.push_back(seed->items[i].time_s);
+      busbw.push_back(seed->items[i].mean_busbw);
+    }
+    report.collective_by_seed_s.push_back(times);
+    report.busbw_mean_by_seed.push_back(busbw);
+  }
+}
+
+// The lower-median seed once more, with names; it is there already where there is one seed.
+void AddDetails(const PreparedScenario& scenario, const std::vector<const SeedResult*>& seeds,
+                std::vector<std::uint64_t> numbers, const RunControl& control, RunReport& report) {
+  const std::size_t row = MedianSeed(seeds);
+  std::optional<SeedResult> again;
+  if (!seeds[row]->links) {
+    RunControl to_the_end = control;
+    if (!report.partial) to_the_end.stop = [] { return false; };
+    again = RunSeed(scenario, numbers[row], scenario.physics.coupling, true, to_the_end);
+  }
+  const SeedResult& seed = again ? *again : *seeds[row];
+  if (!seed.links) return;
+  report.links = *seed.links;
+  report.faults = SumUpFaults(scenario, seed.outcome);
+  std::size_t collective = 0;
+  for (std::size_t i = 0; i < scenario.workload->items.size(); ++i)
+    if (scenario.workload->items[i].kind == WorkloadItem::Kind::kCollective)
+      report.collectives[collective++].bottleneck = seed.bottlenecks[i];
+}
+
+void AddCoupling(const PreparedScenario& scenario, const RunControl& control, RunReport& report) {
+  if (scenario.spec.message.coupling() != ScenarioSpec::COUPLING_BOTH || report.partial) return;
+  const auto makespans = [&](Coupling coupling) -> std::optional<Interval<double>> {
+    std::vector<double> values;
+    for (const SeedResult& seed : RunSeeds(scenario, coupling, false, control))
+      if (seed.finished) values.push_back(seed.makespan_s);
+    if (values.empty()) return std::nullopt;
+    return IntervalOf(values);
+  };
+  const auto loose = makespans(Coupling::kLoose), tight = makespans(Coupling::kTight);
+  if (loose && tight) report.coupling = CouplingReport{*loose, *tight};
+}
+
+}  // namespace
+
+RunReport RunScenario(const PreparedScenario& scenario, const RunControl& control) {
+  const double start_s = control.clock_s();
+  RunReport report;
+  report.scenario = scenario.spec.message.name().empty() ? scenario.spec.At("fabric").file
+                                                         : scenario.spec.message.name();
+  report.engine = EngineName(scenario.engine);
+  report.warnings = scenario.warnings;
+  report.missing_terms = scenario.missing_terms;
+  const std::vector<SeedResult> results =
+      RunSeeds(scenario, scenario.physics.coupling, scenario.seeds == 1, control);
+
+  std::vector<const SeedResult*> seeds;
+  std::vector<std::uint64_t> numbers;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    report.run.sim_s += results[i].sim_s;
+    report.run.events += results[i].events;
+    if (!results[i].finished) continue;
+    seeds.push_back(&results[i]);
+    numbers.push_back(scenario.first_seed + i);
+  }
+  report.partial = seeds.size() < results.size();
+  report.seeds = static_cast<std::int64_t>(seeds.size());
+  if (seeds.empty() && !results.front().items.empty()) {
+    seeds.push_back(&results.front());  // what the first seed had done when it was stopped
+    numbers.push_back(scenario.first_seed);
+  }
+  if (!seeds.empty()) {
+    report.makespan_s = Over(seeds, [](const SeedResult& s) { return s.makespan_s; });
+    for (const SeedResult* seed : seeds) report.makespan_by_seed_s.push_back(seed->makespan_s);
+    SumUpItems(scenario, seeds, report);
+    AddDetails(scenario, seeds, numbers, control, report);
+    SumUpPorts(seeds, report.links);
+    AddPublished(scenario, report);
+    AddCoupling(scenario, control, report);
+    if (!report.partial) CheckRequirements(scenario, report);
+  }
+  report.run.wall_s = control.clock_s() - start_s;
+  report.run.threads = control.threads;
+  if (control.peak_memory) report.run.peak_rss_bytes = control.peak_memory().count();
+  return report;
+}
+
+}  // namespace weft

@@ -1,0 +1,63 @@
+#include "hardware/parts.h"
+#include "scenario/prepare.h"
+#include "topology/build.h"
+
+namespace weft {
+namespace {
+
+// What no option of a field can say: checks between keys of the file.
+Errors CheckScenario(const Located<ScenarioSpec>& spec) {
+  Errors errors;
+  const auto add = [&](ErrorCode code, const std::string& path, std::string message,
+                       std::string hint) {
+    errors.push_back({code, spec.At(path), std::move(message), std::move(hint)});
+  };
+  for (int i = 0; i < spec.message.published_size(); ++i) {
+    const PublishedSpec& published = spec.message.published(i);
+    const std::string path = "published[" + std::to_string(i) + "]";
+    const bool rate = published.figure() == PublishedSpec::BUSBW;
+    if (rate && !published.has_rate())
+      add(ErrorCode::kInconsistent, path, "a published busbw has no 'rate'", "rate: 147GBps");
+    if (!rate && !published.has_share())
+      add(ErrorCode::kInconsistent, path, "this published figure has no 'share'", "share: 71.6%");
+    if (published.has_rate() && published.rate() <= 0)
+      add(ErrorCode::kOutOfRange, path + ".rate", "'rate' is 0", "a positive rate");
+    if (published.has_share() && published.share() <= 0)
+      add(ErrorCode::kOutOfRange, path + ".share", "'share' is 0", "a positive share");
+    if (published.figure() == PublishedSpec::ITERATION_LOSS && published.share() >= 1)
+      add(ErrorCode::kOutOfRange, path + ".share", "a loss of 100 % or more", "a loss below 100%");
+  }
+  return errors;
+}
+
+Result<Located<ScenarioSpec>> Checked(Result<Located<ScenarioSpec>> spec) {
+  if (!spec) return spec;
+  Errors errors = CheckScenario(*spec);
+  if (errors.empty()) return spec;
+  SortByPosition(errors);
+  return tl::make_unexpected(std::move(errors));
+}
+
+}  // namespace
+
+PresetTable AllPresets() {
+  std::vector<Preset> presets = HardwarePresets();
+  for (Preset& preset : TopologyPresets()) presets.push_back(std::move(preset));
+  return PresetTable(std::move(presets));
+}
+
+Result<Located<ScenarioSpec>> ReadScenario(const std::string& path,
+                                           const std::vector<std::string>& sets,
+                                           SourceTexts* texts) {
+  const PresetTable presets = AllPresets();
+  return Checked(ReadFile<ScenarioSpec>(path, ReadOptions{&presets, sets, texts}));
+}
+
+Result<Located<ScenarioSpec>> ParseScenario(std::string_view text, const std::string& file_name,
+                                            const std::vector<std::string>& sets,
+                                            SourceTexts* texts) {
+  const PresetTable presets = AllPresets();
+  return Checked(ParseText<ScenarioSpec>(text, file_name, ReadOptions{&presets, sets, texts}));
+}
+
+}  // namespace weft

@@ -1,0 +1,62 @@
+#include "report/json.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace weft {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+RunReport Example() {
+  RunReport report;
+  report.scenario = "example";
+  report.engine = "flow";
+  report.makespan_s = {2, 1, 3};
+  CollectiveReport collective;
+  collective.op = "all_reduce";
+  collective.algorithm = "ring";
+  collective.bytes = MiB(1);
+  collective.busbw_bytes_per_s = {147e9, 140e9, 150e9};
+  report.collectives.push_back(collective);
+  return report;
+}
+
+TEST(RunReportJson, BeginsWithSchemaAndEndsWithRun) {
+  const Json json = Json::parse(RunReportJson(Example()));
+  EXPECT_EQ(json.begin().key(), "schema");
+  EXPECT_EQ((--json.end()).key(), "run");
+}
+
+TEST(RunReportJson, GivesRatesInGigabytesASecond) {
+  const Json json = Json::parse(RunReportJson(Example()));
+  EXPECT_DOUBLE_EQ(json["collectives"][0]["busbw_GBps"]["median"], 147);
+  EXPECT_EQ(json["collectives"][0]["bytes"], 1 << 20);
+  EXPECT_TRUE(json["collectives"][0]["protocol"].is_null());
+}
+
+TEST(RunReportJson, DigestsEverythingButTheRun) {
+  RunReport report = Example();
+  const Json before = Json::parse(RunReportJson(report));
+  report.run.wall_s = 9;
+  report.run.threads = 2;
+  EXPECT_EQ(Json::parse(RunReportJson(report))["digest"], before["digest"]);
+  report.makespan_s.median = 2.5;
+  EXPECT_NE(Json::parse(RunReportJson(report))["digest"], before["digest"]);
+}
+
+TEST(ComparisonJson, NamesTheBaseAndEveryCase) {
+  Comparison comparison;
+  comparison.labels = {"a", "b"};
+  comparison.cases = {Example(), Example()};
+  comparison.differences.push_back({"makespan_s", 1, 2, 1, {0.5, 0.4, 0.6}});
+  const Json json = Json::parse(ComparisonJson(comparison));
+  EXPECT_EQ(json["base"], "a");
+  EXPECT_EQ(json["cases"].size(), 2u);
+  EXPECT_DOUBLE_EQ(json["differences"][0]["ratio"]["median"], 0.5);
+  EXPECT_EQ((--json.end()).key(), "run");
+}
+
+}  // namespace
+}  // namespace weft

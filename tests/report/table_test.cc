@@ -1,0 +1,38 @@
+#include "report/table.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace weft {
+namespace {
+
+TEST(Table, AlignsColumnsTwoSpacesApart) {
+  Table table;
+  table.AddColumn("tier", Align::kLeft);
+  table.AddColumn("links");
+  table.AddRow({"tor", "14,400"});
+  table.AddRow({"core", "8"});
+  EXPECT_EQ(table.Format(80),
+            "tier   links\n"
+            "tor   14,400\n"
+            "core       8\n");
+}
+
+TEST(Table, CutsNamesInTheMiddleWhereTheTerminalIsNarrow) {
+  Table table;
+  table.AddColumn("name", Align::kLeft);
+  table.AddColumn("value");
+  table.AddRow({"pod0/segment2/tor7/agg12", "1"});
+  std::istringstream lines(table.Format(20));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(DisplayWidth(line), 20) << line;
+}
+
+TEST(DisplayWidth, CountsCharactersNotBytes) { EXPECT_EQ(DisplayWidth("a…b"), 3); }
+
+TEST(Wrap, BreaksAtSpacesAndIndentsTheRest) {
+  EXPECT_EQ(Wrap("one two three four", 9, 2), "one two\n  three\n  four");
+}
+
+}  // namespace
+}  // namespace weft

@@ -1,0 +1,73 @@
+#include "scenario/compare.h"
+
+#include <gtest/gtest.h>
+
+namespace weft {
+namespace {
+
+// Half the iteration is exposed and takes twice as long: 1.5 times the time, a third lost.
+TEST(IterationLoss, IsWhatTheLongerIterationLoses) {
+  EXPECT_DOUBLE_EQ(IterationLoss(0.5, 2), 1 - 1 / 1.5);
+  EXPECT_DOUBLE_EQ(IterationLoss(0, 2), 0);
+  EXPECT_DOUBLE_EQ(IterationLoss(1, 2), 0.5);
+}
+
+// 6.25 % lost is 1/15 more time; at twice the time that is 1/15 exposed.
+TEST(ExposedShareFor, IsTheInverseOfTheLoss) {
+  EXPECT_NEAR(ExposedShareFor(0.0625, 2), 1.0 / 15, 1e-12);
+  EXPECT_NEAR(IterationLoss(ExposedShareFor(0.2, 1.7), 1.7), 0.2, 1e-12);
+}
+
+Comparison Compare(const std::vector<std::vector<std::string>>& sets) {
+  FabricCache cache;
+  SourceTexts texts;
+  std::vector<PreparedScenario> cases;
+  for (const auto& set : sets) {
+    auto spec = ParseScenario(
+        "fabric: { preset: hpn, segments: 2, planes: 1, hosts: 4 }\n"
+        "placement: { gpus: 64, policy: spread }\n"
+        "routing: { seeds: 4 }\n"
+        "rdma: { qps: 4 }\n"
+        "workload: { collective: { op: all_reduce, bytes: 64MiB, group: per_rail, ring_order: "
+        "alternating } }\n"
+        "published: [ { figure: gain, share: 50%, source: a test } ]\n",
+        "s.yaml", set, &texts);
+    EXPECT_TRUE(spec);
+    cases.push_back(*Prepare(*std::move(spec), cache));
+    cases.back().label = set.empty() ? "base" : set[0];
+  }
+  RunControl control;
+  control.stop = [] { return false; };
+  control.clock_s = [] { return 0.0; };
+  return CompareScenarios(cases, control);
+}
+
+TEST(CompareScenarios, FindsNoDifferenceBetweenEqualCases) {
+  const Comparison same = Compare({{}, {}});
+  EXPECT_TRUE(same.inputs.empty());
+  for (const PairedDifference& difference : same.differences)
+    EXPECT_EQ(difference.ratio, (Interval<double>{1, 1, 1})) << difference.key;
+}
+
+TEST(CompareScenarios, LeadsWithTheKeyThatDiffers) {
+  const Comparison comparison = Compare({{}, {"fabric.planes=2"}});
+  ASSERT_EQ(comparison.inputs.size(), 1u);
+  EXPECT_EQ(comparison.inputs[0].key, "fabric.planes");
+  EXPECT_EQ(comparison.inputs[0].values, (std::vector<std::string>{"1", "2"}));
+}
+
+// A ratio of medians is not the median of paired ratios; the report gives the latter.
+TEST(CompareScenarios, PairsBySeed) {
+  const Comparison comparison = Compare({{}, {"fabric.planes=2"}});
+  const auto& base = comparison.cases[0].collective_by_seed_s[0];
+  const auto& planes = comparison.cases[1].collective_by_seed_s[0];
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < base.size(); ++i) ratios.push_back(base[i] / planes[i]);
+  const Interval<double> want = IntervalOf(ratios);
+  EXPECT_NEAR(comparison.differences[0].ratio.median, want.median, 1e-12);
+  ASSERT_EQ(comparison.published.size(), 1u);
+  EXPECT_NEAR(comparison.published[0].second.ours->median, want.median - 1, 1e-12);
+}
+
+}  // namespace
+}  // namespace weft

@@ -1,0 +1,107 @@
+#include "scenario/run_scenario.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+namespace weft {
+namespace {
+
+RunControl Patient(int threads = 1) {
+  RunControl control;
+  control.threads = threads;
+  control.stop = [] { return false; };
+  control.clock_s = [] { return 0.0; };
+  return control;
+}
+
+PreparedScenario Make(const std::string& text, const std::vector<std::string>& sets = {}) {
+  SourceTexts texts;
+  FabricCache cache;
+  Result<Located<ScenarioSpec>> spec = ParseScenario(text, "s.yaml", sets, &texts);
+  EXPECT_TRUE(spec) << spec.error().front();
+  Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache);
+  EXPECT_TRUE(prepared) << prepared.error().front();
+  return *std::move(prepared);
+}
+
+// Two segments of 4 hosts: a typical Clos, one ring a rail, every hop across.
+constexpr const char* kClos = R"(
+fabric: { preset: hpn, segments: 2, planes: 1, hosts: 4 }
+placement: { gpus: 64, policy: spread }
+routing: { seeds: 6 }
+rdma: { qps: 4 }
+workload: { collective: { op: all_reduce, bytes: 64MiB, group: per_rail, ring_order: alternating } }
+)";
+
+// 100 MB over the only switch of a leaf–spine, 400 Gb/s, no overheads: 2 ms.
+TEST(RunScenario, GivesTheTimeWorkedByHand) {
+  const RunReport report = RunScenario(
+      Make("fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps, "
+           "latency: 0s }\n"
+           "physics: { network_efficiency: 100%, network_step: 0s, launch: 0s }\n"
+           "workload: { traffic: { pattern: permutation, bytes: 100MB } }\n"),
+      Patient());
+  EXPECT_NEAR(report.makespan_s.median, 2e-3, 2e-3 * 1e-3);  // the host's bus adds its latency
+  ASSERT_EQ(report.traffic.size(), 1u);
+  EXPECT_EQ(report.traffic[0].completed, 2);
+}
+
+TEST(RunScenario, IsTheSameForAnyNumberOfThreads) {
+  const PreparedScenario scenario = Make(kClos);
+  const RunReport one = RunScenario(scenario, Patient(1)), two = RunScenario(scenario, Patient(2));
+  EXPECT_EQ(one.makespan_by_seed_s, two.makespan_by_seed_s);
+  EXPECT_EQ(one.collectives[0].busbw_bytes_per_s, two.collectives[0].busbw_bytes_per_s);
+  EXPECT_EQ(one.links.seed, two.links.seed);
+}
+
+TEST(RunScenario, NamesACollisionWithItsFlows) {
+  const RunReport report = RunScenario(Make(kClos), Patient());
+  bool named = false;
+  for (const LinkReport& link : report.links.hottest)
+    named = named || (link.why.find("hash collision") == 0 && !link.users.empty());
+  EXPECT_TRUE(named);
+}
+
+// Port 0 leads to plane 0 end to end and QPs alternate over the ports, so both
+// ports of a receiver carry the same; in the Clos the Aggs choose by hash.
+TEST(RunScenario, SplitsPortsEvenlyInTwoPlanesOnly) {
+  const RunReport clos = RunScenario(Make(kClos), Patient());
+  const RunReport planes = RunScenario(Make(kClos, {"fabric.planes=2"}), Patient());
+  ASSERT_TRUE(clos.links.ports && planes.links.ports);
+  EXPECT_DOUBLE_EQ(planes.links.ports->hot_share.median, 0.5);
+  EXPECT_DOUBLE_EQ(planes.links.ports->share_3to1.median, 0);
+  EXPECT_GT(clos.links.ports->share_3to1.median, 0.3);
+}
+
+TEST(RunScenario, MarksWhatWasStoppedAsPartial) {
+  RunControl impatient = Patient();
+  std::atomic<int> asked = 0;
+  impatient.stop = [&] { return ++asked > 2; };
+  const RunReport report = RunScenario(Make(kClos), impatient);
+  EXPECT_TRUE(report.partial);
+  EXPECT_LT(report.seeds, 6);
+}
+
+TEST(RunScenario, ReportsARequirementThatIsMissed) {
+  const PreparedScenario scenario = Make(kClos, {"require={ makespan: 1us, busbw: 9TBps }"});
+  EXPECT_EQ(RunScenario(scenario, Patient()).unmet.size(), 2u);
+}
+
+TEST(RunScenario, BracketsTheMakespanWhenBothCouplingsAreAskedFor) {
+  const RunReport report = RunScenario(Make(kClos, {"coupling=both"}), Patient());
+  ASSERT_TRUE(report.coupling);
+  EXPECT_LE(report.coupling->loose_s.median, report.coupling->tight_s.median * (1 + 1e-9));
+}
+
+TEST(RunScenario, IsNeverFasterThanTheAnalyticBound) {
+  const RunReport flow = RunScenario(Make(kClos), Patient());
+  const RunReport bound = RunScenario(Make(kClos, {"engine=analytic"}), Patient());
+  ASSERT_EQ(flow.makespan_by_seed_s.size(), bound.makespan_by_seed_s.size());
+  for (std::size_t i = 0; i < flow.makespan_by_seed_s.size(); ++i)
+    EXPECT_GE(flow.makespan_by_seed_s[i], bound.makespan_by_seed_s[i] * (1 - 1e-9));
+}
+
+}  // namespace
+}  // namespace weft

@@ -1,0 +1,105 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "scenario/prepare.h"
+
+namespace weft {
+namespace {
+
+using testing::HasSubstr;
+
+// The errors that reading and preparing `text` give, one a line.
+std::string ErrorsOf(const std::string& text, const std::vector<std::string>& sets = {}) {
+  SourceTexts texts;
+  FabricCache cache;
+  std::ostringstream out;
+  Result<Located<ScenarioSpec>> spec = ParseScenario(text, "s.yaml", sets, &texts);
+  if (!spec) {
+    for (const Error& error : spec.error()) out << error << '\n';
+    return out.str();
+  }
+  const Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache);
+  if (!prepared)
+    for (const Error& error : prepared.error()) out << error << '\n';
+  return out.str();
+}
+
+constexpr const char* kSmall =
+    "fabric: { family: leaf_spine, leaves: 2, spines: 2, hosts_per_leaf: 2, link: 400Gbps, "
+    "latency: "
+    "1us }\n";
+
+TEST(Prepare, AcceptsTheSmallestScenario) {
+  EXPECT_EQ(ErrorsOf(std::string(kSmall) + "workload: { traffic: { bytes: 1MB } }\n"), "");
+}
+
+TEST(Prepare, SaysWhereAWorkloadIsMissing) {
+  EXPECT_THAT(ErrorsOf(kSmall), HasSubstr("there is no workload to simulate"));
+}
+
+TEST(Prepare, NamesAnElementThatDoesNotExistAtItsPosition) {
+  const std::string got = ErrorsOf(std::string(kSmall) +
+                                   "workload: { traffic: { bytes: 1MB } }\n"
+                                   "faults:\n  - { at: 1us, link: host9/nic0/port0 }\n");
+  EXPECT_THAT(got, HasSubstr("s.yaml:4:"));
+  EXPECT_THAT(got, HasSubstr("nothing in this fabric is called 'host9/nic0/port0'"));
+}
+
+TEST(Prepare, RefusesARepairBeforeItsFault) {
+  const std::string got =
+      ErrorsOf(std::string(kSmall) +
+               "workload: { traffic: { bytes: 1MB } }\n"
+               "faults:\n  - { at: 2us, until: 1us, link: host1/nic0/port0 }\n");
+  EXPECT_THAT(got, HasSubstr("'until' is not after 'at'"));
+}
+
+TEST(Prepare, ReportsPlacementAndFaultsInOneRun) {
+  const std::string got = ErrorsOf(std::string(kSmall) +
+                                   "placement: { gpus: 100 }\n"
+                                   "workload: { traffic: { bytes: 1MB } }\n"
+                                   "faults:\n  - { at: 1us, switch: leaf7 }\n");
+  EXPECT_THAT(got, HasSubstr("s.yaml:2:"));
+  EXPECT_THAT(got, HasSubstr("leaf7"));
+}
+
+TEST(ReadScenario, RefusesAnEngineOfALaterStepAndListsWhatExists) {
+  const std::string got =
+      ErrorsOf(std::string(kSmall) + "workload: { traffic: { bytes: 1MB } }\nengine: simgrid\n");
+  EXPECT_THAT(got, HasSubstr("s.yaml:3:9"));
+  EXPECT_THAT(got, HasSubstr("flow"));
+  EXPECT_THAT(got, HasSubstr("analytic"));
+}
+
+TEST(ReadScenario, PlacesAnErrorOfAnOverrideInTheOverride) {
+  const std::string got =
+      ErrorsOf(std::string(kSmall) + "workload: { traffic: { bytes: 1MB } }\n", {"seeds=3"});
+  EXPECT_THAT(got, HasSubstr("--set"));
+}
+
+TEST(Prepare, WarnsOfAKeyThatChangesNothing) {
+  SourceTexts texts;
+  FabricCache cache;
+  Result<Located<ScenarioSpec>> spec = ParseScenario(
+      std::string(kSmall) + "workload: { traffic: { bytes: 1MB } }\nfault_policy: { qps: stay }\n",
+      "s.yaml", {}, &texts);
+  ASSERT_TRUE(spec);
+  const Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache);
+  ASSERT_TRUE(prepared);
+  ASSERT_EQ(prepared->warnings.size(), 1u);
+  EXPECT_EQ(prepared->warnings[0].message, "'fault_policy' has no effect: no fault is given");
+}
+
+TEST(Prepare, SharesEqualFabrics) {
+  SourceTexts texts;
+  FabricCache cache;
+  const std::string text = std::string(kSmall) + "workload: { traffic: { bytes: 1MB } }\n";
+  Result<PreparedScenario> a = Prepare(*ParseScenario(text, "a.yaml", {}, &texts), cache);
+  Result<PreparedScenario> b =
+      Prepare(*ParseScenario(text, "b.yaml", {"rdma.qps=4"}, &texts), cache);
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(a->fabric, b->fabric);
+  EXPECT_EQ(a->router, b->router);
+}
+
+}  // namespace
+}  // namespace weft
