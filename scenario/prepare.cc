@@ -89,7 +89,7 @@ Result<std::vector<std::pair<Event, std::uint32_t>>> BindFaults(const Located<Sc
 
 // Keys the user gave that change nothing in this setting.
 std::vector<Error> KeysWithoutEffect(const PreparedScenario& scenario) {
-  std::vector<Error> warnings;
+  std::vector<Error> warnings = scenario.workload->warnings;
   const Located<ScenarioSpec>& spec = scenario.spec;
   const auto warn = [&](const std::string& path, const std::string& why) {
     if (spec.sources.Given(path))

@@ -30,7 +30,9 @@ constexpr const char* kSmall =
     "1us }\n";
 
 TEST(Prepare, AcceptsTheSmallestScenario) {
-  EXPECT_EQ(ErrorsOf(std::string(kSmall) + "workload: { traffic: { bytes: 1MB } }\n"), "");
+  EXPECT_EQ(ErrorsOf(std::string(kSmall) +
+                     "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n"),
+            "");
 }
 
 TEST(Prepare, SaysWhereAWorkloadIsMissing) {
@@ -39,7 +41,7 @@ TEST(Prepare, SaysWhereAWorkloadIsMissing) {
 
 TEST(Prepare, NamesAnElementThatDoesNotExistAtItsPosition) {
   const std::string got = ErrorsOf(std::string(kSmall) +
-                                   "workload: { traffic: { bytes: 1MB } }\n"
+                                   "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n"
                                    "faults:\n  - { at: 1us, link: host9/nic0/port0 }\n");
   EXPECT_THAT(got, HasSubstr("s.yaml:4:"));
   EXPECT_THAT(got, HasSubstr("nothing in this fabric is called 'host9/nic0/port0'"));
@@ -48,7 +50,7 @@ TEST(Prepare, NamesAnElementThatDoesNotExistAtItsPosition) {
 TEST(Prepare, RefusesARepairBeforeItsFault) {
   const std::string got =
       ErrorsOf(std::string(kSmall) +
-               "workload: { traffic: { bytes: 1MB } }\n"
+               "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n"
                "faults:\n  - { at: 2us, until: 1us, link: host1/nic0/port0 }\n");
   EXPECT_THAT(got, HasSubstr("'until' is not after 'at'"));
 }
@@ -56,7 +58,7 @@ TEST(Prepare, RefusesARepairBeforeItsFault) {
 TEST(Prepare, ReportsPlacementAndFaultsInOneRun) {
   const std::string got = ErrorsOf(std::string(kSmall) +
                                    "placement: { gpus: 100 }\n"
-                                   "workload: { traffic: { bytes: 1MB } }\n"
+                                   "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n"
                                    "faults:\n  - { at: 1us, switch: leaf7 }\n");
   EXPECT_THAT(got, HasSubstr("s.yaml:2:"));
   EXPECT_THAT(got, HasSubstr("leaf7"));
@@ -64,24 +66,28 @@ TEST(Prepare, ReportsPlacementAndFaultsInOneRun) {
 
 TEST(ReadScenario, RefusesAnEngineOfALaterStepAndListsWhatExists) {
   const std::string got =
-      ErrorsOf(std::string(kSmall) + "workload: { traffic: { bytes: 1MB } }\nengine: simgrid\n");
+      ErrorsOf(std::string(kSmall) +
+               "workload: { traffic: { pattern: permutation, bytes: 1MB } }\nengine: simgrid\n");
   EXPECT_THAT(got, HasSubstr("s.yaml:3:9"));
   EXPECT_THAT(got, HasSubstr("flow"));
   EXPECT_THAT(got, HasSubstr("analytic"));
 }
 
 TEST(ReadScenario, PlacesAnErrorOfAnOverrideInTheOverride) {
-  const std::string got =
-      ErrorsOf(std::string(kSmall) + "workload: { traffic: { bytes: 1MB } }\n", {"seeds=3"});
+  const std::string got = ErrorsOf(
+      std::string(kSmall) + "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n",
+      {"seeds=3"});
   EXPECT_THAT(got, HasSubstr("--set"));
 }
 
 TEST(Prepare, WarnsOfAKeyThatChangesNothing) {
   SourceTexts texts;
   FabricCache cache;
-  Result<Located<ScenarioSpec>> spec = ParseScenario(
-      std::string(kSmall) + "workload: { traffic: { bytes: 1MB } }\nfault_policy: { qps: stay }\n",
-      "s.yaml", {}, &texts);
+  Result<Located<ScenarioSpec>> spec =
+      ParseScenario(std::string(kSmall) +
+                        "workload: { traffic: { pattern: permutation, bytes: 1MB } "
+                        "}\nfault_policy: { qps: stay }\n",
+                    "s.yaml", {}, &texts);
   ASSERT_TRUE(spec);
   const Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache);
   ASSERT_TRUE(prepared);
@@ -92,7 +98,8 @@ TEST(Prepare, WarnsOfAKeyThatChangesNothing) {
 TEST(Prepare, SharesEqualFabrics) {
   SourceTexts texts;
   FabricCache cache;
-  const std::string text = std::string(kSmall) + "workload: { traffic: { bytes: 1MB } }\n";
+  const std::string text =
+      std::string(kSmall) + "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n";
   Result<PreparedScenario> a = Prepare(*ParseScenario(text, "a.yaml", {}, &texts), cache);
   Result<PreparedScenario> b =
       Prepare(*ParseScenario(text, "b.yaml", {"rdma.qps=4"}, &texts), cache);
