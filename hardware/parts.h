@@ -1,0 +1,67 @@
+// Parts: GPUs, hosts, switches and NICs, as data with sources.
+//
+// A part is a message of hardware.proto; the ones weft brings are YAML files in
+// hardware/presets/KIND/NAME.yaml, compiled in, every figure with its source. A
+// figure nobody published is absent, never zero: HostPart::power and the like
+// are optional.
+//
+// Units    NVLink and PCIe rates are of one direction: an "NVLink 900 GB/s" of a
+//          data sheet counts both and is 450 GB/s here.
+// Errors   MakeHostPart: a gpu preset that does not exist, a NIC rate that its
+//          ports cannot share; at their positions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/schema/reader.h"
+#include "base/units.h"
+#include "hardware/hardware.pb.h"
+
+namespace weft {
+
+struct GpuPart {
+  std::string name;
+  std::string architecture;
+  int compute_capability = 0;  // 80, 90
+  double bf16_flops = 0;       // dense peak, operations a second
+  Bytes memory;
+  BitRate memory_rate, nvlink;
+  std::optional<Watts> power;
+};
+
+struct HostPart {
+  std::string gpu_name;  // of a gpu preset; may be empty
+  int gpus = 1, nics = 1, nic_ports = 1;
+  BitRate nic_port;  // one port of a NIC
+  HostSpec::Transport transport = HostSpec::ROCE;
+  BitRate nvlink;  // zero: no NVSwitch
+  BitRate pcie;
+  SimDuration nvlink_latency{}, pcie_latency{};
+  std::optional<Watts> power;
+
+  BitRate nic() const { return nic_port * nic_ports; }
+};
+
+struct SwitchPart {
+  BitRate rate;
+  int ports = 0;
+  std::optional<Watts> chip_power, power;
+};
+
+// Every file of hardware/presets/: kinds "gpu", "host", "switch", "nic".
+std::vector<Preset> HardwarePresets();
+
+// The gpu preset `name`; none where there is no such preset.
+std::optional<GpuPart> FindGpu(std::string_view name);
+
+// `path` is where `spec` stands in the file, for errors: "host", "fabric.host".
+Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
+                              std::string_view path);
+SwitchPart MakeSwitchPart(const SwitchSpec& spec);
+
+}  // namespace weft

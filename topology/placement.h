@@ -1,0 +1,29 @@
+// Which GPU each rank is.
+//
+// Ranks take whole hosts, all GPUs of a host in order; where the ranks do not
+// fill the last host, its first GPUs. The policy says in which order hosts are
+// taken: packed, by segment; spread, the first host of every segment, then the
+// second ...; random, drawn from the seed; or the hosts listed.
+//
+// Errors   more GPUs asked for than there are; a host listed that is none, or twice.
+// Repeats  same spec and fabric, same placement.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "base/schema/reader.h"
+#include "topology/fabric.h"
+#include "topology/fabric.pb.h"
+
+namespace weft {
+
+struct Placement {
+  std::vector<GpuId> gpu_of_rank;  // [ranks]; no GPU twice
+};
+
+// `spec` stands at `placement` in the file.
+Result<Placement> MakePlacement(const PlacementSpec& spec, const SourceMap& sources,
+                                const Fabric& fabric);
+
+}  // namespace weft
