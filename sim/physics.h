@@ -33,11 +33,23 @@ inline BitRate Capacity(const Link& link, const Physics& physics, double share =
 // has one; in isolated planes it has none, and the sender moves the QP to another
 // of its ports `move` later, if `qps` says so. A QP without a path waits; it goes
 // on where it stopped when its path is back, and fails its operation after
-// `retry_timeout`. Moved traffic returns at repair.
+// `retry_timeout` (zero: never). Moved traffic returns at repair.
 struct FaultPolicy {
   enum class Qps : std::uint8_t { kMove, kStay };
   SimDuration detect{}, move{}, retry_timeout{};
   Qps qps = Qps::kMove;
 };
+
+class PhysicsSpec;
+class RdmaSpec;
+class FaultPolicySpec;
+
+// From the messages as the reader leaves them, defaults filled in. The coupling
+// is the scenario's, and stays kAuto here.
+Physics MakePhysics(const PhysicsSpec& spec, const RdmaSpec& rdma);
+FaultPolicy MakeFaultPolicy(const FaultPolicySpec& spec);
+
+// Payload over wire bytes of a full RoCEv2 packet: mtu / (mtu + 82).
+double RoceEfficiency(Bytes mtu);
 
 }  // namespace weft
