@@ -40,9 +40,9 @@ class RdmaSpec;  // sim/physics.proto
 
 // What the network's constants say about an edge.
 struct BuildOptions {
-  std::uint8_t qps = 1;         // of a connection between hosts; inside a host always 1
-  EdgeClass nvlink, network;    // what a step costs and what a channel can copy
-  SimDuration launch{};         // once an operation
+  std::uint8_t qps = 1;       // of a connection between hosts; inside a host always 1
+  EdgeClass nvlink, network;  // what a step costs and what a channel can copy
+  SimDuration launch{};       // once an operation
 };
 BuildOptions MakeBuildOptions(const RdmaSpec& rdma, const Physics& physics);
 
@@ -56,8 +56,8 @@ struct WorkloadItem {
   int ranks = 0;          // of the largest communicator; of traffic its senders
   int channels = 0;       // of the same; traffic: 0
   double busbw_factor = 0;
-  std::string source_path;                     // "workload.collective.bytes[1]"
-  std::vector<std::string> group_names;        // [groups] "rail 3", "host4"; empty: "all", traffic
+  std::string source_path;               // "workload.collective.bytes[1]"
+  std::vector<std::string> group_names;  // [groups] "rail 3", "host4"; empty: "all", traffic
   std::vector<std::vector<RowId>> rows_by_group;  // [groups][repeats]; traffic: [1][flows]
 };
 
@@ -77,7 +77,6 @@ std::string RowName(const Workload& workload, RowId row);
 
 // An edge of a row, or its only one (0) of a send:
 // "rail 3 ring: host4/gpu3 → host5/gpu3", "ring channel 2: …", "flow 17: …".
-std::string EdgeName(const Workload& workload, const Fabric& fabric, RowId row,
-                     std::uint32_t edge);
+std::string EdgeName(const Workload& workload, const Fabric& fabric, RowId row, std::uint32_t edge);
 
 }  // namespace weft

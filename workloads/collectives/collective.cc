@@ -1,0 +1,68 @@
+#include "workloads/collectives/collective.h"
+
+#include <array>
+#include <limits>
+#include <numeric>
+
+#include "base/check.h"
+#include "workloads/collectives/ring.h"
+#include "workloads/collectives/send_recv.h"
+
+namespace weft {
+namespace {
+
+constexpr std::array<CollectiveAlgorithm, 2> kAlgorithms{{
+    {"ring", "Ring", RingDoes, RingChannels, BuildRing},
+    {"direct", "Direct", SendRecvDoes, SendRecvChannels, BuildSendRecv},
+}};
+
+}  // namespace
+
+std::span<const CollectiveAlgorithm> CollectiveAlgorithms() { return kAlgorithms; }
+
+std::string_view OpName(CollectiveSpec::Op op) {
+  switch (op) {
+    case CollectiveSpec::ALL_GATHER:
+      return "all_gather";
+    case CollectiveSpec::REDUCE_SCATTER:
+      return "reduce_scatter";
+    case CollectiveSpec::SEND_RECV:
+      return "send_recv";
+    default:
+      return "all_reduce";
+  }
+}
+
+double BusbwFactor(CollectiveSpec::Op op, std::size_t ranks) {
+  const auto n = static_cast<double>(ranks);
+  switch (op) {
+    case CollectiveSpec::ALL_GATHER:
+    case CollectiveSpec::REDUCE_SCATTER:
+      return (n - 1) / n;
+    case CollectiveSpec::SEND_RECV:
+      return 1;
+    default:
+      return 2 * (n - 1) / n;
+  }
+}
+
+WireRatio ReducedRatio(std::uint64_t num, std::uint64_t den) {
+  WEFT_CHECK(den >= 1);
+  const std::uint64_t divisor = std::gcd(num, den);
+  num /= divisor;
+  den /= divisor;
+  WEFT_CHECK(num <= std::numeric_limits<std::uint32_t>::max());
+  WEFT_CHECK(den <= std::numeric_limits<std::uint32_t>::max());
+  return {static_cast<std::uint32_t>(num), static_cast<std::uint32_t>(den)};
+}
+
+void ConnectEdge(const Fabric& fabric, VertexId from, VertexId to, std::uint8_t qps, Edge& edge) {
+  const HostId host = fabric.vertex(from).host;
+  const bool nvlink = host == fabric.vertex(to).host && fabric.host(host).nvswitch != kNoVertex;
+  edge.from = from;
+  edge.to = to;
+  edge.edge_class = nvlink ? 0 : 1;
+  edge.qps = nvlink ? 1 : qps;
+}
+
+}  // namespace weft
