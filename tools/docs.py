@@ -14,11 +14,14 @@ import tempfile
 from source import ROOT
 
 
+GENERATED = "Written by `./dev docs`"
+
+
 def pages(folder):
-    """Text of the generated pages under `folder`, by name."""
-    paths = [folder / "cli.md", *sorted((folder / "formats").glob("*.md"))]
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in paths
-            if path.is_file()}
+    """Text of the generated pages under `folder`, by name; the others are nobody's business."""
+    texts = {path.relative_to(folder).as_posix(): path.read_text()
+             for path in folder.rglob("*.md")}
+    return {name: text for name, text in texts.items() if GENERATED in text}
 
 
 def main():

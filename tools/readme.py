@@ -47,30 +47,35 @@ def matches(shown, printed):
     return re.fullmatch("".join(parts), printed) is not None
 
 
-def run(command, weft, out):
+def run(command, root, weft, out):
     done = subprocess.run(
-        ["bash", "-c", command.replace("build/weft", str(weft))], cwd=ROOT,
+        ["bash", "-c", command.replace("build/weft", str(weft))], cwd=root,
         env=environment(weft, out), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, timeout=TIMEOUT_S, check=False)
     text = done.stdout.decode(errors="backslashreplace")
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n" if text else ""
 
 
+def check(root, weft):
+    """(how many commands, what is wrong) in the pages of `root`."""
+    count, wrong = 0, []
+    for page in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
+        for line, command, shown in transcripts(page.read_text()):
+            with tempfile.TemporaryDirectory() as out:
+                printed = run(command, root, weft, out)
+            count += 1
+            if not matches(shown, printed):
+                wrong.append(f"{page.relative_to(root)}:{line}: `{command}` prints\n{printed}"
+                             "--- and not\n" + "".join(f"{text}\n" for text in shown))
+    return count, wrong
+
+
 def main():
     parser = argparse.ArgumentParser(description="Runs the console blocks of the documentation.")
     parser.add_argument("--weft", type=pathlib.Path, required=True, help="the program")
-    weft = parser.parse_args().weft.resolve()
-    count = wrong = 0
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
-        for line, command, shown in transcripts(page.read_text()):
-            with tempfile.TemporaryDirectory() as out:
-                printed = run(command, weft, out)
-            count += 1
-            if not matches(shown, printed):
-                wrong += 1
-                print(f"{page.relative_to(ROOT)}:{line}: `{command}` prints\n{printed}"
-                      f"--- and not\n" + "".join(f"{text}\n" for text in shown))
-    print(f"readme: {count - wrong} as shown, {wrong} not")
+    count, wrong = check(ROOT, parser.parse_args().weft.resolve())
+    sys.stdout.write("".join(wrong))
+    print(f"readme: {count - len(wrong)} as shown, {len(wrong)} not")
     return 1 if wrong else 0
 
 
