@@ -84,7 +84,8 @@ class Dev(unittest.TestCase):
         self.assertEqual(log[0], "cmake --preset release -DBUILD_TESTING:BOOL=OFF")
         _, log = self.dev("test")
         self.assertIn("apt-get -y install --no-install-recommends "
-                      "clang-format git libgmock-dev libgtest-dev python3 [noninteractive]", log)
+                      "clang-format git libbenchmark-dev libgmock-dev libgtest-dev python3 "
+                      "[noninteractive]", log)
         self.assertIn("cmake --preset release -DBUILD_TESTING:BOOL=ON", log)
 
     def test_a_user_installs_through_sudo(self):
@@ -137,7 +138,8 @@ class Dev(unittest.TestCase):
 
     def test_its_last_line_counts_the_tests(self):
         self.fake("ctest", "echo '90% tests passed, 2 tests failed out of 20'; echo more; exit 8")
-        self.have([*NEEDED, "libgtest-dev", "libgmock-dev", "clang-format", "python3", "git"])
+        self.have([*NEEDED, "libgtest-dev", "libgmock-dev", "libbenchmark-dev", "clang-format",
+                   "python3", "git"])
         done, _ = self.dev("test")
         self.assertEqual((done.returncode, done.stdout.splitlines()[-1]),
                          (8, "18 passed, 2 failed"))
