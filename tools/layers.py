@@ -24,10 +24,11 @@ def allowed(path, target, table):
     """Why `path` may not include `target`, both relative to the root; None if it may."""
     module, folder = path.split("/")[0], target.split("/")[0]
     order = list(table)
+    if module == "tests":
+        module, folder = path.split("/")[1], target.removeprefix("tests/").split("/")[0]
     if folder not in table:
         return f"'{target}' is no path from the root into a module"
-    if module == "tests":
-        module = path.split("/")[1]
+    if path.startswith("tests/"):
         if module not in table or order.index(folder) <= order.index(module):
             return None
         return f"tests of '{module}' may not include '{folder}', which is below it"

@@ -15,8 +15,9 @@ GOOD = {
     "docs/architecture.md":
         "# Architecture\n\n```layers\nbase\nsim base\nreport base sim/run.h\n```\n",
     "base/CMakeLists.txt": "weft_module(base\n    a.cc\n  TESTS\n    a_test.cc)\n",
-    "base/a.cc": "// As [BG92 §6.5] has it; rows [F], [L+1], [F+10].\nint F() {\n  return 1'000;\n}\n",
-    "tests/base/a_test.cc": '#include "base/a.h"\n',
+    "base/a.cc":
+        "// As [BG92 §6.5] has it; rows [F], [L+1], [F+10].\nint F() {\n  return 1'000;\n}\n",
+    "tests/base/a_test.cc": '#include "base/a.h"\n#include "tests/base/a_case.h"\n',
     "sim/CMakeLists.txt": "weft_module(sim\n    b.cc\n  LINKS\n    base)\n",
     "sim/b.cc": '#include <vector>\n\n#include "base/a.h"\n',
     "report/CMakeLists.txt": "weft_module(report\n    c.cc\n  LINKS\n    sim)\n",
@@ -140,13 +141,17 @@ class Layers(unittest.TestCase):
         self.expect({"tests/base/a_test.cc": '#include "sim/b.h"\n'},
                     "tests/base/a_test.cc:1: tests of 'base' may not include 'sim', "
                     "which is below it")
+        self.expect({"tests/base/a_test.cc": '#include "tests/sim/b_case.h"\n'},
+                    "tests/base/a_test.cc:1: tests of 'base' may not include 'sim', "
+                    "which is below it")
+        self.expect({"base/a.cc": '#include "tests/base/a_case.h"\n'},
+                    "base/a.cc:1: 'tests/base/a_case.h' is no path from the root into a module")
 
     def test_finds_links_that_disagree(self):
         self.expect({"base/CMakeLists.txt": "weft_module(base\n a.cc\n  LINKS\n sim\n LIBS x)\n"},
                     "base/CMakeLists.txt:1: 'base' may not link 'sim' (docs/architecture.md)")
         self.expect({"sim/CMakeLists.txt": "weft_module(sim\n    b.cc)\n"},
-                    "sim/b.cc:3: 'base/a.h' is included but its library is not among LINKS",
-                    )
+                    "sim/b.cc:3: 'base/a.h' is included but its library is not among LINKS")
 
 
 if __name__ == "__main__":
