@@ -19,7 +19,7 @@ namespace {
 constexpr const char* kSelfTest =
     R"(fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps, latency: 0s }
 routing: { seeds: 1 }
-physics: { network_efficiency: 100%, network_step: 0s, launch: 0s }
+physics: { roce_efficiency: 100%, network_step: 0s, launch: 0s }
 workload: { traffic: { pattern: permutation, bytes: 100MB } }
 )";
 

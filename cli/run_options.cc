@@ -94,6 +94,7 @@ RunControl RunWatch::Control() {
     const auto now = std::chrono::steady_clock::now();
     if (now - drawn_ < std::chrono::milliseconds(100)) return;
     drawn_ = now;
+    const double spent = std::chrono::duration<double>(now - start_).count();
     *err_ << fmt::format("\r\x1b[K{:3.0f} %", share * 100);
     if (share > 0.01) *err_ << fmt::format("  {:.0f} s left", spent / share - spent);
     err_->flush();

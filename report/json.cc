@@ -261,8 +261,8 @@ std::string TopologyJson(const std::string& name, const Fabric& fabric,
   Json out = Head("weft.topology/1");
   out["fabric"] = name;
   out.update(ToJson(fabric.counts()));
-  const auto number = [](const auto& value, auto get) {
-    return value ? Json(get(*value)) : Json(nullptr);
+  const auto number = [](const auto& figure, auto get) {
+    return figure ? Json(get(*figure)) : Json(nullptr);
   };
   out["limits"] = {{"tier1_gpus", OrNull(fabric.limits().tier1_gpus)},
                    {"tier2_gpus", OrNull(fabric.limits().tier2_gpus)}};

@@ -118,10 +118,10 @@ std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>
   std::string notes;
   for (const auto& [label, row] : rows) {
     const bool rate = row.figure == "busbw";
-    const auto one = [&](double value) {
-      if (rate) return FormatGBps(value) + " GB/s";
-      return row.figure == "port_ratio" ? FormatSignificant(value, 3) + " : 1"
-                                        : FormatSignedPercent(value);
+    const auto one = [&](double figure) {
+      if (rate) return FormatGBps(figure) + " GB/s";
+      return row.figure == "port_ratio" ? FormatSignificant(figure, 3) + " : 1"
+                                        : FormatSignedPercent(figure);
     };
     std::string ours = "-";
     if (row.ours && row.figure == "gain") ours = FormatSignedPercentInterval(*row.ours);

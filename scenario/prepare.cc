@@ -37,6 +37,16 @@ std::string RouterKey(const ScenarioSpec& spec) {
   return FabricKey(spec) + '\n' + policy.SerializeAsString();
 }
 
+// The key that names the fault's element, and the name; both empty where none does.
+std::pair<std::string, std::string> NamedElement(const FaultSpec& fault) {
+  for (const auto& [key, name] :
+       {std::pair("link", fault.link()), std::pair("switch", fault.switch_()),
+        std::pair("nic", fault.nic()), std::pair("host", fault.host()),
+        std::pair("plane", fault.plane())})
+    if (!name.empty()) return {key, name};
+  return {};
+}
+
 // The state that the fault begins with.
 ElementState StateOf(const FaultSpec& fault) {
   ElementState state;
@@ -65,7 +75,7 @@ Result<std::vector<std::pair<Event, std::uint32_t>>> BindFaults(const Located<Sc
   for (int i = 0; i < spec.message.faults_size(); ++i) {
     const FaultSpec& fault = spec.message.faults(i);
     const std::string path = fmt::format("faults[{}]", i);
-    const std::string name = FaultElement(fault);
+    const auto [key, name] = NamedElement(fault);
     if (name.empty()) {
       errors.push_back({ErrorCode::kInconsistent, spec.At(path), "this fault names no element",
                         "link: host3/nic5/port0, or switch:, nic:, host:, plane:"});
@@ -77,7 +87,7 @@ Result<std::vector<std::pair<Event, std::uint32_t>>> BindFaults(const Located<Sc
     if (const std::optional<ElementId> element = fabric.FindElement(name))
       AddEvents(fault, static_cast<std::uint32_t>(i), *element, events);
     else
-      errors.push_back({ErrorCode::kInconsistent, spec.At(FaultElementPath(fault, path)),
+      errors.push_back({ErrorCode::kInconsistent, spec.At(path + '.' + key),
                         fmt::format("nothing in this fabric is called '{}'", name),
                         "names count from 0: host3/nic5/port0, pod0/segment2/tor7, leaf3"});
   }
@@ -140,12 +150,7 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
 
 }  // namespace
 
-std::string FaultElement(const FaultSpec& fault) {
-  for (const std::string* name :
-       {&fault.link(), &fault.switch_(), &fault.nic(), &fault.host(), &fault.plane()})
-    if (!name->empty()) return *name;
-  return {};
-}
+std::string FaultElement(const FaultSpec& fault) { return NamedElement(fault).second; }
 
 Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
                                                     FabricCache& cache) {
@@ -172,7 +177,7 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
   out.fault_policy = MakeFaultPolicy(message.fault_policy());
   out.engine =
       message.engine() == ScenarioSpec::ENGINE_ANALYTIC ? EngineKind::kAnalytic : EngineKind::kFlow;
-  out.first_seed = message.routing().seed();
+  out.first_seed = static_cast<std::uint64_t>(message.routing().seed());
   out.seeds = message.routing().seeds();
 
   // Placement and faults do not depend on each other: report both.

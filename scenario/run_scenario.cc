@@ -404,7 +404,7 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   RunReport report;
   report.scenario = scenario.spec.message.name().empty() ? scenario.spec.At("fabric").file
                                                          : scenario.spec.message.name();
-  report.engine = EngineName(scenario.engine);
+  report.engine = std::string(EngineName(scenario.engine));
   report.warnings = scenario.warnings;
   report.missing_terms = scenario.missing_terms;
   const std::vector<SeedResult> results =

@@ -21,6 +21,7 @@ struct RunControl {
   std::function<bool()> stop;            // true: end here with a partial report
   std::function<void(double)> progress;  // share done, in [0, 1]; from one thread at a time
   std::function<double()> clock_s;       // seconds since any fixed moment
+  std::function<Bytes()> peak_memory;    // of the process; may be empty
 };
 
 RunReport RunScenario(const PreparedScenario& scenario, const RunControl& control);

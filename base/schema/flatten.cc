@@ -1,91 +1,92 @@
 #include "base/schema/flatten.h"
 
-#include <google/protobuf/descriptor.h>
+#include <fmt/format.h>
 
-#include "base/schema/field.pb.h"
 #include "base/schema/quantity.h"
-#include "base/schema/reader.h"
+#include "base/schema/schema_internal.h"
 
 namespace weft {
 namespace {
 
-using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
+using Lines = std::map<std::string, std::string>;
 
-using Flat = std::map<std::string, std::string>;
+void AddMessage(const Message& message, const std::string& path, Lines& lines);
 
-void AddMessage(const Message& message, const std::string& prefix, Flat& flat);
-
-std::string Scalar(const Message& message, const FieldDescriptor& field, int index) {
-  const Reflection& r = *message.GetReflection();
-  const auto get = [&](auto single, auto repeated) {
-    return index < 0 ? (r.*single)(message, &field) : (r.*repeated)(message, &field, index);
-  };
-  const Unit unit = field.options().GetExtension(weft::field).unit();
-  switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-      return FormatQuantity(get(&Reflection::GetDouble, &Reflection::GetRepeatedDouble), unit);
-    case FieldDescriptor::CPPTYPE_INT64:
-      return FormatWhole(get(&Reflection::GetInt64, &Reflection::GetRepeatedInt64), unit);
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return std::to_string(get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64));
+std::int64_t WholeOf(const Message& m, const FieldDescriptor& key, int item) {
+  const Reflection& r = *m.GetReflection();
+  const bool list = key.is_repeated();
+  switch (key.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
-      return std::to_string(get(&Reflection::GetInt32, &Reflection::GetRepeatedInt32));
+      return list ? r.GetRepeatedInt32(m, &key, item) : r.GetInt32(m, &key);
     case FieldDescriptor::CPPTYPE_UINT32:
-      return std::to_string(get(&Reflection::GetUInt32, &Reflection::GetRepeatedUInt32));
-    case FieldDescriptor::CPPTYPE_BOOL:
-      return get(&Reflection::GetBool, &Reflection::GetRepeatedBool) ? "true" : "false";
-    case FieldDescriptor::CPPTYPE_ENUM:
-      return EnumText(*get(&Reflection::GetEnum, &Reflection::GetRepeatedEnum));
-    case FieldDescriptor::CPPTYPE_STRING:
-      return get(&Reflection::GetString, &Reflection::GetRepeatedString);
+      return list ? r.GetRepeatedUInt32(m, &key, item) : r.GetUInt32(m, &key);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return static_cast<std::int64_t>(list ? r.GetRepeatedUInt64(m, &key, item)
+                                            : r.GetUInt64(m, &key));
     default:
-      return {};
+      return list ? r.GetRepeatedInt64(m, &key, item) : r.GetInt64(m, &key);
   }
 }
 
-void AddField(const Message& message, const FieldDescriptor& field, const std::string& prefix,
-              Flat& flat) {
-  const Reflection& r = *message.GetReflection();
-  const bool nested = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-  const std::string key = prefix + field.name();
-  if (field.is_repeated()) {
-    for (int i = 0; i < r.FieldSize(message, &field); ++i) {
-      const std::string item = key + '[' + std::to_string(i) + ']';
-      if (nested)
-        AddMessage(r.GetRepeatedMessage(message, &field, i), item + '.', flat);
-      else
-        flat[item] = Scalar(message, field, i);
+double RealOf(const Message& m, const FieldDescriptor& key, int item) {
+  const Reflection& r = *m.GetReflection();
+  const bool list = key.is_repeated();
+  if (key.cpp_type() == FieldDescriptor::CPPTYPE_FLOAT)
+    return static_cast<double>(list ? r.GetRepeatedFloat(m, &key, item) : r.GetFloat(m, &key));
+  return list ? r.GetRepeatedDouble(m, &key, item) : r.GetDouble(m, &key);
+}
+
+std::string ScalarText(const Message& m, const FieldDescriptor& key, int item) {
+  const Reflection& r = *m.GetReflection();
+  const bool list = key.is_repeated();
+  if (IsWhole(key)) return FormatWhole(WholeOf(m, key, item), SchemaOf(key).unit());
+  if (IsNumber(key)) return FormatQuantity(RealOf(m, key, item), SchemaOf(key).unit());
+  if (key.cpp_type() == FieldDescriptor::CPPTYPE_ENUM)
+    return EnumText(list ? *r.GetRepeatedEnum(m, &key, item) : *r.GetEnum(m, &key));
+  if (key.cpp_type() == FieldDescriptor::CPPTYPE_BOOL)
+    return (list ? r.GetRepeatedBool(m, &key, item) : r.GetBool(m, &key)) ? "true" : "false";
+  return list ? r.GetRepeatedString(m, &key, item) : r.GetString(m, &key);
+}
+
+void AddItem(const Message& m, const FieldDescriptor& key, int item, const std::string& path,
+             Lines& lines) {
+  const Reflection& r = *m.GetReflection();
+  if (key.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    AddMessage(key.is_repeated() ? r.GetRepeatedMessage(m, &key, item) : r.GetMessage(m, &key),
+               path, lines);
+    return;
+  }
+  std::string text = ScalarText(m, key, item);
+  if (!text.empty()) lines[path] = std::move(text);
+}
+
+void AddMessage(const Message& m, const std::string& path, Lines& lines) {
+  const Reflection& r = *m.GetReflection();
+  const std::string prefix = path.empty() ? "" : path + ".";
+  for (const OneofDescriptor* variant : Variants(*m.GetDescriptor())) {
+    const FieldDescriptor* member = r.GetOneofFieldDescriptor(m, variant);
+    if (member == nullptr) continue;
+    lines[prefix + SchemaOf(*variant).tag()] = member->name();
+    AddMessage(r.GetMessage(m, member), path, lines);
+  }
+  for (const FieldDescriptor* key : OwnKeys(*m.GetDescriptor())) {
+    if (key->is_repeated()) {
+      for (int i = 0; i < r.FieldSize(m, key); ++i)
+        AddItem(m, *key, i, fmt::format("{}{}[{}]", prefix, key->name(), i), lines);
+    } else if (!key->has_presence() || r.HasField(m, key)) {
+      AddItem(m, *key, 0, prefix + key->name(), lines);
     }
-    return;
   }
-  if (field.has_presence() && !r.HasField(message, &field)) return;
-  if (!nested) {
-    flat[key] = Scalar(message, field, -1);
-    return;
-  }
-  const auto* oneof = field.real_containing_oneof();
-  if (oneof != nullptr && oneof->options().HasExtension(variant)) {
-    flat[prefix + oneof->options().GetExtension(variant).tag()] = field.name();
-    AddMessage(r.GetMessage(message, &field), prefix, flat);  // its keys stand flat
-    return;
-  }
-  AddMessage(r.GetMessage(message, &field), key + '.', flat);
-}
-
-void AddMessage(const Message& message, const std::string& prefix, Flat& flat) {
-  const auto& descriptor = *message.GetDescriptor();
-  for (int i = 0; i < descriptor.field_count(); ++i)
-    AddField(message, *descriptor.field(i), prefix, flat);
 }
 
 }  // namespace
 
-Flat Flatten(const Message& message) {
-  Flat flat;
-  AddMessage(message, "", flat);
-  return flat;
+std::map<std::string, std::string> Flatten(const Message& message) {
+  Lines lines;
+  AddMessage(message, "", lines);
+  return lines;
 }
 
 }  // namespace weft

@@ -40,7 +40,7 @@ TEST(RunScenario, GivesTheTimeWorkedByHand) {
   const RunReport report = RunScenario(
       Make("fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps, "
            "latency: 0s }\n"
-           "physics: { network_efficiency: 100%, network_step: 0s, launch: 0s }\n"
+           "physics: { roce_efficiency: 100%, network_step: 0s, launch: 0s }\n"
            "workload: { traffic: { pattern: permutation, bytes: 100MB } }\n"),
       Patient());
   EXPECT_NEAR(report.makespan_s.median, 2e-3, 2e-3 * 1e-3);  // the host's bus adds its latency
