@@ -7,29 +7,34 @@ if(BUILD_TESTING)
   find_package(GTest REQUIRED)
 endif()
 
-set(WEFT_SCHEMA_LIBRARIES "" CACHE INTERNAL "schemas declared so far, top layer first")
+set(WEFT_SCHEMA_LIBRARIES "" CACHE INTERNAL "schemas declared so far, base first")
 
 add_library(weft_options INTERFACE)
 target_compile_features(weft_options INTERFACE cxx_std_20)
 target_include_directories(weft_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_libraries(weft_options INTERFACE tl::expected fmt::fmt OpenMP::OpenMP_CXX)
 target_compile_options(weft_options INTERFACE
-  -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror
+  -Wall -Wextra -Wconversion -Wsign-conversion -Werror
+  -Wshadow=local      # not all of -Wshadow: field.proto's options are weft::value, weft::type ...
   -Wno-restrict       # g++ 12 false alarm on "text" + std::string (GCC PR 105329)
+  -Wno-maybe-uninitialized  # g++ 12 false alarms on temporaries of aggregates (GCC PR 105562)
   -ffp-contract=off)  # same bits on every CPU: no fused multiply-add
 
 # weft_module(NAME files... PROTOS schema... EMBED data... TESTS files... LINKS modules...
-# LIBS libraries...): library weft_NAME from the files, test program NAME_test from tests/NAME/.
-# A schema's messages are reached as "NAME/schema.pb.h". Data files are compiled in and reached
-# through "NAME/embedded.h" as Embedded<Name>Files(). Files are listed, never globbed.
+# LIBS libraries... TEST_PROTOS schema...): library weft_NAME from the files, test program
+# NAME_test from tests/NAME/. A schema's messages are reached as "NAME/schema.pb.h", those of a
+# test's own schema as "tests/NAME/schema.pb.h". Data files are compiled in and reached through
+# "NAME/embedded.h" as Embedded<Name>Files(). Files are listed, never globbed.
 function(weft_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PROTOS;EMBED;TESTS;LINKS;LIBS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PROTOS;EMBED;TESTS;LINKS;LIBS;TEST_PROTOS")
   list(TRANSFORM arg_LINKS PREPEND weft_)
   list(TRANSFORM arg_TESTS PREPEND ${PROJECT_SOURCE_DIR}/tests/${name}/)
   set(sources ${arg_UNPARSED_ARGUMENTS})
   if(arg_PROTOS)
-    weft_protos(${name} schema ${arg_PROTOS})
+    weft_protos(weft_${name}_schema ${name} ${arg_PROTOS})
     list(APPEND arg_LIBS weft_${name}_schema)
+    set(below ${WEFT_SCHEMA_LIBRARIES})
+    set(WEFT_SCHEMA_LIBRARIES ${below} weft_${name}_schema CACHE INTERNAL "")
   endif()
   if(arg_EMBED)
     weft_embed(${name} embedded ${arg_EMBED})
@@ -45,17 +50,21 @@ function(weft_module name)
     target_precompile_headers(${name}_test PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
     target_compile_definitions(${name}_test PRIVATE WEFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     target_link_libraries(${name}_test PRIVATE weft_${name} GTest::gmock_main)
+    if(arg_TEST_PROTOS)
+      weft_protos(weft_${name}_test_schema tests/${name} ${arg_TEST_PROTOS})
+      target_link_libraries(${name}_test PRIVATE weft_${name}_test_schema)
+    endif()
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
 endfunction()
 
 # Generated code is a library of its own, without our warnings: we do not own its style.
-function(weft_protos name result)
+function(weft_protos library folder)
   set(out ${PROJECT_BINARY_DIR}/generated)
   set(generated)
   foreach(proto IN LISTS ARGN)
     string(REGEX REPLACE "\\.proto$" "" stem ${proto})
-    set(stem ${name}/${stem})
+    set(stem ${folder}/${stem})
     add_custom_command(
       OUTPUT ${out}/${stem}.pb.cc ${out}/${stem}.pb.h
       COMMAND ${CMAKE_COMMAND} -E make_directory ${out}
@@ -64,13 +73,12 @@ function(weft_protos name result)
       COMMENT "schema ${stem}.proto")
     list(APPEND generated ${out}/${stem}.pb.cc)
   endforeach()
-  add_library(weft_${name}_schema STATIC ${generated})
-  target_compile_features(weft_${name}_schema PUBLIC cxx_std_20)
-  target_include_directories(weft_${name}_schema SYSTEM PUBLIC ${out})
-  target_link_libraries(weft_${name}_schema PUBLIC protobuf::libprotobuf)
-  set(depends ${WEFT_SCHEMA_LIBRARIES})  # the schemas of modules above this one
-  target_link_libraries(weft_${name}_schema PUBLIC ${depends})
-  set(WEFT_SCHEMA_LIBRARIES ${WEFT_SCHEMA_LIBRARIES} weft_${name}_schema CACHE INTERNAL "")
+  add_library(${library} STATIC ${generated})
+  target_compile_features(${library} PUBLIC cxx_std_20)
+  target_include_directories(${library} SYSTEM PUBLIC ${out})
+  target_link_libraries(${library} PUBLIC protobuf::libprotobuf)
+  set(below ${WEFT_SCHEMA_LIBRARIES})  # the schemas of the modules before this one
+  target_link_libraries(${library} PUBLIC ${below})
 endfunction()
 
 # Data files become string constants, in the order listed.

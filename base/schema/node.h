@@ -34,7 +34,7 @@ struct NodeSource {
 
 // One place in one text.
 struct NodePlace {
-  std::shared_ptr<const NodeSource> source;
+  std::shared_ptr<const NodeSource> source = {};
   int line = 1;
   int column = 1;
 
@@ -50,10 +50,11 @@ struct Node {
 
   Kind kind = Kind::kNull;
   bool quoted = false;  // a scalar in quotes: text, never a number
-  NodePlace place;
-  std::string text;            // kScalar, as written
-  std::vector<Node> items;     // kList
-  std::vector<Entry> entries;  // kMap, in the order written; kPatch, keyed by index
+  bool partial = false;  // a mapping of which a layer could not be read
+  NodePlace place = {};
+  std::string text = {};            // kScalar, as written
+  std::vector<Node> items = {};     // kList
+  std::vector<Entry> entries = {};  // kMap, in the order written; kPatch, keyed by index
 
   const Entry* Find(std::string_view key) const;
   Entry* Find(std::string_view key);

@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+
+#include "base/schema/yaml_text_internal.h"
+
+namespace weft {
+namespace {
+
+// Bytes of the UTF-8 sequence that starts at `at`, 0 if it is none: the table of
+// well-formed sequences of [Unicode table 3-7].
+std::size_t Utf8Size(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+  };
+  const unsigned lead = byte(at), second = byte(at + 1);
+  if (lead < 0x80) return 1;
+  const auto tail = [&](std::size_t i) { return (byte(at + i) & 0xc0u) == 0x80u; };
+  if (lead >= 0xc2 && lead <= 0xdf) return tail(1) ? 2 : 0;
+  if (lead >= 0xe0 && lead <= 0xef) {
+    const bool overlong = lead == 0xe0 && second < 0xa0;
+    const bool surrogate = lead == 0xed && second > 0x9f;
+    return tail(1) && tail(2) && !overlong && !surrogate ? 3 : 0;
+  }
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    const bool overlong = lead == 0xf0 && second < 0x90;
+    const bool beyond = lead == 0xf4 && second > 0x8f;
+    return tail(1) && tail(2) && tail(3) && !overlong && !beyond ? 4 : 0;
+  }
+  return 0;
+}
+
+// Walks the text byte by byte with just enough YAML to know what is in quotes, in a
+// comment and in brackets.
+class Walk {
+ public:
+  Walk(std::string_view text, const std::string& file) : text_(text), file_(file) {}
+
+  std::optional<Error> Run() {
+    while (at_ < text_.size()) {
+      if (std::optional<Error> error = Step()) return error;
+    }
+    if (!content_)
+      return Error{ErrorCode::kSyntax, {file_, 1, 1}, "the file is empty",
+                   "it should hold keys and values"};
+    return std::nullopt;
+  }
+
+ private:
+  Error Fail(std::string message, std::string hint = {}) const {
+    return {ErrorCode::kSyntax,
+            {file_, line_, static_cast<int>(at_ - line_start_) + 1},
+            std::move(message),
+            std::move(hint)};
+  }
+
+  std::optional<Error> Step() {
+    const char c = text_[at_];
+    const std::size_t size = Utf8Size(text_, at_);
+    if (size == 0) return Fail("this is not UTF-8", "save the file in UTF-8");
+    const auto code = static_cast<unsigned char>(c);
+    if ((code < 0x20 && c != '\t' && c != '\n' && c != '\r') || code == 0x7f)
+      return Fail(fmt::format("control character {:#04x}", code), "remove it");
+    if (c == '\r' && (at_ + 1 == text_.size() || text_[at_ + 1] != '\n'))
+      return Fail("a carriage return that ends no line", "remove it");
+    if (c == '\n') {
+      NextLine();
+      return std::nullopt;
+    }
+    std::optional<Error> error = comment_ ? std::nullopt : Character(c);
+    at_ += size;
+    return error;
+  }
+
+  void NextLine() {
+    ++at_;
+    ++line_;
+    line_start_ = at_;
+    comment_ = false;
+    indenting_ = true;
+    start_ = true;
+  }
+
+  std::optional<Error> Character(char c) {
+    if (quote_ != 0) {
+      if (c == '\\' && quote_ == '"' && at_ + 1 < text_.size() && text_[at_ + 1] != '\n' &&
+          static_cast<unsigned char>(text_[at_ + 1]) < 0x80)
+        ++at_;
+      else if (c == '\'' && quote_ == c && at_ + 1 < text_.size() && text_[at_ + 1] == c)
+        ++at_;  // '' is a quote inside quotes
+      else if (c == quote_)
+        quote_ = 0;
+      return std::nullopt;
+    }
+    if (c == ' ' || c == '\t' || c == '\r') {
+      if (c == '\t' && indenting_ && tab_ == std::string_view::npos) tab_ = at_;
+      space_ = true;
+      return std::nullopt;
+    }
+    if (c == '#' && (space_ || at_ == line_start_)) {
+      comment_ = true;
+      tab_ = std::string_view::npos;
+      return std::nullopt;
+    }
+    std::optional<Error> error = Content(c);
+    content_ = true;
+    indenting_ = space_ = false;
+    tab_ = std::string_view::npos;
+    return error;
+  }
+
+  std::optional<Error> Content(char c) {
+    if (tab_ != std::string_view::npos && depth_ == 0) {
+      at_ = tab_;
+      return Fail("a tab in the indentation", "indent with spaces");
+    }
+    const bool starts = start_ || space_;
+    start_ = c == '-' || c == ':' || c == '?' || c == ',' || c == '[' || c == '{';
+    if ((c == '"' || c == '\'') && starts) quote_ = c;
+    if ((c == '[' || c == '{') && (starts || depth_ > 0) && ++depth_ > kMaxNesting)
+      return Fail(fmt::format("brackets nested more than {} deep", kMaxNesting));
+    if ((c == ']' || c == '}') && depth_ > 0) --depth_;
+    return std::nullopt;
+  }
+
+  std::string_view text_;
+  const std::string& file_;
+  std::size_t at_ = 0, line_start_ = 0;
+  std::size_t tab_ = std::string_view::npos;  // a tab in this line's indentation
+  int line_ = 1, depth_ = 0;
+  char quote_ = 0;          // the quote we are in
+  bool comment_ = false;    // in a comment
+  bool indenting_ = true;   // nothing but white space in this line yet
+  bool space_ = true;       // the last byte was white space
+  bool start_ = true;       // a value could start here
+  bool content_ = false;    // anything but comments was seen
+};
+
+}  // namespace
+
+std::optional<Error> CheckYamlText(std::string_view text, const std::string& file) {
+  if (text.size() > kMaxTextBytes)
+    return Error{ErrorCode::kOutOfRange, {file, 1, 1},
+                 fmt::format("the file is {} bytes (want at most {})", text.size(), kMaxTextBytes),
+                 {}};
+  return Walk(text, file).Run();
+}
+
+}  // namespace weft
