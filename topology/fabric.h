@@ -30,6 +30,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/units.h"
@@ -83,7 +84,8 @@ struct Host {
 struct ElementId {
   enum class Kind : std::uint8_t { kCable, kVertex, kHost, kPlane };
   Kind kind = Kind::kCable;
-  std::uint32_t id = 0;  // kCable: either LinkId of the cable
+  // kCable: either LinkId of the cable. kPlane: plane + 256 (pod + 1), no pod: every one.
+  std::uint32_t id = 0;
   bool operator==(const ElementId&) const = default;
 };
 enum class Direction : std::uint8_t {
@@ -134,6 +136,8 @@ class Fabric {
   std::uint32_t gpu_count() const { return static_cast<std::uint32_t>(gpus_.size()); }
   std::uint32_t host_count() const { return static_cast<std::uint32_t>(hosts_.size()); }
   int planes() const { return planes_; }
+  // How switches of `tier` are called; tier 1 faces the hosts.
+  const TierNaming& naming(std::uint8_t tier) const { return naming_[tier - 1u]; }
 
   const Vertex& vertex(VertexId id) const { return vertices_[Index(id)]; }
   const Link& link(LinkId id) const { return links_[Index(id)]; }
@@ -160,13 +164,16 @@ class Fabric {
 
   // Names, counted from 0: host3/gpu2, host3/nvswitch, host3/nic5, pod0/segment2/tor7.
   std::string Name(VertexId id) const;
-  // The port that a link leaves by: host3/nic5/port0, pod0/segment2/tor7/agg12 (towards agg12).
+  // The port that a link leaves by: host3/nic5/port0, pod0/segment2/tor7/agg12 (towards agg12),
+  // pod0/plane1/agg12/segment2/tor7 downwards; the second of parallel cables ends in ".1".
   std::string PortName(LinkId id) const;
 
-  // The element that `name` names: a host, NIC, NIC port, switch, plane (plane1, pod0/plane1), or
-  // the cable between two named vertices (A-B). None where nothing has that name.
+  // The element that `name` names: a host, GPU, NIC, switch, any PortName, plane (plane1, or
+  // pod0/plane1 for that pod's switches), or the cable from A to B (A-B; the first where cables
+  // are parallel). None where nothing has that name.
   std::optional<ElementId> FindElement(std::string_view name) const;
-  // Every link of `element` in `direction`, ascending.
+  // Every link of `element` in `direction`, ascending: kForward are those that leave a vertex of
+  // it, kBackward those that enter one; a link inside a host or plane is both.
   std::vector<LinkId> LinksOf(ElementId element, Direction direction) const;
 
   const Graph& graph() const { return graph_; }  // edge i is LinkId i
@@ -174,6 +181,10 @@ class Fabric {
   const FabricCounts& counts() const { return counts_; }            // what is cabled and in use
   const FabricCounts& provisioned() const { return provisioned_; }  // with reserved hosts and ports
   const FabricLimits& limits() const { return limits_; }
+  // What a reader of the counts should know: a published figure that the ports do not give.
+  const std::vector<std::string>& notes() const { return notes_; }
+  // The sum over hosts and switches; none where a part has no figure.
+  std::optional<Watts> power() const { return power_; }
 
  private:
   friend class FabricBuilder;
@@ -187,6 +198,8 @@ class Fabric {
   Graph graph_;
   FabricCounts counts_, provisioned_;
   FabricLimits limits_;
+  std::vector<std::string> notes_;
+  std::optional<Watts> power_;
 };
 
 // How a host looks to the fabric; from hardware's HostPart.
@@ -197,7 +210,7 @@ struct HostShape {
   SimDuration nvlink_latency{}, pcie_latency{};
 };
 
-// Builds a Fabric in one pass: hosts first, then switches, then cables.
+// Builds a Fabric in one pass: hosts first, then switches tier by tier, then cables.
 class FabricBuilder {
  public:
   explicit FabricBuilder(int planes) : planes_(planes) {}
@@ -205,7 +218,8 @@ class FabricBuilder {
   // Adds a host with its GPUs, NVSwitch and NICs and the links between them.
   // Requires: no switch was added yet.
   HostId AddHost(const HostShape& shape, std::uint16_t pod, std::uint16_t segment);
-  // Requires: `tier` is 1 or more and has a naming by Build().
+  // Requires: `tier` is 1 or more, not below that of the switch before, and has a naming by
+  // Build().
   VertexId AddSwitch(Vertex switch_vertex);
   // Both directions; `number` is the NIC's port where one end is a NIC, else which parallel cable.
   void AddCable(VertexId lower, VertexId upper, BitRate rate, SimDuration latency,
@@ -216,11 +230,16 @@ class FabricBuilder {
   // What reserved hosts and ports add; by default nothing, provisioned equals populated.
   void SetProvisioned(FabricCounts provisioned) { provisioned_ = std::move(provisioned); }
   void SetLimits(FabricLimits limits) { limits_ = limits; }
+  void AddNote(std::string note) { notes_.push_back(std::move(note)); }
+  void SetPower(std::optional<Watts> power) { power_ = power; }
 
   // Counts what was cabled, and fixes the ids. The builder is empty afterwards.
   Fabric Build();
 
  private:
+  void CableHost(const HostShape& shape, const Host& host);
+  void AddLinks(VertexId a, VertexId b, Link model);  // both directions; ends are a and b
+
   int planes_;
   std::vector<Vertex> vertices_;
   std::vector<Host> hosts_;
@@ -229,11 +248,14 @@ class FabricBuilder {
   std::vector<TierNaming> naming_;
   std::optional<FabricCounts> provisioned_;
   FabricLimits limits_;
+  std::vector<std::string> notes_;
+  std::optional<Watts> power_;
 };
 
 // The state of every link under the faults applied so far. A link's share is
 // the product over the faulty elements that contain it (its cable, its NIC,
-// host, switches, plane), so overlapping faults heal in any order.
+// host, switches, plane), so faults of elements that overlap heal in any order.
+// One element has one state a direction: the last one applied.
 class LinkState {
  public:
   explicit LinkState(const Fabric& fabric) : share_(fabric.link_count(), 1.0) {}
@@ -246,13 +268,18 @@ class LinkState {
   bool all_up() const { return down_count_ == 0; }
 
  private:
+  struct Side {
+    double share = 1;
+    std::vector<LinkId> links;  // ascending
+  };
   struct Faulty {
     ElementId element;
-    ElementState state;
-    std::vector<LinkId> links;
+    Side forward, backward;
   };
-  std::vector<double> share_;  // [L]
-  std::vector<Faulty> faulty_;
+  double ShareOf(LinkId id) const;
+
+  std::vector<double> share_;   // [L]
+  std::vector<Faulty> faulty_;  // by element, so that products are formed in one order
   std::uint32_t down_count_ = 0;
 };
 

@@ -9,15 +9,21 @@
 // From a GPU, the path leaves by the NIC on the destination's rail: NVLink to
 // that rail's GPU where the source is another (NCCL's PXN [NCCL 2.28.9
 // src/graph/paths.cc]), or the GPU's own NIC where the host has no NVSwitch or
-// no NIC of that number. Inside a host the path is the NVSwitch. Traffic inside
-// a segment turns at its ToR, since that is shortest.
+// no NIC of that number. Inside a host the path is the NVSwitch; where there is
+// none, the NIC that both GPUs hang from, else the network. Traffic inside a
+// segment turns at its ToR, since that is shortest.
 //
 // Shapes   A attachment groups (NICs cabled to the same set of switches), S
-//          switches: one row of next hops for each (switch, group), rows that
-//          are equal stored once.
+//          switches, C classes (switches with the same neighbours and groups:
+//          the Aggs of a plane, the spines). Distances are found on the graph
+//          of classes; one row of next hops for each (switch, group), rows
+//          that are equal stored once.
 // Errors   none: a pair without a path is data (Path returns false).
-// Cost     building O(A·(S + links)); Path O(hops) while all links are up, and
-//          O(links) where some are down: the distances are then found anew.
+// Cost     building O(A·(S + links between classes)); Path O(hops) while all
+//          links are up, and O(links) where some are down: the distances are
+//          then found anew.
+// Departs  HPN's cores hash by ingress port first [QXC+24 §7]; here a core is
+//          like any switch.
 // Repeats  pure: same key, seed and state, same path, on every thread.
 #pragma once
 
@@ -88,19 +94,35 @@ class Router {
   struct NextHops {
     std::uint32_t first = 0, count = 0;  // in hop_
   };
-  struct Walk;  // distances to one destination under faults; in router.cc
+  struct Classes;  // the graph of classes; in router.cc
+  struct Walk;     // distances to one destination under faults; in router.cc
 
+  void GroupNics();
+  void FillRows(const Classes& classes);
+  std::vector<std::uint32_t> AddRows(const Classes& classes, std::uint32_t of,
+                                     const std::vector<std::uint32_t>& next);
   NextHops HopsAt(VertexId at, std::uint32_t group) const;
   std::uint64_t SwitchSeed(VertexId at, HashSeed seed) const;
+  bool IsSwitch(VertexId id) const { return Index(id) >= first_switch_; }
+
+  // The NIC of `gpu_or_nic` towards the network.
+  VertexId NicAt(VertexId gpu_or_nic) const;
+  bool InsideHost(VertexId src, VertexId dst) const;
+  // Appends the way between two vertices of one host; false where a link is down or missing.
+  bool HostPath(VertexId src, VertexId dst, const LinkState& state,
+                std::vector<LinkId>& path) const;
   bool NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic, HashSeed seed,
                    const LinkState& state, std::vector<LinkId>& path) const;
+  // The links by which switch `at` may forward to `dst_nic`, in next-hop order; `walk` where
+  // links are down.
+  void NextLinks(VertexId at, VertexId dst_nic, const Walk* walk, std::vector<LinkId>& links) const;
 
   const Fabric* fabric_;
   RoutingPolicy policy_;
-  std::vector<std::uint32_t> group_of_;    // [V]; NICs alone have one
-  std::vector<std::uint32_t> switch_row_;  // [V]; switches alone
-  std::vector<std::uint32_t> row_;         // [S·A] -> row in rows_
-  std::vector<NextHops> rows_;             // distinct next-hop sets
+  std::uint32_t first_switch_ = 0;       // switches are the last rows of the fabric
+  std::vector<std::uint32_t> group_of_;  // [V before the switches]; NICs alone have one
+  std::vector<std::uint32_t> row_;       // [S·A] -> row in rows_
+  std::vector<NextHops> rows_;           // distinct next-hop sets; row 0 empty
   std::vector<LinkId> hop_;
   std::uint32_t group_count_ = 0;
 };

@@ -1,0 +1,90 @@
+#include "hardware/parts.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/check.h"
+#include "hardware/embedded.h"
+
+namespace weft {
+namespace {
+
+template <typename Spec>
+std::optional<Watts> PowerOf(const Spec& spec) {
+  return spec.has_power() ? std::optional(Watts(spec.power())) : std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Preset> HardwarePresets() {
+  std::vector<Preset> out;
+  // hardware/presets/KIND/NAME.yaml
+  for (const EmbeddedFile& file : EmbeddedHardwareFiles()) {
+    const std::size_t slash = file.path.rfind('/'), dot = file.path.rfind('.');
+    const std::size_t above = file.path.rfind('/', slash - 1);
+    out.push_back({std::string(file.path.substr(above + 1, slash - above - 1)),
+                   std::string(file.path.substr(slash + 1, dot - slash - 1)),
+                   std::string(file.path), file.text});
+  }
+  return out;
+}
+
+std::optional<GpuPart> FindGpu(std::string_view name) {
+  const PresetTable presets(HardwarePresets());
+  const Preset* preset = presets.Find("gpu", name);
+  if (preset == nullptr) return std::nullopt;
+  const auto read = ParseText<GpuSpec>(preset->text, preset->file, {&presets, {}, nullptr});
+  WEFT_CHECK(read.has_value());  // presets are compiled in, and tests read each
+  const GpuSpec& spec = read->message;
+  GpuPart out;
+  out.name = std::string(name);
+  out.architecture = spec.architecture();
+  out.compute_capability = spec.compute_capability();
+  out.bf16_flops = spec.bf16_teraflops() * 1e12;
+  out.memory = Bytes(spec.memory());
+  out.memory_rate = BitRate::BitsPerSecond(spec.memory_rate());
+  out.nvlink = BitRate::BitsPerSecond(spec.nvlink());
+  out.power = PowerOf(spec);
+  return out;
+}
+
+Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
+                              std::string_view path) {
+  HostPart out;
+  out.gpu_name = spec.gpu();
+  out.gpus = spec.gpus();
+  out.nics = spec.nics();
+  out.nic_ports = spec.nic_ports();
+  out.transport = spec.transport();
+  out.pcie = BitRate::BitsPerSecond(spec.pcie());
+  out.nvlink_latency = SimDuration(spec.nvlink_latency());
+  out.pcie_latency = SimDuration(spec.pcie_latency());
+  out.power = PowerOf(spec);
+  WEFT_CHECK(out.gpus > 0 && out.nics > 0 && out.nic_ports > 0);  // the schema's ranges
+  out.nic_port = BitRate::BitsPerSecond(spec.nic() / out.nic_ports);
+  if (spec.has_nvlink()) out.nvlink = BitRate::BitsPerSecond(spec.nvlink());
+  if (out.gpu_name.empty()) return out;
+
+  const std::optional<GpuPart> gpu = FindGpu(out.gpu_name);
+  if (!gpu) {
+    std::string known;
+    for (const std::string& name : PresetTable(HardwarePresets()).Names("gpu"))
+      known += (known.empty() ? "" : ", ") + name;
+    return Fail(ErrorCode::kUnknownKey, sources.At(fmt::format("{}.gpu", path)).pos,
+                fmt::format("there is no gpu preset '{}'", out.gpu_name), known);
+  }
+  if (!spec.has_nvlink()) out.nvlink = gpu->nvlink;
+  return out;
+}
+
+SwitchPart MakeSwitchPart(const SwitchSpec& spec) {
+  SwitchPart out;
+  out.rate = BitRate::BitsPerSecond(spec.rate());
+  out.ports = spec.ports();
+  if (spec.has_chip_power()) out.chip_power = Watts(spec.chip_power());
+  out.power = PowerOf(spec);
+  return out;
+}
+
+}  // namespace weft

@@ -1,0 +1,49 @@
+#include "topology/build.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "topology/embedded.h"
+#include "topology/families/family.h"
+
+namespace weft {
+
+Result<Fabric> BuildFabric(const FabricSpec& spec, const HostSpec* host, const SourceMap& sources) {
+  FamilyInput input;
+  input.sources = &sources;
+  input.chip = MakeSwitchPart(spec.switch_());
+  WEFT_CHECK(input.chip.rate > BitRate() && input.chip.ports > 0);  // the schema's defaults
+  if (host == nullptr && spec.has_host()) host = &spec.host();
+  if (host != nullptr) {
+    input.host_path = host == &spec.host() ? "fabric.host" : "host";
+    WEFT_TRY(input.host, MakeHostPart(*host, sources, input.host_path));
+  }
+  Result<Fabric> fabric = BuildFamily(spec, input);
+  if (fabric) return fabric;
+  SortByPosition(fabric.error());
+  return fabric;
+}
+
+RoutingPolicy MakeRoutingPolicy(const RoutingSpec& spec) {
+  RoutingPolicy policy;
+  policy.seed_scope = spec.seed_scope() == RoutingSpec::TIER   ? SeedScope::kTier
+                      : spec.seed_scope() == RoutingSpec::SAME ? SeedScope::kSame
+                                                               : SeedScope::kSwitch;
+  policy.host_port =
+      spec.host_port() == RoutingSpec::HASH ? HostPortRule::kHash : HostPortRule::kByQp;
+  policy.udp_port =
+      spec.udp_port() == RoutingSpec::SEQUENTIAL ? UdpPortRule::kSequential : UdpPortRule::kRandom;
+  return policy;
+}
+
+std::vector<Preset> TopologyPresets() {
+  std::vector<Preset> out;
+  for (const EmbeddedFile& file : EmbeddedTopologyFiles()) {
+    const std::size_t slash = file.path.rfind('/'), dot = file.path.rfind('.');
+    out.push_back({"fabric", std::string(file.path.substr(slash + 1, dot - slash - 1)),
+                   std::string(file.path), file.text});
+  }
+  return out;
+}
+
+}  // namespace weft

@@ -1,0 +1,102 @@
+#include "topology/families/family.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+
+namespace weft {
+namespace {
+
+constexpr std::int64_t kMaxVertices = 10'000'000, kMaxCables = 20'000'000;
+
+struct Family {
+  FabricSpec::FamilyCase tag;
+  Result<Fabric> (*build)(const FabricSpec&, const FamilyInput&);
+};
+
+constexpr Family kFamilies[] = {
+    {FabricSpec::kHpn, BuildHpn},
+    {FabricSpec::kDcnPlus, BuildDcnPlus},
+    {FabricSpec::kLeafSpine, BuildLeafSpine},
+};
+
+// 200G, 51.2T
+std::string FormatRate(double bps) {
+  return bps < 1e12 ? fmt::format("{:.6g}G", bps / 1e9) : fmt::format("{:.6g}T", bps / 1e12);
+}
+
+}  // namespace
+
+Result<Fabric> BuildFamily(const FabricSpec& spec, const FamilyInput& input) {
+  for (const Family& family : kFamilies)
+    if (family.tag == spec.family_case()) return family.build(spec, input);
+  return Fail(ErrorCode::kInconsistent, input.sources->At("fabric").pos,
+              "the fabric names neither a preset nor a family",
+              "fabric: { preset: hpn } or fabric: { family: leaf_spine, ... }");
+}
+
+HostShape ShapeOf(const HostPart& host) {
+  return {static_cast<std::uint16_t>(host.gpus),
+          static_cast<std::uint16_t>(host.nics),
+          host.nvlink,
+          host.pcie,
+          host.nvlink_latency,
+          host.pcie_latency};
+}
+
+std::string FormatPortSum(const std::vector<PortUse>& uses) {
+  std::string out;
+  double sum_bps = 0;
+  for (const PortUse& use : uses) {
+    out += fmt::format("{}{} x {} {}", out.empty() ? "" : " + ", use.count,
+                       FormatRate(use.rate.bits_per_second()), use.what);
+    sum_bps += static_cast<double>(use.count) * use.rate.bits_per_second();
+  }
+  return out + " = " + FormatRate(sum_bps);
+}
+
+bool PortsFit(const SwitchPart& chip, const std::vector<PortUse>& uses) {
+  double sum_bps = 0;
+  std::int64_t ports = 0;
+  for (const PortUse& use : uses) {
+    sum_bps += static_cast<double>(use.count) * use.rate.bits_per_second();
+    ports += use.count;
+  }
+  // Rates come from decimal text: an exact fit may be off by an ulp.
+  return sum_bps <= chip.rate.bits_per_second() * (1 + 1e-9) && ports <= chip.ports;
+}
+
+std::int64_t Radix(const SwitchPart& chip, BitRate rate) {
+  const double ports = std::floor(chip.rate / rate * (1 + 1e-9));
+  return static_cast<std::int64_t>(std::min(ports, static_cast<double>(chip.ports)));
+}
+
+void CheckSize(std::int64_t hosts, const HostPart& host, std::int64_t switches, std::int64_t cables,
+               const FamilyInput& input, Errors& errors) {
+  const __int128 vertices = static_cast<__int128>(hosts) * (host.gpus + host.nics + 1) + switches;
+  const __int128 all_cables =
+      static_cast<__int128>(hosts) * (2 * host.gpus + host.nics * (1 + host.nic_ports)) + cables;
+  if (vertices <= kMaxVertices && all_cables <= kMaxCables) return;
+  errors.push_back(
+      {ErrorCode::kOutOfRange, input.sources->At("fabric").pos,
+       fmt::format("the fabric has {} hosts, {} switches and {} cables between switches: more "
+                   "than {} vertices or {} cables",
+                   hosts, switches, cables, kMaxVertices, kMaxCables),
+       "fewer hosts, pods or switches"});
+}
+
+void AddError(const FamilyInput& input, std::string_view key, std::string message, std::string hint,
+              Errors& errors) {
+  errors.push_back({ErrorCode::kInconsistent, input.At(key), std::move(message), std::move(hint)});
+}
+
+std::optional<Watts> PowerOf(std::int64_t hosts, const HostPart& host, std::int64_t switches,
+                             const SwitchPart& chip) {
+  if (!host.power || !chip.power) return std::nullopt;
+  return *host.power * static_cast<double>(hosts) + *chip.power * static_cast<double>(switches);
+}
+
+}  // namespace weft

@@ -1,0 +1,75 @@
+// A fabric family: how one kind of network is built from its message.
+//
+// To add one: a file here with a Build function, a message in fabric.proto's
+// oneof, one line in the table of family.cc.
+//
+// Errors   a family reports everything its message can say that cannot be
+//          built, at the key's position; the schema has checked single values'
+//          ranges. Sums are formed in 64 bits of factors below 60,001 each, three
+//          at most, so that none overflows.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/schema/reader.h"
+#include "hardware/parts.h"
+#include "topology/fabric.h"
+#include "topology/fabric.pb.h"
+
+namespace weft {
+
+struct FamilyInput {
+  std::optional<HostPart> host;  // none: nobody said what a host is
+  std::string host_path;         // where it stands in the file
+  SwitchPart chip;
+  const SourceMap* sources = nullptr;
+
+  // Of a key of the fabric.
+  SourcePos At(std::string_view key) const { return sources->At("fabric." + std::string(key)).pos; }
+};
+
+// The families. Requires: `spec` holds that family's message.
+Result<Fabric> BuildHpn(const FabricSpec& spec, const FamilyInput& input);
+Result<Fabric> BuildDcnPlus(const FabricSpec& spec, const FamilyInput& input);
+Result<Fabric> BuildLeafSpine(const FabricSpec& spec, const FamilyInput& input);
+
+// Builds the family that `spec` holds.
+Result<Fabric> BuildFamily(const FabricSpec& spec, const FamilyInput& input);
+
+// What families share.
+
+HostShape ShapeOf(const HostPart& host);
+
+// Ports of one switch: `count` at `rate`, for `what`: {136, 200G, "down"}.
+struct PortUse {
+  std::int64_t count = 0;
+  BitRate rate;
+  std::string_view what;
+};
+
+// "136 x 200G down + 60 x 400G up = 51.2T"
+std::string FormatPortSum(const std::vector<PortUse>& uses);
+// Whether a switch has room for all of them: rates within its rate, ports within its ports.
+bool PortsFit(const SwitchPart& chip, const std::vector<PortUse>& uses);
+
+// How many ports of `rate` a switch can have.
+std::int64_t Radix(const SwitchPart& chip, BitRate rate);
+
+// Whether so many vertices and cables are within what weft builds; adds an error if not.
+void CheckSize(std::int64_t hosts, const HostPart& host, std::int64_t switches, std::int64_t cables,
+               const FamilyInput& input, Errors& errors);
+
+// Adds an error at fabric.`key`.
+void AddError(const FamilyInput& input, std::string_view key, std::string message, std::string hint,
+              Errors& errors);
+
+// The sum over parts; none where one has no figure.
+std::optional<Watts> PowerOf(std::int64_t hosts, const HostPart& host, std::int64_t switches,
+                             const SwitchPart& chip);
+
+}  // namespace weft

@@ -1,0 +1,427 @@
+#include "topology/router.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/check.h"
+#include "base/random.h"
+
+namespace weft {
+namespace {
+
+constexpr std::uint32_t kNone = 0xffffffff;
+constexpr std::uint32_t kAttached = 0xfffffffe;  // in row_: the destination is a neighbour
+constexpr std::uint16_t kFirstUdpPort = 49152;   // dynamic ports, 49152 to 65535
+constexpr std::uint32_t kUdpPorts = 16384;
+
+// Tells the random streams apart.
+enum Stream : std::uint64_t {
+  kSwitchStream = 1,
+  kTierStream,
+  kSameStream,
+  kHostStream,
+  kUdpStream
+};
+
+// The flow's 5-tuple; protocol and destination port are RoCEv2's for all.
+std::uint64_t TupleHash(VertexId src_nic, VertexId dst_nic, std::uint16_t entropy) {
+  const std::uint64_t pair = (std::uint64_t{Index(src_nic)} << 32) | Index(dst_nic);
+  return Mix64(Mix64(pair + 0x9e3779b97f4a7c15ULL) + entropy);
+}
+
+}  // namespace
+
+// Switches with the same neighbours and the same attached groups are at the same
+// distance from everything, so distances are found between classes of them.
+struct Router::Classes {
+  std::vector<std::uint32_t> class_of;                // [S]
+  std::vector<std::vector<std::uint32_t>> members;    // [C] switch rows, ascending
+  std::vector<std::vector<std::uint32_t>> neighbour;  // [C] classes, ascending
+  std::vector<std::vector<std::uint32_t>> at_group;   // [A] classes attached to the group
+
+  Classes(const Router& router);
+};
+
+Router::Classes::Classes(const Router& router) {
+  const Fabric& fabric = *router.fabric_;
+  const std::uint32_t first = router.first_switch_, switches = fabric.vertex_count() - first;
+  std::map<std::vector<std::uint32_t>, std::uint32_t> class_of_key;
+  std::vector<std::vector<std::uint32_t>> groups_of_class;
+  class_of.resize(switches);
+  for (std::uint32_t s = 0; s < switches; ++s) {
+    std::vector<std::uint32_t> groups, key;
+    for (const Link& link : fabric.links_from(VertexId{first + s})) {
+      if (router.IsSwitch(link.to))
+        key.push_back(Index(link.to));
+      else
+        groups.push_back(router.group_of_[Index(link.to)]);
+    }
+    std::sort(groups.begin(), groups.end());
+    groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
+    key.erase(std::unique(key.begin(), key.end()), key.end());  // links come sorted
+    key.push_back(kNone);
+    key.insert(key.end(), groups.begin(), groups.end());
+    const auto [at, is_new] =
+        class_of_key.emplace(std::move(key), static_cast<std::uint32_t>(members.size()));
+    if (is_new) {
+      members.emplace_back();
+      groups_of_class.push_back(std::move(groups));
+    }
+    class_of[s] = at->second;
+    members[at->second].push_back(s);
+  }
+  neighbour.resize(members.size());
+  at_group.resize(router.group_count_);
+  for (std::uint32_t c = 0; c < members.size(); ++c) {
+    for (const Link& link : fabric.links_from(VertexId{first + members[c][0]}))
+      if (router.IsSwitch(link.to)) neighbour[c].push_back(class_of[Index(link.to) - first]);
+    std::sort(neighbour[c].begin(), neighbour[c].end());
+    neighbour[c].erase(std::unique(neighbour[c].begin(), neighbour[c].end()), neighbour[c].end());
+    for (const std::uint32_t group : groups_of_class[c]) at_group[group].push_back(c);
+  }
+}
+
+// Distances to one NIC over the links that are up, found backwards from it as far as
+// `until` if that is a switch: whatever lies on a shortest way from there is nearer.
+struct Router::Walk {
+  std::vector<std::uint32_t> distance;  // [S] to a switch that reaches the NIC directly
+  const LinkState& state;
+
+  Walk(const Router& router, VertexId dst_nic, VertexId until, const LinkState& links)
+      : distance(router.fabric_->vertex_count() - router.first_switch_, kNone), state(links) {
+    const Fabric& fabric = *router.fabric_;
+    const std::uint32_t first = router.first_switch_;
+    std::vector<std::uint32_t> queue;
+    const auto reach = [&](const Link& link, std::uint32_t hops) {
+      // `link` leads away from the destination: traffic takes its reverse.
+      if (!router.IsSwitch(link.to) || !state.up(link.reverse)) return;
+      std::uint32_t& held = distance[Index(link.to) - first];
+      if (held != kNone) return;
+      held = hops;
+      queue.push_back(Index(link.to));
+    };
+    for (const Link& link : fabric.links_from(dst_nic)) reach(link, 0);
+    for (std::size_t head = 0; head < queue.size(); ++head) {
+      const VertexId at{queue[head]};
+      if (at == until) return;
+      for (const Link& link : fabric.links_from(at)) reach(link, distance[Index(at) - first] + 1);
+    }
+  }
+};
+
+Router::Router(const Fabric& fabric, RoutingPolicy policy) : fabric_(&fabric), policy_(policy) {
+  first_switch_ = fabric.vertex_count();
+  while (first_switch_ > 0 &&
+         fabric.vertex(VertexId{first_switch_ - 1}).kind == VertexKind::kSwitch)
+    --first_switch_;
+  GroupNics();
+  FillRows(Classes(*this));
+}
+
+void Router::GroupNics() {
+  std::map<std::vector<std::uint32_t>, std::uint32_t> group_of_key;
+  group_of_.assign(first_switch_, kNone);
+  std::vector<std::uint32_t> key;
+  for (std::uint32_t v = 0; v < first_switch_; ++v) {
+    if (fabric_->vertex(VertexId{v}).kind != VertexKind::kNic) continue;
+    key.clear();
+    for (const Link& link : fabric_->links_from(VertexId{v}))
+      if (link.link_class == LinkClass::kNetwork) key.push_back(Index(link.to));
+    key.erase(std::unique(key.begin(), key.end()), key.end());
+    group_of_[v] =
+        group_of_key.emplace(key, static_cast<std::uint32_t>(group_of_key.size())).first->second;
+  }
+  group_count_ = static_cast<std::uint32_t>(group_of_key.size());
+}
+
+void Router::FillRows(const Classes& classes) {
+  const std::uint32_t switches = fabric_->vertex_count() - first_switch_;
+  row_.assign(std::size_t{switches} * group_count_, 0);
+  rows_.assign(1, {});
+  // Key: a class and the classes it forwards to; value: the row of each of its members.
+  std::map<std::vector<std::uint32_t>, std::vector<std::uint32_t>> known;
+  std::vector<std::uint32_t> distance(classes.members.size()), queue, next;
+  for (std::uint32_t group = 0; group < group_count_; ++group) {
+    std::fill(distance.begin(), distance.end(), kNone);
+    queue = classes.at_group[group];
+    for (const std::uint32_t c : queue) distance[c] = 0;
+    for (std::size_t head = 0; head < queue.size(); ++head) {
+      const std::uint32_t c = queue[head];
+      next.assign(1, c);
+      for (const std::uint32_t other : classes.neighbour[c]) {
+        if (distance[other] == kNone) {
+          distance[other] = distance[c] + 1;
+          queue.push_back(other);
+        } else if (distance[other] + 1 == distance[c]) {
+          next.push_back(other);
+        }
+      }
+      const auto at = [&](std::uint32_t s) -> std::uint32_t& {
+        return row_[std::size_t{s} * group_count_ + group];
+      };
+      if (distance[c] == 0) {
+        for (const std::uint32_t s : classes.members[c]) at(s) = kAttached;
+        continue;
+      }
+      auto found = known.find(next);
+      if (found == known.end()) found = known.emplace(next, AddRows(classes, c, next)).first;
+      for (std::size_t i = 0; i < found->second.size(); ++i)
+        at(classes.members[c][i]) = found->second[i];
+    }
+  }
+}
+
+// `next` is the class itself, then the classes that it forwards to, ascending.
+std::vector<std::uint32_t> Router::AddRows(const Classes& classes, std::uint32_t of,
+                                           const std::vector<std::uint32_t>& next) {
+  std::vector<std::uint32_t> rows;
+  for (const std::uint32_t s : classes.members[of]) {
+    const VertexId at{first_switch_ + s};
+    NextHops hops{static_cast<std::uint32_t>(hop_.size()), 0};
+    const auto links = fabric_->links_from(at);
+    for (std::uint32_t i = 0; i < links.size(); ++i) {
+      if (!IsSwitch(links[i].to)) continue;
+      const std::uint32_t c = classes.class_of[Index(links[i].to) - first_switch_];
+      if (std::binary_search(next.begin() + 1, next.end(), c))
+        hop_.push_back(LinkId{Index(fabric_->first_link_from(at)) + i});
+    }
+    hops.count = static_cast<std::uint32_t>(hop_.size()) - hops.first;
+    rows.push_back(static_cast<std::uint32_t>(rows_.size()));
+    rows_.push_back(hops);
+  }
+  return rows;
+}
+
+Router::NextHops Router::HopsAt(VertexId at, std::uint32_t group) const {
+  const std::size_t s = Index(at) - first_switch_;
+  const std::uint32_t row = row_[s * group_count_ + group];
+  return row == kAttached ? NextHops{kAttached, 0} : rows_[row];
+}
+
+std::uint64_t Router::SwitchSeed(VertexId at, HashSeed seed) const {
+  const auto base = static_cast<std::uint64_t>(seed);
+  switch (policy_.seed_scope) {
+    case SeedScope::kSwitch:
+      return StreamSeed(base, {kSwitchStream, Index(at)});
+    case SeedScope::kTier:
+      return StreamSeed(base, {kTierStream, fabric_->vertex(at).tier});
+    case SeedScope::kSame:
+      break;
+  }
+  return StreamSeed(base, {kSameStream});
+}
+
+VertexId Router::NicAt(VertexId gpu_or_nic) const {
+  const Vertex& vertex = fabric_->vertex(gpu_or_nic);
+  if (vertex.kind == VertexKind::kNic) return gpu_or_nic;
+  WEFT_CHECK(vertex.kind == VertexKind::kGpu);
+  return fabric_->host(vertex.host).nics == 0 ? kNoVertex : fabric_->NicOf(gpu_or_nic);
+}
+
+bool Router::InsideHost(VertexId src, VertexId dst) const {
+  const Vertex &from = fabric_->vertex(src), &to = fabric_->vertex(dst);
+  if (from.host != to.host) return false;
+  if (src == dst || fabric_->host(from.host).nvswitch != kNoVertex)
+    return src == dst || from.kind != VertexKind::kNic || to.kind != VertexKind::kNic;
+  if (fabric_->FindLink(src, dst) != kNoLink) return true;
+  return from.kind == VertexKind::kGpu && to.kind == VertexKind::kGpu && NicAt(src) == NicAt(dst) &&
+         NicAt(src) != kNoVertex;
+}
+
+VertexId Router::SourceNic(VertexId src, VertexId dst) const {
+  if (InsideHost(src, dst)) return kNoVertex;
+  const VertexId own = NicAt(src), far = NicAt(dst);
+  if (own == kNoVertex || far == kNoVertex || fabric_->vertex(src).kind == VertexKind::kNic)
+    return own;
+  const Host& host = fabric_->host(fabric_->vertex(src).host);
+  const std::uint32_t rail = fabric_->vertex(far).number;
+  if (host.nvswitch == kNoVertex || rail >= host.nics) return own;
+  return VertexId{Index(host.first_nic) + rail};
+}
+
+bool Router::HostPath(VertexId src, VertexId dst, const LinkState& state,
+                      std::vector<LinkId>& path) const {
+  if (src == dst) return true;
+  const auto step = [&](VertexId from, VertexId to) {
+    const LinkId link = fabric_->FindLink(from, to);
+    if (link == kNoLink || !state.up(link)) return false;
+    path.push_back(link);
+    return true;
+  };
+  if (fabric_->FindLink(src, dst) != kNoLink) return step(src, dst);
+  const Vertex &from = fabric_->vertex(src), &to = fabric_->vertex(dst);
+  const Host& host = fabric_->host(from.host);
+  // A NIC is reached through a GPU that hangs from it.
+  const auto gpu_of = [&](const Vertex& nic) {
+    const std::uint32_t n = nic.number;
+    const std::uint32_t round_up = host.gpus >= host.nics ? host.nics - 1u : 0u;
+    return VertexId{Index(host.first_gpu) + (n * host.gpus + round_up) / host.nics};
+  };
+  if (from.kind == VertexKind::kNic) {
+    const VertexId gpu = gpu_of(from);
+    return step(src, gpu) && HostPath(gpu, dst, state, path);
+  }
+  if (to.kind == VertexKind::kNic) {
+    const VertexId gpu = gpu_of(to);
+    return HostPath(src, gpu, state, path) && step(gpu, dst);
+  }
+  const VertexId middle = host.nvswitch != kNoVertex ? host.nvswitch : NicAt(src);
+  return middle != kNoVertex && step(src, middle) && step(middle, dst);
+}
+
+void Router::NextLinks(VertexId at, VertexId dst_nic, const Walk* walk,
+                       std::vector<LinkId>& links) const {
+  links.clear();
+  const std::size_t s = Index(at) - first_switch_;
+  const NextHops hops = HopsAt(at, group_of_[Index(dst_nic)]);
+  const bool attached =
+      walk != nullptr ? walk->distance[s] == 0 : hops.first == kAttached && hops.count == 0;
+  if (attached) {
+    for (const Link& link : fabric_->links_from(dst_nic))
+      if (link.to == at && (walk == nullptr || walk->state.up(link.reverse)))
+        links.push_back(link.reverse);
+    return;
+  }
+  if (walk == nullptr) {
+    links.assign(hop_.begin() + hops.first, hop_.begin() + hops.first + hops.count);
+    return;
+  }
+  if (walk->distance[s] == kNone) return;
+  const std::uint32_t first = Index(fabric_->first_link_from(at));
+  const auto out = fabric_->links_from(at);
+  for (std::uint32_t i = 0; i < out.size(); ++i)
+    if (IsSwitch(out[i].to) && walk->state.up(LinkId{first + i}) &&
+        walk->distance[Index(out[i].to) - first_switch_] + 1 == walk->distance[s])
+      links.push_back(LinkId{first + i});
+}
+
+bool Router::NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic, HashSeed seed,
+                         const LinkState& state, std::vector<LinkId>& path) const {
+  LinkId hop = fabric_->PortLink(src_nic, key.host_port);
+  WEFT_CHECK(hop != kNoLink);
+  if (!state.up(hop)) return false;
+  path.push_back(hop);
+  VertexId at = fabric_->link(hop).to;
+  const std::uint64_t tuple = TupleHash(src_nic, dst_nic, key.entropy);
+  const auto choice = [&](std::size_t count) {
+    return count == 1 ? 0 : static_cast<std::size_t>(Mix64(tuple ^ SwitchSeed(at, seed)) % count);
+  };
+  const std::uint32_t group = group_of_[Index(dst_nic)];
+  if (state.all_up()) {
+    // As below, without copying rows.
+    for (;;) {
+      const NextHops hops = HopsAt(at, group);
+      if (hops.first == kAttached && hops.count == 0) break;
+      if (hops.count == 0) return false;
+      hop = hop_[hops.first + choice(hops.count)];
+      path.push_back(hop);
+      at = fabric_->link(hop).to;
+    }
+    std::size_t parallel = 0;
+    for (const Link& link : fabric_->links_from(dst_nic))
+      if (link.to == at) ++parallel;
+    std::size_t skip = choice(parallel);
+    for (const Link& link : fabric_->links_from(dst_nic))
+      if (link.to == at && skip-- == 0) path.push_back(link.reverse);
+    return true;
+  }
+  const Walk walk(*this, dst_nic, at, state);
+  std::vector<LinkId> links;
+  while (at != dst_nic) {
+    NextLinks(at, dst_nic, &walk, links);
+    if (links.empty()) return false;
+    hop = links[choice(links.size())];
+    path.push_back(hop);
+    at = fabric_->link(hop).to;
+  }
+  return true;
+}
+
+bool Router::Path(const FlowKey& key, HashSeed seed, const LinkState& state,
+                  std::vector<LinkId>& path) const {
+  path.clear();
+  const auto found = [&] {
+    if (InsideHost(key.src, key.dst)) return HostPath(key.src, key.dst, state, path);
+    const VertexId src_nic = SourceNic(key.src, key.dst), dst_nic = NicAt(key.dst);
+    return src_nic != kNoVertex && dst_nic != kNoVertex &&
+           HostPath(key.src, src_nic, state, path) &&
+           NetworkPath(key, src_nic, dst_nic, seed, state, path) &&
+           HostPath(dst_nic, key.dst, state, path);
+  }();
+  if (!found) path.clear();
+  return found;
+}
+
+PathSet Router::Candidates(VertexId src, VertexId dst, const LinkState& state,
+                           std::uint32_t limit) const {
+  PathSet out;
+  std::vector<LinkId> head, tail;
+  const auto add = [&](const std::vector<LinkId>& middle) {
+    for (const auto* part : {static_cast<const std::vector<LinkId>*>(&head), &middle,
+                             static_cast<const std::vector<LinkId>*>(&tail)})
+      out.hop.insert(out.hop.end(), part->begin(), part->end());
+    out.first_hop.push_back(static_cast<std::uint32_t>(out.hop.size()));
+  };
+  if (InsideHost(src, dst)) {
+    if (limit > 0 && HostPath(src, dst, state, head)) add({});
+    return out;
+  }
+  const VertexId src_nic = SourceNic(src, dst), dst_nic = NicAt(dst);
+  if (src_nic == kNoVertex || dst_nic == kNoVertex || !HostPath(src, src_nic, state, head) ||
+      !HostPath(dst_nic, dst, state, tail))
+    return out;
+
+  const Walk walk(*this, dst_nic, kNoVertex, state);
+  const auto distance = [&](LinkId port) {
+    return walk.distance[Index(fabric_->link(port).to) - first_switch_];
+  };
+  std::vector<LinkId> ports;
+  std::uint32_t shortest = kNone;
+  for (std::uint8_t p = 0; p < fabric_->PortCount(src_nic); ++p) {
+    const LinkId port = fabric_->PortLink(src_nic, p);
+    if (!state.up(port) || distance(port) > shortest) continue;
+    if (distance(port) < shortest) ports.clear();
+    shortest = distance(port);
+    if (shortest != kNone) ports.push_back(port);
+  }
+  // Depth first over the next hops: `todo` holds the branches not yet taken, by depth.
+  std::vector<std::pair<std::size_t, LinkId>> todo;
+  for (std::size_t i = ports.size(); i > 0; --i) todo.push_back({0, ports[i - 1]});
+  std::vector<LinkId> middle, links;
+  while (!todo.empty() && out.path_count() < limit) {
+    const auto [depth, link] = todo.back();
+    todo.pop_back();
+    middle.resize(depth);
+    middle.push_back(link);
+    const VertexId at = fabric_->link(link).to;
+    if (at == dst_nic) {
+      add(middle);
+      continue;
+    }
+    NextLinks(at, dst_nic, &walk, links);
+    for (std::size_t i = links.size(); i > 0; --i) todo.push_back({depth + 1, links[i - 1]});
+  }
+  return out;
+}
+
+std::uint8_t Router::HostPort(const FlowKey& key, HashSeed seed, std::uint32_t qp_of_nic) const {
+  const VertexId src_nic = SourceNic(key.src, key.dst);
+  if (src_nic == kNoVertex) return 0;
+  const std::uint32_t ports = fabric_->PortCount(src_nic);
+  if (ports < 2) return 0;
+  if (policy_.host_port == HostPortRule::kByQp) return static_cast<std::uint8_t>(qp_of_nic % ports);
+  const std::uint64_t host_seed = StreamSeed(static_cast<std::uint64_t>(seed),
+                                             {kHostStream, Index(fabric_->vertex(src_nic).host)});
+  const std::uint64_t tuple = TupleHash(src_nic, NicAt(key.dst), key.entropy);
+  return static_cast<std::uint8_t>(Mix64(tuple ^ host_seed) % ports);
+}
+
+std::uint16_t Router::UdpPort(VertexId nic, HashSeed seed, std::uint32_t qp_of_nic) const {
+  const std::uint64_t drawn =
+      policy_.udp_port == UdpPortRule::kSequential
+          ? qp_of_nic
+          : StreamSeed(static_cast<std::uint64_t>(seed), {kUdpStream, Index(nic), qp_of_nic});
+  return static_cast<std::uint16_t>(kFirstUdpPort + drawn % kUdpPorts);
+}
+
+}  // namespace weft
