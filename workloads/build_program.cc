@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "sim/physics.pb.h"
 #include "workloads/build_internal.h"
+#include "workloads/collectives/communicator.h"
 
 namespace weft {
 namespace {
