@@ -1,0 +1,240 @@
+#include "sim/analytic/analytic_simulation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "sim/startup.h"
+
+namespace weft {
+
+AnalyticSimulation::AnalyticSimulation(const SimulationInput& input)
+    : input_(input),
+      paths_(*input.fabric, *input.router, input.physics, input.seed),
+      goes_down_(input.fabric->link_count(), false),
+      link_bits_(input.fabric->link_count(), 0.0),
+      must_bits_(input.fabric->link_count(), 0.0),
+      scratch_bits_(input.fabric->link_count(), 0.0) {
+  FindDownLinks();
+}
+
+void AnalyticSimulation::FindDownLinks() {
+  LinkState state(*input_.fabric);
+  for (const Event& event : input_.events)
+    for (const LinkId link : state.Apply(*input_.fabric, event.element, event.state))
+      if (!state.up(link)) goes_down_[Index(link)] = true;
+}
+
+RowId AnalyticSimulation::Append(const Program& program) {
+  const std::uint32_t first = schedule_.Append(program);
+  paths_.Append(program, first);
+  running_.resize(schedule_.row_count());
+  watched_.resize(schedule_.row_count(), 0);
+  return RowId{first};
+}
+
+void AnalyticSimulation::Watch(std::span<const RowId> rows) {
+  std::fill(watched_.begin(), watched_.end(), std::uint8_t{0});
+  watched_count_ = watched_open_ = 0;
+  for (const RowId id : rows) {
+    WEFT_CHECK(Index(id) < schedule_.row_count());
+    if (watched_[Index(id)] != 0) continue;
+    watched_[Index(id)] = 1;
+    ++watched_count_;
+    if (!schedule_.closed(Index(id))) ++watched_open_;
+  }
+}
+
+Simulation::Stop AnalyticSimulation::Run(SimTime until, std::uint64_t event_budget) {
+  for (std::uint64_t used = 0;; ++used) {
+    if (watched_count_ > 0 && watched_open_ == 0) return Stop::kWatched;
+    if (schedule_.open_count() == 0) return Stop::kIdle;
+    if (!schedule_.has_ready() && ends_.empty()) return Stop::kStarved;
+    const SimTime next = schedule_.has_ready() ? now_ : ends_.top_time();
+    if (next > until) {
+      now_ = std::max(now_, until);
+      return Stop::kUntil;
+    }
+    if (used == event_budget) return Stop::kBudget;
+    now_ = next;
+    ++instants_;
+    // In row order: the heap is by (time, row), and what starts now ends in a later round.
+    while (!ends_.empty() && ends_.top_time() <= now_)
+      End(ends_.top(), Completion::Status::kDone);
+    schedule_.TakeReady(ready_);
+    for (const std::uint32_t row : ready_) Start(row);
+  }
+}
+
+double AnalyticSimulation::CapacityBps(std::uint32_t link) const {
+  return Capacity(input_.fabric->link(LinkId{link}), input_.physics).bits_per_second();
+}
+
+bool AnalyticSimulation::MayMove(const PathTable::Qp& qp) const {
+  if (!qp.bound) return true;
+  for (const LinkId link : paths_.hops(qp))
+    if (goes_down_[Index(link)]) return true;
+  return false;
+}
+
+// Adds the bits of `edges` to `bits` by link. With `links`, only what cannot go
+// elsewhere, and `links` lists where anything was added.
+void AnalyticSimulation::AddBits(std::uint32_t row, PathTable::Range edges,
+                                 std::vector<double>& bits,
+                                 std::vector<std::uint32_t>* links) const {
+  const Op& op = schedule_.op(row);
+  const PathTable::Subject& subject = paths_.subject(schedule_.program_index(row), op);
+  for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
+    const PathTable::Edge& edge = paths_.edges()[e];
+    const double each = EdgeWireBytes(schedule_.program(row), op, subject, e) * 8 / edge.qps;
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
+      const PathTable::Qp& qp = paths_.qps()[q];
+      if (each == 0 || (links != nullptr && MayMove(qp))) continue;
+      for (const LinkId link : paths_.hops(qp)) {
+        if (links != nullptr && bits[Index(link)] == 0) links->push_back(Index(link));
+        bits[Index(link)] += each;
+      }
+    }
+  }
+}
+
+AnalyticSimulation::Bound AnalyticSimulation::BoundOf(std::uint32_t row, PathTable::Range edges) {
+  Bound bound;
+  scratch_links_.clear();
+  AddBits(row, edges, scratch_bits_, &scratch_links_);
+  std::sort(scratch_links_.begin(), scratch_links_.end());
+  for (const std::uint32_t link : scratch_links_) {
+    const double seconds = scratch_bits_[link] / CapacityBps(link);
+    if (seconds > bound.seconds) bound = {seconds, LinkId{link}};
+    scratch_bits_[link] = 0;
+  }
+  const Op& op = schedule_.op(row);
+  const PathTable::Subject& subject = paths_.subject(schedule_.program_index(row), op);
+  for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
+    const double cap_bps = paths_.edges()[e].cap_bps;
+    if (cap_bps == 0) continue;
+    const double seconds = EdgeWireBytes(schedule_.program(row), op, subject, e) * 8 / cap_bps;
+    if (seconds > bound.seconds) bound = {seconds, kNoLink};
+  }
+  return bound;
+}
+
+void AnalyticSimulation::Start(std::uint32_t row) {
+  const Op& op = schedule_.op(row);
+  Running& run = running_[row];
+  run = {now_, now_, kNoLink, {}};
+  if (op.kind == Op::Kind::kCompute)
+    run.end = now_ + ComputeTime(schedule_.program(row), op, row, schedule_.pass(row));
+  else if (op.kind == Op::Kind::kDelay)
+    run.end = now_ + op.duration();
+  else
+    StartTransfer(row, run);
+  ends_.Set(row, run.end);
+}
+
+void AnalyticSimulation::StartTransfer(std::uint32_t row, Running& run) {
+  const Op& op = schedule_.op(row);
+  const Program& program = schedule_.program(row);
+  const PathTable::Subject& subject = paths_.subject(schedule_.program_index(row), op);
+  const bool send = subject.pattern == nullptr;
+  const SimDuration launch =
+      send ? input_.physics.launch : program.tunings[op.tuning].launch;
+  const bool pipelined =
+      !send && subject.pattern->advance == Pattern::Advance::kPipelined;
+  run.end = now_ + launch;
+  if (subject.edge_count == 0) return;
+
+  // Channels (pipelined) or edges begin each at its own time; the whole cannot
+  // begin before the first.
+  std::vector<SimDuration> startup;
+  if (pipelined) startup = SubjectStartup(paths_, subject, program, op);
+  SimDuration first = SimDuration::max();
+  const auto add = [&](PathTable::Range edges, SimDuration latency) {
+    const Bound bound = BoundOf(row, edges);
+    const SimTime end = now_ + launch + latency + FromSecondsUp(bound.seconds);
+    first = std::min(first, latency);
+    if (end > run.end || run.bottleneck == kNoLink) run.bottleneck = bound.link;
+    run.end = std::max(run.end, end);
+    return end;
+  };
+  for (std::uint16_t c = 0; c < subject.channels; ++c) {
+    const PathTable::Range edges = paths_.channel_edges(subject, c);
+    if (edges.count == 0) continue;
+    SimTime channel_end = now_;
+    if (pipelined) channel_end = add(edges, startup[c]);
+    for (std::uint32_t e = edges.first; !pipelined && e < edges.first + edges.count; ++e)
+      channel_end = std::max(channel_end, add({e, 1}, paths_.edges()[e].latency));
+    if (!send) run.channels.push_back({c, channel_end});
+  }
+  const Bound all = BoundOf(row, {subject.first_edge, subject.edge_count});
+  const SimTime end = now_ + launch + first + FromSecondsUp(all.seconds);
+  if (end > run.end) {
+    run.end = end;
+    run.bottleneck = all.link;
+  }
+}
+
+void AnalyticSimulation::End(std::uint32_t row, Completion::Status status) {
+  const Op& op = schedule_.op(row);
+  const Running& run = running_[row];
+  const bool began = schedule_.running(row);
+  const bool transfer = op.kind == Op::Kind::kPattern || op.kind == Op::Kind::kSend;
+  const std::uint32_t pass = schedule_.pass(row);
+  ends_.Erase(row);
+  completions_.push_back({RowId{row}, pass, began ? run.start : now_, now_, status,
+                          status == Completion::Status::kDone ? run.bottleneck : kNoLink});
+  if (status == Completion::Status::kDone) {
+    for (const Channel& c : run.channels)
+      channel_ends_.push_back({RowId{row}, pass, c.channel, c.end});
+    if (transfer) {
+      const PathTable::Subject& subject = paths_.subject(schedule_.program_index(row), op);
+      const PathTable::Range edges{subject.first_edge, subject.edge_count};
+      AddBits(row, edges, link_bits_, nullptr);
+      scratch_links_.clear();
+      AddBits(row, edges, must_bits_, &scratch_links_);
+    }
+    schedule_.Complete(row);
+  } else {
+    schedule_.Drop(row);
+  }
+  if (watched_[row] != 0 && schedule_.closed(row)) --watched_open_;
+}
+
+void AnalyticSimulation::Cancel(JobId job) {
+  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row)
+    if (schedule_.op(row).job == job && !schedule_.closed(row))
+      End(row, Completion::Status::kCancelled);
+}
+
+void AnalyticSimulation::Reset(HashSeed seed) {
+  input_.seed = seed;
+  paths_.Rebind(seed);
+  schedule_.Reset();
+  now_ = {};
+  instants_ = 0;
+  ends_.Clear();
+  watched_open_ = watched_count_;
+  completions_.clear();
+  channel_ends_.clear();
+  std::fill(link_bits_.begin(), link_bits_.end(), 0.0);
+  std::fill(must_bits_.begin(), must_bits_.end(), 0.0);
+}
+
+Outcome AnalyticSimulation::Finish() {
+  Outcome outcome;
+  outcome.events = instants_;
+  outcome.waiting = schedule_.WaitingRows();
+  for (std::uint32_t e = 0; e < input_.events.size(); ++e) outcome.faults.push_back({e});
+  for (const Completion& completion : completions_)
+    outcome.end = std::max(outcome.end, completion.end);
+  outcome.link_bytes.reserve(link_bits_.size());
+  for (std::uint32_t l = 0; l < link_bits_.size(); ++l) {
+    outcome.link_bytes.push_back(Bytes(std::llround(link_bits_[l] / 8)));
+    if (must_bits_[l] > 0)
+      outcome.end =
+          std::max(outcome.end, SimTime(FromSecondsUp(must_bits_[l] / CapacityBps(l))));
+  }
+  return outcome;
+}
+
+}  // namespace weft

@@ -1,0 +1,30 @@
+// Coupling::kAuto: which operations may advance as one rate a channel.
+//
+// Tight where no other operation that may run at the same time crosses a link of
+// this one. Two operations are ordered where they share a stream, or where
+// streams and dependencies lead from one to the other. The paths are those bound
+// at the start: what a fault moves is not looked at.
+//
+// Two operations of one repeated block that share no stream count as unordered,
+// since one may lap the other; so does every pair without a common stream in a
+// program of more than kMaxOrderedRows rows, where the table of who comes before
+// whom would not be small.
+//
+// Cost     O(hops + pairs of subjects on a common link · rows of each).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sim/path_table.h"
+#include "sim/schedule.h"
+
+namespace weft {
+
+inline constexpr std::uint32_t kMaxOrderedRows = 8192;
+
+// [rows] 1: tight. Rows that are no pipelined pattern are 0.
+std::vector<std::uint8_t> DecideCoupling(const Schedule& schedule, const PathTable& paths,
+                                         std::uint32_t link_count);
+
+}  // namespace weft

@@ -1,0 +1,126 @@
+// Events, and what the network and the senders do about them.
+#include <algorithm>
+
+#include "sim/flow/flow_simulation.h"
+
+namespace weft {
+
+// [E] 1 where an operation at work still has bytes for the edge.
+void FlowSimulation::MarkInFlight() {
+  std::fill(in_flight_.begin(), in_flight_.end(), std::uint8_t{0});
+  for (std::uint32_t row = 0; row < running_.size(); ++row) {
+    const Running& run = running_[row];
+    const Op::Kind kind = schedule_.op(row).kind;
+    if (!run.live || (kind != Op::Kind::kPattern && kind != Op::Kind::kSend)) continue;
+    const PathTable::Subject& subject = SubjectOf(row);
+    for (std::uint32_t e = 0; e < subject.edge_count; ++e)
+      if (run.edge_done[e] == 0) in_flight_[subject.first_edge + e] = 1;
+  }
+}
+
+void FlowSimulation::CountByCause(const std::vector<std::uint32_t>& qps,
+                                  std::uint32_t FaultEffect::* field) {
+  for (const std::uint32_t q : qps)
+    if (routes_->broken_by(q) < effects_.size())
+      effects_[routes_->broken_by(q)].*field += InFlight(q);
+}
+
+void FlowSimulation::OnEvent(std::uint32_t event) {
+  MarkInFlight();
+  const Routes::Change change = routes_->Apply(input_.events[event], event);
+  for (const std::uint32_t q : change.touched) effects_[event].crossing += InFlight(q);
+  for (const LinkId id : change.links) {
+    const double share = routes_->links().share(id);
+    if (share == 0) continue;  // nothing stays on it
+    const Link& link = input_.fabric->link(id);
+    system_->SetCapacity(Index(id), Capacity(link, input_.physics, share).bits_per_second());
+  }
+  AfterChange(change);
+  if (!change.broken.empty())
+    AddTimer(now_ + input_.fault_policy.detect, Timer::Kind::kReroute, event, 0);
+}
+
+void FlowSimulation::OnReroute(std::uint32_t event) {
+  MarkInFlight();
+  const Routes::Change change = routes_->Reroute(event);
+  AfterChange(change);
+  if (change.moving) AddTimer(now_ + input_.fault_policy.move, Timer::Kind::kMove, event, 0);
+}
+
+void FlowSimulation::OnMove(std::uint32_t event) {
+  MarkInFlight();
+  AfterChange(routes_->Move(event));
+}
+
+void FlowSimulation::AfterChange(const Routes::Change& change) {
+  CountByCause(change.rerouted, &FaultEffect::rerouted);
+  CountByCause(change.moved, &FaultEffect::moved);
+  CountByCause(change.stalled, &FaultEffect::stalled);
+  for (const auto* qps : {&change.broken, &change.rerouted, &change.moved, &change.restored})
+    for (const std::uint32_t q : *qps) ForgetTerms(q);
+  for (std::uint32_t id = 0; id < flows_.size(); ++id) {
+    Flow& flow = flows_[id];
+    if (!flow.live) continue;
+    const auto first = dirty_.begin() + flow.edges.first;
+    if (std::find(first, first + flow.edges.count, 1) == first + flow.edges.count) continue;
+    Settle(flow);
+    Credit(flow, link_bits_);
+    if (!HasPath(flow)) {
+      if (!flow.stalled) {
+        system_->Pause(id);
+        Stall(id);
+      }
+      continue;
+    }
+    if (!flow.stalled) system_->Pause(id);
+    flow.stalled = false;
+    flow.rate_bps = 0;
+    ends_.Erase(id);
+    flow.terms = TermsOf(flow);
+    system_->Resume(id, flow.terms, CapOf(flow));
+  }
+  std::fill(dirty_.begin(), dirty_.end(), std::uint8_t{0});
+}
+
+// Its edge and channel take other links from now on.
+void FlowSimulation::ForgetTerms(std::uint32_t qp) {
+  const std::uint32_t edge = paths_.qps()[qp].edge;
+  dirty_[edge] = 1;
+  edge_terms_[edge].known = false;
+  channel_terms_[paths_.edges()[edge].channel_row].known = false;
+}
+
+bool FlowSimulation::HasPath(const Flow& flow) const {
+  for (std::uint32_t e = flow.edges.first; e < flow.edges.first + flow.edges.count; ++e) {
+    const PathTable::Edge& edge = paths_.edges()[e];
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)
+      if (!routes_->up(q)) return false;
+  }
+  return true;
+}
+
+void FlowSimulation::Stall(std::uint32_t id) {
+  Flow& flow = flows_[id];
+  flow.stalled = true;
+  flow.stalled_at = now_;
+  flow.rate_bps = 0;
+  ends_.Erase(id);
+  const SimDuration patience = input_.fault_policy.retry_timeout;
+  if (patience > SimDuration{}) AddTimer(now_ + patience, Timer::Kind::kRetry, flow.row, id);
+}
+
+void FlowSimulation::OnRetry(const Timer& timer) {
+  const Flow& flow = flows_[timer.part];
+  const bool since_then = flow.live && flow.stalled && flow.row == timer.row &&
+                          flow.stalled_at + input_.fault_policy.retry_timeout == timer.at;
+  if (!since_then) return;  // it went on in between
+  for (std::uint32_t e = flow.edges.first; e < flow.edges.first + flow.edges.count; ++e) {
+    const PathTable::Edge& edge = paths_.edges()[e];
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)
+      if (!routes_->up(q) && routes_->broken_by(q) < effects_.size())
+        ++effects_[routes_->broken_by(q)].failed;
+  }
+  EndRow(timer.row, Completion::Status::kFailed, kNoLink);
+}
+
+}  // namespace weft

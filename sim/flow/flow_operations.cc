@@ -1,0 +1,271 @@
+// Operations, channels and edges: from ready to done.
+#include <algorithm>
+
+#include "base/check.h"
+#include "sim/flow/flow_simulation.h"
+#include "sim/startup.h"
+
+namespace weft {
+
+const PathTable::Subject& FlowSimulation::SubjectOf(std::uint32_t row) const {
+  return paths_.subject(schedule_.program_index(row), schedule_.op(row));
+}
+
+double FlowSimulation::EdgeBits(std::uint32_t row, std::uint32_t edge) const {
+  return EdgeWireBytes(schedule_.program(row), schedule_.op(row), SubjectOf(row), edge) * 8;
+}
+
+void FlowSimulation::StartRow(std::uint32_t row) {
+  const Op& op = schedule_.op(row);
+  Running& run = running_[row];
+  run.serial = ++serial_;
+  run.live = true;
+  run.start = now_;
+  run.bottleneck = kNoLink;
+  switch (op.kind) {
+    case Op::Kind::kCompute:
+      return AddTimer(
+          now_ + ComputeTime(schedule_.program(row), op, row, schedule_.pass(row)),
+          Timer::Kind::kEnd, row, 0);
+    case Op::Kind::kDelay:
+      return AddTimer(now_ + op.duration(), Timer::Kind::kEnd, row, 0);
+    case Op::Kind::kSend: {
+      run.tight = false;
+      run.open_channels = 1;
+      run.open_edges.assign(1, 1);
+      run.edge_done.assign(1, 0);
+      const PathTable::Edge& edge = paths_.edges()[SubjectOf(row).first_edge];
+      return AddTimer(now_ + input_.physics.launch + edge.latency, Timer::Kind::kFlow, row, 0);
+    }
+    case Op::Kind::kPattern:
+      return StartPattern(row);
+  }
+}
+
+void FlowSimulation::StartPattern(std::uint32_t row) {
+  const Op& op = schedule_.op(row);
+  const SimDuration launch = schedule_.program(row).tunings[op.tuning].launch;
+  const PathTable::Subject& subject = SubjectOf(row);
+  Running& run = running_[row];
+  const bool pipelined = subject.pattern->advance == Pattern::Advance::kPipelined;
+  const Coupling coupling = input_.physics.coupling;
+  run.tight = pipelined && (coupling == Coupling::kTight ||
+                            (coupling == Coupling::kAuto && tight_[row] != 0));
+  run.open_channels = 0;
+  run.open_edges.assign(subject.channels, 0);
+  run.edge_done.assign(subject.edge_count, 0);
+  for (std::uint16_t c = 0; c < subject.channels; ++c) {
+    run.open_edges[c] = paths_.channel_edges(subject, c).count;
+    if (run.open_edges[c] > 0) ++run.open_channels;
+  }
+  if (run.open_channels == 0) return AddTimer(now_ + launch, Timer::Kind::kEnd, row, 0);
+
+  if (pipelined) {
+    const std::vector<SimDuration>& startup = StartupOf(row);
+    for (std::uint16_t c = 0; c < subject.channels; ++c)
+      if (run.open_edges[c] > 0)
+        AddTimer(now_ + launch + startup[c], Timer::Kind::kFlow, row, c);
+  } else if (subject.pattern->advance == Pattern::Advance::kIndependent) {
+    for (std::uint32_t e = 0; e < subject.edge_count; ++e)
+      AddTimer(now_ + launch + paths_.edges()[subject.first_edge + e].latency,
+               Timer::Kind::kFlow, row, e);
+  } else {
+    const Rounds& rounds = RoundsOf(paths_.subject_row(schedule_.program_index(row), op));
+    const std::size_t senders = rounds.first_round.size() - 1;
+    run.round_open.resize(rounds.first_edge.size() - 1);
+    for (std::size_t r = 0; r < run.round_open.size(); ++r)
+      run.round_open[r] = rounds.first_edge[r + 1] - rounds.first_edge[r];
+    run.sender_round.assign(rounds.first_round.begin(), rounds.first_round.end() - 1);
+    for (std::size_t s = 0; s < senders; ++s)
+      for (std::uint32_t r = rounds.first_round[s];
+           r < std::min(rounds.first_round[s + 1], rounds.first_round[s] + subject.pattern->window);
+           ++r)
+        StartRound(row, r, launch);
+  }
+}
+
+void FlowSimulation::StartRound(std::uint32_t row, std::uint32_t round, SimDuration launch) {
+  const PathTable::Subject& subject = SubjectOf(row);
+  const Rounds& rounds =
+      rounds_[paths_.subject_row(schedule_.program_index(row), schedule_.op(row))];
+  for (std::uint32_t i = rounds.first_edge[round]; i < rounds.first_edge[round + 1]; ++i)
+    AddTimer(now_ + launch + paths_.edges()[subject.first_edge + rounds.edge[i]].latency,
+             Timer::Kind::kFlow, row, rounds.edge[i]);
+}
+
+const std::vector<SimDuration>& FlowSimulation::StartupOf(std::uint32_t row) {
+  const Program& program = schedule_.program(row);
+  const Op& op = schedule_.op(row);
+  const std::uint32_t s = paths_.subject_row(schedule_.program_index(row), op);
+  const PathTable::Subject& subject = paths_.subjects()[s];
+  const auto& feeds = subject.pattern->feeds;
+  const bool chunks = std::any_of(feeds.begin(), feeds.end(), [](Feed f) { return f.lag == 0; });
+  std::vector<SimDuration>& startup = chunks ? startup_scratch_ : startup_[s];
+  if (chunks || startup.empty()) startup = SubjectStartup(paths_, subject, program, op);
+  return startup;
+}
+
+const FlowSimulation::Rounds& FlowSimulation::RoundsOf(std::uint32_t subject) {
+  Rounds& rounds = rounds_[subject];
+  if (!rounds.first_round.empty()) return rounds;
+  const std::vector<Edge>& edges = paths_.subjects()[subject].pattern->edges;
+  for (std::uint32_t e = 0; e < edges.size(); ++e) rounds.edge.push_back(e);
+  std::stable_sort(rounds.edge.begin(), rounds.edge.end(), [&](std::uint32_t a, std::uint32_t b) {
+    if (edges[a].from != edges[b].from) return edges[a].from < edges[b].from;
+    return edges[a].round < edges[b].round;
+  });
+  rounds.round_of_edge.resize(edges.size());
+  for (std::uint32_t i = 0; i < rounds.edge.size(); ++i) {
+    const Edge& edge = edges[rounds.edge[i]];
+    const Edge* before = i == 0 ? nullptr : &edges[rounds.edge[i - 1]];
+    const bool other_sender = before == nullptr || before->from != edge.from;
+    if (other_sender)
+      rounds.first_round.push_back(static_cast<std::uint32_t>(rounds.first_edge.size()));
+    if (other_sender || before->round != edge.round) {
+      rounds.sender_of_round.push_back(static_cast<std::uint32_t>(rounds.first_round.size()) - 1);
+      rounds.first_edge.push_back(i);
+    }
+    rounds.round_of_edge[rounds.edge[i]] = static_cast<std::uint32_t>(rounds.first_edge.size()) - 1;
+  }
+  rounds.first_round.push_back(static_cast<std::uint32_t>(rounds.first_edge.size()));
+  rounds.first_edge.push_back(static_cast<std::uint32_t>(rounds.edge.size()));
+  return rounds;
+}
+
+void FlowSimulation::StartChannel(std::uint32_t row, std::uint16_t channel) {
+  const PathTable::Range edges = paths_.channel_edges(SubjectOf(row), channel);
+  if (!running_[row].tight) {
+    const std::uint32_t serial = running_[row].serial;
+    for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
+      StartEdge(row, e, channel);
+      if (running_[row].serial != serial) return;
+    }
+    return;
+  }
+  double weight = 0;
+  for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e)
+    weight = std::max(weight, static_cast<double>(paths_.edges()[e].qps));
+  Flow flow;
+  flow.tight = true;
+  flow.channel = channel;
+  flow.row = row;
+  flow.edges = edges;
+  StartFlow(flow, ReferenceBits(row, edges), weight);
+}
+
+void FlowSimulation::StartEdge(std::uint32_t row, std::uint32_t edge, std::uint16_t channel) {
+  Flow flow;
+  flow.channel = channel;
+  flow.row = row;
+  flow.edges = {edge, 1};
+  StartFlow(flow, EdgeBits(row, edge), static_cast<double>(paths_.edges()[edge].qps));
+}
+
+void FlowSimulation::StartFlow(Flow flow, double bits, double weight) {
+  const auto done = [&] {
+    if (flow.tight)
+      FinishChannel(flow.row, flow.channel);
+    else
+      EdgeDone(flow.row, flow.edges.first, flow.channel, kNoLink);
+  };
+  if (bits == 0) return done();
+  flow.live = true;
+  flow.segment_bits = flow.remaining_bits = bits;
+  flow.since = now_;
+  const bool has_path = HasPath(flow);
+  if (has_path) flow.terms = TermsOf(flow);
+  const double cap_bps = CapOf(flow);
+  // Nothing between its ends to share, and no cap: it is there at once.
+  if (has_path && flow.terms.count == 0 && cap_bps == 0) return done();
+  const std::uint32_t id = has_path ? system_->Add(flow.terms, weight, cap_bps)
+                                    : system_->AddPaused(weight);
+  if (id >= flows_.size()) flows_.resize(id + 1);
+  flows_[id] = flow;
+  if (!has_path) Stall(id);
+}
+
+void FlowSimulation::FinishFlow(std::uint32_t id) {
+  Flow& flow = flows_[id];
+  flow.remaining_bits = 0;
+  Credit(flow, link_bits_);
+  const LinkId bottleneck = system_->bottleneck(id);
+  system_->Remove(id);
+  ends_.Erase(id);
+  flow.live = false;
+  const Flow done = flow;
+  if (done.tight) {
+    running_[done.row].bottleneck = bottleneck;
+    FinishChannel(done.row, done.channel);
+  } else {
+    EdgeDone(done.row, done.edges.first, done.channel, bottleneck);
+  }
+}
+
+void FlowSimulation::EdgeDone(std::uint32_t row, std::uint32_t edge, std::uint16_t channel,
+                              LinkId bottleneck) {
+  Running& run = running_[row];
+  const PathTable::Subject& subject = SubjectOf(row);
+  run.edge_done[edge - subject.first_edge] = 1;
+  if (bottleneck != kNoLink) run.bottleneck = bottleneck;
+  if (subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kRounds)
+    RoundDone(row, edge - subject.first_edge);
+  if (--run.open_edges[channel] == 0) FinishChannel(row, channel);
+}
+
+void FlowSimulation::RoundDone(std::uint32_t row, std::uint32_t edge) {
+  Running& run = running_[row];
+  const PathTable::Subject& subject = SubjectOf(row);
+  const Rounds& rounds =
+      rounds_[paths_.subject_row(schedule_.program_index(row), schedule_.op(row))];
+  const std::uint32_t round = rounds.round_of_edge[edge];
+  const std::uint32_t sender = rounds.sender_of_round[round];
+  --run.round_open[round];
+  const std::uint32_t end = rounds.first_round[sender + 1];
+  while (run.sender_round[sender] < end && run.round_open[run.sender_round[sender]] == 0) {
+    const std::uint32_t next = run.sender_round[sender]++ + subject.pattern->window;
+    if (next < end) StartRound(row, next, SimDuration{});
+  }
+}
+
+void FlowSimulation::FinishChannel(std::uint32_t row, std::uint16_t channel) {
+  Running& run = running_[row];
+  const bool pattern = schedule_.op(row).kind == Op::Kind::kPattern;
+  if (pattern) channel_ends_.push_back({RowId{row}, schedule_.pass(row), channel, now_});
+  if (run.tight) {
+    const PathTable::Subject& subject = SubjectOf(row);
+    const PathTable::Range edges = paths_.channel_edges(subject, channel);
+    for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e)
+      run.edge_done[e - subject.first_edge] = 1;
+  }
+  if (--run.open_channels == 0) EndRow(row, Completion::Status::kDone, run.bottleneck);
+}
+
+// Also for rows that never began, where they are cancelled.
+void FlowSimulation::EndRow(std::uint32_t row, Completion::Status status, LinkId bottleneck) {
+  Running& run = running_[row];
+  const SimTime start = run.live ? run.start : now_;
+  if (run.live && status != Completion::Status::kDone) DropFlows(row);
+  run.live = false;
+  completions_.push_back({RowId{row}, schedule_.pass(row), start, now_, status, bottleneck});
+  if (status == Completion::Status::kDone)
+    schedule_.Complete(row);
+  else if (status == Completion::Status::kFailed)
+    schedule_.Stop(row);
+  else
+    schedule_.Drop(row);
+  if (watched_[row] != 0 && schedule_.closed(row)) --watched_open_;
+}
+
+void FlowSimulation::DropFlows(std::uint32_t row) {
+  for (std::uint32_t id = 0; id < flows_.size(); ++id) {
+    Flow& flow = flows_[id];
+    if (!flow.live || flow.row != row) continue;
+    Settle(flow);
+    Credit(flow, link_bits_);
+    system_->Remove(id);
+    ends_.Erase(id);
+    flow.live = false;
+  }
+}
+
+}  // namespace weft

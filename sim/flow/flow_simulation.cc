@@ -1,0 +1,244 @@
+#include "sim/flow/flow_simulation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <tuple>
+
+#include "base/check.h"
+#include "sim/flow/coupling.h"
+
+namespace weft {
+namespace {
+
+std::vector<double> Capacities(const SimulationInput& input) {
+  std::vector<double> bps;
+  bps.reserve(input.fabric->link_count());
+  for (const Link& link : input.fabric->links())
+    bps.push_back(Capacity(link, input.physics).bits_per_second());
+  return bps;
+}
+
+}  // namespace
+
+bool FlowSimulation::Timer::operator>(const Timer& other) const {
+  return std::tie(at, kind, row, part) > std::tie(other.at, other.kind, other.row, other.part);
+}
+
+FlowSimulation::FlowSimulation(const SimulationInput& input)
+    : input_(input),
+      paths_(*input.fabric, *input.router, input.physics, input.seed),
+      coefficient_(input.fabric->link_count(), 0.0),
+      crossings_(input.fabric->link_count(), 0) {
+  const auto earlier = [](const Event& a, const Event& b) { return a.at < b.at; };
+  WEFT_CHECK(std::is_sorted(input_.events.begin(), input_.events.end(), earlier));
+  Restart();
+}
+
+// Everything that a run changes, as it is at time 0.
+void FlowSimulation::Restart() {
+  system_.emplace(Capacities(input_));
+  routes_.emplace(*input_.fabric, paths_, input_.fault_policy.qps);
+  now_ = {};
+  instants_ = 0;
+  next_event_ = serial_ = 0;
+  timers_.clear();
+  ends_.Clear();
+  running_.clear();
+  flows_.clear();
+  coupling_known_ = false;
+  completions_.clear();
+  channel_ends_.clear();
+  link_bits_.assign(input_.fabric->link_count(), 0.0);
+  effects_.assign(input_.events.size(), {});
+  for (std::uint32_t e = 0; e < effects_.size(); ++e) effects_[e].event = e;
+  edge_terms_.clear();
+  channel_terms_.clear();
+  startup_.clear();
+  watched_open_ = watched_count_;
+  Grow();
+}
+
+// Tables by row, edge and channel follow what was appended.
+void FlowSimulation::Grow() {
+  running_.resize(schedule_.row_count());
+  watched_.resize(schedule_.row_count(), 0);
+  edge_terms_.resize(paths_.edges().size());
+  channel_terms_.resize(paths_.channel_row_count());
+  startup_.resize(paths_.subjects().size());
+  rounds_.resize(paths_.subjects().size());
+  in_flight_.resize(paths_.edges().size(), 0);
+  dirty_.resize(paths_.edges().size(), 0);
+  coupling_known_ = false;
+  const std::uint32_t last_event = next_event_ == 0 ? 0 : next_event_ - 1;
+  if (routes_->Grow(last_event))
+    AddTimer(now_ + input_.fault_policy.detect, Timer::Kind::kReroute, last_event, 0);
+}
+
+RowId FlowSimulation::Append(const Program& program) {
+  const std::uint32_t first = schedule_.Append(program);
+  paths_.Append(program, first);
+  Grow();
+  return RowId{first};
+}
+
+void FlowSimulation::Watch(std::span<const RowId> rows) {
+  std::fill(watched_.begin(), watched_.end(), std::uint8_t{0});
+  watched_count_ = watched_open_ = 0;
+  for (const RowId id : rows) {
+    WEFT_CHECK(Index(id) < schedule_.row_count());
+    if (watched_[Index(id)] != 0) continue;
+    watched_[Index(id)] = 1;
+    ++watched_count_;
+    if (!schedule_.closed(Index(id))) ++watched_open_;
+  }
+}
+
+SimTime FlowSimulation::NextTime() const {
+  if (schedule_.has_ready()) return now_;
+  SimTime next = kForever;
+  if (!ends_.empty()) next = std::min(next, ends_.top_time());
+  if (!timers_.empty()) next = std::min(next, timers_.front().at);
+  if (next_event_ < input_.events.size()) next = std::min(next, input_.events[next_event_].at);
+  return next == kForever ? next : std::max(next, now_);
+}
+
+Simulation::Stop FlowSimulation::Run(SimTime until, std::uint64_t event_budget) {
+  if (!coupling_known_ && input_.physics.coupling == Coupling::kAuto) {
+    tight_ = DecideCoupling(schedule_, paths_, input_.fabric->link_count());
+    coupling_known_ = true;
+  }
+  for (std::uint64_t used = 0;; ++used) {
+    if (watched_count_ > 0 && watched_open_ == 0) return Stop::kWatched;
+    if (schedule_.open_count() == 0) return Stop::kIdle;
+    const SimTime next = NextTime();
+    if (next == kForever) return Stop::kStarved;
+    if (next > until) {
+      now_ = std::max(now_, until);
+      return Stop::kUntil;
+    }
+    if (used == event_budget) return Stop::kBudget;
+    Instant(next);
+  }
+}
+
+void FlowSimulation::Instant(SimTime time) {
+  now_ = time;
+  ++instants_;
+  const std::size_t completions = completions_.size(), channel_ends = channel_ends_.size();
+  while (!ends_.empty() && ends_.top_time() <= now_) FinishFlow(ends_.top());
+  while (next_event_ < input_.events.size() && input_.events[next_event_].at <= now_)
+    OnEvent(next_event_++);
+  Process();
+  Reschedule();
+  SortTail(completions, channel_ends);
+}
+
+// Timers and starts of this instant, until nothing more follows from them.
+void FlowSimulation::Process() {
+  for (;;) {
+    if (!timers_.empty() && timers_.front().at <= now_) {
+      std::pop_heap(timers_.begin(), timers_.end(), std::greater<>());
+      const Timer timer = timers_.back();
+      timers_.pop_back();
+      OnTimer(timer);
+    } else if (schedule_.has_ready()) {
+      StartReady();
+    } else {
+      return;
+    }
+  }
+}
+
+void FlowSimulation::StartReady() {
+  schedule_.TakeReady(ready_);
+  for (const std::uint32_t row : ready_) StartRow(row);
+}
+
+void FlowSimulation::Reschedule() {
+  constexpr double kNeverSeconds = 9e6;  // SimTime reaches 106 days, 9.16e6 s
+  for (const std::uint32_t id : system_->Resolve()) {
+    Flow& flow = flows_[id];
+    if (!flow.live) continue;
+    Settle(flow);
+    flow.rate_bps = system_->rate_bps(id);
+    const double left_s = flow.rate_bps > 0 ? flow.remaining_bits / flow.rate_bps : kNeverSeconds;
+    if (left_s >= kNeverSeconds - ToSeconds(now_))
+      ends_.Erase(id);
+    else
+      ends_.Set(id, now_ + FromSecondsUp(left_s));
+  }
+}
+
+void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_channel_end) {
+  std::sort(completions_.begin() + static_cast<std::ptrdiff_t>(first_completion),
+            completions_.end(), [](const Completion& a, const Completion& b) {
+              return std::tie(a.row, a.pass) < std::tie(b.row, b.pass);
+            });
+  std::sort(channel_ends_.begin() + static_cast<std::ptrdiff_t>(first_channel_end),
+            channel_ends_.end(), [](const ChannelEnd& a, const ChannelEnd& b) {
+              return std::tie(a.row, a.pass, a.channel) < std::tie(b.row, b.pass, b.channel);
+            });
+}
+
+void FlowSimulation::AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row,
+                              std::uint32_t part) {
+  const bool of_row = kind <= Timer::Kind::kRetry;
+  timers_.push_back({at, kind, row, part, of_row ? running_[row].serial : 0});
+  std::push_heap(timers_.begin(), timers_.end(), std::greater<>());
+}
+
+void FlowSimulation::OnTimer(const Timer& timer) {
+  if (timer.kind == Timer::Kind::kReroute) return OnReroute(timer.row);
+  if (timer.kind == Timer::Kind::kMove) return OnMove(timer.row);
+  const Running& run = running_[timer.row];
+  if (!run.live || run.serial != timer.serial) return;  // cancelled or failed since
+  if (timer.kind == Timer::Kind::kRetry) return OnRetry(timer);
+  if (timer.kind == Timer::Kind::kEnd)
+    return EndRow(timer.row, Completion::Status::kDone, kNoLink);
+  const PathTable::Subject& subject = SubjectOf(timer.row);
+  const bool pipelined = subject.pattern != nullptr &&
+                         subject.pattern->advance == Pattern::Advance::kPipelined;
+  if (pipelined) return StartChannel(timer.row, static_cast<std::uint16_t>(timer.part));
+  const std::uint32_t edge = subject.first_edge + timer.part;
+  StartEdge(timer.row, edge,
+            static_cast<std::uint16_t>(paths_.edges()[edge].channel_row - subject.first_channel));
+}
+
+void FlowSimulation::Cancel(JobId job) {
+  const std::size_t completions = completions_.size(), channel_ends = channel_ends_.size();
+  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) {
+    if (schedule_.op(row).job != job || schedule_.closed(row)) continue;
+    EndRow(row, Completion::Status::kCancelled, kNoLink);
+  }
+  Reschedule();
+  SortTail(completions, channel_ends);
+}
+
+void FlowSimulation::Reset(HashSeed seed) {
+  input_.seed = seed;
+  paths_.Rebind(seed);
+  schedule_.Reset();
+  Restart();
+}
+
+Outcome FlowSimulation::Finish() {
+  Outcome outcome;
+  outcome.events = instants_;
+  outcome.faults = effects_;
+  outcome.waiting = schedule_.WaitingRows();
+  for (const Completion& completion : completions_)
+    outcome.end = std::max(outcome.end, completion.end);
+  std::vector<double> bits = link_bits_;
+  for (Flow& flow : flows_) {
+    if (!flow.live) continue;
+    Flow copy = flow;  // what is in flight stays in flight
+    Settle(copy);
+    Credit(copy, bits);
+  }
+  outcome.link_bytes.reserve(bits.size());
+  for (const double b : bits) outcome.link_bytes.push_back(Bytes(std::llround(b / 8)));
+  return outcome;
+}
+
+}  // namespace weft

@@ -1,0 +1,187 @@
+// The flow engine: max-min fair rates between instants at which something changes.
+//
+// An operation that may start pays its launch and latency, during which it holds
+// no bandwidth; then its bytes flow at rates that MaxMinSystem keeps fair by QP.
+//
+// Flows    One variable is an edge (loose, and all patterns that are not
+//          pipelined) or a channel of a pipelined pattern (tight): all edges of
+//          the channel in proportion to their bytes. An edge's QPs carry equal
+//          parts and are one variable, paced by the slowest. Its weight is the
+//          QPs of one edge, so that fairness is by QP in both.
+// Faults   as FaultPolicy says (sim/physics.h). What a fault moves goes on where it
+//          stopped. A flow without a path fails its operation after the retry
+//          timeout, counted from when it had bytes to send and no path; its
+//          streams then stand still, and what waits for it is in
+//          Outcome::waiting. Latencies stay those of the bound paths.
+// Streams  are common to all programs appended.
+// Amounts  Op::first_amount gives the wire bytes of each edge, in edge order.
+// Errors   none, as sim/simulation.h says.
+// Cost     an instant costs what MaxMinSystem::Resolve() costs for the flows it
+//          can reach; nothing is allocated in steady state.
+#pragma once
+
+#include <optional>
+
+#include "sim/flow/event_heap.h"
+#include "sim/flow/max_min.h"
+#include "sim/flow/routes.h"
+#include "sim/path_table.h"
+#include "sim/schedule.h"
+#include "sim/simulation.h"
+
+namespace weft {
+
+class FlowSimulation final : public Simulation {
+ public:
+  explicit FlowSimulation(const SimulationInput& input);
+
+  RowId Append(const Program& program) override;
+  void Watch(std::span<const RowId> rows) override;
+  Stop Run(SimTime until, std::uint64_t event_budget) override;
+  std::span<const Completion> completions() const override { return completions_; }
+  std::span<const ChannelEnd> channel_ends() const override { return channel_ends_; }
+  std::vector<LinkUser> UsersOf(LinkId link) const override { return paths_.UsersOf(link); }
+  std::vector<std::uint32_t> QpsByLink() const override { return paths_.QpsByLink(); }
+  void Cancel(JobId job) override;
+  void Reset(HashSeed seed) override;
+  Outcome Finish() override;
+
+  // The rates of this moment, for MaxMinResidual(): what tests hold against the
+  // conditions of fairness after every instant.
+  MaxMinSystem::Snapshot Rates() const { return system_->Snap(); }
+
+ private:
+  struct Timer {
+    enum class Kind : std::uint8_t { kEnd, kFlow, kRetry, kReroute, kMove };
+    SimTime at{};
+    Kind kind = Kind::kEnd;
+    std::uint32_t row = 0;   // of an operation; kReroute, kMove: event
+    std::uint32_t part = 0;  // kFlow: channel or edge; kRetry: flow
+    std::uint32_t serial = 0;
+    bool operator>(const Timer& other) const;
+  };
+  // A pass of an operation at work.
+  struct Running {
+    std::uint32_t serial = 0;
+    bool live = false, tight = false;
+    SimTime start{};
+    std::uint32_t open_channels = 0;
+    std::vector<std::uint32_t> open_edges;  // [channels] edges that are not done
+    std::vector<std::uint8_t> edge_done;    // [edges of the pattern]
+    std::vector<std::uint32_t> sender_round;  // kRounds: [senders] oldest open round
+    std::vector<std::uint32_t> round_open;    // kRounds: [rounds of senders] open edges
+    LinkId bottleneck = kNoLink;
+  };
+  // A variable of the solver; rows are its ids.
+  struct Flow {
+    bool live = false, tight = false, stalled = false;
+    std::uint16_t channel = 0;
+    std::uint32_t row = 0;
+    PathTable::Range edges;  // one, or a channel's
+    TermRange terms;
+    double segment_bits = 0;  // left when `terms` began; goes to links at their end
+    double remaining_bits = 0, rate_bps = 0;
+    SimTime since{}, stalled_at{};
+  };
+  // kRounds: a sender's edges by round, built once a pattern.
+  struct Rounds {
+    std::vector<std::uint32_t> edge;          // by sender, round
+    std::vector<std::uint32_t> first_edge;    // [rounds + 1]
+    std::vector<std::uint32_t> first_round;   // [senders + 1]
+    std::vector<std::uint32_t> round_of_edge, sender_of_round;
+  };
+
+  // flow_simulation.cc: time
+  SimTime NextTime() const;
+  void Process();
+  void Restart();
+  void Grow();
+  void SortTail(std::size_t first_completion, std::size_t first_channel_end);
+  void Instant(SimTime time);
+  void StartReady();
+  void Reschedule();
+  void AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part);
+  void OnTimer(const Timer& timer);
+
+  // flow_operations.cc: operations, channels, edges
+  void StartRow(std::uint32_t row);
+  void StartPattern(std::uint32_t row);
+  void StartChannel(std::uint32_t row, std::uint16_t channel);
+  void StartEdge(std::uint32_t row, std::uint32_t edge, std::uint16_t channel);
+  void StartRound(std::uint32_t row, std::uint32_t round, SimDuration launch);
+  void StartFlow(Flow flow, double bits, double weight);
+  void FinishFlow(std::uint32_t id);
+  void FinishChannel(std::uint32_t row, std::uint16_t channel);
+  void EdgeDone(std::uint32_t row, std::uint32_t edge, std::uint16_t channel, LinkId bottleneck);
+  void RoundDone(std::uint32_t row, std::uint32_t edge);
+  void EndRow(std::uint32_t row, Completion::Status status, LinkId bottleneck);
+  void DropFlows(std::uint32_t row);
+  const PathTable::Subject& SubjectOf(std::uint32_t row) const;
+  const std::vector<SimDuration>& StartupOf(std::uint32_t row);
+  const Rounds& RoundsOf(std::uint32_t subject);
+  double EdgeBits(std::uint32_t row, std::uint32_t edge) const;
+
+  // flow_terms.cc: what a flow puts on links
+  TermRange TermsOf(const Flow& flow);
+  TermRange EdgeTerms(std::uint32_t edge);
+  TermRange ChannelTerms(const Flow& flow);
+  void AddEdgeToScratch(std::uint32_t edge, double scale);
+  TermRange StoreScratch();
+  double CapOf(const Flow& flow) const;
+  double ReferenceBits(std::uint32_t row, PathTable::Range edges) const;
+  void Settle(Flow& flow) const;
+  void Credit(Flow& flow, std::vector<double>& link_bits) const;
+
+  // flow_faults.cc
+  void OnEvent(std::uint32_t event);
+  void OnReroute(std::uint32_t event);
+  void OnMove(std::uint32_t event);
+  void OnRetry(const Timer& timer);
+  void AfterChange(const Routes::Change& change);
+  void MarkInFlight();
+  std::uint32_t InFlight(std::uint32_t qp) const { return in_flight_[paths_.qps()[qp].edge]; }
+  void CountByCause(const std::vector<std::uint32_t>& qps, std::uint32_t FaultEffect::* field);
+  bool HasPath(const Flow& flow) const;
+  void Stall(std::uint32_t id);
+  void ForgetTerms(std::uint32_t qp);
+
+  SimulationInput input_;
+  Schedule schedule_;
+  PathTable paths_;
+  std::optional<Routes> routes_;
+  std::optional<MaxMinSystem> system_;
+
+  SimTime now_{};
+  std::uint64_t instants_ = 0;
+  std::uint32_t next_event_ = 0, serial_ = 0;
+  std::vector<Timer> timers_;  // heap
+  EventHeap ends_;
+  std::vector<Running> running_;  // [rows]
+  std::vector<Flow> flows_;       // by the solver's ids
+  std::vector<std::uint8_t> tight_;  // [rows], for Coupling::kAuto
+  bool coupling_known_ = false;
+  std::vector<std::uint8_t> watched_;  // [rows]
+  std::uint32_t watched_count_ = 0, watched_open_ = 0;
+  std::vector<Completion> completions_;
+  std::vector<ChannelEnd> channel_ends_;
+  std::vector<double> link_bits_;  // [L] of what is over
+  std::vector<FaultEffect> effects_;  // [events]
+
+  struct Terms {
+    TermRange range;
+    bool known = false;
+  };
+  std::vector<Terms> edge_terms_;     // [E]
+  std::vector<Terms> channel_terms_;  // [channels of all subjects]
+  std::vector<std::vector<SimDuration>> startup_;  // [subjects], where amounts do not matter
+  std::vector<Rounds> rounds_;                     // [subjects]
+  std::vector<SimDuration> startup_scratch_;
+  std::vector<double> coefficient_;       // [L] scratch
+  std::vector<std::uint32_t> crossings_;  // [L] scratch
+  std::vector<std::uint32_t> scratch_links_, scratch_hops_;
+  std::vector<Term> scratch_terms_;
+  std::vector<std::uint32_t> ready_;
+  std::vector<std::uint8_t> in_flight_, dirty_;  // [E] scratch
+};
+
+}  // namespace weft

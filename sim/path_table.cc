@@ -1,0 +1,189 @@
+#include "sim/path_table.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace weft {
+namespace {
+
+double TighterCap(BitRate a, BitRate b) {
+  const double x = a.bits_per_second(), y = b.bits_per_second();
+  if (x == 0 || y == 0) return std::max(x, y);
+  return std::min(x, y);
+}
+
+}  // namespace
+
+PathTable::PathTable(const Fabric& fabric, const Router& router, const Physics& physics,
+                     HashSeed seed)
+    : fabric_(&fabric),
+      router_(&router),
+      physics_(physics),
+      seed_(seed),
+      all_up_(fabric),
+      qps_of_nic_(fabric.vertex_count(), 0) {}
+
+void PathTable::Append(const Program& program, std::uint32_t first_row) {
+  const auto first = static_cast<std::uint32_t>(subjects_.size());
+  programs_.push_back({first, first + static_cast<std::uint32_t>(program.patterns.size())});
+  for (const Pattern& pattern : program.patterns) AddPattern(pattern);
+  for (const Send& send : program.sends) AddSend(send);
+  const auto index = static_cast<std::uint32_t>(programs_.size() - 1);
+  for (std::uint32_t row = 0; row < program.ops.size(); ++row) {
+    const Op& op = program.ops[row];
+    if (op.kind != Op::Kind::kPattern && op.kind != Op::Kind::kSend) continue;
+    Subject& subject = subjects_[subject_row(index, op)];
+    if (subject.first_row != kNoRow) continue;
+    subject.first_row = RowId{first_row + row};
+    subject.traffic_class = op.traffic_class;
+  }
+  for (std::uint32_t row = first; row < subjects_.size(); ++row) BindSubject(row);
+}
+
+void PathTable::Rebind(HashSeed seed) {
+  seed_ = seed;
+  hops_.clear();
+  std::fill(qps_of_nic_.begin(), qps_of_nic_.end(), 0u);
+  for (std::uint32_t row = 0; row < subjects_.size(); ++row) BindSubject(row);
+}
+
+std::uint32_t PathTable::subject_row(std::uint32_t program, const Op& op) const {
+  const ProgramRows& rows = programs_[program];
+  return (op.kind == Op::Kind::kPattern ? rows.first_pattern : rows.first_send) + op.subject;
+}
+
+const PathTable::Subject& PathTable::subject(std::uint32_t program, const Op& op) const {
+  return subjects_[subject_row(program, op)];
+}
+
+void PathTable::AddPattern(const Pattern& pattern) {
+  Subject subject;
+  subject.pattern = &pattern;
+  subject.first_edge = static_cast<std::uint32_t>(edges_.size());
+  subject.edge_count = static_cast<std::uint32_t>(pattern.edges.size());
+  subject.first_channel = static_cast<std::uint32_t>(channels_.size());
+  subject.channels = pattern.channels;
+  channels_.resize(channels_.size() + pattern.channels);
+  for (const weft::Edge& edge : pattern.edges) {
+    Range& channel = channels_[subject.first_channel + edge.channel];
+    if (channel.count++ == 0) channel.first = static_cast<std::uint32_t>(edges_.size());
+    const EdgeClass& edge_class = pattern.classes[edge.edge_class];
+    edges_.push_back({edge.from, edge.to, 0, edge.qps, subject.first_channel + edge.channel, {},
+                      TighterCap(edge_class.cap, physics_.channel_cap), 0});
+    step_.push_back(edge_class.step);
+  }
+  subjects_.push_back(subject);
+}
+
+void PathTable::AddSend(const Send& send) {
+  Subject subject;
+  subject.first_edge = static_cast<std::uint32_t>(edges_.size());
+  subject.edge_count = 1;
+  subject.first_channel = static_cast<std::uint32_t>(channels_.size());
+  channels_.push_back({subject.first_edge, 1});
+  edges_.push_back({send.from, send.to, 0, send.qps, subject.first_channel, {},
+                    TighterCap(send.edge_class.cap, physics_.channel_cap), 0});
+  step_.push_back(send.edge_class.step);
+  subjects_.push_back(subject);
+}
+
+// Path latency, and a full packet received before it is sent on, at every hop but the last.
+SimDuration PathTable::LatencyOf(std::span<const LinkId> path) const {
+  SimDuration latency{};
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const Link& link = fabric_->link(path[i]);
+    latency += link.latency;
+    if (i + 1 < path.size() && physics_.mtu.count() > 0)
+      latency += TransferTime(physics_.mtu, Capacity(link, physics_));
+  }
+  return latency;
+}
+
+void PathTable::BindSubject(std::uint32_t row) {
+  const Subject& subject = subjects_[row];
+  for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
+    Edge& edge = edges_[e];
+    const std::uint32_t known = edge.first_qp + edge.qps;  // bound before: rows are kept
+    if (known > qps_.size() || qps_[edge.first_qp].edge != e) {
+      edge.first_qp = static_cast<std::uint32_t>(qps_.size());
+      qps_.resize(qps_.size() + edge.qps);
+    }
+    edge.latency = step_[e];
+    edge.path_bps = 0;
+    const VertexId nic = edge.from == edge.to ? kNoVertex : router_->SourceNic(edge.from, edge.to);
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
+      Qp& qp = qps_[q];
+      if (nic == kNoVertex && q > edge.first_qp) {  // inside a host there is one path
+        qp = qps_[q - 1];
+        continue;
+      }
+      qp = {};
+      qp.edge = e;
+      qp.nic = nic;
+      qp.traffic_class = subject.traffic_class;
+      BindQp(qp);
+      edge.latency = std::max(edge.latency, step_[e] + LatencyOf(hops(qp)));
+      for (const LinkId link : hops(qp)) {
+        const double bps = Capacity(fabric_->link(link), physics_).bits_per_second();
+        edge.path_bps = edge.path_bps == 0 ? bps : std::min(edge.path_bps, bps);
+      }
+    }
+  }
+}
+
+void PathTable::BindQp(Qp& qp) {
+  const Edge& edge = edges_[qp.edge];
+  qp.first_hop = static_cast<std::uint32_t>(hops_.size());
+  if (edge.from == edge.to) {
+    qp.bound = true;
+    return;
+  }
+  if (qp.nic != kNoVertex) {
+    const std::uint32_t number = qps_of_nic_[Index(qp.nic)]++;
+    qp.entropy = router_->UdpPort(qp.nic, seed_, number);
+    const FlowKey key{edge.from, edge.to, 0, qp.entropy, qp.traffic_class};
+    qp.host_port = router_->HostPort(key, seed_, number);
+  }
+  qp.bound = Route(qp, qp.host_port, all_up_, scratch_);
+  qp.hop_count = static_cast<std::uint16_t>(scratch_.size());
+  hops_.insert(hops_.end(), scratch_.begin(), scratch_.end());
+}
+
+bool PathTable::Route(const Qp& qp, std::uint8_t host_port, const LinkState& state,
+                      std::vector<LinkId>& path) const {
+  const Edge& edge = edges_[qp.edge];
+  return router_->Path({edge.from, edge.to, host_port, qp.entropy, qp.traffic_class}, seed_, state,
+                       path);
+}
+
+std::vector<LinkUser> PathTable::UsersOf(LinkId link) const {
+  std::vector<LinkUser> users;
+  for (const Subject& subject : subjects_) {
+    if (subject.first_row == kNoRow) continue;
+    for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+      for (std::uint32_t q = 0; q < edges_[e].qps; ++q) {
+        const auto path = hops(qps_[edges_[e].first_qp + q]);
+        if (std::find(path.begin(), path.end(), link) == path.end()) continue;
+        users.push_back({subject.first_row, e - subject.first_edge, static_cast<std::uint8_t>(q)});
+      }
+  }
+  std::sort(users.begin(), users.end(), [](const LinkUser& a, const LinkUser& b) {
+    if (a.row != b.row) return a.row < b.row;
+    return a.edge != b.edge ? a.edge < b.edge : a.qp < b.qp;
+  });
+  return users;
+}
+
+std::vector<std::uint32_t> PathTable::QpsByLink() const {
+  std::vector<std::uint32_t> count(fabric_->link_count(), 0);
+  for (const Subject& subject : subjects_) {
+    if (subject.first_row == kNoRow) continue;
+    for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+      for (std::uint32_t q = 0; q < edges_[e].qps; ++q)
+        for (const LinkId link : hops(qps_[edges_[e].first_qp + q])) ++count[Index(link)];
+  }
+  return count;
+}
+
+}  // namespace weft

@@ -1,0 +1,112 @@
+// The paths of every QP of the programs appended: what engines read, bound once.
+//
+// A pattern or a send is a subject, bound once however many operations run it.
+// Its edges, their QPs and the QPs' hops are rows of flat tables. QPs are
+// numbered by source NIC over its connections, in the order patterns (edge by
+// edge), then sends; HostPort and UdpPort take that number.
+//
+// Shapes   S subjects, E edges, Q QPs, P hops.
+// Errors   a QP without a path has no hops and is not `bound`.
+// Cost     Append O(Q) calls of Router::Path; 24 bytes a QP, 4 a hop.
+// Repeats  same programs in the same order, same seed: same paths.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "sim/physics.h"
+#include "sim/program.h"
+#include "sim/simulation.h"
+#include "topology/router.h"
+
+namespace weft {
+
+class PathTable {
+ public:
+  struct Edge {
+    VertexId from = kNoVertex, to = kNoVertex;
+    std::uint32_t first_qp = 0, qps = 1;
+    std::uint32_t channel_row = 0;  // of all subjects' channels
+    SimDuration latency{};  // path, step, store-and-forward: the slowest QP's
+    double cap_bps = 0;  // 0: none
+    double path_bps = 0;  // the narrowest link's capacity; 0: no links
+  };
+  struct Qp {
+    std::uint32_t first_hop = 0;
+    std::uint16_t hop_count = 0, entropy = 0;
+    std::uint8_t host_port = 0, traffic_class = 0;
+    bool bound = false;
+    VertexId nic = kNoVertex;  // kNoVertex: inside a host
+    std::uint32_t edge = 0;
+  };
+  struct Subject {
+    const Pattern* pattern = nullptr;  // null: a send
+    std::uint32_t first_edge = 0, edge_count = 0;
+    std::uint32_t first_channel = 0;  // rows of channel_edges()
+    std::uint16_t channels = 1;
+    std::uint8_t traffic_class = 0;
+    RowId first_row = kNoRow;  // that runs it
+  };
+  struct Range {
+    std::uint32_t first = 0, count = 0;  // edges
+  };
+
+  PathTable(const Fabric& fabric, const Router& router, const Physics& physics, HashSeed seed);
+
+  // Binds the subjects of `program`, whose first row is `first_row`.
+  void Append(const Program& program, std::uint32_t first_row);
+  // Binds all anew under another seed.
+  void Rebind(HashSeed seed);
+
+  const Subject& subject(std::uint32_t program, const Op& op) const;
+  std::uint32_t subject_row(std::uint32_t program, const Op& op) const;
+  std::span<const Subject> subjects() const { return subjects_; }
+  std::span<const Edge> edges() const { return edges_; }
+  std::span<const Qp> qps() const { return qps_; }
+  std::uint32_t channel_row_count() const { return static_cast<std::uint32_t>(channels_.size()); }
+  // The edges of channel `c` of a subject.
+  Range channel_edges(const Subject& subject, std::uint16_t c) const {
+    return channels_[subject.first_channel + c];
+  }
+  std::span<const LinkId> hops(const Qp& qp) const {
+    return std::span(hops_).subspan(qp.first_hop, qp.hop_count);
+  }
+  HashSeed seed() const { return seed_; }
+
+  // The path of `qp` out of `host_port` under `state`; false where there is none.
+  bool Route(const Qp& qp, std::uint8_t host_port, const LinkState& state,
+             std::vector<LinkId>& path) const;
+
+  // As Simulation::UsersOf and QpsByLink say.
+  std::vector<LinkUser> UsersOf(LinkId link) const;
+  std::vector<std::uint32_t> QpsByLink() const;
+
+ private:
+  struct ProgramRows {
+    std::uint32_t first_pattern = 0, first_send = 0;  // in subjects_
+  };
+
+  void AddPattern(const Pattern& pattern);
+  void AddSend(const Send& send);
+  void BindSubject(std::uint32_t row);
+  void BindQp(Qp& qp);
+  SimDuration LatencyOf(std::span<const LinkId> path) const;
+
+  const Fabric* fabric_;
+  const Router* router_;
+  Physics physics_;
+  HashSeed seed_;
+  LinkState all_up_;
+  std::vector<ProgramRows> programs_;
+  std::vector<Subject> subjects_;
+  std::vector<Edge> edges_;
+  std::vector<SimDuration> step_;  // [E]
+  std::vector<Range> channels_;
+  std::vector<Qp> qps_;
+  std::vector<LinkId> hops_;
+  std::vector<std::uint32_t> qps_of_nic_;  // [V]
+  std::vector<LinkId> scratch_;
+};
+
+}  // namespace weft

@@ -1,0 +1,240 @@
+#include "sim/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "base/random.h"
+
+namespace weft {
+
+std::uint32_t Schedule::Append(const Program& program) {
+  const std::uint32_t first = row_count();
+  const auto index = static_cast<std::uint32_t>(programs_.size());
+  programs_.push_back({&program, first});
+  rows_.resize(first + program.ops.size());
+  for (std::uint32_t row = first; row < row_count(); ++row) rows_[row].program = index;
+  AddBlocks(program, first);
+  AddDependents(program, first);
+  open_count_ += row_count() - first;
+  if (streams_.size() < program.stream_count) streams_.resize(program.stream_count);
+
+  for (std::uint32_t row = first; row < row_count(); ++row) Await(row);
+  for (std::uint32_t row = first; row < row_count(); ++row) {
+    const Op& op = program.ops[row - first];
+    for (std::uint32_t i = 0; i < op.stream_count; ++i) {
+      Stream& stream = streams_[program.streams[op.first_stream + i]];
+      stream.rows.push_back(row);
+      if (stream.at + 1 == stream.rows.size()) Enter(stream);
+    }
+  }
+  return first;
+}
+
+void Schedule::AddBlocks(const Program& program, std::uint32_t first_row) {
+  for (const Block& block : program.blocks) {
+    ++block_count_;
+    for (std::uint32_t i = 0; i < block.rows; ++i) {
+      rows_[first_row + block.first_row + i].block = block_count_;
+      rows_[first_row + block.first_row + i].times = block.times;
+    }
+  }
+}
+
+void Schedule::AddDependents(const Program& program, std::uint32_t first_row) {
+  for (const Op& op : program.ops)
+    for (std::uint32_t i = 0; i < op.dep_count; ++i)
+      ++rows_[first_row + program.deps[op.first_dep + i].row].dependent_count;
+  auto next = static_cast<std::uint32_t>(dependents_.size());
+  for (std::uint32_t row = first_row; row < row_count(); ++row) {
+    rows_[row].first_dependent = next;
+    next += rows_[row].dependent_count;
+    rows_[row].dependent_count = 0;
+  }
+  dependents_.resize(next);
+  for (std::uint32_t row = first_row; row < row_count(); ++row) {
+    const Op& op = program.ops[row - first_row];
+    for (std::uint32_t i = 0; i < op.dep_count; ++i) {
+      const Dep& dep = program.deps[op.first_dep + i];
+      Row& on = rows_[first_row + dep.row];
+      dependents_[on.first_dependent + on.dependent_count++] = {row, dep.back};
+    }
+  }
+}
+
+void Schedule::Reset() {
+  ready_.clear();
+  open_count_ = row_count();
+  for (Row& row : rows_) {
+    row.passes_done = 0;
+    row.state = State::kBlocked;
+    row.dropped = false;
+  }
+  for (std::uint32_t row = 0; row < row_count(); ++row) Await(row);
+  for (Stream& stream : streams_) {
+    stream.at = stream.pass = stream.block_start = 0;
+    if (!stream.rows.empty()) Enter(stream);
+  }
+}
+
+// Passes of `on` that must be done before the next pass of `row`.
+std::uint32_t Schedule::Needed(std::uint32_t row, std::uint32_t on, std::uint16_t back) const {
+  if (rows_[on].block == 0 || rows_[on].block != rows_[row].block) return rows_[on].times;
+  const std::uint32_t pass = rows_[row].passes_done + 1;
+  return pass > back ? pass - back : 0;
+}
+
+void Schedule::Await(std::uint32_t row) {
+  Row& r = rows_[row];
+  r.state = State::kBlocked;
+  const Op& o = op(row);
+  r.missing = o.stream_count;
+  for (std::uint32_t i = 0; i < o.dep_count; ++i) {
+    const Dep& dep = program(row).deps[o.first_dep + i];
+    const std::uint32_t on = first_row(row) + dep.row;
+    if (rows_[on].passes_done < Needed(row, on, dep.back)) ++r.missing;
+  }
+  if (r.missing > 0) return;
+  r.state = State::kReady;
+  ready_.push_back(row);
+}
+
+void Schedule::Arrive(std::uint32_t row) {
+  Row& r = rows_[row];
+  if (r.state != State::kBlocked) return;
+  WEFT_CHECK(r.missing > 0);
+  if (--r.missing > 0) return;
+  r.state = State::kReady;
+  ready_.push_back(row);
+}
+
+void Schedule::TakeReady(std::vector<std::uint32_t>& rows) {
+  rows.clear();
+  for (const std::uint32_t row : ready_)
+    if (rows_[row].state == State::kReady) rows.push_back(row);
+  ready_.clear();
+  std::sort(rows.begin(), rows.end());
+  for (const std::uint32_t row : rows) rows_[row].state = State::kRunning;
+}
+
+void Schedule::Notify(std::uint32_t row) {
+  const Row& r = rows_[row];
+  for (std::uint32_t i = 0; i < r.dependent_count; ++i) {
+    const Dependent& dependent = dependents_[r.first_dependent + i];
+    const bool waits = dependent.row != row && rows_[dependent.row].state == State::kBlocked;
+    if (waits && Needed(dependent.row, row, dependent.back) == r.passes_done)
+      Arrive(dependent.row);
+  }
+}
+
+void Schedule::Complete(std::uint32_t row) {
+  Row& r = rows_[row];
+  WEFT_CHECK(r.state == State::kRunning);
+  ++r.passes_done;
+  if (r.passes_done == r.times) {
+    r.state = State::kDone;
+    --open_count_;
+  } else {
+    Await(row);
+  }
+  Notify(row);
+  LeaveStreams(row);
+}
+
+void Schedule::Stop(std::uint32_t row) {
+  WEFT_CHECK(rows_[row].state == State::kRunning);
+  rows_[row].state = State::kStopped;
+  --open_count_;
+}
+
+void Schedule::Drop(std::uint32_t row) {
+  Row& r = rows_[row];
+  if (r.state >= State::kDone) return;
+  r.state = State::kDone;
+  r.dropped = true;
+  --open_count_;
+  while (r.passes_done < r.times) {
+    ++r.passes_done;
+    Notify(row);
+  }
+  LeaveStreams(row);
+}
+
+void Schedule::LeaveStreams(std::uint32_t row) {
+  const Op& o = op(row);
+  for (std::uint32_t i = 0; i < o.stream_count; ++i) {
+    Stream& stream = streams_[program(row).streams[o.first_stream + i]];
+    if (stream.at == stream.rows.size() || stream.rows[stream.at] != row) continue;
+    Step(stream);
+    if (stream.at < stream.rows.size()) Enter(stream);
+  }
+}
+
+// To the next row, or to the block's first row of this stream for another pass.
+void Schedule::Step(Stream& stream) {
+  const std::uint32_t row = stream.rows[stream.at];
+  const bool last = stream.at + 1 == stream.rows.size() ||
+                    rows_[stream.rows[stream.at + 1]].block != rows_[row].block;
+  if (rows_[row].block != 0 && last && stream.pass + 1 < rows_[row].times) {
+    ++stream.pass;
+    stream.at = stream.block_start;
+    return;
+  }
+  ++stream.at;
+  if (rows_[row].block != 0 && !last) return;
+  stream.pass = 0;
+  stream.block_start = stream.at;
+}
+
+// The stream has come to a row; rows that were dropped are passed over.
+void Schedule::Enter(Stream& stream) {
+  while (stream.at < stream.rows.size()) {
+    const std::uint32_t row = stream.rows[stream.at];
+    if (!rows_[row].dropped) {
+      Arrive(row);
+      return;
+    }
+    Step(stream);
+  }
+}
+
+std::vector<Waiting> Schedule::WaitingRows() const {
+  std::vector<Waiting> waiting;
+  for (std::uint32_t row = 0; row < row_count(); ++row) {
+    if (rows_[row].state >= State::kDone) continue;
+    Waiting w{RowId{row}, kNoRow};
+    const Op& o = op(row);
+    if (rows_[row].state == State::kBlocked) {
+      for (std::uint32_t i = 0; i < o.dep_count && w.for_row == kNoRow; ++i) {
+        const Dep& dep = program(row).deps[o.first_dep + i];
+        const std::uint32_t on = first_row(row) + dep.row;
+        if (rows_[on].passes_done < Needed(row, on, dep.back)) w.for_row = RowId{on};
+      }
+      for (std::uint32_t i = 0; i < o.stream_count && w.for_row == kNoRow; ++i) {
+        const Stream& stream = streams_[program(row).streams[o.first_stream + i]];
+        if (stream.rows[stream.at] != row) w.for_row = RowId{stream.rows[stream.at]};
+      }
+    }
+    waiting.push_back(w);
+  }
+  return waiting;
+}
+
+SimDuration ComputeTime(const Program& program, const Op& op, std::uint32_t row,
+                        std::uint32_t pass) {
+  if (program.jitter.sigma == 0) return op.duration();
+  const auto draw = [&](std::uint64_t host) {
+    Random random(StreamSeed(program.jitter.seed, {host, row, pass}));
+    return std::max(0.0, 1 + program.jitter.sigma * random.Normal());
+  };
+  double factor = 0;
+  for (std::uint32_t i = 0; i < op.stream_count; ++i) {
+    const std::uint32_t stream = program.streams[op.first_stream + i];
+    const bool known = !program.host_of_stream.empty();
+    factor = std::max(factor, draw(known ? Index(program.host_of_stream[stream]) : stream));
+  }
+  if (op.stream_count == 0) factor = draw(Index(kNoHost));
+  return FromSecondsUp(ToSeconds(op.duration()) * factor);
+}
+
+}  // namespace weft

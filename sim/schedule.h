@@ -1,0 +1,100 @@
+// Which operation may start, and when: streams, dependencies and repeats.
+//
+// Rows of all programs appended so far, numbered on. A row runs once a pass of
+// its block, one pass after the other. A pass may start when the row is at the
+// head of all its streams and every row it waits for is far enough: `back`
+// passes ago within one block, all its passes done where it is outside. Streams
+// are the same streams in every program appended.
+//
+// Cost     O(streams + dependencies) an operation; a repeat costs no memory.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sim/program.h"
+#include "sim/simulation.h"
+
+namespace weft {
+
+class Schedule {
+ public:
+  // Requires: CheckProgram holds, `program` outlives the schedule. Returns the first row.
+  std::uint32_t Append(const Program& program);
+  void Reset();
+
+  std::uint32_t row_count() const { return static_cast<std::uint32_t>(rows_.size()); }
+  std::uint32_t open_count() const { return open_count_; }  // rows not yet done or stopped
+  const Op& op(std::uint32_t row) const { return program(row).ops[row - first_row(row)]; }
+  const Program& program(std::uint32_t row) const { return *programs_[rows_[row].program].program; }
+  std::uint32_t program_index(std::uint32_t row) const { return rows_[row].program; }
+  std::uint32_t first_row(std::uint32_t row) const { return programs_[rows_[row].program].first_row; }
+  std::uint32_t pass(std::uint32_t row) const { return rows_[row].passes_done; }
+  // How often the row runs, and in which block (equal: the same; 0: none).
+  std::uint32_t times(std::uint32_t row) const { return rows_[row].times; }
+  std::uint32_t block(std::uint32_t row) const { return rows_[row].block; }
+  bool closed(std::uint32_t row) const { return rows_[row].state >= State::kDone; }
+  bool running(std::uint32_t row) const { return rows_[row].state == State::kRunning; }
+
+  bool has_ready() const { return !ready_.empty(); }
+  // Moves what may start into `rows`, ascending; they count as running from now on.
+  void TakeReady(std::vector<std::uint32_t>& rows);
+
+  // The running pass of `row` is over.
+  void Complete(std::uint32_t row);
+  // It failed: its streams and whoever waits for it stand still for ever.
+  void Stop(std::uint32_t row);
+  // Neither it nor its passes to come will run; whoever waits for it goes on.
+  void Drop(std::uint32_t row);
+
+  // Rows that are neither done nor stopped, with one that each waits for; a
+  // running row waits for none.
+  std::vector<Waiting> WaitingRows() const;
+
+ private:
+  enum class State : std::uint8_t { kBlocked, kReady, kRunning, kDone, kStopped };
+  struct Row {
+    std::uint32_t program = 0, block = 0, times = 1;
+    std::uint32_t passes_done = 0;
+    std::uint32_t missing = 0;  // streams and rows still waited for
+    std::uint32_t first_dependent = 0, dependent_count = 0;
+    State state = State::kBlocked;
+    bool dropped = false;
+  };
+  struct Dependent {
+    std::uint32_t row = 0;
+    std::uint16_t back = 0;
+  };
+  struct Stream {
+    std::vector<std::uint32_t> rows;
+    std::uint32_t at = 0, pass = 0, block_start = 0;
+  };
+  struct Source {
+    const Program* program = nullptr;
+    std::uint32_t first_row = 0;
+  };
+
+  void AddBlocks(const Program& program, std::uint32_t first_row);
+  void AddDependents(const Program& program, std::uint32_t first_row);
+  void Await(std::uint32_t row);   // counts what the next pass waits for
+  void Arrive(std::uint32_t row);  // one thing less
+  std::uint32_t Needed(std::uint32_t row, std::uint32_t on, std::uint16_t back) const;
+  void Notify(std::uint32_t row);
+  void LeaveStreams(std::uint32_t row);
+  void Step(Stream& stream);
+  void Enter(Stream& stream);
+
+  std::vector<Source> programs_;
+  std::vector<Row> rows_;
+  std::vector<Dependent> dependents_;
+  std::vector<Stream> streams_;
+  std::vector<std::uint32_t> ready_;
+  std::uint32_t open_count_ = 0, block_count_ = 0;
+};
+
+// How long a computation takes in this pass: its duration, by the draw of its
+// slowest host [program.h, Jitter].
+SimDuration ComputeTime(const Program& program, const Op& op, std::uint32_t row,
+                        std::uint32_t pass);
+
+}  // namespace weft

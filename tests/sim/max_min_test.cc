@@ -1,0 +1,194 @@
+#include "sim/flow/max_min.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "base/random.h"
+#include "tests/sim/seed.h"
+
+namespace weft {
+namespace {
+
+constexpr double k100G = 100e9;
+
+// The header's picture. Link b is tightest (100G for 2), so variables 1 and 2
+// stop at 50G there; variable 0 then takes what is left of link a.
+TEST(MaxMinSystem, GivesTheLeftoverToTheOnlyVariableThatCanUseIt) {
+  MaxMinSystem system({4 * k100G, k100G});
+  const Term a{0, 1}, b{1, 1};
+  const TermRange on_a = system.AddTerms(std::vector{a}), on_b = system.AddTerms(std::vector{b});
+  const TermRange on_both = system.AddTerms(std::vector{a, b});
+  system.Add(on_a, 1, 0);
+  system.Add(on_both, 1, 0);
+  system.Add(on_b, 1, 0);
+
+  EXPECT_EQ(system.Resolve().size(), 3u);
+
+  EXPECT_EQ(system.rate_bps(0), 3.5 * k100G);
+  EXPECT_EQ(system.rate_bps(1), 0.5 * k100G);
+  EXPECT_EQ(system.rate_bps(2), 0.5 * k100G);
+  EXPECT_EQ(system.bottleneck(0), LinkId{0});
+  EXPECT_EQ(system.bottleneck(1), LinkId{1});
+}
+
+// An edge of 4 QPs, all over the link, beside an edge of 1: five QPs at 20G. With
+// 2 of the 4 QPs elsewhere its coefficient is 2/4: 4x·(2/4) + x = 100G, x = 33.3G.
+TEST(MaxMinSystem, SharesByQpNotByEdge) {
+  MaxMinSystem system({k100G});
+  const TermRange whole = system.AddTerms(std::vector{Term{0, 1}});
+  const TermRange half = system.AddTerms(std::vector{Term{0, 0.5}});
+  system.Add(whole, 1, 0);
+  const std::uint32_t four = system.Add(whole, 4, 0);
+  system.Resolve();
+  EXPECT_DOUBLE_EQ(system.rate_bps(0), 20e9);
+  EXPECT_DOUBLE_EQ(system.rate_bps(four), 80e9);
+
+  system.Remove(four);
+  const std::uint32_t spread = system.Add(half, 4, 0);
+  system.Resolve();
+  EXPECT_DOUBLE_EQ(system.rate_bps(0), k100G / 3);
+  EXPECT_DOUBLE_EQ(system.rate_bps(spread), 4 * k100G / 3);
+}
+
+TEST(MaxMinSystem, StopsAVariableAtItsCapAndGivesTheRestAway) {
+  MaxMinSystem system({k100G});
+  const TermRange on = system.AddTerms(std::vector{Term{0, 1}});
+  system.Add(on, 1, 10e9);
+  system.Add(on, 1, 0);
+  system.Resolve();
+  EXPECT_EQ(system.rate_bps(0), 10e9);
+  EXPECT_EQ(system.bottleneck(0), kNoLink);
+  EXPECT_DOUBLE_EQ(system.rate_bps(1), 90e9);
+  EXPECT_EQ(system.bottleneck(1), LinkId{0});
+}
+
+TEST(MaxMinSystem, PausesAndResumesOnAnotherLink) {
+  MaxMinSystem system({k100G, k100G});
+  const TermRange first = system.AddTerms(std::vector{Term{0, 1}});
+  const TermRange second = system.AddTerms(std::vector{Term{1, 1}});
+  system.Add(first, 1, 0);
+  system.Add(first, 1, 0);
+  system.Resolve();
+  EXPECT_EQ(system.rate_bps(1), k100G / 2);
+  system.Pause(1);
+  system.Resolve();
+  EXPECT_EQ(system.rate_bps(0), k100G);
+  EXPECT_EQ(system.rate_bps(1), 0);
+  system.Resume(1, second, 0);
+  system.Resolve();
+  EXPECT_EQ(system.rate_bps(0), k100G);
+  EXPECT_EQ(system.rate_bps(1), k100G);
+}
+
+struct Churn {
+  MaxMinSystem system;
+  std::vector<TermRange> ranges;
+  std::vector<std::uint32_t> live, paused;
+};
+
+Churn RandomSystem(Random& random) {
+  const std::uint32_t links = 1 + random.Below(30);
+  std::vector<double> capacity(links);
+  for (double& c : capacity) c = 25e9 * (1 + random.Below(32));
+  Churn churn{MaxMinSystem(capacity), {}, {}, {}};
+  for (int i = 0; i < 60; ++i) {
+    std::vector<Term> terms;
+    const std::uint32_t start = random.Below(links);
+    const std::uint32_t hops = 1 + random.Below(std::min(links, 6u));
+    for (std::uint32_t h = 0; h < hops; ++h)
+      terms.push_back({(start + h) % links, (1 + random.Below(8)) / 4.0});
+    churn.ranges.push_back(churn.system.AddTerms(terms));
+  }
+  return churn;
+}
+
+std::uint32_t TakeAny(std::vector<std::uint32_t>& from, Random& random) {
+  const std::uint32_t i = random.Below(static_cast<std::uint32_t>(from.size()));
+  const std::uint32_t id = from[i];
+  from.erase(from.begin() + i);
+  return id;
+}
+
+void Step(Churn& churn, Random& random) {
+  const TermRange range = churn.ranges[random.Below(60)];
+  const double cap = random.Below(4) == 0 ? 1e9 * (1 + random.Below(100)) : 0;
+  switch (random.Below(8)) {
+    case 0:
+      if (!churn.live.empty()) churn.system.Remove(TakeAny(churn.live, random));
+      break;
+    case 1:
+      churn.system.SetCapacity(churn.system.terms(range)[0].link, 10e9 * (1 + random.Below(60)));
+      break;
+    case 2:
+      if (churn.live.empty()) break;
+      churn.paused.push_back(TakeAny(churn.live, random));
+      churn.system.Pause(churn.paused.back());
+      break;
+    case 3:
+      if (churn.paused.empty()) break;
+      churn.live.push_back(TakeAny(churn.paused, random));
+      churn.system.Resume(churn.live.back(), range, cap);
+      break;
+    default:
+      churn.live.push_back(churn.system.Add(range, 1 + random.Below(4), cap));
+  }
+}
+
+// The conditions are sufficient for max-min fairness [BG92 §6.5.2], so random
+// cases need no second solver. One to four changes an instant.
+TEST(MaxMinSystem, MeetsTheFairnessConditionsAfterEveryChange) {
+  for (std::uint64_t seed : TestSeeds(60)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    Churn churn = RandomSystem(random);
+    for (int step = 0; step < 150; ++step) {
+      for (std::uint32_t i = 1 + random.Below(4); i > 0; --i) Step(churn, random);
+      churn.system.Resolve();
+      ASSERT_LT(MaxMinResidual(churn.system.Snap()), 1e-10) << "step " << step;
+    }
+  }
+}
+
+TEST(MaxMinSystem, ReportsExactlyTheVariablesWhoseRateChanged) {
+  for (std::uint64_t seed : TestSeeds(30)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    Churn churn = RandomSystem(random);
+    std::vector<double> before(400, 0.0);
+    for (int step = 0; step < 150; ++step) {
+      Step(churn, random);
+      for (std::uint32_t id : churn.paused) before[id] = 0;
+      const auto changed = churn.system.Resolve();
+      const std::set<std::uint32_t> reported(changed.begin(), changed.end());
+      for (std::uint32_t id : churn.live) {
+        const bool same = churn.system.rate_bps(id) == before[id];
+        ASSERT_TRUE(same || reported.count(id) == 1) << "step " << step << " id " << id;
+        before[id] = churn.system.rate_bps(id);
+      }
+      std::vector<bool> alive(400);
+      for (std::uint32_t id : churn.live) alive[id] = true;
+      for (std::size_t id = 0; id < 400; ++id)
+        if (!alive[id]) before[id] = 0;
+    }
+  }
+}
+
+// The certificate must see every kind of wrong answer.
+TEST(MaxMinResidual, SeesOverloadSlackAndUnfairness) {
+  MaxMinSystem::Snapshot s{{k100G}, {1, 1}, {0, 0}, {50e9, 50e9}, {{{0, 1}}, {{0, 1}}}};
+  EXPECT_EQ(MaxMinResidual(s), 0);
+  s.rate_bps = {60e9, 60e9};
+  EXPECT_NEAR(MaxMinResidual(s), 0.2, 1e-12);
+  s.rate_bps = {40e9, 40e9};
+  EXPECT_NEAR(MaxMinResidual(s), 0.2, 1e-12);
+  s.rate_bps = {60e9, 40e9};
+  EXPECT_NEAR(MaxMinResidual(s), 0.5, 1e-12);
+  s.cap_bps = {0, 40e9};
+  EXPECT_EQ(MaxMinResidual(s), 0);
+}
+
+}  // namespace
+}  // namespace weft
