@@ -226,6 +226,31 @@ TEST(BuildProgram, ReportsEveryWrongKeyOfACollective) {
             " (at most 20000000)\n");
 }
 
+// What a user writes, with the schema's defaults.
+TEST(WorkloadSpec, ReadsFromText) {
+  const auto read = ParseText<WorkloadSpec>(
+      "collective: { op: reduce_scatter, bytes: [1MiB, 2MB], ring_order: alternating }\n",
+      "job.yaml", {});
+  ASSERT_TRUE(read.has_value()) << TextOf(read.error());
+  const CollectiveSpec& collective = read->message.collective();
+  EXPECT_EQ(collective.op(), CollectiveSpec::REDUCE_SCATTER);
+  EXPECT_THAT(collective.bytes(), ElementsAre(1'048'576, 2'000'000));
+  EXPECT_EQ(collective.algorithm(), "auto");
+  EXPECT_EQ(collective.group(), CollectiveSpec::ALL);
+  EXPECT_EQ(collective.ring_order(), CollectiveSpec::ALTERNATING);
+  EXPECT_FALSE(collective.has_channels());
+  EXPECT_EQ(collective.repeat(), 1);
+  EXPECT_EQ(read->At("collective.bytes[1]").column, 49);
+
+  const auto traffic = ParseText<WorkloadSpec>(
+      "traffic: { pattern: all_to_all, bytes: 2MB, flows: 50000, concurrency: 4 }\n", "job.yaml",
+      {});
+  ASSERT_TRUE(traffic.has_value()) << TextOf(traffic.error());
+  EXPECT_EQ(traffic->message.traffic().pattern(), TrafficSpec::ALL_TO_ALL);
+  EXPECT_EQ(traffic->message.traffic().concurrency(), 4);
+  EXPECT_EQ(traffic->message.traffic().seed(), 1u);
+}
+
 TEST(BuildProgram, WarnsOfKeysWithoutEffect) {
   const Fabric fabric = MakeTestFabric({{2, 2}, {2, 2}});
   const SourceMap sources =
