@@ -117,7 +117,8 @@ void Binder::BindNumber(const Node& value, Message& message, const FieldDescript
   };
   const auto in_range = [&](auto number) {
     if (InRange(number, key)) return true;
-    Unwanted(value, name, RangeText(key), {}, ErrorCode::kOutOfRange);
+    const bool large = static_cast<double>(number) > LargestOf(key);
+    Unwanted(value, name, RangeText(key, large), {}, ErrorCode::kOutOfRange);
     return false;
   };
   if (whole) {

@@ -101,7 +101,7 @@ std::optional<Node> Composer::Parse(std::string_view text,
   }
   if (IsMap(*node)) return *std::move(node);
   const bool nothing = node->kind == Node::Kind::kNull;
-  Report(ErrorCode::kSyntax, node->place.pos(),
+  Report(ErrorCode::kSyntax, nothing ? SourcePos{source->file, 1, 1} : node->place.pos(),
          nothing ? "the file is empty" : "the file is no mapping",
          "it should hold keys and values");
   return std::nullopt;

@@ -85,7 +85,7 @@ std::string UnitText(const SchemaKey& key) {
 std::string LimitsText(const SchemaKey& key) {
   if (key.field == nullptr || !IsNumber(*key.field)) return {};
   const FieldSchema& schema = SchemaOf(*key.field);
-  return schema.has_min() || schema.has_max() ? RangeText(*key.field) : "";
+  return schema.has_min() || schema.has_max() ? RangeText(*key.field, false) : "";
 }
 
 }  // namespace weft

@@ -141,15 +141,13 @@ double LargestOf(const FieldDescriptor& key) {
   return SchemaOf(key).has_max() ? std::min(type, SchemaOf(key).max()) : type;
 }
 
-std::string RangeText(const FieldDescriptor& key) {
+std::string RangeText(const FieldDescriptor& key, bool of_type) {
   const FieldSchema& schema = SchemaOf(key);
   const auto text = [&](double limit) {
     return IsWhole(key) ? FormatWhole(static_cast<std::int64_t>(limit), schema.unit())
                         : FormatQuantity(limit, schema.unit());
   };
-  // A limit that only the type sets is worth naming when it is small.
-  const bool upper = schema.has_max() || (LargestOf(key) < 1e10 && IsWhole(key));
-  if (upper) return text(SmallestOf(key)) + ".." + text(LargestOf(key));
+  if (schema.has_max() || of_type) return text(SmallestOf(key)) + ".." + text(LargestOf(key));
   return "at least " + text(SmallestOf(key));
 }
 

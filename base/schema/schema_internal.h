@@ -58,7 +58,8 @@ bool IsNumber(const FieldDescriptor& key);  // whole, or double or float
 double SmallestOf(const FieldDescriptor& key);
 double LargestOf(const FieldDescriptor& key);
 
-// "1..136", "at least 1", in the user's units.
-std::string RangeText(const FieldDescriptor& key);
+// "1..136", "at least 1", in the user's units. A limit that only the type sets is named
+// where `of_type` asks for it.
+std::string RangeText(const FieldDescriptor& key, bool of_type);
 
 }  // namespace weft

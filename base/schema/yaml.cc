@@ -133,7 +133,10 @@ class TreeBuilder : public YAML::EventHandler {
 
   void CheckTag(const std::string& tag, const NodePlace& place) {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    Fail(place, fmt::format("a tag, {}", Quoted("!" + tag.substr(tag.rfind(':') + 1))),
+    constexpr std::string_view kStandard = "tag:yaml.org,2002:";
+    const std::string shown =
+        tag.starts_with(kStandard) ? "!!" + tag.substr(kStandard.size()) : tag;
+    Fail(place, fmt::format("a tag, {}", Quoted(shown)),
          "write the value without it; the schema says what it is");
   }
 

@@ -29,7 +29,7 @@ std::size_t Utf8Size(std::string_view text, std::size_t at) {
 }
 
 // Walks the text byte by byte with just enough YAML to know what is in quotes, in a
-// comment and in brackets.
+// comment, in brackets and in block text (| and >).
 class Walk {
  public:
   Walk(std::string_view text, const std::string& file) : text_(text), file_(file) {}
@@ -38,6 +38,9 @@ class Walk {
     while (at_ < text_.size()) {
       if (std::optional<Error> error = Step()) return error;
     }
+    if (quote_ != 0)
+      return Error{ErrorCode::kSyntax, quote_pos_, "quotes that are never closed",
+                   fmt::format("close them with {}", quote_)};
     if (!content_)
       return Error{ErrorCode::kSyntax, {file_, 1, 1}, "the file is empty",
                    "it should hold keys and values"};
@@ -45,11 +48,12 @@ class Walk {
   }
 
  private:
+  SourcePos Here() const { return {file_, line_, Column() + 1}; }
+  int Column() const { return static_cast<int>(at_ - line_start_); }
+  char Next() const { return at_ + 1 < text_.size() ? text_[at_ + 1] : '\0'; }
+
   Error Fail(std::string message, std::string hint = {}) const {
-    return {ErrorCode::kSyntax,
-            {file_, line_, static_cast<int>(at_ - line_start_) + 1},
-            std::move(message),
-            std::move(hint)};
+    return {ErrorCode::kSyntax, Here(), std::move(message), std::move(hint)};
   }
 
   std::optional<Error> Step() {
@@ -59,7 +63,7 @@ class Walk {
     const auto code = static_cast<unsigned char>(c);
     if ((code < 0x20 && c != '\t' && c != '\n' && c != '\r') || code == 0x7f)
       return Fail(fmt::format("control character {:#04x}", code), "remove it");
-    if (c == '\r' && (at_ + 1 == text_.size() || text_[at_ + 1] != '\n'))
+    if (c == '\r' && Next() != '\n')
       return Fail("a carriage return that ends no line", "remove it");
     if (c == '\n') {
       NextLine();
@@ -75,30 +79,35 @@ class Walk {
     ++line_;
     line_start_ = at_;
     comment_ = false;
-    indenting_ = true;
-    start_ = true;
+    indenting_ = space_ = fresh_ = true;
+    indicator_ = property_ = false;
+    tab_ = std::string_view::npos;
   }
 
   std::optional<Error> Character(char c) {
     if (quote_ != 0) {
-      if (c == '\\' && quote_ == '"' && at_ + 1 < text_.size() && text_[at_ + 1] != '\n' &&
-          static_cast<unsigned char>(text_[at_ + 1]) < 0x80)
-        ++at_;
-      else if (c == '\'' && quote_ == c && at_ + 1 < text_.size() && text_[at_ + 1] == c)
-        ++at_;  // '' is a quote inside quotes
-      else if (c == quote_)
-        quote_ = 0;
+      Quoted(c);
       return std::nullopt;
     }
     if (c == ' ' || c == '\t' || c == '\r') {
       if (c == '\t' && indenting_ && tab_ == std::string_view::npos) tab_ = at_;
+      fresh_ = fresh_ || indicator_ || property_;
+      indicator_ = property_ = false;
       space_ = true;
       return std::nullopt;
     }
-    if (c == '#' && (space_ || at_ == line_start_)) {
-      comment_ = true;
-      tab_ = std::string_view::npos;
+    if (indenting_ && Column() <= block_indent_) block_indent_ = kNoBlock;
+    if (block_indent_ != kNoBlock) {
+      comment_ = true;  // block text: nothing in this line means anything
       return std::nullopt;
+    }
+    if (c == '#' && space_) {
+      comment_ = true;
+      return std::nullopt;
+    }
+    if (tab_ != std::string_view::npos && depth_ == 0) {
+      at_ = tab_;
+      return Fail("a tab in the indentation", "indent with spaces");
     }
     std::optional<Error> error = Content(c);
     content_ = true;
@@ -107,31 +116,58 @@ class Walk {
     return error;
   }
 
+  void Quoted(char c) {
+    const bool escape = c == '\\' && quote_ == '"' && Next() != '\n' && Next() != '\r' &&
+                        static_cast<unsigned char>(Next()) < 0x80;
+    const bool doubled = c == '\'' && quote_ == c && Next() == c;  // '' is a quote in quotes
+    if (escape || doubled)
+      ++at_;
+    else if (c == quote_)
+      quote_ = 0;
+  }
+
   std::optional<Error> Content(char c) {
-    if (tab_ != std::string_view::npos && depth_ == 0) {
-      at_ = tab_;
-      return Fail("a tab in the indentation", "indent with spaces");
+    const bool fresh = fresh_;
+    fresh_ = indicator_ = false;
+    if (depth_ == 0 && fresh && (c == '|' || c == '>')) {
+      block_indent_ = last_start_;
+      comment_ = true;
+      return std::nullopt;
     }
-    const bool starts = start_ || space_;
-    start_ = c == '-' || c == ':' || c == '?' || c == ',' || c == '[' || c == '{';
-    if ((c == '"' || c == '\'') && starts) quote_ = c;
-    if ((c == '[' || c == '{') && (starts || depth_ > 0) && ++depth_ > kMaxNesting)
+    if (fresh && (c == '&' || c == '!')) property_ = true;
+    if (fresh && !property_) last_start_ = Column();
+    if (fresh && (c == '"' || c == '\'')) {
+      quote_ = c;
+      quote_pos_ = Here();
+    }
+    const bool open = (c == '[' || c == '{') && (fresh || depth_ > 0);
+    if (open && ++depth_ > kMaxNesting)
       return Fail(fmt::format("brackets nested more than {} deep", kMaxNesting));
     if ((c == ']' || c == '}') && depth_ > 0) --depth_;
+    indicator_ = c == ':' || ((c == '-' || c == '?') && fresh);
+    // In brackets a value may follow without a space, as in JSON.
+    fresh_ = depth_ > 0 && (open || c == ',' || c == ':');
     return std::nullopt;
   }
+
+  static constexpr int kNoBlock = 1 << 30;
 
   std::string_view text_;
   const std::string& file_;
   std::size_t at_ = 0, line_start_ = 0;
   std::size_t tab_ = std::string_view::npos;  // a tab in this line's indentation
   int line_ = 1, depth_ = 0;
-  char quote_ = 0;          // the quote we are in
-  bool comment_ = false;    // in a comment
-  bool indenting_ = true;   // nothing but white space in this line yet
-  bool space_ = true;       // the last byte was white space
-  bool start_ = true;       // a value could start here
-  bool content_ = false;    // anything but comments was seen
+  int last_start_ = -1;           // column of the last key or dash
+  int block_indent_ = kNoBlock;   // lines indented more are block text
+  char quote_ = 0;                // the quote we are in
+  SourcePos quote_pos_;           // where it was opened
+  bool comment_ = false;          // the rest of the line means nothing
+  bool indenting_ = true;         // nothing but white space in this line yet
+  bool space_ = true;             // the last byte was white space, or the line starts
+  bool fresh_ = true;             // a value could start here
+  bool indicator_ = false;        // the last byte was one of : - ?
+  bool property_ = false;         // in an anchor or a tag
+  bool content_ = false;          // anything but comments was seen
 };
 
 }  // namespace
