@@ -69,8 +69,14 @@ void PathTable::AddPattern(const Pattern& pattern) {
     Range& channel = channels_[subject.first_channel + edge.channel];
     if (channel.count++ == 0) channel.first = static_cast<std::uint32_t>(edges_.size());
     const EdgeClass& edge_class = pattern.classes[edge.edge_class];
-    edges_.push_back({edge.from, edge.to, 0, edge.qps, subject.first_channel + edge.channel, {},
-                      TighterCap(edge_class.cap, physics_.channel_cap), 0});
+    edges_.push_back({edge.from,
+                      edge.to,
+                      0,
+                      edge.qps,
+                      subject.first_channel + edge.channel,
+                      {},
+                      TighterCap(edge_class.cap, physics_.channel_cap),
+                      0});
     step_.push_back(edge_class.step);
   }
   subjects_.push_back(subject);
@@ -82,8 +88,14 @@ void PathTable::AddSend(const Send& send) {
   subject.edge_count = 1;
   subject.first_channel = static_cast<std::uint32_t>(channels_.size());
   channels_.push_back({subject.first_edge, 1});
-  edges_.push_back({send.from, send.to, 0, send.qps, subject.first_channel, {},
-                    TighterCap(send.edge_class.cap, physics_.channel_cap), 0});
+  edges_.push_back({send.from,
+                    send.to,
+                    0,
+                    send.qps,
+                    subject.first_channel,
+                    {},
+                    TighterCap(send.edge_class.cap, physics_.channel_cap),
+                    0});
   step_.push_back(send.edge_class.step);
   subjects_.push_back(subject);
 }

@@ -28,9 +28,9 @@ class PathTable {
     VertexId from = kNoVertex, to = kNoVertex;
     std::uint32_t first_qp = 0, qps = 1;
     std::uint32_t channel_row = 0;  // of all subjects' channels
-    SimDuration latency{};  // path, step, store-and-forward: the slowest QP's
-    double cap_bps = 0;  // 0: none
-    double path_bps = 0;  // the narrowest link's capacity; 0: no links
+    SimDuration latency{};          // path, step, store-and-forward: the slowest QP's
+    double cap_bps = 0;             // 0: none
+    double path_bps = 0;            // the narrowest link's capacity; 0: no links
   };
   struct Qp {
     std::uint32_t first_hop = 0;

@@ -38,8 +38,8 @@ FaultPolicy MakeFaultPolicy(const FaultPolicySpec& spec) {
   policy.detect = SimDuration(spec.detect());
   policy.move = SimDuration(spec.move());
   policy.retry_timeout = SimDuration(spec.retry_timeout());
-  policy.qps = spec.qps() == FaultPolicySpec::STAY ? FaultPolicy::Qps::kStay
-                                                   : FaultPolicy::Qps::kMove;
+  policy.qps =
+      spec.qps() == FaultPolicySpec::STAY ? FaultPolicy::Qps::kStay : FaultPolicy::Qps::kMove;
   return policy;
 }
 

@@ -122,8 +122,7 @@ void Schedule::Notify(std::uint32_t row) {
   for (std::uint32_t i = 0; i < r.dependent_count; ++i) {
     const Dependent& dependent = dependents_[r.first_dependent + i];
     const bool waits = dependent.row != row && rows_[dependent.row].state == State::kBlocked;
-    if (waits && Needed(dependent.row, row, dependent.back) == r.passes_done)
-      Arrive(dependent.row);
+    if (waits && Needed(dependent.row, row, dependent.back) == r.passes_done) Arrive(dependent.row);
   }
 }
 

@@ -28,7 +28,9 @@ class Schedule {
   const Op& op(std::uint32_t row) const { return program(row).ops[row - first_row(row)]; }
   const Program& program(std::uint32_t row) const { return *programs_[rows_[row].program].program; }
   std::uint32_t program_index(std::uint32_t row) const { return rows_[row].program; }
-  std::uint32_t first_row(std::uint32_t row) const { return programs_[rows_[row].program].first_row; }
+  std::uint32_t first_row(std::uint32_t row) const {
+    return programs_[rows_[row].program].first_row;
+  }
   std::uint32_t pass(std::uint32_t row) const { return rows_[row].passes_done; }
   // How often the row runs, and in which block (equal: the same; 0: none).
   std::uint32_t times(std::uint32_t row) const { return rows_[row].times; }

@@ -22,8 +22,7 @@ void AddCycle(const Pattern& pattern, const std::vector<std::uint32_t>& cycle,
               const Durations& latency, Durations& startup) {
   const std::size_t n = cycle.size();
   std::vector<std::int64_t> before(2 * n + 1, 0);  // prefix sums, twice round
-  for (std::size_t i = 0; i < 2 * n; ++i)
-    before[i + 1] = before[i] + latency[cycle[i % n]].count();
+  for (std::size_t i = 0; i < 2 * n; ++i) before[i + 1] = before[i] + latency[cycle[i % n]].count();
   for (std::size_t i = 0; i < n; ++i) {
     const Edge& edge = pattern.edges[cycle[i]];
     const auto rounds = static_cast<std::int64_t>(edge.steps / n);

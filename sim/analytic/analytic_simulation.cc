@@ -59,8 +59,7 @@ Simulation::Stop AnalyticSimulation::Run(SimTime until, std::uint64_t event_budg
     now_ = next;
     ++instants_;
     // In row order: the heap is by (time, row), and what starts now ends in a later round.
-    while (!ends_.empty() && ends_.top_time() <= now_)
-      End(ends_.top(), Completion::Status::kDone);
+    while (!ends_.empty() && ends_.top_time() <= now_) End(ends_.top(), Completion::Status::kDone);
     schedule_.TakeReady(ready_);
     for (const std::uint32_t row : ready_) Start(row);
   }
@@ -137,10 +136,8 @@ void AnalyticSimulation::StartTransfer(std::uint32_t row, Running& run) {
   const Program& program = schedule_.program(row);
   const PathTable::Subject& subject = paths_.subject(schedule_.program_index(row), op);
   const bool send = subject.pattern == nullptr;
-  const SimDuration launch =
-      send ? input_.physics.launch : program.tunings[op.tuning].launch;
-  const bool pipelined =
-      !send && subject.pattern->advance == Pattern::Advance::kPipelined;
+  const SimDuration launch = send ? input_.physics.launch : program.tunings[op.tuning].launch;
+  const bool pipelined = !send && subject.pattern->advance == Pattern::Advance::kPipelined;
   run.end = now_ + launch;
   if (subject.edge_count == 0) return;
 
@@ -231,8 +228,7 @@ Outcome AnalyticSimulation::Finish() {
   for (std::uint32_t l = 0; l < link_bits_.size(); ++l) {
     outcome.link_bytes.push_back(Bytes(std::llround(link_bits_[l] / 8)));
     if (must_bits_[l] > 0)
-      outcome.end =
-          std::max(outcome.end, SimTime(FromSecondsUp(must_bits_[l] / CapacityBps(l))));
+      outcome.end = std::max(outcome.end, SimTime(FromSecondsUp(must_bits_[l] / CapacityBps(l))));
   }
   return outcome;
 }

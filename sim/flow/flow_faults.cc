@@ -19,7 +19,7 @@ void FlowSimulation::MarkInFlight() {
 }
 
 void FlowSimulation::CountByCause(const std::vector<std::uint32_t>& qps,
-                                  std::uint32_t FaultEffect::* field) {
+                                  std::uint32_t FaultEffect::*field) {
   for (const std::uint32_t q : qps)
     if (routes_->broken_by(q) < effects_.size())
       effects_[routes_->broken_by(q)].*field += InFlight(q);

@@ -24,9 +24,8 @@ void FlowSimulation::StartRow(std::uint32_t row) {
   run.bottleneck = kNoLink;
   switch (op.kind) {
     case Op::Kind::kCompute:
-      return AddTimer(
-          now_ + ComputeTime(schedule_.program(row), op, row, schedule_.pass(row)),
-          Timer::Kind::kEnd, row, 0);
+      return AddTimer(now_ + ComputeTime(schedule_.program(row), op, row, schedule_.pass(row)),
+                      Timer::Kind::kEnd, row, 0);
     case Op::Kind::kDelay:
       return AddTimer(now_ + op.duration(), Timer::Kind::kEnd, row, 0);
     case Op::Kind::kSend: {
@@ -49,8 +48,8 @@ void FlowSimulation::StartPattern(std::uint32_t row) {
   Running& run = running_[row];
   const bool pipelined = subject.pattern->advance == Pattern::Advance::kPipelined;
   const Coupling coupling = input_.physics.coupling;
-  run.tight = pipelined && (coupling == Coupling::kTight ||
-                            (coupling == Coupling::kAuto && tight_[row] != 0));
+  run.tight = pipelined &&
+              (coupling == Coupling::kTight || (coupling == Coupling::kAuto && tight_[row] != 0));
   run.open_channels = 0;
   run.open_edges.assign(subject.channels, 0);
   run.edge_done.assign(subject.edge_count, 0);
@@ -63,12 +62,11 @@ void FlowSimulation::StartPattern(std::uint32_t row) {
   if (pipelined) {
     const std::vector<SimDuration>& startup = StartupOf(row);
     for (std::uint16_t c = 0; c < subject.channels; ++c)
-      if (run.open_edges[c] > 0)
-        AddTimer(now_ + launch + startup[c], Timer::Kind::kFlow, row, c);
+      if (run.open_edges[c] > 0) AddTimer(now_ + launch + startup[c], Timer::Kind::kFlow, row, c);
   } else if (subject.pattern->advance == Pattern::Advance::kIndependent) {
     for (std::uint32_t e = 0; e < subject.edge_count; ++e)
-      AddTimer(now_ + launch + paths_.edges()[subject.first_edge + e].latency,
-               Timer::Kind::kFlow, row, e);
+      AddTimer(now_ + launch + paths_.edges()[subject.first_edge + e].latency, Timer::Kind::kFlow,
+               row, e);
   } else {
     const Rounds& rounds = RoundsOf(paths_.subject_row(schedule_.program_index(row), op));
     const std::size_t senders = rounds.first_round.size() - 1;
@@ -177,8 +175,8 @@ void FlowSimulation::StartFlow(Flow flow, double bits, double weight) {
   const double cap_bps = CapOf(flow);
   // Nothing between its ends to share, and no cap: it is there at once.
   if (has_path && flow.terms.count == 0 && cap_bps == 0) return done();
-  const std::uint32_t id = has_path ? system_->Add(flow.terms, weight, cap_bps)
-                                    : system_->AddPaused(weight);
+  const std::uint32_t id =
+      has_path ? system_->Add(flow.terms, weight, cap_bps) : system_->AddPaused(weight);
   if (id >= flows_.size()) flows_.resize(id + 1);
   flows_[id] = flow;
   if (!has_path) Stall(id);

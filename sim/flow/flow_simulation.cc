@@ -181,8 +181,7 @@ void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_ch
             });
 }
 
-void FlowSimulation::AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row,
-                              std::uint32_t part) {
+void FlowSimulation::AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part) {
   const bool of_row = kind <= Timer::Kind::kRetry;
   timers_.push_back({at, kind, row, part, of_row ? running_[row].serial : 0});
   std::push_heap(timers_.begin(), timers_.end(), std::greater<>());
@@ -194,11 +193,10 @@ void FlowSimulation::OnTimer(const Timer& timer) {
   const Running& run = running_[timer.row];
   if (!run.live || run.serial != timer.serial) return;  // cancelled or failed since
   if (timer.kind == Timer::Kind::kRetry) return OnRetry(timer);
-  if (timer.kind == Timer::Kind::kEnd)
-    return EndRow(timer.row, Completion::Status::kDone, kNoLink);
+  if (timer.kind == Timer::Kind::kEnd) return EndRow(timer.row, Completion::Status::kDone, kNoLink);
   const PathTable::Subject& subject = SubjectOf(timer.row);
-  const bool pipelined = subject.pattern != nullptr &&
-                         subject.pattern->advance == Pattern::Advance::kPipelined;
+  const bool pipelined =
+      subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kPipelined;
   if (pipelined) return StartChannel(timer.row, static_cast<std::uint16_t>(timer.part));
   const std::uint32_t edge = subject.first_edge + timer.part;
   StartEdge(timer.row, edge,

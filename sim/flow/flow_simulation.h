@@ -66,8 +66,8 @@ class FlowSimulation final : public Simulation {
     bool live = false, tight = false;
     SimTime start{};
     std::uint32_t open_channels = 0;
-    std::vector<std::uint32_t> open_edges;  // [channels] edges that are not done
-    std::vector<std::uint8_t> edge_done;    // [edges of the pattern]
+    std::vector<std::uint32_t> open_edges;    // [channels] edges that are not done
+    std::vector<std::uint8_t> edge_done;      // [edges of the pattern]
     std::vector<std::uint32_t> sender_round;  // kRounds: [senders] oldest open round
     std::vector<std::uint32_t> round_open;    // kRounds: [rounds of senders] open edges
     LinkId bottleneck = kNoLink;
@@ -85,9 +85,9 @@ class FlowSimulation final : public Simulation {
   };
   // kRounds: a sender's edges by round, built once a pattern.
   struct Rounds {
-    std::vector<std::uint32_t> edge;          // by sender, round
-    std::vector<std::uint32_t> first_edge;    // [rounds + 1]
-    std::vector<std::uint32_t> first_round;   // [senders + 1]
+    std::vector<std::uint32_t> edge;         // by sender, round
+    std::vector<std::uint32_t> first_edge;   // [rounds + 1]
+    std::vector<std::uint32_t> first_round;  // [senders + 1]
     std::vector<std::uint32_t> round_of_edge, sender_of_round;
   };
 
@@ -140,7 +140,7 @@ class FlowSimulation final : public Simulation {
   void AfterChange(const Routes::Change& change);
   void MarkInFlight();
   std::uint32_t InFlight(std::uint32_t qp) const { return in_flight_[paths_.qps()[qp].edge]; }
-  void CountByCause(const std::vector<std::uint32_t>& qps, std::uint32_t FaultEffect::* field);
+  void CountByCause(const std::vector<std::uint32_t>& qps, std::uint32_t FaultEffect::*field);
   bool HasPath(const Flow& flow) const;
   void Stall(std::uint32_t id);
   void ForgetTerms(std::uint32_t qp);
@@ -156,23 +156,23 @@ class FlowSimulation final : public Simulation {
   std::uint32_t next_event_ = 0, serial_ = 0;
   std::vector<Timer> timers_;  // heap
   EventHeap ends_;
-  std::vector<Running> running_;  // [rows]
-  std::vector<Flow> flows_;       // by the solver's ids
+  std::vector<Running> running_;     // [rows]
+  std::vector<Flow> flows_;          // by the solver's ids
   std::vector<std::uint8_t> tight_;  // [rows], for Coupling::kAuto
   bool coupling_known_ = false;
   std::vector<std::uint8_t> watched_;  // [rows]
   std::uint32_t watched_count_ = 0, watched_open_ = 0;
   std::vector<Completion> completions_;
   std::vector<ChannelEnd> channel_ends_;
-  std::vector<double> link_bits_;  // [L] of what is over
+  std::vector<double> link_bits_;     // [L] of what is over
   std::vector<FaultEffect> effects_;  // [events]
 
   struct Terms {
     TermRange range;
     bool known = false;
   };
-  std::vector<Terms> edge_terms_;     // [E]
-  std::vector<Terms> channel_terms_;  // [channels of all subjects]
+  std::vector<Terms> edge_terms_;                  // [E]
+  std::vector<Terms> channel_terms_;               // [channels of all subjects]
   std::vector<std::vector<SimDuration>> startup_;  // [subjects], where amounts do not matter
   std::vector<Rounds> rounds_;                     // [subjects]
   std::vector<SimDuration> startup_scratch_;

@@ -108,8 +108,7 @@ void MaxMinSystem::Touch(std::uint32_t link) { touched_.push_back(link); }
 // Drops dead members and puts the new ones, which stand at the end, in place.
 void MaxMinSystem::Tidy(std::uint32_t link) {
   std::vector<Member>& members = members_[link];
-  std::erase_if(members,
-                [&](const Member& m) { return variables_[m.variable].stamp != m.stamp; });
+  std::erase_if(members, [&](const Member& m) { return variables_[m.variable].stamp != m.stamp; });
   const auto before = [](const Member& a, const Member& b) { return a.variable < b.variable; };
   const auto sorted = std::is_sorted_until(members.begin(), members.end(), before);
   if (members.end() - sorted > 16) {

@@ -73,9 +73,9 @@ class MaxMinSystem {
 
   // A copy of what is solved, for MaxMinResidual(). Cost O(L + P).
   struct Snapshot {
-    std::vector<double> capacity_bps;                 // [L]
-    std::vector<double> weight, cap_bps, rate_bps;    // [V]
-    std::vector<std::vector<Term>> terms;             // [V]
+    std::vector<double> capacity_bps;               // [L]
+    std::vector<double> weight, cap_bps, rate_bps;  // [V]
+    std::vector<std::vector<Term>> terms;           // [V]
   };
   Snapshot Snap() const;
 

@@ -78,7 +78,8 @@ Routes::Change Routes::Apply(const Event& event, std::uint32_t event_row) {
   }
   for (std::uint32_t q = 0; q < state_.size(); ++q) {
     const auto crosses = [&](std::span<const LinkId> path) {
-      return std::any_of(path.begin(), path.end(), [&](LinkId l) { return changed_[Index(l)] != 0; });
+      return std::any_of(path.begin(), path.end(),
+                         [&](LinkId l) { return changed_[Index(l)] != 0; });
     };
     bool touched = up(q) && crosses(hops(q));
     if (touched && !AllUp(hops(q))) {
@@ -86,11 +87,11 @@ Routes::Change Routes::Apply(const Event& event, std::uint32_t event_row) {
       broken_by_[q] = event_row;
       change.broken.push_back(q);
     } else if (some_up && state_[q] != State::kBound) {
-      const std::size_t before = change.restored.size() + change.rerouted.size() +
-                                 change.moved.size();
+      const std::size_t before =
+          change.restored.size() + change.rerouted.size() + change.moved.size();
       Restore(q, change);
-      touched = touched || before < change.restored.size() + change.rerouted.size() +
-                                        change.moved.size();
+      touched =
+          touched || before < change.restored.size() + change.rerouted.size() + change.moved.size();
     }
     if (touched) change.touched.push_back(q);
   }

@@ -28,7 +28,7 @@ class Routes {
 
   // What a step did; rows of PathTable::qps(), ascending.
   struct Change {
-    std::vector<LinkId> links;         // whose capacity changed
+    std::vector<LinkId> links;           // whose capacity changed
     std::vector<std::uint32_t> touched;  // crossed one of them, or came back to do so
     std::vector<std::uint32_t> broken, rerouted, moved, stalled, restored;
     bool moving = false;  // some QPs wait for Move()
@@ -67,7 +67,7 @@ class Routes {
   std::vector<std::uint32_t> broken_by_;  // [Q] event row
   std::vector<std::uint32_t> detour_;     // [Q] row of detours_ + 1; 0: none yet
   std::vector<std::vector<LinkId>> detours_;
-  std::vector<std::uint8_t> changed_;     // [L] scratch
+  std::vector<std::uint8_t> changed_;  // [L] scratch
 };
 
 }  // namespace weft
