@@ -43,8 +43,8 @@ void MoveTo(Node& node, const NodePlace& place) {
 }
 
 Node DefaultNode(const std::string& text, const NodePlace& missing) {
-  const auto source = std::make_shared<NodeSource>(
-      NodeSource{missing.source->file, Origin::Kind::kDefault, {}});
+  const auto source =
+      std::make_shared<NodeSource>(NodeSource{missing.source->file, Origin::Kind::kDefault, {}});
   const NodePlace place{source, missing.line, missing.column};
   if (text[0] != '{' && text[0] != '[')
     return Node{.kind = Node::Kind::kScalar, .place = place, .text = text};
@@ -143,6 +143,8 @@ void Binder::ReportUnknown(const Mapping& map, const Node::Entry& entry) {
   }
   const std::string nearest = Nearest(entry.key, keys);
   std::string hint = nearest.empty() ? exist : fmt::format("did you mean '{}'?", nearest);
+  if (const std::size_t colon = entry.key.find(':'); colon != std::string::npos)
+    hint = fmt::format("'{}: ' with a space after ':'", entry.key.substr(0, colon));
   if (!other.empty()) hint = fmt::format("it belongs to '{}'", other);
   Report(ErrorCode::kUnknownKey, pos, fmt::format("unknown key {}", Quoted(entry.key)), hint);
 }

@@ -47,8 +47,8 @@ class Binder {
                const FieldDescriptor& key, const std::string& path);
   void BindValue(const Node& value, google::protobuf::Message& message, const FieldDescriptor& key,
                  const std::string& path, const std::string& name);
-  void BindNumber(const Node& value, google::protobuf::Message& message,
-                  const FieldDescriptor& key, const std::string& name);
+  void BindNumber(const Node& value, google::protobuf::Message& message, const FieldDescriptor& key,
+                  const std::string& name);
   void BindText(const Node& value, google::protobuf::Message& message, const FieldDescriptor& key,
                 const std::string& name);
   void BindBool(const Node& value, google::protobuf::Message& message, const FieldDescriptor& key,

@@ -28,9 +28,9 @@ std::string Shown(const Node& node) {
     case Node::Kind::kScalar:
       break;
   }
-  const bool number = !node.quoted && !node.text.empty() &&
-                      std::string_view("0123456789-+.$").find(node.text[0]) !=
-                          std::string_view::npos;
+  const bool number =
+      !node.quoted && !node.text.empty() &&
+      std::string_view("0123456789-+.$").find(node.text[0]) != std::string_view::npos;
   const std::string quoted = Quoted(node.text);
   if (node.quoted) return "the text " + quoted;
   return number ? quoted.substr(1, quoted.size() - 2) : quoted;
@@ -91,8 +91,8 @@ void Binder::BindValue(const Node& value, Message& message, const FieldDescripto
                        const std::string& path, const std::string& name) {
   if (key.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
     const Reflection& r = *message.GetReflection();
-    Message* inner = key.is_repeated() ? r.AddMessage(&message, &key)
-                                       : r.MutableMessage(&message, &key);
+    Message* inner =
+        key.is_repeated() ? r.AddMessage(&message, &key) : r.MutableMessage(&message, &key);
     Bind(value, *inner, path, name);
     return;
   }

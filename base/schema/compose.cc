@@ -86,8 +86,7 @@ std::size_t IndexOf(const std::string& digits) {
 
 }  // namespace
 
-void Composer::Report(ErrorCode code, const SourcePos& pos, std::string message,
-                      std::string hint) {
+void Composer::Report(ErrorCode code, const SourcePos& pos, std::string message, std::string hint) {
   errors_.push_back({code, pos, std::move(message), std::move(hint)});
 }
 
@@ -164,8 +163,9 @@ std::optional<Node> Composer::IncludeOne(const Node& name, std::vector<std::stri
   }
   const std::filesystem::path folder = std::filesystem::path(pos.file).parent_path();
   const bool from_set = name.place.source->kind == Origin::Kind::kSet;
-  const std::string path =
-      (from_set ? std::filesystem::path(name.text) : folder / name.text).lexically_normal().string();
+  const std::string path = (from_set ? std::filesystem::path(name.text) : folder / name.text)
+                               .lexically_normal()
+                               .string();
   const std::string canonical = CanonicalName(path);
   if (std::find(stack.begin(), stack.end(), canonical) != stack.end()) {
     Report(ErrorCode::kInconsistent, pos, fmt::format("{} includes itself", Quoted(path)));
@@ -186,7 +186,8 @@ std::optional<Node> Composer::IncludeOne(const Node& name, std::vector<std::stri
 }
 
 Node Composer::Merge(Node base, Node overlay, bool set) {
-  if (overlay.kind == Node::Kind::kPatch) return ApplyPatch(std::move(base), std::move(overlay), set);
+  if (overlay.kind == Node::Kind::kPatch)
+    return ApplyPatch(std::move(base), std::move(overlay), set);
   if (!IsMap(base) || !IsMap(overlay)) return overlay;
   // Another preset is another thing: what lower layers said belongs to theirs. A --set
   // replaces nothing but the value it names.
@@ -249,8 +250,8 @@ void Composer::ApplySets(Node& root) {
 void Composer::ApplySet(Node& root, const std::string& text) {
   const std::size_t equals = text.find('=');
   const std::string path = text.substr(0, equals);
-  const auto source = std::make_shared<NodeSource>(
-      NodeSource{"--set " + path, Origin::Kind::kSet, {}});
+  const auto source =
+      std::make_shared<NodeSource>(NodeSource{"--set " + path, Origin::Kind::kSet, {}});
   if (options_.texts != nullptr) options_.texts->Add(source->file, text);
   if (equals == std::string::npos || equals == 0) {
     Report(ErrorCode::kSyntax, {source->file, 1, 1}, fmt::format("{} sets nothing", Quoted(text)),
@@ -327,9 +328,9 @@ std::optional<Node> Composer::FindPreset(const Node::Entry& entry, const std::st
         options_.presets == nullptr ? std::vector<std::string>{} : options_.presets->Names(kind);
     const std::string nearest = Nearest(name, names);
     Report(ErrorCode::kUnknownKey, pos,
-           names.empty() ? fmt::format("'preset' is {}, and there are no {} presets", Quoted(name),
-                                       kind)
-                         : fmt::format("'preset' is {} (want {})", Quoted(name), JoinOr(names)),
+           names.empty()
+               ? fmt::format("'preset' is {}, and there are no {} presets", Quoted(name), kind)
+               : fmt::format("'preset' is {} (want {})", Quoted(name), JoinOr(names)),
            nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest));
     return std::nullopt;
   }

@@ -1,9 +1,8 @@
-#include "base/schema/key_list_internal.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "base/schema/key_list_internal.h"
 #include "base/schema/wording.h"
 
 namespace weft {

@@ -49,7 +49,7 @@ struct Node {
   struct Entry;
 
   Kind kind = Kind::kNull;
-  bool quoted = false;  // a scalar in quotes: text, never a number
+  bool quoted = false;   // a scalar in quotes: text, never a number
   bool partial = false;  // a mapping of which a layer could not be read
   NodePlace place = {};
   std::string text = {};            // kScalar, as written

@@ -26,23 +26,26 @@ struct Measure {
 };
 
 constexpr std::array kBitRates = {
-    Measure{"Tbps", 12},     Measure{"Gbps", 9},    Measure{"Mbps", 6},   Measure{"kbps", 3},
-    Measure{"bps", 0},       Measure{"Tb/s", 12},   Measure{"Gb/s", 9},   Measure{"Mb/s", 6},
-    Measure{"kb/s", 3},      Measure{"b/s", 0},     Measure{"Tbit/s", 12}, Measure{"Gbit/s", 9},
-    Measure{"Mbit/s", 6},    Measure{"kbit/s", 3},  Measure{"bit/s", 0},  Measure{"TBps", 12, 8},
-    Measure{"GBps", 9, 8},   Measure{"MBps", 6, 8}, Measure{"kBps", 3, 8}, Measure{"Bps", 0, 8},
-    Measure{"TB/s", 12, 8},  Measure{"GB/s", 9, 8}, Measure{"MB/s", 6, 8}, Measure{"kB/s", 3, 8},
+    Measure{"Tbps", 12},    Measure{"Gbps", 9},    Measure{"Mbps", 6},    Measure{"kbps", 3},
+    Measure{"bps", 0},      Measure{"Tb/s", 12},   Measure{"Gb/s", 9},    Measure{"Mb/s", 6},
+    Measure{"kb/s", 3},     Measure{"b/s", 0},     Measure{"Tbit/s", 12}, Measure{"Gbit/s", 9},
+    Measure{"Mbit/s", 6},   Measure{"kbit/s", 3},  Measure{"bit/s", 0},   Measure{"TBps", 12, 8},
+    Measure{"GBps", 9, 8},  Measure{"MBps", 6, 8}, Measure{"kBps", 3, 8}, Measure{"Bps", 0, 8},
+    Measure{"TB/s", 12, 8}, Measure{"GB/s", 9, 8}, Measure{"MB/s", 6, 8}, Measure{"kB/s", 3, 8},
     Measure{"B/s", 0, 8}};
-constexpr std::array kBytes = {
-    Measure{"TiB", 0, std::int64_t{1} << 40}, Measure{"GiB", 0, 1 << 30},
-    Measure{"MiB", 0, 1 << 20},               Measure{"KiB", 0, 1 << 10},
-    Measure{"TB", 12},                        Measure{"GB", 9},
-    Measure{"MB", 6},                         Measure{"kB", 3},
-    Measure{"KB", 3},                         Measure{"B", 0}};
+constexpr std::array kBytes = {Measure{"TiB", 0, std::int64_t{1} << 40},
+                               Measure{"GiB", 0, 1 << 30},
+                               Measure{"MiB", 0, 1 << 20},
+                               Measure{"KiB", 0, 1 << 10},
+                               Measure{"TB", 12},
+                               Measure{"GB", 9},
+                               Measure{"MB", 6},
+                               Measure{"kB", 3},
+                               Measure{"KB", 3},
+                               Measure{"B", 0}};
 constexpr std::array kDurations = {
-    Measure{"s", 12},      Measure{"ms", 9},       Measure{"us", 6}, Measure{"ns", 3},
-    Measure{"ps", 0},      Measure{"min", 12, 60}, Measure{"h", 12, 3600},
-    Measure{"d", 12, 86400}};
+    Measure{"s", 12}, Measure{"ms", 9},       Measure{"us", 6},       Measure{"ns", 3},
+    Measure{"ps", 0}, Measure{"min", 12, 60}, Measure{"h", 12, 3600}, Measure{"d", 12, 86400}};
 constexpr std::array kPowers = {Measure{"MW", 6}, Measure{"kW", 3}, Measure{"W", 0}};
 constexpr std::array kMoneys = {Measure{"MUSD", 6}, Measure{"kUSD", 3}, Measure{"USD", 0}};
 constexpr std::array kRatios = {Measure{"%", -2}, Measure{"", 0}};
@@ -223,8 +226,8 @@ tl::expected<Int128, QuantityProblem> ToWhole(const Decimal& number, const Measu
 
 // `value` / 10^power, exactly, without trailing zeros.
 std::string DecimalText(std::int64_t value, int power) {
-  std::string digits = fmt::format("{}", value < 0 ? 0 - static_cast<std::uint64_t>(value)
-                                                   : static_cast<std::uint64_t>(value));
+  std::string digits = fmt::format(
+      "{}", value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value));
   const auto places = static_cast<std::size_t>(power);
   if (digits.size() <= places) digits.insert(0, places + 1 - digits.size(), '0');
   std::string fraction = digits.substr(digits.size() - places);
@@ -261,9 +264,8 @@ tl::expected<double, QuantityProblem> ScanQuantity(std::string_view text, Unit u
   if (!scanned) return Problem(scanned.error());
   const auto& [number, measure] = *scanned;
   if (number.digits.empty()) return 0.0;
-  const std::string decimal =
-      fmt::format("{}{}e{}", number.negative ? "-" : "", number.digits,
-                  number.power + measure.power);
+  const std::string decimal = fmt::format("{}{}e{}", number.negative ? "-" : "", number.digits,
+                                          number.power + measure.power);
   double value = 0;
   const auto [end, error] = std::from_chars(decimal.data(), decimal.data() + decimal.size(), value);
   // An underflow is refused too: it is no figure that anybody means.

@@ -37,8 +37,7 @@ Result<SourceMap> Finish(google::protobuf::Message& message, std::optional<Node>
 
 PresetTable::PresetTable(std::vector<Preset> presets) : presets_(std::move(presets)) {
   std::set<std::pair<std::string, std::string>> names;
-  for (const Preset& preset : presets_)
-    WEFT_CHECK(names.emplace(preset.kind, preset.name).second);
+  for (const Preset& preset : presets_) WEFT_CHECK(names.emplace(preset.kind, preset.name).second);
 }
 
 const Preset* PresetTable::Find(std::string_view kind, std::string_view name) const {

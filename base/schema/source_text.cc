@@ -14,7 +14,11 @@ constexpr std::size_t kWidth = 120;
 // Bytes of the UTF-8 character that starts at `at`; 0 where none does.
 std::size_t CharacterSize(std::string_view line, std::size_t at) {
   const auto lead = static_cast<unsigned char>(line[at]);
-  const std::size_t size = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  const std::size_t size = lead < 0x80   ? 1
+                           : lead < 0xc2 ? 0
+                           : lead < 0xe0 ? 2
+                           : lead < 0xf0 ? 3
+                                         : 4;
   if (size == 0 || lead > 0xf4 || at + size > line.size()) return 0;
   for (std::size_t i = 1; i < size; ++i)
     if ((static_cast<unsigned char>(line[at + i]) & 0xc0) != 0x80) return 0;
@@ -64,8 +68,8 @@ std::size_t WordEnd(const std::vector<Cell>& cells, std::size_t start) {
     while (end < cells.size() && cells[end].text != quote) ++end;
     return std::min(end + 1, cells.size());
   }
-  while (end < cells.size() && std::string_view(" ,:[]{}").find(cells[end].text) ==
-                                   std::string_view::npos)
+  while (end < cells.size() &&
+         std::string_view(" ,:[]{}").find(cells[end].text) == std::string_view::npos)
     ++end;
   return end;
 }

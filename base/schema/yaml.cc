@@ -152,9 +152,9 @@ class TreeBuilder : public YAML::EventHandler {
     const auto [first, fresh] = level.keys.try_emplace(key, place);
     level.twice = !fresh;
     if (level.twice)
-      errors_.push_back({ErrorCode::kSyntax, place.pos(), fmt::format("key {} twice", Quoted(key)),
-                         fmt::format("first at line {}, column {}", first->second.line,
-                                     first->second.column)});
+      errors_.push_back(
+          {ErrorCode::kSyntax, place.pos(), fmt::format("key {} twice", Quoted(key)),
+           fmt::format("first at line {}, column {}", first->second.line, first->second.column)});
     level.node.entries.push_back({key, place, {}});
   }
 
@@ -226,6 +226,17 @@ NodePlace Within(NodePlace place, std::string_view text) {
   return place;
 }
 
+// What most often lies behind one of the library's messages.
+std::string HintFor(const std::string& message) {
+  if (message == "illegal map value")
+    return "is it indented as the keys beside it, and has the key before it a ':'?";
+  if (message == "end of map flow not found") return "',' or '}' is missing before this";
+  if (message == "end of sequence flow not found") return "',' or ']' is missing before this";
+  if (message == "end of map not found" || message == "end of sequence not found")
+    return "the value before this has ended already";
+  return {};
+}
+
 void ParseInto(std::string_view text, TreeBuilder& builder, Errors& errors,
                const std::shared_ptr<const NodeSource>& source) {
   TextBuffer buffer(text);
@@ -238,7 +249,8 @@ void ParseInto(std::string_view text, TreeBuilder& builder, Errors& errors,
   } catch (const YAML::Exception& e) {
     NodePlace place = builder.last_place();
     if (!e.mark.is_null()) place = {source, e.mark.line + 1, e.mark.column + 1};
-    errors.push_back({ErrorCode::kSyntax, Within(place, text).pos(), "not YAML: " + e.msg, {}});
+    errors.push_back(
+        {ErrorCode::kSyntax, Within(place, text).pos(), "not YAML: " + e.msg, HintFor(e.msg)});
   } catch (const std::exception& e) {
     errors.push_back(
         {ErrorCode::kSyntax, builder.last_place().pos(), std::string("not YAML: ") + e.what(), {}});
@@ -256,7 +268,9 @@ Result<Node> ParseYaml(std::string_view text, std::shared_ptr<const NodeSource> 
   ParseInto(text, builder, errors, source);
   std::optional<Node> root = builder.Take();
   if (errors.empty() && !root)
-    errors.push_back({ErrorCode::kSyntax, {source->file, 1, 1}, "the file is empty",
+    errors.push_back({ErrorCode::kSyntax,
+                      {source->file, 1, 1},
+                      "the file is empty",
                       "it should hold keys and values"});
   SortByPosition(errors);
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));

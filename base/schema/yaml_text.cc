@@ -42,8 +42,8 @@ class Walk {
       return Error{ErrorCode::kSyntax, quote_pos_, "quotes that are never closed",
                    fmt::format("close them with {}", quote_)};
     if (!content_)
-      return Error{ErrorCode::kSyntax, {file_, 1, 1}, "the file is empty",
-                   "it should hold keys and values"};
+      return Error{
+          ErrorCode::kSyntax, {file_, 1, 1}, "the file is empty", "it should hold keys and values"};
     return std::nullopt;
   }
 
@@ -157,24 +157,25 @@ class Walk {
   std::size_t at_ = 0, line_start_ = 0;
   std::size_t tab_ = std::string_view::npos;  // a tab in this line's indentation
   int line_ = 1, depth_ = 0;
-  int last_start_ = -1;           // column of the last key or dash
-  int block_indent_ = kNoBlock;   // lines indented more are block text
-  char quote_ = 0;                // the quote we are in
-  SourcePos quote_pos_;           // where it was opened
-  bool comment_ = false;          // the rest of the line means nothing
-  bool indenting_ = true;         // nothing but white space in this line yet
-  bool space_ = true;             // the last byte was white space, or the line starts
-  bool fresh_ = true;             // a value could start here
-  bool indicator_ = false;        // the last byte was one of : - ?
-  bool property_ = false;         // in an anchor or a tag
-  bool content_ = false;          // anything but comments was seen
+  int last_start_ = -1;          // column of the last key or dash
+  int block_indent_ = kNoBlock;  // lines indented more are block text
+  char quote_ = 0;               // the quote we are in
+  SourcePos quote_pos_;          // where it was opened
+  bool comment_ = false;         // the rest of the line means nothing
+  bool indenting_ = true;        // nothing but white space in this line yet
+  bool space_ = true;            // the last byte was white space, or the line starts
+  bool fresh_ = true;            // a value could start here
+  bool indicator_ = false;       // the last byte was one of : - ?
+  bool property_ = false;        // in an anchor or a tag
+  bool content_ = false;         // anything but comments was seen
 };
 
 }  // namespace
 
 std::optional<Error> CheckYamlText(std::string_view text, const std::string& file) {
   if (text.size() > kMaxTextBytes)
-    return Error{ErrorCode::kOutOfRange, {file, 1, 1},
+    return Error{ErrorCode::kOutOfRange,
+                 {file, 1, 1},
                  fmt::format("the file is {} bytes (want at most {})", text.size(), kMaxTextBytes),
                  {}};
   return Walk(text, file).Run();

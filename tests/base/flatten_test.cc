@@ -15,14 +15,25 @@ constexpr const char* kText =
 TEST(Flatten, WritesEveryValueUnderItsPath) {
   const auto spec = ParseText<test::Spec>(kText, "f.yaml", {});
   ASSERT_TRUE(spec.has_value()) << ErrorLines(spec.error());
-  const std::map<std::string, std::string> want{
-      {"fabric.family", "clos"},     {"fabric.leaves", "4"},      {"fabric.spines", "2"},
-      {"fabric.link", "400Gbps"},    {"fabric.latency", "1us"},   {"fabric.host.gpus", "8"},
-      {"fabric.host.power", "750W"}, {"fabric.host.price", "0USD"}, {"routing.host_port", "hash"},
-      {"routing.seed", "1"},         {"routing.seeds[0]", "1"},   {"routing.seeds[1]", "2"},
-      {"routing.seeds[2]", "3"},     {"routing.spray", "false"},  {"factor", "0"},
-      {"faults[0].at", "1.5s"},      {"faults[0].rate", "25%"},
-      {"workload.collective.bytes[0]", "1MiB"}, {"workload.collective.bytes[1]", "2MB"}};
+  const std::map<std::string, std::string> want{{"fabric.family", "clos"},
+                                                {"fabric.leaves", "4"},
+                                                {"fabric.spines", "2"},
+                                                {"fabric.link", "400Gbps"},
+                                                {"fabric.latency", "1us"},
+                                                {"fabric.host.gpus", "8"},
+                                                {"fabric.host.power", "750W"},
+                                                {"fabric.host.price", "0USD"},
+                                                {"routing.host_port", "hash"},
+                                                {"routing.seed", "1"},
+                                                {"routing.seeds[0]", "1"},
+                                                {"routing.seeds[1]", "2"},
+                                                {"routing.seeds[2]", "3"},
+                                                {"routing.spray", "false"},
+                                                {"factor", "0"},
+                                                {"faults[0].at", "1.5s"},
+                                                {"faults[0].rate", "25%"},
+                                                {"workload.collective.bytes[0]", "1MiB"},
+                                                {"workload.collective.bytes[1]", "2MB"}};
   EXPECT_EQ(Flatten(spec->message), want);
 }
 

@@ -21,10 +21,10 @@ constexpr const char* kDocuments[] = {
 };
 
 constexpr const char* kPieces[] = {
-    "[",   "]",    "{",     "}",      ": ",    "- ",  "\n",     "\t",  "'",    "\"",   "#",
-    "&a ", "*a",   "!!x ",  "<<: ",   "? ",    "---", "...",    "%",   "|\n",  ">\n",  "\\",
-    "010", "1e9",  "-1",    "nan",    "Gbps",  "~",   "preset", "\r",  "\xff", "\xc3", "include: x",
-    ",",   "null", "\x01",  "é",      "@",     "`",   "\\u0000"};
+    "[",    "]",    "{",          "}",    ": ",   "- ",   "\n",   "\t",  "'",      "\"",
+    "#",    "&a ",  "*a",         "!!x ", "<<: ", "? ",   "---",  "...", "%",      "|\n",
+    ">\n",  "\\",   "010",        "1e9",  "-1",   "nan",  "Gbps", "~",   "preset", "\r",
+    "\xff", "\xc3", "include: x", ",",    "null", "\x01", "é",    "@",   "`",      "\\u0000"};
 
 std::string Damaged(Random& random) {
   std::string text = kDocuments[random.Below(3)];

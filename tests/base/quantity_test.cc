@@ -96,7 +96,8 @@ TEST(ParseWhole, RefusesPartsOfAByteAndOfAPicosecond) {
   const Result<std::int64_t> bytes = ParseWhole("1.5B", Unit::BYTES, {"f", 1, 1});
   const Result<std::int64_t> ps = ParseWhole("0.25ps", Unit::DURATION, {"f", 1, 1});
   EXPECT_EQ(bytes.error().front().message, "the value is '1.5B' (want a whole number of bytes)");
-  EXPECT_EQ(ps.error().front().message, "the value is '0.25ps' (want a whole number of picoseconds)");
+  EXPECT_EQ(ps.error().front().message,
+            "the value is '0.25ps' (want a whole number of picoseconds)");
 }
 
 TEST(ScanQuantity, RefusesWhatIsNoNumber) {
@@ -134,8 +135,7 @@ TEST(FormatQuantity, IsReadBackAsTheSameNumber) {
   for (std::uint64_t seed = 0; seed < 5000; ++seed) {
     Random random(seed);
     const double number = AnyNumber(random);
-    for (const Unit unit :
-         {Unit::NONE, Unit::BIT_RATE, Unit::POWER, Unit::MONEY, Unit::RATIO}) {
+    for (const Unit unit : {Unit::NONE, Unit::BIT_RATE, Unit::POWER, Unit::MONEY, Unit::RATIO}) {
       const std::string text = FormatQuantity(number, unit);
       EXPECT_EQ(Quantity(text, unit), number) << "seed " << seed << ": " << text;
     }

@@ -160,15 +160,15 @@ TEST(ParseText, ReportsWrongKeys) {
       {"fabric: { family: pod }\nworkload: { training: {}, collective: { bytes: 1B } }",
        "f.yaml:2:13: error: 'training' is not in this version (keys here: collective or "
        "traffic)\n"},
+      {"fabric: { family: pod, hosts:2 }",
+       "f.yaml:1:24: error: unknown key 'hosts:2' ('hosts: ' with a space after ':')\n"},
       {"fabric: { leaves: 2, zzzzzz: 1 }",
        "f.yaml:1:9: error: 'family' is missing (family: clos or pod; or preset: NAME)\n"
        "f.yaml:1:22: error: unknown key 'zzzzzz' (keys here: family, link, latency or host)\n"},
       {"fabric: { family: clso, leaves: 2 }",
        "f.yaml:1:19: error: 'family' is 'clso' (want clos or pod) (did you mean 'clos'?)\n"},
-      {"name: x",
-       "f.yaml:1:1: error: 'fabric' is missing (fabric: { preset: small })\n"},
-      {"fabric: { family: clos }",
-       "f.yaml:1:9: error: 'fabric.leaves' is missing (leaves: 4)\n"},
+      {"name: x", "f.yaml:1:1: error: 'fabric' is missing (fabric: { preset: small })\n"},
+      {"fabric: { family: clos }", "f.yaml:1:9: error: 'fabric.leaves' is missing (leaves: 4)\n"},
       {"fabric: { family: pod }\nfaults: [{ until: 2s }]",
        "f.yaml:2:10: error: 'faults[0].at' is missing\n"},
       {"fabric: { family: pod }\nworkload: {}",
@@ -279,17 +279,21 @@ TEST(ParseText, ReportsWrongSetsAtTheirOwnText) {
       {"fabric.leaves=99", "--set fabric.leaves:1:15: error: 'leaves' is 99 (want 1..64)\n"},
       {"fabric.laeves=9",
        "--set fabric.laeves:1:8: error: unknown key 'laeves' (did you mean 'leaves'?)\n"},
-      {"faults[2].at=1s", "--set faults[2].at:1:8: error: 'faults' has no item [2] (it has no "
-                          "items)\n"},
+      {"faults[2].at=1s",
+       "--set faults[2].at:1:8: error: 'faults' has no item [2] (it has no "
+       "items)\n"},
       {"fabric", "--set fabric:1:1: error: 'fabric' sets nothing (--set path=value)\n"},
       {"=3", "--set :1:1: error: '=3' sets nothing (--set path=value)\n"},
-      {"a..b=3", "--set a..b:1:1: error: 'a..b' is no path (a path is fabric.segments or "
-                 "faults[0].at)\n"},
-      {"a[x]=3", "--set a[x]:1:1: error: 'a[x]' is no path (a path is fabric.segments or "
-                 "faults[0].at)\n"},
+      {"a..b=3",
+       "--set a..b:1:1: error: 'a..b' is no path (a path is fabric.segments or "
+       "faults[0].at)\n"},
+      {"a[x]=3",
+       "--set a[x]:1:1: error: 'a[x]' is no path (a path is fabric.segments or "
+       "faults[0].at)\n"},
       {"name=", "--set name:1:6: error: 'name' is set to nothing (--set path=value)\n"},
-      {"name=!!x 1", "--set name:1:6: error: a tag, '!!x' (write the value without it; the schema "
-                     "says what it is)\n"},
+      {"name=!!x 1",
+       "--set name:1:6: error: a tag, '!!x' (write the value without it; the schema "
+       "says what it is)\n"},
       {"name.x=1", "--set name.x:1:6: error: 'name' is a mapping (want text)\n"},
   };
   for (const auto& [set, errors] : cases)
@@ -335,7 +339,8 @@ class Folder {
 
 TEST(ReadFile, LaysTheFileOverWhatItIncludes) {
   const Folder folder;
-  folder.Write("sub/base.yaml", "fabric: { include: net.yaml, leaves: 5 }\nname: base\nfactor: 1\n");
+  folder.Write("sub/base.yaml",
+               "fabric: { include: net.yaml, leaves: 5 }\nname: base\nfactor: 1\n");
   folder.Write("sub/net.yaml", "preset: small\nleaves: 3\nspines: 7\n");
   folder.Write("more.yaml", "name: more\nfactor: 0.5\n");
   const std::string top =

@@ -12,12 +12,13 @@ std::string Drawn(const std::string& text, int line, int column) {
 TEST(FormatError, PointsAtTheWord) {
   SourceTexts texts;
   texts.Add("hpn.yaml", "segments: 2\nhosts: 200\n");
-  EXPECT_EQ(FormatError({ErrorCode::kOutOfRange, {"hpn.yaml", 2, 8},
-                         "'hosts' is 200 (want 1..136)", "fewer"},
-                        texts),
-            "hpn.yaml:2:8: error: 'hosts' is 200 (want 1..136) (fewer)\n"
-            "  2 | hosts: 200\n"
-            "    |        ^~~\n");
+  EXPECT_EQ(
+      FormatError(
+          {ErrorCode::kOutOfRange, {"hpn.yaml", 2, 8}, "'hosts' is 200 (want 1..136)", "fewer"},
+          texts),
+      "hpn.yaml:2:8: error: 'hosts' is 200 (want 1..136) (fewer)\n"
+      "  2 | hosts: 200\n"
+      "    |        ^~~\n");
 }
 
 TEST(FormatError, KeepsTheCaretInPlaceAfterTabsAndWideBytes) {

@@ -23,8 +23,10 @@ TEST(EditDistance, IsAtMostTheEditsMadeAndSymmetric) {
     for (int i = 0; i < edits; ++i) {
       const std::size_t at = random.Below(static_cast<std::uint32_t>(to.size()));
       const char letter = static_cast<char>('a' + random.Below(26));
-      if (random.Below(2) == 0) to[at] = letter;
-      else to.insert(at, 1, letter);
+      if (random.Below(2) == 0)
+        to[at] = letter;
+      else
+        to.insert(at, 1, letter);
     }
     EXPECT_LE(EditDistance(from, to), edits);
     EXPECT_EQ(EditDistance(from, to), EditDistance(to, from));
@@ -41,7 +43,9 @@ TEST(Nearest, StaysWithinAThirdOfTheWord) {
 
 TEST(Quoted, IsShortAndFitToPrint) {
   EXPECT_EQ(Quoted("a\x1b[31mb\n"), "'a?[31mb?'");
-  EXPECT_EQ(Quoted(std::string(59, 'x') + "é" "y"), "'" + std::string(59, 'x') + "...'");
+  EXPECT_EQ(Quoted(std::string(59, 'x') + "é"
+                                          "y"),
+            "'" + std::string(59, 'x') + "...'");
 }
 
 TEST(JoinOr, EndsWithOr) {
