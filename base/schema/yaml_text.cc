@@ -6,7 +6,7 @@ namespace weft {
 namespace {
 
 // Bytes of the UTF-8 sequence that starts at `at`, 0 if it is none: the table of
-// well-formed sequences of [Unicode table 3-7].
+// well-formed sequences [Unicode table 3-7].
 std::size_t Utf8Size(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;

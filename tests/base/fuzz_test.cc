@@ -28,7 +28,7 @@ constexpr const char* kPieces[] = {
 
 std::string Damaged(Random& random) {
   std::string text = kDocuments[random.Below(3)];
-  for (std::uint32_t edits = 1 + random.Below(6); edits > 0; --edits) {
+  for (std::uint32_t edits = 1 + random.Below(1 + random.Below(6)); edits > 0; --edits) {
     const auto size = static_cast<std::uint32_t>(text.size());
     const std::size_t at = random.Below(size + 1);
     switch (random.Below(5)) {
