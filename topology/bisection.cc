@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <boost/graph/adjacency_list.hpp>
-#include <boost/graph/push_relabel_max_flow.hpp>
+#include <boost/graph/boykov_kolmogorov_max_flow.hpp>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -108,6 +108,20 @@ void AddArcs(FlowGraph& graph, std::size_t a, std::size_t b, std::int64_t there,
   boost::put(boost::edge_reverse, graph, backward, forward);
 }
 
+std::int64_t MaxFlow(FlowGraph& graph, std::size_t source, std::size_t sink) {
+  const std::size_t vertices = boost::num_vertices(graph);
+  const auto index = boost::get(boost::vertex_index, graph);
+  std::vector<FlowTraits::edge_descriptor> predecessor(vertices);
+  std::vector<boost::default_color_type> color(vertices);
+  std::vector<std::int64_t> distance(vertices);
+  return boost::boykov_kolmogorov_max_flow(
+      graph, boost::get(boost::edge_capacity, graph),
+      boost::get(boost::edge_residual_capacity, graph), boost::get(boost::edge_reverse, graph),
+      boost::make_iterator_property_map(predecessor.begin(), index),
+      boost::make_iterator_property_map(color.begin(), index),
+      boost::make_iterator_property_map(distance.begin(), index), index, source, sink);
+}
+
 // Which vertices the source still reaches once the flow is at its largest.
 std::vector<bool> SourceSide(const FlowGraph& graph, std::size_t source) {
   std::vector<bool> reached(boost::num_vertices(graph), false);
@@ -137,7 +151,7 @@ Cut SolveCut(const std::vector<Node>& nodes) {
     if (nodes[n].side == 1) AddArcs(graph, n, sink, all_bps + 1, 0);
   }
   Cut cut;
-  cut.bps = boost::push_relabel_max_flow(graph, source, sink);
+  cut.bps = MaxFlow(graph, source, sink);
   const std::vector<bool> reached = SourceSide(graph, source);
   for (std::size_t n = 0; n < nodes.size(); ++n)
     for (const auto& [to, bps] : nodes[n].adjacent)

@@ -8,7 +8,8 @@
 // Before the flow is solved, vertices that are cabled to the same neighbours at
 // the same rates are merged until none are left to merge. By symmetry some
 // maximum flow is equal on all of them, so the value stays exact, and a Clos of
-// 100,000 GPUs shrinks to tens of vertices; Boost's push-relabel does the rest.
+// 100,000 GPUs shrinks to tens of vertices; Boost's solver (Boykov and Kolmogorov's
+// augmenting trees) does the rest.
 //
 // Units    bits a second, one direction.
 // Cost     O(L log L) a merging round; see above for the flow.

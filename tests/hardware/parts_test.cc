@@ -1,0 +1,109 @@
+#include "hardware/parts.h"
+
+#include <map>
+#include <sstream>
+
+namespace weft {
+namespace {
+
+std::string TextOf(const Errors& errors) {
+  std::ostringstream out;
+  for (const Error& error : errors) out << error << '\n';
+  return out.str();
+}
+
+template <typename Spec>
+Result<Located<Spec>> Read(const std::string& text) {
+  const PresetTable presets(HardwarePresets());
+  return ParseText<Spec>(text, "part.yaml", {&presets, {}, nullptr});
+}
+
+HostPart Host(const std::string& name) {
+  const auto spec = Read<HostSpec>("preset: " + name);
+  EXPECT_TRUE(spec) << TextOf(spec.error());
+  const auto part = MakeHostPart(spec->message, spec->sources, "");
+  EXPECT_TRUE(part) << TextOf(part.error());
+  return *part;
+}
+
+TEST(HardwarePresets, AreAllReadableUnderTheirKind) {
+  std::map<std::string, int> count;
+  for (const Preset& preset : HardwarePresets()) {
+    SCOPED_TRACE(preset.file);
+    ++count[preset.kind];
+    const std::string text = "preset: " + preset.name;
+    Errors errors;
+    const auto keep = [&](const auto& read) {
+      if (!read) errors = read.error();
+    };
+    if (preset.kind == "gpu") keep(Read<GpuSpec>(text));
+    if (preset.kind == "host") keep(Read<HostSpec>(text));
+    if (preset.kind == "switch") keep(Read<SwitchSpec>(text));
+    if (preset.kind == "nic") keep(Read<NicSpec>(text));
+    EXPECT_EQ(TextOf(errors), "");
+  }
+  EXPECT_EQ(count,
+            (std::map<std::string, int>{{"gpu", 3}, {"host", 4}, {"nic", 3}, {"switch", 2}}));
+}
+
+// [NV-A100], [NV-H100], [QXC+24 §9]: 600, 900 and 400 GB/s, both directions together.
+TEST(FindGpu, CountsNvlinkInOneDirection) {
+  EXPECT_EQ(FindGpu("a100")->nvlink, GigabitsPerSecond(8 * 300));
+  EXPECT_EQ(FindGpu("h100")->nvlink, GigabitsPerSecond(8 * 450));
+  EXPECT_EQ(FindGpu("h800")->nvlink, GigabitsPerSecond(8 * 200));
+  EXPECT_EQ(FindGpu("a100")->bf16_flops, 312e12);
+  EXPECT_EQ(FindGpu("h800")->compute_capability, 90);
+  EXPECT_EQ(FindGpu("h100")->power, Watts(700));
+  EXPECT_FALSE(FindGpu("h900"));
+}
+
+TEST(MakeHostPart, SharesTheNicsRateOverItsPorts) {
+  const HostPart host = Host("hgx-h800");
+  EXPECT_EQ(host.nic_ports, 2);
+  EXPECT_EQ(host.nic_port, GigabitsPerSecond(200));
+  EXPECT_EQ(host.nic(), GigabitsPerSecond(400));
+  EXPECT_EQ(host.nvlink, GigabitsPerSecond(1600));
+  EXPECT_EQ(host.transport, HostSpec::ROCE);
+  EXPECT_FALSE(host.power);  // nobody published it
+  EXPECT_EQ(Host("dgx-a100").power, Watts(6500));
+  EXPECT_EQ(Host("dgx-a100").nic(), GigabitsPerSecond(200));
+  EXPECT_EQ(Host("one-gpu").nvlink, BitRate());
+}
+
+// A gen5 x16 slot carries 32 GT/s x 16 x 128/130 = 504.1 Gb/s, gen4 half of it.
+TEST(MakeHostPart, KnowsPcieAfterLineEncoding) {
+  EXPECT_NEAR(Host("hgx-h100").pcie.bits_per_second(), 32e9 * 16 * 128 / 130, 0.5e9);
+  EXPECT_NEAR(Host("dgx-a100").pcie.bits_per_second(), 16e9 * 16 * 128 / 130, 0.5e9);
+}
+
+TEST(MakeHostPart, TakesNvlinkFromTheGpuWhereTheHostSaysNothing) {
+  const auto spec = Read<HostSpec>("{ gpu: a100, gpus: 4, nics: 2 }");
+  ASSERT_TRUE(spec) << TextOf(spec.error());
+  const auto part = MakeHostPart(spec->message, spec->sources, "");
+  ASSERT_TRUE(part) << TextOf(part.error());
+  EXPECT_EQ(part->nvlink, GigabitsPerSecond(2400));
+  EXPECT_EQ(part->nic_port, GigabitsPerSecond(400));
+}
+
+TEST(MakeHostPart, RefusesAnUnknownGpu) {
+  auto spec = Read<HostSpec>("{ gpus: 4, gpu: h900 }");
+  ASSERT_TRUE(spec) << TextOf(spec.error());
+  SourceMap sources;
+  sources.Add("host.gpu", spec->sources.At("gpu"));
+  const auto part = MakeHostPart(spec->message, sources, "host");
+  ASSERT_FALSE(part);
+  EXPECT_EQ(TextOf(part.error()),
+            "part.yaml:1:17: error: there is no gpu preset 'h900' (a100, h100, h800)\n");
+}
+
+TEST(MakeSwitchPart, KeepsChipAndBoxApart) {
+  const auto spec = Read<SwitchSpec>("preset: switch-51t2");
+  ASSERT_TRUE(spec) << TextOf(spec.error());
+  const SwitchPart part = MakeSwitchPart(spec->message);
+  EXPECT_EQ(part.rate, GigabitsPerSecond(51200));
+  EXPECT_EQ(part.chip_power, Watts(750));
+  EXPECT_FALSE(part.power);
+}
+
+}  // namespace
+}  // namespace weft
