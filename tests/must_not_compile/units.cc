@@ -1,9 +1,9 @@
 // Built once as it is, which must succeed, and once with each WEFT_MISTAKE, which must not.
 #include "base/units.h"
 
-using namespace weft;
+namespace weft {
 
-int main() {
+bool Use() {
   const Bytes size = MiB(8);
   const BitRate rate = GigabitsPerSecond(400);
 #if WEFT_MISTAKE == 1
@@ -21,5 +21,7 @@ int main() {
 #elif WEFT_MISTAKE == 7
   const Watts power = Dollars(3);  // both are doubles
 #endif
-  return TransferTime(size, rate) > SimDuration(0) ? 0 : 1;
+  return TransferTime(size, rate) > SimDuration(0);
 }
+
+}  // namespace weft
