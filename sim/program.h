@@ -113,7 +113,8 @@ struct Op {
   std::uint32_t subject = 0;  // kPattern: row of patterns; kSend: row of sends
   std::uint32_t tuning = 0;   // kPattern: row of tunings
   std::int64_t amount = 0;    // bytes() of kPattern and kSend, duration() of the others
-  // Unequal bytes by edge: rows of Program::amounts; 0: uniform (row 0 is unused).
+  // Unequal bytes by edge: rows of Program::amounts, the wire bytes of each edge in
+  // edge order; 0: uniform (row 0 is unused).
   std::uint32_t first_amount = 0;
   std::uint32_t first_dep = 0, dep_count = 0;
 

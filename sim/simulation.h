@@ -94,7 +94,8 @@ class Simulation {
 
   virtual ~Simulation() = default;
 
-  // Adds a program; its rows follow those already there. Returns its first row.
+  // Adds a program; its rows follow those already there, and a stream id is the
+  // same stream in every program. Returns its first row.
   // Requires: CheckProgram holds; `program` outlives the simulation; rows may
   // only be appended before or between Runs.
   virtual RowId Append(const Program& program) = 0;

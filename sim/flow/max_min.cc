@@ -1,19 +1,35 @@
 #include "sim/flow/max_min.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include "base/check.h"
 
 namespace weft {
+namespace {
+
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+
+bool Moved(double before, double after) {
+  if (before == after) return false;
+  if (std::isinf(before) || std::isinf(after)) return true;
+  return std::abs(after - before) > kSettled * before;
+}
+
+}  // namespace
 
 MaxMinSystem::MaxMinSystem(std::vector<double> capacity_bps)
     : capacity_bps_(std::move(capacity_bps)),
+      share_bps_(capacity_bps_.size(), kInfinite),
       members_(capacity_bps_.size()),
       link_epoch_(capacity_bps_.size()),
       spare_bps_(capacity_bps_.size()),
       open_weight_(capacity_bps_.size()),
-      open_count_(capacity_bps_.size()) {}
+      open_count_(capacity_bps_.size()),
+      queued_(capacity_bps_.size()),
+      moved_(capacity_bps_.size()) {}
 
 TermRange MaxMinSystem::AddTerms(std::span<const Term> terms) {
   const TermRange range{static_cast<std::uint32_t>(terms_.size()),
@@ -86,7 +102,7 @@ void MaxMinSystem::SetCapacity(std::uint32_t link, double bps) {
 void MaxMinSystem::Enter(std::uint32_t id) {
   Variable& v = variables_[id];
   ++v.stamp;
-  if (v.terms.count == 0) loose_.push_back(id);
+  entered_.push_back(id);
   for (const Term& term : terms(v.terms)) {
     members_[term.link].push_back({id, v.stamp, term.coefficient});
     Touch(term.link);
@@ -143,7 +159,6 @@ void MaxMinSystem::Collect() {
       }
     }
   }
-  touched_.clear();
 }
 
 double MaxMinSystem::ExactShare(std::uint32_t link) const {
@@ -176,6 +191,7 @@ void MaxMinSystem::Fill() {
   caps_.clear();
   for (const std::uint32_t link : links_) {
     const std::vector<Member>& members = members_[link];
+    share_bps_[link] = kInfinite;
     spare_bps_[link] = capacity_bps_[link];
     open_count_[link] = static_cast<std::uint32_t>(members.size());
     open_weight_[link] = 0;
@@ -216,25 +232,158 @@ void MaxMinSystem::Fill() {
     }
     share = ExactShare(top.link);
     level = std::max(level, share);
+    share_bps_[top.link] = level;
     for (const Member& m : members_[top.link])
       if (fixed_epoch_[m.variable] != epoch_)
         Fix(m.variable, level * variables_[m.variable].weight, LinkId{top.link});
   }
 }
 
-std::span<const std::uint32_t> MaxMinSystem::Resolve() {
-  changed_.clear();
-  for (const std::uint32_t id : loose_) {  // without a link there is nothing to share
-    Variable& v = variables_[id];
-    if (!v.live || v.paused || v.terms.count > 0 || v.rate_bps == v.cap_bps) continue;
-    v.rate_bps = v.cap_bps;
-    changed_.push_back(id);
+double MaxMinSystem::LevelElsewhere(std::uint32_t id, std::uint32_t link) const {
+  const Variable& v = variables_[id];
+  double level = v.cap_bps > 0 ? v.cap_bps / v.weight : kInfinite;
+  for (const Term& term : terms(v.terms))
+    if (term.link != link) level = std::min(level, share_bps_[term.link]);
+  return level;
+}
+
+// The level at which the link is full: raised until whoever is held back elsewhere
+// below it is counted with what it gets there.
+double MaxMinSystem::ShareOf(std::uint32_t link) {
+  const std::vector<Member>& members = members_[link];
+  if (members.empty()) return kInfinite;
+  WEFT_CHECK(capacity_bps_[link] > 0);
+  elsewhere_.clear();
+  for (const Member& m : members) elsewhere_.push_back(LevelElsewhere(m.variable, link));
+  double share = 0;
+  for (std::size_t before = members.size() + 1;;) {
+    std::size_t held = 0;
+    double spare = capacity_bps_[link], open = 0;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const double amount = variables_[members[i].variable].weight * members[i].coefficient;
+      if (elsewhere_[i] <= share) {
+        spare -= elsewhere_[i] * amount;
+        ++held;
+      } else {
+        open += amount;
+      }
+    }
+    if (held == members.size()) return kInfinite;
+    share = std::max(share, spare / open);
+    if (held == before) return share;
+    before = held;
   }
-  loose_.clear();
+}
+
+void MaxMinSystem::Queue(std::uint32_t link) {
+  if (queued_[link] != 0) return;
+  queued_[link] = 1;
+  heap_.push_back({ShareOf(link), link});
+  std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+}
+
+// Links to look at again since the share of `link` was `before`. A variable tells
+// another link of it only where this share was or is what holds it below that link's.
+void MaxMinSystem::QueueNeighbours(std::uint32_t link, double before) {
+  const double lower = std::min(before, share_bps_[link]);
+  for (const Member& m : members_[link]) {
+    const Variable& v = variables_[m.variable];
+    for (const Term& term : terms(v.terms)) {
+      if (term.link == link || queued_[term.link] != 0 || share_bps_[term.link] <= lower) continue;
+      bool held_lower = v.cap_bps > 0 && v.cap_bps / v.weight <= lower;
+      for (const Term& other : terms(v.terms))
+        held_lower = held_lower || (other.link != link && other.link != term.link &&
+                                    share_bps_[other.link] <= lower);
+      if (!held_lower) Queue(term.link);
+    }
+  }
+}
+
+// The work list. False where it does not settle within its budget; the shares
+// are then of no use.
+bool MaxMinSystem::Settle() {
+  heap_.clear();
+  moved_links_.clear();
+  for (const std::uint32_t link : touched_) Tidy(link);
+  for (const std::uint32_t link : touched_) Queue(link);
+  std::size_t budget = 1000 + 16 * touched_.size();
+  while (!heap_.empty() && budget-- > 0) {
+    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
+    const Share top = heap_.back();
+    heap_.pop_back();
+    const double share = ShareOf(top.link);
+    if (share > top.level * (1 + kSettled) && !heap_.empty() && share > heap_.front().level) {
+      heap_.push_back({share, top.link});  // others come first now
+      std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+      continue;
+    }
+    queued_[top.link] = 0;
+    const double before = share_bps_[top.link];
+    if (!Moved(before, share)) continue;
+    share_bps_[top.link] = share;
+    if (moved_[top.link] == 0) moved_links_.push_back(top.link);
+    moved_[top.link] = 1;
+    QueueNeighbours(top.link, before);
+  }
+  for (const std::uint32_t link : moved_links_) moved_[link] = 0;
+  for (const Share& left : heap_) queued_[left.link] = 0;
+  return heap_.empty();
+}
+
+// Rate and bottleneck from the shares.
+void MaxMinSystem::Update(std::uint32_t id) {
+  Variable& v = variables_[id];
+  double level = v.cap_bps > 0 ? v.cap_bps / v.weight : kInfinite;
+  v.bottleneck = kNoLink;
+  for (const Term& term : terms(v.terms))
+    if (share_bps_[term.link] < level) {
+      level = share_bps_[term.link];
+      v.bottleneck = LinkId{term.link};
+    }
+  const double rate = v.bottleneck == kNoLink ? v.cap_bps : level * v.weight;
+  if (!Moved(v.rate_bps, rate)) return;
+  v.rate_bps = rate;
+  changed_.push_back(id);
+}
+
+void MaxMinSystem::UpdateMembers() {
+  ++epoch_;
+  const auto update = [&](std::uint32_t id) {
+    if (variable_epoch_[id] == epoch_) return;
+    variable_epoch_[id] = epoch_;
+    Update(id);
+  };
+  for (const std::uint32_t link : moved_links_)
+    for (const Member& m : members_[link]) update(m.variable);
+  for (const std::uint32_t id : entered_)
+    if (variables_[id].live && !variables_[id].paused) update(id);
+}
+
+std::span<const std::uint32_t> MaxMinSystem::Resolve() {
+  // Above this the list would look at most links several times; filling, at most twice.
+  constexpr std::size_t kManyLinks = 1024;
+  changed_.clear();
+  if (touched_.size() > kManyLinks || !Settle()) return ResolveByFilling();
+  UpdateMembers();
+  return Changed();
+}
+
+std::span<const std::uint32_t> MaxMinSystem::ResolveByFilling() {
+  changed_.clear();
   if (!touched_.empty()) {
     Collect();
     Fill();
   }
+  for (const std::uint32_t id : entered_) {  // without a link there is nothing to share
+    const Variable& v = variables_[id];
+    if (v.live && !v.paused && v.terms.count == 0) Update(id);
+  }
+  return Changed();
+}
+
+std::span<const std::uint32_t> MaxMinSystem::Changed() {
+  touched_.clear();
+  entered_.clear();
   std::sort(changed_.begin(), changed_.end());
   return changed_;
 }

@@ -10,16 +10,22 @@
 //     o ============== o ================= o     variable 1 (a, b)   50G
 //                                                variable 2 (b)      50G
 //
-// Method   Weighted progressive filling [BG92 §6.5.2] of what a change can reach:
-//          Resolve() walks from the links touched since the last one over
-//          variables and links, and fills that component anew.
+// Method   Every link has a share: the level at which it is full, given what its
+//          variables can get elsewhere (infinite: it never fills). Shares that
+//          agree with each other are the max-min allocation: a variable's level
+//          is its least share or its cap, and that link is its bottleneck. After a
+//          change only links whose share can differ are looked at again, lowest
+//          share first. Where much changes at once, or the list does not settle
+//          soon, the component that the change can reach is filled anew by
+//          weighted progressive filling [BG92 §6.5.2].
 // Shapes   L links, V variables, P terms in all variables together.
 // Units    bits per second; weights and coefficients are plain numbers > 0.
 // Errors   none. What the caller adds is checked: WEFT_CHECK.
-// Cost     Resolve O(p log l) for a component of p terms and l links; nothing is
-//          allocated once the tables have grown to their size.
-// Repeats  a link's load is summed from its members in id order, so rates do
-//          not depend on the order in which they came.
+// Cost     Resolve O(terms of the variables on links that are looked at), or
+//          O(p log l) for a component of p terms and l links; nothing is allocated
+//          once the tables have grown to their size.
+// Repeats  a link's load is summed from its members in id order, so rates do not
+//          depend on the order in which they came, but for kSettled.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +36,9 @@
 #include "topology/fabric.h"
 
 namespace weft {
+
+// A share or rate that moves by less, relatively, has not moved.
+inline constexpr double kSettled = 1e-12;
 
 struct Term {
   std::uint32_t link = 0;
@@ -65,6 +74,9 @@ class MaxMinSystem {
   // Brings all rates up to date; returns the variables whose rate changed, ascending.
   // Requires: every link with a variable on it has a capacity > 0.
   std::span<const std::uint32_t> Resolve();
+
+  // The same by filling alone: the reference that Resolve() is tested against.
+  std::span<const std::uint32_t> ResolveByFilling();
 
   double rate_bps(std::uint32_t id) const { return variables_[id].rate_bps; }
   // The full link that holds the variable back; kNoLink: its cap does.
@@ -106,16 +118,25 @@ class MaxMinSystem {
   void Tidy(std::uint32_t link);
   void Collect();
   void Fill();
+  bool Settle();
+  void Queue(std::uint32_t link);
+  void QueueNeighbours(std::uint32_t link, double before);
+  double ShareOf(std::uint32_t link);
+  double LevelElsewhere(std::uint32_t id, std::uint32_t link) const;
+  void Update(std::uint32_t id);
+  void UpdateMembers();
+  std::span<const std::uint32_t> Changed();
   double ExactShare(std::uint32_t link) const;
   void Fix(std::uint32_t id, double rate_bps, LinkId bottleneck);
 
   std::vector<double> capacity_bps_;          // [L]
+  std::vector<double> share_bps_;             // [L] infinite: never full
   std::vector<std::vector<Member>> members_;  // [L], ascending by variable once tidy
   std::vector<Term> terms_;
   std::vector<Variable> variables_;
   std::vector<std::uint32_t> free_;  // heap, lowest id on top
   std::vector<std::uint32_t> touched_;
-  std::vector<std::uint32_t> loose_;  // touched variables without a link
+  std::vector<std::uint32_t> entered_;  // variables that came or went on
 
   // Scratch of one Resolve().
   std::uint32_t epoch_ = 0;
@@ -124,6 +145,9 @@ class MaxMinSystem {
   std::vector<double> spare_bps_, open_weight_;  // [L]
   std::vector<std::uint32_t> open_count_;        // [L]
   std::vector<Share> heap_, caps_;
+  std::vector<std::uint8_t> queued_, moved_;  // [L] in the work list; share has moved
+  std::vector<std::uint32_t> moved_links_;
+  std::vector<double> elsewhere_;
 };
 
 // Largest relative violation of the conditions above: of a capacity, of a cap,

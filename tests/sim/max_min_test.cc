@@ -152,6 +152,24 @@ TEST(MaxMinSystem, MeetsTheFairnessConditionsAfterEveryChange) {
   }
 }
 
+// The work list against the filling, which was used alone before it.
+TEST(MaxMinSystem, TheWorkListAgreesWithFilling) {
+  for (std::uint64_t seed : TestSeeds(60)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed), same(seed);
+    Churn list = RandomSystem(random), filling = RandomSystem(same);
+    for (int step = 0; step < 150; ++step) {
+      Step(list, random);
+      Step(filling, same);
+      list.system.Resolve();
+      filling.system.ResolveByFilling();
+      for (std::uint32_t id : list.live)
+        ASSERT_NEAR(list.system.rate_bps(id) / filling.system.rate_bps(id), 1, 1e-10)
+            << "step " << step << " id " << id;
+    }
+  }
+}
+
 TEST(MaxMinSystem, ReportsExactlyTheVariablesWhoseRateChanged) {
   for (std::uint64_t seed : TestSeeds(30)) {
     SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
