@@ -95,8 +95,8 @@ def check_text(name, text, keys):
 
 
 def listed_sources(root):
-    """Every .cc that some CMakeLists.txt names."""
-    for path in tracked(root, "CMakeLists.txt"):
+    """Every .cc that some CMakeLists.txt, or what it includes, names."""
+    for path in tracked(root, "CMakeLists.txt", ".cmake"):
         folder = path.parent.relative_to(root).as_posix()
         for source in re.findall(r"[\w./-]+\.cc\b", re.sub("#.*", "", path.read_text())):
             yield from (source.lstrip("/"), f"{folder}/{source}", f"tests/{folder}/{source}")
