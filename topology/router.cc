@@ -84,11 +84,16 @@ Router::Classes::Classes(const Router& router) {
 // Distances to one NIC over the links that are up, found backwards from it as far as
 // `until` if that is a switch: whatever lies on a shortest way from there is nearer.
 struct Router::Walk {
-  std::vector<std::uint32_t> distance;  // [S] to a switch that reaches the NIC directly
+  const Router& router;
   const LinkState& state;
+  VertexId dst_nic;
+  std::vector<std::uint32_t> distance;  // [S] to a switch that reaches the NIC directly
 
-  Walk(const Router& router, VertexId dst_nic, VertexId until, const LinkState& links)
-      : distance(router.fabric_->vertex_count() - router.first_switch_, kNone), state(links) {
+  Walk(const Router& owner, VertexId dst, VertexId until, const LinkState& links)
+      : router(owner),
+        state(links),
+        dst_nic(dst),
+        distance(owner.fabric_->vertex_count() - owner.first_switch_, kNone) {
     const Fabric& fabric = *router.fabric_;
     const std::uint32_t first = router.first_switch_;
     std::vector<std::uint32_t> queue;
@@ -106,6 +111,74 @@ struct Router::Walk {
       if (at == until) return;
       for (const Link& link : fabric.links_from(at)) reach(link, distance[Index(at) - first] + 1);
     }
+  }
+
+  // The links by which switch `at` may forward, in next-hop order.
+  void NextLinks(VertexId at, std::vector<LinkId>& links) const {
+    links.clear();
+    const Fabric& fabric = *router.fabric_;
+    const std::uint32_t hops = distance[Index(at) - router.first_switch_];
+    if (hops == kNone) return;
+    if (hops == 0) {
+      router.LastLinks(at, dst_nic, &state, links);
+      return;
+    }
+    const std::uint32_t first = Index(fabric.first_link_from(at));
+    const auto out = fabric.links_from(at);
+    for (std::uint32_t i = 0; i < out.size(); ++i)
+      if (router.IsSwitch(out[i].to) && state.up(LinkId{first + i}) &&
+          distance[Index(out[i].to) - router.first_switch_] + 1 == hops)
+        links.push_back(LinkId{first + i});
+  }
+};
+
+// Which switches still reach a NIC in as many hops as with all links up. Removing links
+// never shortens a way, so a switch that does has the next hops of its row, less those by
+// links that are down or to switches that do not.
+struct Router::Alive {
+  const Router& router;
+  const LinkState& state;
+  VertexId dst_nic;
+  std::uint32_t group;
+  std::vector<std::int8_t> known;  // [S] 1 yes, -1 no, 0 not asked yet
+
+  Alive(const Router& owner, VertexId dst, const LinkState& links)
+      : router(owner),
+        state(links),
+        dst_nic(dst),
+        group(owner.group_of_[Index(dst)]),
+        known(owner.fabric_->vertex_count() - owner.first_switch_, 0) {}
+
+  bool At(VertexId at) {
+    std::int8_t& held = known[Index(at) - router.first_switch_];
+    if (held == 0) held = Find(at) ? 1 : -1;
+    return held == 1;
+  }
+
+  // The links by which switch `at` may forward, in next-hop order. Requires: At(at).
+  void NextLinks(VertexId at, std::vector<LinkId>& links) {
+    links.clear();
+    const NextHops hops = router.HopsAt(at, group);
+    if (hops.first == kAttached) return router.LastLinks(at, dst_nic, &state, links);
+    for (std::uint32_t i = 0; i < hops.count; ++i) {
+      const LinkId link = router.Hop(hops, i);
+      if (state.up(link) && At(router.fabric_->link(link).to)) links.push_back(link);
+    }
+  }
+
+ private:
+  bool Find(VertexId at) {
+    const NextHops hops = router.HopsAt(at, group);
+    if (hops.first == kAttached) {
+      for (const Link& link : router.fabric_->links_from(dst_nic))
+        if (link.to == at && state.up(link.reverse)) return true;
+      return false;
+    }
+    for (std::uint32_t i = 0; i < hops.count; ++i) {
+      const LinkId link = router.Hop(hops, i);
+      if (state.up(link) && At(router.fabric_->link(link).to)) return true;
+    }
+    return false;
   }
 };
 
@@ -171,21 +244,36 @@ void Router::FillRows(const Classes& classes) {
   }
 }
 
-// `next` is the class itself, then the classes that it forwards to, ascending.
+// `next` is the class itself, then the classes that it forwards to.
 std::vector<std::uint32_t> Router::AddRows(const Classes& classes, std::uint32_t of,
                                            const std::vector<std::uint32_t>& next) {
+  std::vector<std::uint32_t> towards;  // switches, ascending
+  for (auto c = next.begin() + 1; c != next.end(); ++c)
+    towards.insert(towards.end(), classes.members[*c].begin(), classes.members[*c].end());
+  std::sort(towards.begin(), towards.end());
   std::vector<std::uint32_t> rows;
+  std::vector<LinkId> links;
   for (const std::uint32_t s : classes.members[of]) {
     const VertexId at{first_switch_ + s};
-    NextHops hops{static_cast<std::uint32_t>(hop_.size()), 0};
-    const auto links = fabric_->links_from(at);
-    for (std::uint32_t i = 0; i < links.size(); ++i) {
-      if (!IsSwitch(links[i].to)) continue;
-      const std::uint32_t c = classes.class_of[Index(links[i].to) - first_switch_];
-      if (std::binary_search(next.begin() + 1, next.end(), c))
-        hop_.push_back(LinkId{Index(fabric_->first_link_from(at)) + i});
+    links.clear();
+    for (const std::uint32_t other : towards) {
+      const VertexId to{first_switch_ + other};
+      // None where only some of a class's neighbours are this switch's.
+      const LinkId link = fabric_->FindLink(at, to);
+      if (link == kNoLink) continue;
+      for (std::uint32_t l = Index(link);
+           l < fabric_->link_count() && fabric_->link(LinkId{l}).from == at &&
+           fabric_->link(LinkId{l}).to == to;
+           ++l)
+        links.push_back(LinkId{l});
     }
-    hops.count = static_cast<std::uint32_t>(hop_.size()) - hops.first;
+    const auto count = static_cast<std::uint32_t>(links.size());
+    const bool in_a_row = Index(links.back()) - Index(links.front()) + 1 == count;
+    NextHops hops;
+    hops.first = in_a_row ? Index(links.front()) : static_cast<std::uint32_t>(hop_.size());
+    hops.count = count & 0x7fffffffu;
+    hops.listed = in_a_row ? 0 : 1;
+    if (!in_a_row) hop_.insert(hop_.end(), links.begin(), links.end());
     rows.push_back(static_cast<std::uint32_t>(rows_.size()));
     rows_.push_back(hops);
   }
@@ -195,7 +283,9 @@ std::vector<std::uint32_t> Router::AddRows(const Classes& classes, std::uint32_t
 Router::NextHops Router::HopsAt(VertexId at, std::uint32_t group) const {
   const std::size_t s = Index(at) - first_switch_;
   const std::uint32_t row = row_[s * group_count_ + group];
-  return row == kAttached ? NextHops{kAttached, 0} : rows_[row];
+  NextHops attached;
+  attached.first = kAttached;
+  return row == kAttached ? attached : rows_[row];
 }
 
 std::uint64_t Router::SwitchSeed(VertexId at, HashSeed seed) const {
@@ -229,7 +319,10 @@ bool Router::InsideHost(VertexId src, VertexId dst) const {
 }
 
 VertexId Router::SourceNic(VertexId src, VertexId dst) const {
-  if (InsideHost(src, dst)) return kNoVertex;
+  return InsideHost(src, dst) ? kNoVertex : NetworkNic(src, dst);
+}
+
+VertexId Router::NetworkNic(VertexId src, VertexId dst) const {
   const VertexId own = NicAt(src), far = NicAt(dst);
   if (own == kNoVertex || far == kNoVertex || fabric_->vertex(src).kind == VertexKind::kNic)
     return own;
@@ -269,72 +362,64 @@ bool Router::HostPath(VertexId src, VertexId dst, const LinkState& state,
   return middle != kNoVertex && step(src, middle) && step(middle, dst);
 }
 
-void Router::NextLinks(VertexId at, VertexId dst_nic, const Walk* walk,
+void Router::LastLinks(VertexId at, VertexId dst_nic, const LinkState* state,
                        std::vector<LinkId>& links) const {
-  links.clear();
-  const std::size_t s = Index(at) - first_switch_;
-  const NextHops hops = HopsAt(at, group_of_[Index(dst_nic)]);
-  const bool attached =
-      walk != nullptr ? walk->distance[s] == 0 : hops.first == kAttached && hops.count == 0;
-  if (attached) {
-    for (const Link& link : fabric_->links_from(dst_nic))
-      if (link.to == at && (walk == nullptr || walk->state.up(link.reverse)))
-        links.push_back(link.reverse);
-    return;
+  for (const Link& link : fabric_->links_from(dst_nic))
+    if (link.to == at && (state == nullptr || state->up(link.reverse)))
+      links.push_back(link.reverse);
+}
+
+std::size_t Router::Choose(VertexId at, std::uint64_t tuple, HashSeed seed,
+                           std::size_t count) const {
+  return count == 1 ? 0 : static_cast<std::size_t>(Mix64(tuple ^ SwitchSeed(at, seed)) % count);
+}
+
+bool Router::FollowRows(VertexId at, VertexId dst_nic, std::uint64_t tuple, HashSeed seed,
+                        std::vector<LinkId>& path) const {
+  const std::uint32_t group = group_of_[Index(dst_nic)];
+  NextHops hops = HopsAt(at, group);
+  while (hops.first != kAttached) {
+    if (hops.count == 0) return false;
+    const LinkId hop = Hop(hops, Choose(at, tuple, seed, hops.count));
+    path.push_back(hop);
+    at = fabric_->link(hop).to;
+    hops = HopsAt(at, group);
   }
-  if (walk == nullptr) {
-    links.assign(hop_.begin() + hops.first, hop_.begin() + hops.first + hops.count);
-    return;
-  }
-  if (walk->distance[s] == kNone) return;
-  const std::uint32_t first = Index(fabric_->first_link_from(at));
-  const auto out = fabric_->links_from(at);
-  for (std::uint32_t i = 0; i < out.size(); ++i)
-    if (IsSwitch(out[i].to) && walk->state.up(LinkId{first + i}) &&
-        walk->distance[Index(out[i].to) - first_switch_] + 1 == walk->distance[s])
-      links.push_back(LinkId{first + i});
+  const std::size_t first = path.size();
+  LastLinks(at, dst_nic, nullptr, path);
+  path[first] = path[first + Choose(at, tuple, seed, path.size() - first)];
+  path.resize(first + 1);
+  return true;
+}
+
+bool Router::FollowSurvivors(VertexId at, VertexId dst_nic, std::uint64_t tuple, HashSeed seed,
+                             const LinkState& state, std::vector<LinkId>& path) const {
+  std::vector<LinkId> links;
+  const auto follow = [&](auto& next) {
+    while (at != dst_nic) {
+      next.NextLinks(at, links);
+      if (links.empty()) return false;
+      path.push_back(links[Choose(at, tuple, seed, links.size())]);
+      at = fabric_->link(path.back()).to;
+    }
+    return true;
+  };
+  Alive alive(*this, dst_nic, state);
+  if (alive.At(at)) return follow(alive);
+  const Walk walk(*this, dst_nic, at, state);
+  return follow(walk);
 }
 
 bool Router::NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic, HashSeed seed,
                          const LinkState& state, std::vector<LinkId>& path) const {
-  LinkId hop = fabric_->PortLink(src_nic, key.host_port);
-  WEFT_CHECK(hop != kNoLink);
-  if (!state.up(hop)) return false;
-  path.push_back(hop);
-  VertexId at = fabric_->link(hop).to;
+  const LinkId port = fabric_->PortLink(src_nic, key.host_port);
+  WEFT_CHECK(port != kNoLink);
+  if (!state.up(port)) return false;
+  path.push_back(port);
+  const VertexId at = fabric_->link(port).to;
   const std::uint64_t tuple = TupleHash(src_nic, dst_nic, key.entropy);
-  const auto choice = [&](std::size_t count) {
-    return count == 1 ? 0 : static_cast<std::size_t>(Mix64(tuple ^ SwitchSeed(at, seed)) % count);
-  };
-  const std::uint32_t group = group_of_[Index(dst_nic)];
-  if (state.all_up()) {
-    // As below, without copying rows.
-    for (;;) {
-      const NextHops hops = HopsAt(at, group);
-      if (hops.first == kAttached && hops.count == 0) break;
-      if (hops.count == 0) return false;
-      hop = hop_[hops.first + choice(hops.count)];
-      path.push_back(hop);
-      at = fabric_->link(hop).to;
-    }
-    std::size_t parallel = 0;
-    for (const Link& link : fabric_->links_from(dst_nic))
-      if (link.to == at) ++parallel;
-    std::size_t skip = choice(parallel);
-    for (const Link& link : fabric_->links_from(dst_nic))
-      if (link.to == at && skip-- == 0) path.push_back(link.reverse);
-    return true;
-  }
-  const Walk walk(*this, dst_nic, at, state);
-  std::vector<LinkId> links;
-  while (at != dst_nic) {
-    NextLinks(at, dst_nic, &walk, links);
-    if (links.empty()) return false;
-    hop = links[choice(links.size())];
-    path.push_back(hop);
-    at = fabric_->link(hop).to;
-  }
-  return true;
+  return state.all_up() ? FollowRows(at, dst_nic, tuple, seed, path)
+                        : FollowSurvivors(at, dst_nic, tuple, seed, state, path);
 }
 
 bool Router::Path(const FlowKey& key, HashSeed seed, const LinkState& state,
@@ -342,7 +427,7 @@ bool Router::Path(const FlowKey& key, HashSeed seed, const LinkState& state,
   path.clear();
   const auto found = [&] {
     if (InsideHost(key.src, key.dst)) return HostPath(key.src, key.dst, state, path);
-    const VertexId src_nic = SourceNic(key.src, key.dst), dst_nic = NicAt(key.dst);
+    const VertexId src_nic = NetworkNic(key.src, key.dst), dst_nic = NicAt(key.dst);
     return src_nic != kNoVertex && dst_nic != kNoVertex &&
            HostPath(key.src, src_nic, state, path) &&
            NetworkPath(key, src_nic, dst_nic, seed, state, path) &&
@@ -366,7 +451,7 @@ PathSet Router::Candidates(VertexId src, VertexId dst, const LinkState& state,
     if (limit > 0 && HostPath(src, dst, state, head)) add({});
     return out;
   }
-  const VertexId src_nic = SourceNic(src, dst), dst_nic = NicAt(dst);
+  const VertexId src_nic = NetworkNic(src, dst), dst_nic = NicAt(dst);
   if (src_nic == kNoVertex || dst_nic == kNoVertex || !HostPath(src, src_nic, state, head) ||
       !HostPath(dst_nic, dst, state, tail))
     return out;
@@ -398,7 +483,7 @@ PathSet Router::Candidates(VertexId src, VertexId dst, const LinkState& state,
       add(middle);
       continue;
     }
-    NextLinks(at, dst_nic, &walk, links);
+    walk.NextLinks(at, links);
     for (std::size_t i = links.size(); i > 0; --i) todo.push_back({depth + 1, links[i - 1]});
   }
   return out;

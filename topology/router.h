@@ -20,8 +20,9 @@
 //          that are equal stored once.
 // Errors   none: a pair without a path is data (Path returns false).
 // Cost     building O(A·(S + links between classes)); Path O(hops) while all
-//          links are up, and O(links) where some are down: the distances are
-//          then found anew.
+//          links are up. Where some are down, O(links on the pair's shortest
+//          ways) while one of those survives, since no distance on it changes
+//          then; else O(links): the distances are found anew.
 // Departs  HPN's cores hash by ingress port first [QXC+24 §7]; here a core is
 //          like any switch.
 // Repeats  pure: same key, seed and state, same path, on every thread.
@@ -91,17 +92,26 @@ class Router {
   std::uint16_t UdpPort(VertexId nic, HashSeed seed, std::uint32_t qp_of_nic) const;
 
  private:
+  // Next hops of a switch mostly are neighbouring rows of its links: then no list is kept.
   struct NextHops {
-    std::uint32_t first = 0, count = 0;  // in hop_
+    std::uint32_t first = 0;  // a LinkId; or, `listed`, a row of hop_
+    std::uint32_t count : 31 = 0;
+    std::uint32_t listed : 1 = 0;
   };
   struct Classes;  // the graph of classes; in router.cc
   struct Walk;     // distances to one destination under faults; in router.cc
+  struct Alive;    // which switches keep their distance under faults; in router.cc
 
   void GroupNics();
   void FillRows(const Classes& classes);
   std::vector<std::uint32_t> AddRows(const Classes& classes, std::uint32_t of,
                                      const std::vector<std::uint32_t>& next);
   NextHops HopsAt(VertexId at, std::uint32_t group) const;
+  LinkId Hop(NextHops hops, std::size_t i) const {
+    const auto row = hops.first + static_cast<std::uint32_t>(i);
+    return hops.listed != 0 ? hop_[row] : LinkId{row};
+  }
+  VertexId NetworkNic(VertexId src, VertexId dst) const;  // SourceNic of two hosts
   std::uint64_t SwitchSeed(VertexId at, HashSeed seed) const;
   bool IsSwitch(VertexId id) const { return Index(id) >= first_switch_; }
 
@@ -113,9 +123,15 @@ class Router {
                 std::vector<LinkId>& path) const;
   bool NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic, HashSeed seed,
                    const LinkState& state, std::vector<LinkId>& path) const;
-  // The links by which switch `at` may forward to `dst_nic`, in next-hop order; `walk` where
-  // links are down.
-  void NextLinks(VertexId at, VertexId dst_nic, const Walk* walk, std::vector<LinkId>& links) const;
+  // The rest of a path from switch `at`, with all links up and with some down.
+  bool FollowRows(VertexId at, VertexId dst_nic, std::uint64_t tuple, HashSeed seed,
+                  std::vector<LinkId>& path) const;
+  bool FollowSurvivors(VertexId at, VertexId dst_nic, std::uint64_t tuple, HashSeed seed,
+                       const LinkState& state, std::vector<LinkId>& path) const;
+  // Appends the links from `at` to `dst_nic`, of `state` those that are up.
+  void LastLinks(VertexId at, VertexId dst_nic, const LinkState* state,
+                 std::vector<LinkId>& links) const;
+  std::size_t Choose(VertexId at, std::uint64_t tuple, HashSeed seed, std::size_t count) const;
 
   const Fabric* fabric_;
   RoutingPolicy policy_;
