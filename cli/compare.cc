@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <memory>
 #include <ostream>
 
@@ -52,8 +51,7 @@ std::vector<std::string> SplitValues(const std::string& text) {
 Result<std::vector<Variant>> Variants(const Args& args) {
   std::vector<Variant> variants;
   for (const std::string& path : args.paths) {
-    const std::string stem = std::filesystem::path(path).stem().string();
-    variants.push_back({path, args.paths.size() > 1 ? stem : "", args.options.AllSets()});
+    variants.push_back({path, "", args.options.AllSets()});
   }
   for (const std::string& vary : args.varies) {
     const std::size_t equals = vary.find('=');
@@ -85,7 +83,11 @@ Result<std::vector<PreparedScenario>> PrepareAll(const std::vector<Variant>& var
   for (const Variant& variant : variants) {
     WEFT_TRY(Located<ScenarioSpec> spec, ReadScenario(variant.path, variant.sets, &texts));
     WEFT_TRY(PreparedScenario prepared, Prepare(std::move(spec), cache));
-    prepared.label = variant.label.empty() ? prepared.spec.message.name() : variant.label;
+    const std::string& name = prepared.spec.message.name();
+    const bool many = variants.front().path != variants.back().path;
+    prepared.label = name.empty() ? variant.path : name;
+    if (!variant.label.empty())
+      prepared.label = many ? prepared.label + ": " + variant.label : variant.label;
     cases.push_back(std::move(prepared));
   }
   return cases;

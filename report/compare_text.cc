@@ -30,33 +30,56 @@ std::string InputsText(const Comparison& comparison, int width) {
   return table.empty() ? out : out + '\n' + table.Format(width);
 }
 
-// The last collective of a case stands for it; all of them are in the JSON.
+// What all cases ran last, where that is the same for all: it then stands above the table.
+std::string CommonCollective(const Comparison& comparison) {
+  std::string common;
+  for (const RunReport& report : comparison.cases) {
+    if (report.collectives.empty()) return {};
+    const CollectiveReport& c = report.collectives.back();
+    const std::string one = fmt::format("{} of {}", c.op, FormatBytes(c.bytes));
+    if (!common.empty() && one != common) return {};
+    common = one;
+  }
+  return common;
+}
+
+// A case's row: its last collective stands for it; all of them are in the JSON.
+std::vector<std::string> ResultRow(const RunReport& report, std::string name, bool common) {
+  const bool ports = report.links.ports.has_value();
+  const std::string hot = ports ? FormatPercent(report.links.ports->hot_share.median, 0) : "-";
+  const std::string share = ports ? FormatPercent(report.links.ports->share_3to1.median, 0) : "-";
+  if (report.collectives.empty())
+    return {name, FormatSecondsInterval(report.makespan_s), "-", "-", hot, share};
+  const CollectiveReport& c = report.collectives.back();
+  if (!common) name += fmt::format("  {} {}", c.op, FormatBytes(c.bytes));
+  if (c.status != "done") return {name, c.status, "-", "-", hot, share};
+  return {name,
+          FormatSecondsInterval(c.time_s),
+          FormatGBpsInterval(c.busbw_bytes_per_s),
+          c.busbw_mean_rail_bytes_per_s ? FormatGBps(c.busbw_mean_rail_bytes_per_s->median) : "-",
+          hot,
+          share};
+}
+
 std::string ResultsText(const Comparison& comparison, int width) {
+  const std::string common = CommonCollective(comparison);
   Table table;
   table.AddColumn("case", Align::kLeft);
-  for (const char* column : {"bytes", "time", "busbw GB/s", "mean rail", "hot port", ">= 3:1"})
+  const bool collectives = !comparison.cases.front().collectives.empty();
+  table.AddColumn(collectives ? "time, slowest rail" : "makespan");
+  for (const char* column : {"busbw GB/s", "mean rail", "hot port", ">=3:1"})
     table.AddColumn(column);
-  for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
-    const RunReport& report = comparison.cases[i];
-    const bool ports = report.links.ports.has_value();
-    const std::string hot = ports ? FormatPercent(report.links.ports->hot_share.median, 0) : "-";
-    const std::string share = ports ? FormatPercent(report.links.ports->share_3to1.median, 0) : "-";
-    if (report.collectives.empty()) {
-      table.AddRow(
-          {CaseName(i), "-", FormatSecondsInterval(report.makespan_s), "-", "-", hot, share});
-      continue;
-    }
-    const CollectiveReport& c = report.collectives.back();
-    const bool done = c.status == "done";
-    table.AddRow({CaseName(i) + "  " + c.op, FormatBytes(c.bytes),
-                  done ? FormatSecondsInterval(c.time_s) : c.status,
-                  done ? FormatGBpsInterval(c.busbw_bytes_per_s) : "-",
-                  done && c.busbw_mean_rail_bytes_per_s
-                      ? FormatGBps(c.busbw_mean_rail_bytes_per_s->median)
-                      : "-",
-                  hot, share});
-  }
-  return '\n' + table.Format(width);
+  for (std::size_t i = 0; i < comparison.cases.size(); ++i)
+    table.AddRow(ResultRow(comparison.cases[i], CaseName(i), !common.empty()));
+  return '\n' + (common.empty() ? "" : common + '\n') + table.Format(width);
+}
+
+// "busbw, slowest rail" for "collectives[0].busbw_GBps"; the index where there are several.
+std::string FigureName(const std::string& key, bool several) {
+  const bool mean = key.find("mean_rail") != std::string::npos;
+  if (key.find("busbw") == std::string::npos) return key;
+  const std::string name = mean ? "busbw, mean over rails" : "busbw, slowest rail";
+  return several ? key.substr(0, key.find('.')) + ' ' + name : name;
 }
 
 std::string DifferencesText(const Comparison& comparison, int width) {
@@ -64,10 +87,11 @@ std::string DifferencesText(const Comparison& comparison, int width) {
   Table table;
   table.AddColumn("against A, paired by seed", Align::kLeft);
   table.AddColumn("case");
-  table.AddColumn("change, median [5 %, 95 %]");
+  table.AddColumn("change");
+  const bool several = comparison.cases.front().collectives.size() > 1;
   for (const PairedDifference& d : comparison.differences)
     table.AddRow(
-        {d.key, CaseName(d.case_index),
+        {FigureName(d.key, several), CaseName(d.case_index),
          FormatSignedPercentInterval({d.ratio.median - 1, d.ratio.p5 - 1, d.ratio.p95 - 1})});
   return '\n' + table.Format(width);
 }
@@ -82,11 +106,11 @@ std::string CurveText(const LossCurve& curve, int width) {
   for (const auto& point : curve.points) largest = std::max(largest, point.second);
   for (const auto& [exposed, loss] : curve.points) {
     const auto length = static_cast<std::size_t>(largest > 0 ? loss / largest * bar + 0.5 : 0);
-    out += fmt::format("  X {:>6}  loss {:>7}  {}{}\n", FormatPercent(exposed),
-                       FormatSignedPercent(-loss), std::string(length, '#'),
+    out += fmt::format("  X {:>7}  loss {:>6} {}{}\n", FormatPercent(exposed), FormatPercent(loss),
+                       std::string(length > 0 ? 1 : 0, ' ') + std::string(length, '#'),
                        exposed == curve.published_at ? " <- published" : "");
   }
-  out += Wrap(fmt::format("  the published {} ({}) is met where {} of the iteration is exposed "
+  out += Wrap(fmt::format("the published {} ({}) is met where {} of the iteration is exposed "
                           "communication; that share was not published, and nothing is fitted",
                           FormatSignedPercent(-curve.published_loss, 2), curve.source,
                           FormatPercent(curve.published_at)),
@@ -121,6 +145,13 @@ std::string ComparisonText(const Comparison& comparison, int width) {
   std::vector<std::pair<std::string, PublishedRow>> published;
   for (const auto& [index, row] : comparison.published)
     published.emplace_back(CaseName(index), row);
+  for (std::size_t i = 0; i < comparison.cases.size() && i < 8; ++i) {
+    const RunReport& report = comparison.cases[i];
+    if (report.faults.empty()) continue;
+    out += fmt::format("\ncase {}, seed {}: makespan {}", CaseName(i), report.links.seed,
+                       FormatSecondsInterval(report.makespan_s)) +
+           FaultsText(report, width);
+  }
   out += PublishedText(published, width);
   for (const LossCurve& curve : comparison.curves) out += CurveText(curve, width);
   out += WhyText(comparison, width);

@@ -47,10 +47,13 @@ std::string FormatSeconds(double seconds) {
 }
 
 std::string FormatCount(std::int64_t count) {
-  std::string digits = std::to_string(std::abs(count));
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<std::size_t>(at), ",");
-  return (count < 0 ? "-" : "") + digits;
+  const std::string digits = std::to_string(std::abs(count));
+  std::string out(count < 0 ? "-" : "");
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) out += ',';
+    out += digits[i];
+  }
+  return out;
 }
 
 std::string FormatBytes(Bytes bytes) {

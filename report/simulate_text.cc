@@ -53,19 +53,6 @@ std::string TrafficText(const RunReport& report, int width) {
   return '\n' + table.Format(width);
 }
 
-std::string FaultsText(const RunReport& report, int width) {
-  if (report.faults.empty()) return {};
-  Table table;
-  table.AddColumn("fault", Align::kLeft);
-  for (const char* column : {"at", "state", "QPs hit", "rerouted", "moved", "stalled", "failed"})
-    table.AddColumn(column);
-  for (const FaultReport& f : report.faults)
-    table.AddRow({f.element, FormatSeconds(f.at_s), f.state, FormatCount(f.crossing),
-                  FormatCount(f.rerouted), FormatCount(f.moved), FormatCount(f.stalled),
-                  FormatCount(f.failed)});
-  return '\n' + table.Format(width);
-}
-
 std::string PortsText(const LinksReport& links, int width) {
   if (!links.ports) return {};
   const PortReport& ports = *links.ports;
@@ -79,6 +66,19 @@ std::string PortsText(const LinksReport& links, int width) {
 }
 
 }  // namespace
+
+std::string FaultsText(const RunReport& report, int width) {
+  if (report.faults.empty()) return {};
+  Table table;
+  table.AddColumn("fault", Align::kLeft);
+  for (const char* column : {"at", "state", "QPs hit", "rerouted", "moved", "stalled", "failed"})
+    table.AddColumn(column);
+  for (const FaultReport& f : report.faults)
+    table.AddRow({f.element, FormatSeconds(f.at_s), f.state, FormatCount(f.crossing),
+                  FormatCount(f.rerouted), FormatCount(f.moved), FormatCount(f.stalled),
+                  FormatCount(f.failed)});
+  return '\n' + table.Format(width);
+}
 
 std::string MarginText(const LinksReport& links, int width) {
   if (!links.margin) return {};
@@ -100,7 +100,7 @@ std::string HottestText(const LinksReport& links, std::size_t count, int width) 
                             FormatPercent(link.utilisation), link.why),
                 width, 4) +
            '\n';
-    if (link.why.find("collision") == std::string::npos) continue;
+    if (!link.why.starts_with("hash collision")) continue;
     for (const std::string& user : link.users) out += "      " + user + '\n';
     if (link.user_count > static_cast<std::int64_t>(link.users.size()))
       out += fmt::format("      … and {} more\n",

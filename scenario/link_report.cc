@@ -65,11 +65,15 @@ std::string WhyNetwork(const PreparedScenario& scenario, const Outcome& outcome,
   }
   const auto own = static_cast<double>(outcome.link_bytes[Index(id)].count());
   const auto count = static_cast<double>(siblings.size());
-  if (siblings.size() > 1 && own > kCollision * bytes / count)
+  const bool crowded = qps[Index(id)] > kCollision * qp_sum / count;
+  if (siblings.size() > 1 && crowded && own > kCollision * bytes / count)
     return fmt::format(
         "hash collision: {} of the {} QPs that share {} links cross this one, {:.1f} "
         "would be even",
         qps[Index(id)], qp_sum, siblings.size(), qp_sum / count);
+  if (siblings.size() > 1 && own > kCollision * bytes / count && !scenario.events.empty())
+    return fmt::format("fault: it carries what was moved off another of the {} links here",
+                       siblings.size());
   if (siblings.size() > 1 && smallest > kEven * own)
     return fmt::format(
         "even load on all {} links here: {}", siblings.size(),
