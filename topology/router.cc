@@ -258,9 +258,8 @@ std::vector<std::uint32_t> Router::AddRows(const Classes& classes, std::uint32_t
     links.clear();
     for (const std::uint32_t other : towards) {
       const VertexId to{first_switch_ + other};
-      // None where only some of a class's neighbours are this switch's.
       const LinkId link = fabric_->FindLink(at, to);
-      if (link == kNoLink) continue;
+      WEFT_CHECK(link != kNoLink);  // what neighbours one of a class neighbours all of it
       for (std::uint32_t l = Index(link);
            l < fabric_->link_count() && fabric_->link(LinkId{l}).from == at &&
            fabric_->link(LinkId{l}).to == to;

@@ -9,38 +9,40 @@
 namespace weft {
 namespace {
 
+using FlowTraits = boost::adjacency_list_traits<boost::vecS, boost::vecS, boost::directedS>;
+using FlowGraph = boost::adjacency_list<
+    boost::vecS, boost::vecS, boost::directedS, boost::no_property,
+    boost::property<
+        boost::edge_capacity_t, double,
+        boost::property<boost::edge_residual_capacity_t, double,
+                        boost::property<boost::edge_reverse_t, FlowTraits::edge_descriptor>>>>;
+
+void AddArc(FlowGraph& graph, std::size_t a, std::size_t b, double rate_bps) {
+  const auto there = boost::add_edge(a, b, graph).first, back = boost::add_edge(b, a, graph).first;
+  boost::put(boost::edge_capacity, graph, there, rate_bps);
+  boost::put(boost::edge_capacity, graph, back, 0.0);
+  boost::put(boost::edge_reverse, graph, there, back);
+  boost::put(boost::edge_reverse, graph, back, there);
+}
+
 // Oracle: the same division, one vertex a host and a switch, nothing merged, another solver.
 double MaxFlow(const Fabric& fabric, const std::function<bool(const Host&, std::uint32_t)>& left) {
-  using namespace boost;
-  using Traits = adjacency_list_traits<vecS, vecS, directedS>;
-  using Graph =
-      adjacency_list<vecS, vecS, directedS, no_property,
-                     property<edge_capacity_t, double,
-                              property<edge_residual_capacity_t, double,
-                                       property<edge_reverse_t, Traits::edge_descriptor>>>>;
   const std::size_t base = fabric.host_count(), source = base + fabric.vertex_count();
-  Graph graph(source + 2);
-  const auto arc = [&](std::size_t a, std::size_t b, double rate) {
-    const auto there = add_edge(a, b, graph).first, back = add_edge(b, a, graph).first;
-    put(edge_capacity, graph, there, rate);
-    put(edge_capacity, graph, back, 0.0);
-    put(edge_reverse, graph, there, back);
-    put(edge_reverse, graph, back, there);
-  };
+  FlowGraph graph(source + 2);
   const auto node = [&](VertexId v) {
     const HostId host = fabric.vertex(v).host;
     return host == kNoHost ? base + Index(v) : std::size_t{Index(host)};
   };
   for (const Link& link : fabric.links())
     if (link.link_class == LinkClass::kNetwork)
-      arc(node(link.from), node(link.to), link.rate.bits_per_second());
+      AddArc(graph, node(link.from), node(link.to), link.rate.bits_per_second());
   bool both[2] = {};
   for (std::uint32_t h = 0; h < fabric.host_count(); ++h) {
     const bool is_left = left(fabric.host(HostId{h}), h);
     both[is_left] = true;
-    is_left ? arc(source, h, 1e18) : arc(h, source + 1, 1e18);
+    is_left ? AddArc(graph, source, h, 1e18) : AddArc(graph, h, source + 1, 1e18);
   }
-  return both[0] && both[1] ? edmonds_karp_max_flow(graph, source, source + 1) : 1e300;
+  return both[0] && both[1] ? boost::edmonds_karp_max_flow(graph, source, source + 1) : 1e300;
 }
 
 double OracleBisection(const Fabric& fabric) {

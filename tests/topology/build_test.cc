@@ -173,8 +173,7 @@ TEST(BuildFabric, RefusesTogglesThatContradict) {
   EXPECT_THAT(ErrorsOf("{ preset: hpn, core_oversubscription: 200 }"),
               HasSubstr("1:39: error: at 200:1 an Agg's ports leave none for an uplink"));
   EXPECT_THAT(ErrorsOf("{ family: hpn }"), HasSubstr("needs to know its hosts"));
-  EXPECT_THAT(ErrorsOf("{ host: { preset: hgx-h800 } }"),
-              HasSubstr("'family' is missing"));
+  EXPECT_THAT(ErrorsOf("{ host: { preset: hgx-h800 } }"), HasSubstr("'family' is missing"));
 }
 
 TEST(BuildFabric, RefusesWhatWouldNotFitInMemory) {

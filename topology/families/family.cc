@@ -31,11 +31,11 @@ std::string FormatRate(double bps) {
 }  // namespace
 
 Result<Fabric> BuildFamily(const FabricSpec& spec, const FamilyInput& input) {
-  for (const Family& family : kFamilies)
-    if (family.tag == spec.family_case()) return family.build(spec, input);
-  return Fail(ErrorCode::kInconsistent, input.sources->At("fabric").pos,
-              "the fabric names neither a preset nor a family",
-              "fabric: { preset: hpn } or fabric: { family: leaf_spine, ... }");
+  const auto family =
+      std::find_if(std::begin(kFamilies), std::end(kFamilies),
+                   [&](const Family& one) { return one.tag == spec.family_case(); });
+  WEFT_CHECK(family != std::end(kFamilies));
+  return family->build(spec, input);
 }
 
 HostShape ShapeOf(const HostPart& host) {

@@ -39,6 +39,7 @@ Result<Fabric> BuildDcnPlus(const FabricSpec& spec, const FamilyInput& input);
 Result<Fabric> BuildLeafSpine(const FabricSpec& spec, const FamilyInput& input);
 
 // Builds the family that `spec` holds.
+// Requires: it holds one; the reader refuses a fabric without.
 Result<Fabric> BuildFamily(const FabricSpec& spec, const FamilyInput& input);
 
 // What families share.
