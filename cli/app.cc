@@ -14,6 +14,7 @@ void BuildApp(CLI::App& app, Command& chosen) {
       "buys it.");
   app.set_version_flag("--version", std::string("weft ") + kWeftVersion);
   app.require_subcommand(1);
+  app.get_formatter()->label("OPTIONS", "options");
   for (const auto add :
        {AddSimulate, AddCompare, AddTopology, AddPresets, AddNew, AddExplain, AddDoctor, AddDocs})
     add(app, chosen);

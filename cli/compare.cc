@@ -48,11 +48,9 @@ std::vector<std::string> SplitValues(const std::string& text) {
   return values;
 }
 
+// Every combination of the values of --vary; within each, every file.
 Result<std::vector<Variant>> Variants(const Args& args) {
-  std::vector<Variant> variants;
-  for (const std::string& path : args.paths) {
-    variants.push_back({path, "", args.options.AllSets()});
-  }
+  std::vector<Variant> values{{"", "", args.options.AllSets()}};
   for (const std::string& vary : args.varies) {
     const std::size_t equals = vary.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == vary.size())
@@ -60,18 +58,22 @@ Result<std::vector<Variant>> Variants(const Args& args) {
                   "--vary rdma.qps=1,4");
     const std::string path = vary.substr(0, equals);
     std::vector<Variant> next;
-    for (const Variant& variant : variants) {
-      for (const std::string& value : SplitValues(vary.substr(equals + 1))) {
-        next.push_back(variant);
-        next.back().sets.push_back(path + '=' + value);
-        next.back().label += (next.back().label.empty() ? "" : ", ") + path + '=' + value;
+    for (const Variant& one : values) {
+      for (const std::string& text : SplitValues(vary.substr(equals + 1))) {
+        next.push_back(one);
+        next.back().sets.push_back(path + '=' + text);
+        next.back().label += (one.label.empty() ? "" : ", ") + path + '=' + text;
       }
     }
-    if (next.size() > 100'000)
+    if (next.size() * args.paths.size() > 100'000)
       return Fail(ErrorCode::kOutOfRange, {"--vary", 1, 1},
-                  fmt::format("{} cases are too many", next.size()), "at most 100,000 at once");
-    variants = std::move(next);
+                  fmt::format("{} cases are too many", next.size() * args.paths.size()),
+                  "at most 100,000 at once");
+    values = std::move(next);
   }
+  std::vector<Variant> variants;
+  for (const Variant& one : values)
+    for (const std::string& path : args.paths) variants.push_back({path, one.label, one.sets});
   return variants;
 }
 
@@ -88,6 +90,7 @@ Result<std::vector<PreparedScenario>> PrepareAll(const std::vector<Variant>& var
     prepared.label = name.empty() ? variant.path : name;
     if (!variant.label.empty())
       prepared.label = many ? prepared.label + ": " + variant.label : variant.label;
+    prepared.variant = variant.label;
     cases.push_back(std::move(prepared));
   }
   return cases;
@@ -128,7 +131,7 @@ void AddCompare(CLI::App& app, Command& chosen) {
   command->add_option("files", args->paths, "scenarios; the first is the base")->required();
   command
       ->add_option("--vary", args->varies,
-                   "one case for each value; several --vary give every combination")
+                   "a case for each value; several --vary give every combination")
       ->type_name("PATH=V1,V2")
       ->allow_extra_args(false);
   AddRunOptions(*command, args->options);

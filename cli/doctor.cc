@@ -17,7 +17,8 @@ namespace {
 // Two hosts, one switch between them, one send of 100 MB over a 400 Gb/s link of
 // efficiency 1 and no latency: 2 ms exactly. Anything else is a broken build.
 constexpr const char* kSelfTest =
-    R"(fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps, latency: 0s }
+    R"(fabric:
+  { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps, latency: 0s }
 routing: { seeds: 1 }
 physics: { roce_efficiency: 100%, network_step: 0s, launch: 0s }
 workload: { traffic: { pattern: permutation, bytes: 100MB } }

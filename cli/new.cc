@@ -31,7 +31,8 @@ workload:
 fabric: {{ {} }}
 placement: {{ gpus: 512 }}
 workload:
-  traffic: {{ pattern: permutation, bytes: 2MB, seed: 1 }}   # permutation | incast | all_to_all | random
+  # permutation | incast | all_to_all | random
+  traffic: {{ pattern: permutation, bytes: 2MB, seed: 1 }}
 )"},
     {"fault",
      R"(name: one NIC port down for 10 s

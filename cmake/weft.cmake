@@ -19,6 +19,7 @@ target_compile_options(weft_options INTERFACE
   -Wall -Wextra -Wconversion -Wsign-conversion -Werror
   -Wshadow=local      # not all of -Wshadow: field.proto's options are weft::value, weft::type ...
   -Wno-restrict       # g++ 12 false alarm on "text" + std::string (GCC PR 105329)
+  -Wno-stringop-overflow -Wno-array-bounds  # the same alarm, inlined further
   -Wno-maybe-uninitialized  # g++ 12 false alarms on temporaries of aggregates (GCC PR 105562)
   -ffp-contract=off)  # same bits on every CPU: no fused multiply-add
 

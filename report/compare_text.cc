@@ -131,10 +131,77 @@ std::string WhyText(const Comparison& comparison, int width) {
   return out;
 }
 
+// Two files over the same values: one row for each pair.
+bool IsSweepOfPairs(const Comparison& comparison) {
+  const std::size_t cases = comparison.cases.size();
+  if (cases < 4 || cases % 2 != 0) return false;
+  for (std::size_t i = 0; i < cases; ++i)
+    if (comparison.base_of[i] != i - i % 2 || comparison.cases[i].collectives.empty()) return false;
+  return true;
+}
+
+// "alternating 16" for "workload.collective.ring_order=alternating, rdma.qps=16".
+std::string ValuesOf(const std::string& variant) {
+  std::string out;
+  for (std::size_t at = 0; at < variant.size();) {
+    const std::size_t end = std::min(variant.find(", ", at), variant.size());
+    const std::size_t equals = variant.find('=', at);
+    out += (out.empty() ? "" : " ") + variant.substr(equals + 1, end - equals - 1);
+    at = end + 2;
+  }
+  return out;
+}
+
+std::string WholePercent(const Interval<double>& ratio) {
+  const auto one = [](double r) { return fmt::format("{:+.0f}", (r - 1) * 100); };
+  return fmt::format("{} % [{}, {}]", one(ratio.median), one(ratio.p5), one(ratio.p95));
+}
+
+// The paired ratio of case `index` whose key ends in `figure`.
+Interval<double> RatioOf(const Comparison& comparison, std::size_t index,
+                         const std::string& figure) {
+  Interval<double> ratio{1, 1, 1};
+  for (const PairedDifference& d : comparison.differences)
+    if (d.case_index == index && d.key.ends_with(figure)) ratio = d.ratio;
+  return ratio;
+}
+
+std::string SweepText(const Comparison& comparison, int width) {
+  const RunReport& base = comparison.cases.front();
+  std::string out =
+      fmt::format("{} pairs, {} hash seeds, the same for all; busbw GB/s, slowest rail\n",
+                  comparison.cases.size() / 2, base.seeds);
+  if (comparison.partial) out += "PARTIAL: stopped before the end\n";
+  out += Wrap("  A  " + base.scenario, width, 5) + '\n' +
+         Wrap("  B  " + comparison.cases[1].scenario, width, 5) + "\n\n";
+  Table table;
+  table.AddColumn("values", Align::kLeft);
+  for (const char* column : {"A", "B", "gain, slowest", "gain, mean rail", "A hot", "A 3:1"})
+    table.AddColumn(column);
+  for (std::size_t i = 0; i + 1 < comparison.cases.size(); i += 2) {
+    const RunReport &a = comparison.cases[i], &b = comparison.cases[i + 1];
+    const bool ports = a.links.ports.has_value();
+    table.AddRow({ValuesOf(comparison.variants[i]),
+                  FormatGBps(a.collectives.back().busbw_bytes_per_s.median),
+                  FormatGBps(b.collectives.back().busbw_bytes_per_s.median),
+                  WholePercent(RatioOf(comparison, i + 1, ".busbw_GBps")),
+                  WholePercent(RatioOf(comparison, i + 1, ".busbw_mean_rail_GBps")),
+                  ports ? FormatPercent(a.links.ports->hot_share.median, 0) : "-",
+                  ports ? FormatPercent(a.links.ports->share_3to1.median, 0) : "-"});
+  }
+  return out + table.Format(width) +
+         Wrap(
+             "gain: busbw of B over A, paired by seed, median [5 %, 95 %]; A hot, A 3:1: bytes on "
+             "the busier port of the median NIC, NICs at 3:1 or worse",
+             width, 2) +
+         '\n';
+}
+
 }  // namespace
 
 std::string ComparisonText(const Comparison& comparison, int width) {
   if (comparison.cases.empty()) return "nothing was compared\n";
+  if (IsSweepOfPairs(comparison)) return SweepText(comparison, width);
   const RunReport& base = comparison.cases.front();
   std::string out =
       fmt::format("{} cases, {} hash seed{} each, the same for all; median [5 %, 95 %]\n",

@@ -51,7 +51,8 @@ bool Comparable(const RunReport& a, const RunReport& b, std::size_t collective) 
 }
 
 void AddDifferences(std::size_t index, Comparison& comparison) {
-  const RunReport &base = comparison.cases.front(), &one = comparison.cases[index];
+  const RunReport &base = comparison.cases[comparison.base_of[index]],
+                  &one = comparison.cases[index];
   if (base.makespan_by_seed_s.empty() || one.makespan_by_seed_s.empty()) return;
   if (base.collectives.empty() || one.collectives.empty())
     comparison.differences.push_back(
@@ -74,7 +75,8 @@ void AddDifferences(std::size_t index, Comparison& comparison) {
 
 LossCurve MakeCurve(const Comparison& comparison, std::size_t index, double loss,
                     const std::string& source) {
-  const RunReport &base = comparison.cases.front(), &one = comparison.cases[index];
+  const RunReport &base = comparison.cases[comparison.base_of[index]],
+                  &one = comparison.cases[index];
   LossCurve curve;
   curve.case_index = index;
   curve.slowdown =
@@ -91,9 +93,11 @@ LossCurve MakeCurve(const Comparison& comparison, std::size_t index, double loss
 }
 
 void AddPublished(const PreparedScenario& scenario, std::size_t index, Comparison& comparison) {
-  const RunReport &base = comparison.cases.front(), &one = comparison.cases[index];
+  const RunReport &base = comparison.cases[comparison.base_of[index]],
+                  &one = comparison.cases[index];
   for (const PublishedRow& row : one.published) comparison.published.emplace_back(index, row);
-  if (index == 0 || one.collectives.empty() || !Comparable(base, one, one.collectives.size() - 1))
+  if (comparison.base_of[index] == index || one.collectives.empty() ||
+      !Comparable(base, one, one.collectives.size() - 1))
     return;
   const std::size_t last = one.collectives.size() - 1;
   for (const PublishedSpec& spec : scenario.spec.message.published()) {
@@ -112,6 +116,17 @@ void AddPublished(const PreparedScenario& scenario, std::size_t index, Compariso
   }
 }
 
+// The first case of each case's group.
+std::vector<std::size_t> Bases(const std::vector<PreparedScenario>& cases) {
+  std::map<std::string, std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < cases.size(); ++i) groups[cases[i].variant].push_back(i);
+  std::vector<std::size_t> bases(cases.size(), 0);
+  if (groups.size() == cases.size()) return bases;
+  for (const auto& [values, members] : groups)
+    for (const std::size_t member : members) bases[member] = members.front();
+  return bases;
+}
+
 }  // namespace
 
 double IterationLoss(double exposed, double slowdown) {
@@ -125,6 +140,7 @@ double ExposedShareFor(double loss, double slowdown) {
 
 Comparison CompareScenarios(const std::vector<PreparedScenario>& cases, const RunControl& control) {
   Comparison comparison;
+  comparison.base_of = Bases(cases);
   for (const PreparedScenario& one : cases) {
     if (control.stop()) {
       comparison.partial = true;
@@ -138,11 +154,12 @@ Comparison CompareScenarios(const std::vector<PreparedScenario>& cases, const Ru
       };
     comparison.cases.push_back(RunScenario(one, inner));
     comparison.labels.push_back(one.label);
+    comparison.variants.push_back(one.variant);
     comparison.partial = comparison.partial || comparison.cases.back().partial;
   }
   comparison.inputs = DifferingInputs(cases);
   for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
-    if (i > 0) AddDifferences(i, comparison);
+    if (comparison.base_of[i] != i) AddDifferences(i, comparison);
     AddPublished(cases[i], i, comparison);
   }
   return comparison;

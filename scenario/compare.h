@@ -1,4 +1,7 @@
-// Several scenarios under the same seeds, laid beside the first.
+// Several scenarios under the same seeds, laid beside a base.
+//
+// The base is the first case; where several files are swept over the same values,
+// it is the first file's case with the same values.
 //
 // A ratio is paired: figure of the case over figure of the base, seed by seed,
 // then median and 5–95 % over the seeds; so what a lottery of hashes adds to both
@@ -26,7 +29,7 @@ struct InputDifference {
 
 struct PairedDifference {
   std::string key;             // collectives[0].busbw_GBps
-  std::size_t case_index = 0;  // against case 0
+  std::size_t case_index = 0;  // against its base
   double base = 0, value = 0;  // medians
   Interval<double> ratio;
 };
@@ -43,7 +46,9 @@ struct LossCurve {
 };
 
 struct Comparison {
-  std::vector<std::string> labels;  // [cases] what tells the cases apart
+  std::vector<std::string> labels;    // [cases] what tells the cases apart
+  std::vector<std::string> variants;  // [cases] the values laid over the file
+  std::vector<std::size_t> base_of;   // [cases]
   std::vector<RunReport> cases;
   std::vector<InputDifference> inputs;
   std::vector<PairedDifference> differences;
@@ -57,7 +62,8 @@ struct Comparison {
 double IterationLoss(double exposed, double slowdown);
 double ExposedShareFor(double loss, double slowdown);
 
-// Runs the cases one after the other, each over its seeds, and compares.
+// Cases in groups of equal `variant`, the first of each group its base; one group where no
+// variant comes twice. Runs the cases one after the other, each over its seeds, and compares.
 Comparison CompareScenarios(const std::vector<PreparedScenario>& cases, const RunControl& control);
 
 }  // namespace weft

@@ -43,7 +43,8 @@ Result<Located<ScenarioSpec>> ParseScenario(std::string_view text, const std::st
                                             SourceTexts* texts);
 
 struct PreparedScenario {
-  std::string label;  // what tells it apart in a comparison
+  std::string label;    // what tells it apart in a comparison
+  std::string variant;  // "rdma.qps=4": the values laid over its file; empty: none
   Located<ScenarioSpec> spec;
   std::shared_ptr<const Fabric> fabric;
   std::shared_ptr<const Router> router;

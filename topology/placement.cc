@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "base/random.h"
 
@@ -39,6 +40,20 @@ std::vector<HostId> SpreadHosts(const Fabric& fabric) {
   std::vector<HostId> out;
   for (const std::size_t i : order) out.push_back(hosts[i]);
   return out;
+}
+
+// As many of `hosts` as `gpus` GPUs need, by segment again: the policy says which
+// hosts, and a ring's order is a question of its own (workload.collective.ring_order).
+std::vector<HostId> FirstBySegment(const Fabric& fabric, std::vector<HostId> hosts,
+                                   std::size_t gpus) {
+  std::size_t count = 0;
+  for (std::size_t had = 0; count < hosts.size() && had < gpus; ++count)
+    had += fabric.host(hosts[count]).gpus;
+  hosts.resize(count);
+  std::sort(hosts.begin(), hosts.end(), [&](HostId a, HostId b) {
+    return std::pair(SegmentKey(fabric.host(a)), a) < std::pair(SegmentKey(fabric.host(b)), b);
+  });
+  return hosts;
 }
 
 // Fisher–Yates, from weft's own stream.
@@ -91,9 +106,11 @@ Result<std::vector<HostId>> HostsInOrder(const PlacementSpec& spec, const Source
 
 Result<Placement> MakePlacement(const PlacementSpec& spec, const SourceMap& sources,
                                 const Fabric& fabric) {
-  WEFT_TRY(const std::vector<HostId> hosts, HostsInOrder(spec, sources, fabric));
+  WEFT_TRY(std::vector<HostId> hosts, HostsInOrder(spec, sources, fabric));
   const std::size_t want = spec.has_gpus() ? static_cast<std::size_t>(spec.gpus())
                                            : std::numeric_limits<std::size_t>::max();
+  if (spec.hosts_size() == 0 && spec.policy() == PlacementSpec::SPREAD)
+    hosts = FirstBySegment(fabric, std::move(hosts), want);
   Placement out;
   for (const HostId id : hosts) {
     const Host& host = fabric.host(id);

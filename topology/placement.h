@@ -1,9 +1,9 @@
 // Which GPU each rank is.
 //
 // Ranks take whole hosts, all GPUs of a host in order; where the ranks do not
-// fill the last host, its first GPUs. The policy says in which order hosts are
-// taken: packed, by segment; spread, the first host of every segment, then the
-// second ...; random, drawn from the seed; or the hosts listed.
+// fill the last host, its first GPUs. The policy says which hosts: packed, by
+// segment; spread, dealt over the segments in turn, and numbered by segment again;
+// random, drawn from the seed, and numbered as drawn; or the hosts listed.
 //
 // Errors   more GPUs asked for than there are; a host listed that is none, or twice.
 // Repeats  same spec and fabric, same placement.

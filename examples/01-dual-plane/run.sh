@@ -13,15 +13,11 @@ act "(a) the same, ring all-reduce"
 
 act "(b) 512 GPUs over two segments: typical Clos against dual-plane, 4 QPs"
 "$weft" compare b-clos.yaml b-dual-plane.yaml
-for order in alternating natural; do
-  for qps in 1 2 4 8 16; do
-    act "(b) $order ring order, $qps QPs"
-    "$weft" compare b-clos.yaml b-dual-plane.yaml --set rdma.qps=$qps \
-      --set workload.collective.ring_order=$order
-  done
-done
-act "(b) the host's port by hash in place of by QP"
-"$weft" compare b-clos.yaml b-dual-plane.yaml --set routing.host_port=hash
+act "(b) what the gain hangs on: ring order and QPs a connection"
+"$weft" compare b-clos.yaml b-dual-plane.yaml \
+  --vary workload.collective.ring_order=alternating,natural --vary rdma.qps=1,2,4,8,16
+act "(b) who chooses the host's port: by QP in turn, or by hash"
+"$weft" compare b-clos.yaml b-dual-plane.yaml --vary routing.host_port=by_qp,hash
 
 act "(c) one NIC-ToR link fails in mid-run and is repaired"
 "$weft" compare c-dual-tor.yaml c-moved.yaml c-not-moved.yaml c-single-tor.yaml

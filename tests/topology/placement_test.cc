@@ -31,7 +31,7 @@ constexpr char kFour[] =
 TEST(MakePlacement, TakesWholeHostsInThePoliciesOrder) {
   const Fabric fabric = MakeFabric(kFour);
   EXPECT_THAT(Gpus(fabric, "{ gpus: 5 }"), ElementsAre(0, 1, 2, 3, 4));
-  EXPECT_THAT(Gpus(fabric, "{ gpus: 5, policy: spread }"), ElementsAre(0, 1, 4, 5, 2));
+  EXPECT_THAT(Gpus(fabric, "{ gpus: 4, policy: spread }"), ElementsAre(0, 1, 4, 5));
   EXPECT_THAT(Gpus(fabric, "{ hosts: [host3, host0], gpus: 3 }"), ElementsAre(6, 7, 0));
   EXPECT_EQ(Gpus(fabric, "{ policy: spread }").size(), 8u);
 }
