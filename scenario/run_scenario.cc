@@ -12,7 +12,8 @@
 namespace weft {
 namespace {
 
-constexpr std::uint64_t kSlice = 20'000;  // events between two looks at the clock
+constexpr double kSliceSeconds = 0.05;          // between two looks at the clock, about
+constexpr std::uint64_t kMostEvents = 1 << 16;  // in a slice
 
 // What one item of the workload took under one seed.
 struct ItemResult {
@@ -144,12 +145,19 @@ SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, C
   return input;
 }
 
-// Runs in slices until the end, or until the caller wants to stop.
+// Runs in slices until the end, or until the caller wants to stop. An event costs
+// from a microsecond to a second, so slices are sized by the clock; Run() is
+// resumable, and where it pauses changes nothing.
 bool RunSliced(Simulation& simulation, const RunControl& control) {
+  std::uint64_t slice = 1;
   for (;;) {
-    const Simulation::Stop stop = simulation.Run(kForever, kSlice);
+    const double start_s = control.clock_s();
+    const Simulation::Stop stop = simulation.Run(kForever, slice);
     if (stop != Simulation::Stop::kBudget) return true;
     if (control.stop()) return false;
+    const double spent_s = control.clock_s() - start_s;
+    if (spent_s < kSliceSeconds / 2) slice = std::min(2 * slice, kMostEvents);
+    if (spent_s > kSliceSeconds * 2) slice = std::max<std::uint64_t>(slice / 2, 1);
   }
 }
 
