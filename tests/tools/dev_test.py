@@ -10,14 +10,14 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NEEDED = ("g++ cmake ninja-build libboost-graph-dev libprotobuf-dev protobuf-compiler "
           "libyaml-cpp-dev libcli11-dev libfmt-dev libexpected-dev nlohmann-json3-dev").split()
-TOOLS = "bash cat comm dirname env expand grep mkdir mktemp nproc paste rm sed sort awk".split()
+TOOLS = "bash cat dirname env expand grep mkdir mktemp nproc rm sed awk".split()
 
 # Each says what it was asked in $LOG; dpkg knows the packages in $INSTALLED, and apt-get adds
 # to them what it installs.
 FAKES = {
     "id": 'echo "${FAKE_UID:-0}"',
     "dpkg-query": 'shift 3\nfor p in "$@"; do grep -qxF "$p" "$INSTALLED" && '
-                  'echo "$p installed"; done\nexit 0',
+                  'printf "[%s installed]" "$p"; done\nexit 1',
     "apt-get": 'echo "apt-get $* [$DEBIAN_FRONTEND]" >>"$LOG"\n'
                '[[ $2 != "${APT_FAILS:-}" ]] || { echo "E: no such host"; exit 100; }\n'
                '[[ $2 != install ]] || printf "%s\\n" "${@:4}" >>"$INSTALLED"',
@@ -84,7 +84,7 @@ class Dev(unittest.TestCase):
         self.assertEqual(log[0], "cmake --preset release -DBUILD_TESTING:BOOL=OFF")
         _, log = self.dev("test")
         self.assertIn("apt-get -y install --no-install-recommends "
-                      "clang-format git libbenchmark-dev libgmock-dev libgtest-dev python3 "
+                      "libgtest-dev libgmock-dev libbenchmark-dev clang-format python3 git "
                       "[noninteractive]", log)
         self.assertIn("cmake --preset release -DBUILD_TESTING:BOOL=ON", log)
 
@@ -100,7 +100,7 @@ class Dev(unittest.TestCase):
         done, log = self.dev("run", FAKE_UID="1000")
         self.assertEqual((done.returncode, log), (2, []))
         self.assertIn("neither root nor sudo", done.stderr)
-        self.assertIn("  apt-get install --no-install-recommends cmake g++\n", done.stderr)
+        self.assertIn("  apt-get install --no-install-recommends g++ cmake\n", done.stderr)
         self.have(NEEDED)
         self.assertEqual(self.dev("run", FAKE_UID="1000")[0].returncode, 0)
 
