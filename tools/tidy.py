@@ -12,8 +12,10 @@ from source import ROOT, print_findings, tracked
 
 MAX_FUNCTION, MAX_COLUMNS = 70, 100
 CPP, CODE = (".h", ".cc"), (".h", ".cc", ".proto", ".py", ".cmake", "CMakeLists.txt")
-# A source's key: QXC+24, BG92, or a word in capitals; not [F], [L], [F+1], nor a Markdown link.
-KEY = re.compile(r"\[([A-Z][A-Za-z]+\+?\d\d[a-z]?|[A-Z]{3,}\d*)(?=[ ,;\]])(?![^\]\n]*\]\()")
+# A source's key: QXC+24, BG92, NV-H100, IEEE802.3, or a word in capitals; not [F], [L], [F+1],
+# nor a Markdown link.
+KEY = re.compile(r"\[([A-Z][A-Za-z]+\+?\d\d[a-z]?|[A-Z]{2,}-[\w.-]+|[A-Z]{3,}[\d.]*|Unicode)"
+                 r"(?=[ ,;\]])(?![^\]\n]*\]\()")
 NOT_CODE = re.compile(
     r'R"(\w*)\(.*?\)\1"|//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\''
     r"|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.S | re.M)
@@ -77,13 +79,20 @@ def check_cpp(name, text, hashed):
             yield line_of(code, match.start()), message
 
 
+def prose_only(name, text):
+    """What of `text` is for people, line for line: comments, and the doc strings of schemas."""
+    if name.endswith((".md", ".proto")):
+        return re.sub(r"`[^`\n]*`", "", text)
+    mark = "#" if name.endswith(".yaml") else "//"
+    return "\n".join(line[line.find(mark):] if mark in line else "" for line in text.splitlines())
+
+
 def check_text(name, text, keys):
     if name.endswith(CODE):
         for match in re.finditer(r"\bTOD[O]\b(?!.*(?:#\d+|ADR.?\d+))", text):
             yield line_of(text, match.start()), "a TODO that names no issue (#12) or ADR"
-    if name.endswith((".h", ".cc", ".proto", ".md")):
-        prose = re.sub(r"`[^`\n]*`", "", text) if name.endswith(".md") else "\n".join(
-            line[line.find("//"):] if "//" in line else "" for line in text.splitlines())
+    if name.endswith((".h", ".cc", ".proto", ".md", ".yaml")):
+        prose = prose_only(name, text)
         for match in KEY.finditer(prose):
             if match.group(1) not in keys and name != "docs/references.md":
                 yield (line_of(prose, match.start()),
@@ -107,7 +116,7 @@ def check(root):
     keys = set(re.findall(r"^- \[(\S+)\]", references.read_text(), re.M))
     listed = set(listed_sources(root))
     texts = {path.relative_to(root).as_posix(): path.read_text()
-             for path in tracked(root, ".md", *CODE)}
+             for path in tracked(root, ".md", ".yaml", *CODE)}
     hashed = {found for name, text in texts.items() if name.startswith(("sim/", "planner/"))
               for found in unordered_names(text)}
     findings = []

@@ -75,6 +75,10 @@ class Tidy(unittest.TestCase):
                     "base/a.cc:2: [QXC+24] is not in docs/references.md")
         self.expect({"docs/x.md": "# X\n\nSee [NCCL 2.28] and [HPN](x.md), `[GPU 1]`.\n"},
                     "docs/x.md:3: [NCCL] is not in docs/references.md")
+        self.expect({"base/x.yaml": "power: [GPU 1] # as [NV-H100 p. 2]\n"},
+                    "base/x.yaml:1: [NV-H100] is not in docs/references.md")
+        self.expect({"base/x.proto": 'doc: "as [IEEE802.3 §4] has it"\n'},
+                    "base/x.proto:1: [IEEE802.3] is not in docs/references.md")
 
     def test_finds_sources_that_nothing_builds(self):
         self.expect({"base/d.cc": "\n"}, "base/d.cc:1: no CMakeLists.txt lists this file")
