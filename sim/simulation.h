@@ -73,6 +73,16 @@ struct Outcome {
   std::uint64_t events = 0;      // instants at which something changed
 };
 
+// What makes an engine fast without changing its answer. Each can be switched off, and a
+// test holds the run against the one without it; docs/flow-engine.md says what each brings.
+struct SimOptions {
+  bool implicit_rates = true;  // flows keep time by their bottleneck's clock
+  bool work_list = true;       // solve again only what a change can reach
+  bool batch = true;           // what ends in one instant is one change
+  bool replace = true;         // a flow replaced by one on its path changes nothing
+  bool silent_links = true;    // links that can never be full are not solved
+};
+
 struct SimulationInput {
   const Fabric* fabric = nullptr;
   const Router* router = nullptr;
@@ -80,6 +90,7 @@ struct SimulationInput {
   FaultPolicy fault_policy;
   HashSeed seed{0};
   std::vector<Event> events;  // sorted by time
+  SimOptions options;
 };
 
 class Simulation {

@@ -58,11 +58,18 @@ Simulation::Stop AnalyticSimulation::Run(SimTime until, std::uint64_t event_budg
     if (used == event_budget) return Stop::kBudget;
     now_ = next;
     ++instants_;
-    // In row order: the heap is by (time, row), and what starts now ends in a later round.
-    while (!ends_.empty() && ends_.top_time() <= now_) End(ends_.top(), Completion::Status::kDone);
+    EndDue();  // what starts now ends in a later round
     schedule_.TakeReady(ready_);
     for (const std::uint32_t row : ready_) Start(row);
   }
+}
+
+void AnalyticSimulation::EndDue() {
+  if (ends_.empty() || ends_.top_time() > now_) return;
+  due_.clear();
+  ends_.TakeTop(due_);
+  std::sort(due_.begin(), due_.end());
+  for (const std::uint32_t row : due_) End(row, Completion::Status::kDone);
 }
 
 double AnalyticSimulation::CapacityBps(std::uint32_t link) const {

@@ -18,7 +18,7 @@
 // Cost     O(hops of an operation) each; nothing is shared, so nothing is solved.
 #pragma once
 
-#include "sim/flow/event_heap.h"
+#include "sim/event_queue.h"
 #include "sim/path_table.h"
 #include "sim/schedule.h"
 #include "sim/simulation.h"
@@ -58,6 +58,7 @@ class AnalyticSimulation final : public Simulation {
 
   void Start(std::uint32_t row);
   void StartTransfer(std::uint32_t row, Running& run);
+  void EndDue();
   void End(std::uint32_t row, Completion::Status status);
   Bound BoundOf(std::uint32_t row, PathTable::Range edges);
   void AddBits(std::uint32_t row, PathTable::Range edges, std::vector<double>& bits,
@@ -72,7 +73,8 @@ class AnalyticSimulation final : public Simulation {
   std::vector<bool> goes_down_;  // [L] by some event
   SimTime now_{};
   std::uint64_t instants_ = 0;
-  EventHeap ends_;  // by row
+  EventQueue ends_;  // by row
+  std::vector<std::uint32_t> due_;
   std::vector<Running> running_;
   std::vector<std::uint8_t> watched_;
   std::uint32_t watched_count_ = 0, watched_open_ = 0;

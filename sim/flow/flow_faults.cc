@@ -8,13 +8,14 @@ namespace weft {
 // [E] 1 where an operation at work still has bytes for the edge.
 void FlowSimulation::MarkInFlight() {
   std::fill(in_flight_.begin(), in_flight_.end(), std::uint8_t{0});
-  for (std::uint32_t row = 0; row < running_.size(); ++row) {
-    const Running& run = running_[row];
-    const Op::Kind kind = schedule_.op(row).kind;
-    if (!run.live || (kind != Op::Kind::kPattern && kind != Op::Kind::kSend)) continue;
-    const PathTable::Subject& subject = SubjectOf(row);
+  for (const Running& run : slots_) {
+    if (!run.live) continue;
+    const Op::Kind kind = schedule_.op(run.row).kind;
+    if (kind != Op::Kind::kPattern && kind != Op::Kind::kSend) continue;
+    const PathTable::Subject& subject = SubjectOf(run.row);
     for (std::uint32_t e = 0; e < subject.edge_count; ++e)
-      if (run.edge_done[e] == 0) in_flight_[subject.first_edge + e] = 1;
+      if (subject.pattern == nullptr || run.edge_done[e] == 0)
+        in_flight_[subject.first_edge + e] = 1;
   }
 }
 
@@ -63,8 +64,8 @@ void FlowSimulation::AfterChange(const Routes::Change& change) {
     if (!flow.live) continue;
     const auto first = dirty_.begin() + flow.edges.first;
     if (std::find(first, first + flow.edges.count, 1) == first + flow.edges.count) continue;
-    Settle(flow);
-    Credit(flow, link_bits_);
+    Settle(id);
+    Credit(flow);
     if (!HasPath(flow)) {
       if (!flow.stalled) {
         system_->Pause(id);
@@ -74,8 +75,7 @@ void FlowSimulation::AfterChange(const Routes::Change& change) {
     }
     if (!flow.stalled) system_->Pause(id);
     flow.stalled = false;
-    flow.rate_bps = 0;
-    ends_.Erase(id);
+    clocks_->Remove(id);
     flow.terms = TermsOf(flow);
     system_->Resume(id, flow.terms, CapOf(flow));
   }
@@ -86,8 +86,8 @@ void FlowSimulation::AfterChange(const Routes::Change& change) {
 void FlowSimulation::ForgetTerms(std::uint32_t qp) {
   const std::uint32_t edge = paths_.qps()[qp].edge;
   dirty_[edge] = 1;
-  edge_terms_[edge].known = false;
-  channel_terms_[paths_.edges()[edge].channel_row].known = false;
+  edge_terms_[edge] = kNoTerms;
+  channel_terms_[paths_.edges()[edge].channel_row] = kNoTerms;
 }
 
 bool FlowSimulation::HasPath(const Flow& flow) const {
@@ -103,8 +103,7 @@ void FlowSimulation::Stall(std::uint32_t id) {
   Flow& flow = flows_[id];
   flow.stalled = true;
   flow.stalled_at = now_;
-  flow.rate_bps = 0;
-  ends_.Erase(id);
+  clocks_->Remove(id);
   const SimDuration patience = input_.fault_policy.retry_timeout;
   if (patience > SimDuration{}) AddTimer(now_ + patience, Timer::Kind::kRetry, flow.row, id);
 }

@@ -15,13 +15,29 @@ double FlowSimulation::EdgeBits(std::uint32_t row, std::uint32_t edge) const {
   return EdgeWireBytes(schedule_.program(row), schedule_.op(row), SubjectOf(row), edge) * 8;
 }
 
-void FlowSimulation::StartRow(std::uint32_t row) {
-  const Op& op = schedule_.op(row);
-  Running& run = running_[row];
+FlowSimulation::Running& FlowSimulation::TakeSlot(std::uint32_t row) {
+  auto slot = static_cast<std::uint32_t>(slots_.size());
+  if (free_slots_.empty()) {
+    slots_.emplace_back();
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  slot_of_row_[row] = slot;
+  Running& run = slots_[slot];
+  run.row = row;
   run.serial = ++serial_;
   run.live = true;
+  run.tight = false;
   run.start = now_;
+  run.open_channels = 1;
   run.bottleneck = kNoLink;
+  return run;
+}
+
+void FlowSimulation::StartRow(std::uint32_t row) {
+  const Op& op = schedule_.op(row);
+  TakeSlot(row);
   switch (op.kind) {
     case Op::Kind::kCompute:
       return AddTimer(now_ + ComputeTime(schedule_.program(row), op, row, schedule_.pass(row)),
@@ -29,12 +45,10 @@ void FlowSimulation::StartRow(std::uint32_t row) {
     case Op::Kind::kDelay:
       return AddTimer(now_ + op.duration(), Timer::Kind::kEnd, row, 0);
     case Op::Kind::kSend: {
-      run.tight = false;
-      run.open_channels = 1;
-      run.open_edges.assign(1, 1);
-      run.edge_done.assign(1, 0);
-      const PathTable::Edge& edge = paths_.edges()[SubjectOf(row).first_edge];
-      return AddTimer(now_ + input_.physics.launch + edge.latency, Timer::Kind::kFlow, row, 0);
+      const std::uint32_t edge = SubjectOf(row).first_edge;
+      const SimDuration startup = input_.physics.launch + paths_.edges()[edge].latency;
+      if (startup == SimDuration{}) return StartEdge(row, edge, 0);
+      return AddTimer(now_ + startup, Timer::Kind::kFlow, row, 0);
     }
     case Op::Kind::kPattern:
       return StartPattern(row);
@@ -45,7 +59,7 @@ void FlowSimulation::StartPattern(std::uint32_t row) {
   const Op& op = schedule_.op(row);
   const SimDuration launch = schedule_.program(row).tunings[op.tuning].launch;
   const PathTable::Subject& subject = SubjectOf(row);
-  Running& run = running_[row];
+  Running& run = RunOf(row);
   const bool pipelined = subject.pattern->advance == Pattern::Advance::kPipelined;
   const Coupling coupling = input_.physics.coupling;
   run.tight = pipelined &&
@@ -132,11 +146,11 @@ const FlowSimulation::Rounds& FlowSimulation::RoundsOf(std::uint32_t subject) {
 
 void FlowSimulation::StartChannel(std::uint32_t row, std::uint16_t channel) {
   const PathTable::Range edges = paths_.channel_edges(SubjectOf(row), channel);
-  if (!running_[row].tight) {
-    const std::uint32_t serial = running_[row].serial;
+  if (!RunOf(row).tight) {
+    const std::uint32_t serial = RunOf(row).serial;
     for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
       StartEdge(row, e, channel);
-      if (running_[row].serial != serial) return;
+      if (!AtWork(row) || RunOf(row).serial != serial) return;
     }
     return;
   }
@@ -169,12 +183,11 @@ void FlowSimulation::StartFlow(Flow flow, double bits, double weight) {
   if (bits == 0) return done();
   flow.live = true;
   flow.segment_bits = flow.remaining_bits = bits;
-  flow.since = now_;
   const bool has_path = HasPath(flow);
   if (has_path) flow.terms = TermsOf(flow);
   const double cap_bps = CapOf(flow);
   // Nothing between its ends to share, and no cap: it is there at once.
-  if (has_path && flow.terms.count == 0 && cap_bps == 0) return done();
+  if (has_path && cap_bps == 0 && system_->terms(flow.terms).empty()) return done();
   const std::uint32_t id =
       has_path ? system_->Add(flow.terms, weight, cap_bps) : system_->AddPaused(weight);
   if (id >= flows_.size()) flows_.resize(id + 1);
@@ -182,17 +195,18 @@ void FlowSimulation::StartFlow(Flow flow, double bits, double weight) {
   if (!has_path) Stall(id);
 }
 
+// Its clock has let go of it.
 void FlowSimulation::FinishFlow(std::uint32_t id) {
   Flow& flow = flows_[id];
+  if (!flow.live) return;  // dropped by another completion of this instant
   flow.remaining_bits = 0;
-  Credit(flow, link_bits_);
+  Credit(flow);
   const LinkId bottleneck = system_->bottleneck(id);
   system_->Remove(id);
-  ends_.Erase(id);
   flow.live = false;
   const Flow done = flow;
   if (done.tight) {
-    running_[done.row].bottleneck = bottleneck;
+    RunOf(done.row).bottleneck = bottleneck;
     FinishChannel(done.row, done.channel);
   } else {
     EdgeDone(done.row, done.edges.first, done.channel, bottleneck);
@@ -201,17 +215,18 @@ void FlowSimulation::FinishFlow(std::uint32_t id) {
 
 void FlowSimulation::EdgeDone(std::uint32_t row, std::uint32_t edge, std::uint16_t channel,
                               LinkId bottleneck) {
-  Running& run = running_[row];
-  const PathTable::Subject& subject = SubjectOf(row);
-  run.edge_done[edge - subject.first_edge] = 1;
+  Running& run = RunOf(row);
   if (bottleneck != kNoLink) run.bottleneck = bottleneck;
-  if (subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kRounds)
+  const PathTable::Subject& subject = SubjectOf(row);
+  if (subject.pattern == nullptr) return FinishChannel(row, channel);
+  run.edge_done[edge - subject.first_edge] = 1;
+  if (subject.pattern->advance == Pattern::Advance::kRounds)
     RoundDone(row, edge - subject.first_edge);
   if (--run.open_edges[channel] == 0) FinishChannel(row, channel);
 }
 
 void FlowSimulation::RoundDone(std::uint32_t row, std::uint32_t edge) {
-  Running& run = running_[row];
+  Running& run = RunOf(row);
   const PathTable::Subject& subject = SubjectOf(row);
   const Rounds& rounds =
       rounds_[paths_.subject_row(schedule_.program_index(row), schedule_.op(row))];
@@ -226,7 +241,7 @@ void FlowSimulation::RoundDone(std::uint32_t row, std::uint32_t edge) {
 }
 
 void FlowSimulation::FinishChannel(std::uint32_t row, std::uint16_t channel) {
-  Running& run = running_[row];
+  Running& run = RunOf(row);
   const bool pattern = schedule_.op(row).kind == Op::Kind::kPattern;
   if (pattern) channel_ends_.push_back({RowId{row}, schedule_.pass(row), channel, now_});
   if (run.tight) {
@@ -240,10 +255,14 @@ void FlowSimulation::FinishChannel(std::uint32_t row, std::uint16_t channel) {
 
 // Also for rows that never began, where they are cancelled.
 void FlowSimulation::EndRow(std::uint32_t row, Completion::Status status, LinkId bottleneck) {
-  Running& run = running_[row];
-  const SimTime start = run.live ? run.start : now_;
-  if (run.live && status != Completion::Status::kDone) DropFlows(row);
-  run.live = false;
+  SimTime start = now_;
+  if (AtWork(row)) {
+    start = RunOf(row).start;
+    if (status != Completion::Status::kDone) DropFlows(row);
+    RunOf(row).live = false;
+    free_slots_.push_back(slot_of_row_[row]);
+    slot_of_row_[row] = kNoSlot;
+  }
   completions_.push_back({RowId{row}, schedule_.pass(row), start, now_, status, bottleneck});
   if (status == Completion::Status::kDone)
     schedule_.Complete(row);
@@ -258,10 +277,10 @@ void FlowSimulation::DropFlows(std::uint32_t row) {
   for (std::uint32_t id = 0; id < flows_.size(); ++id) {
     Flow& flow = flows_[id];
     if (!flow.live || flow.row != row) continue;
-    Settle(flow);
-    Credit(flow, link_bits_);
+    Settle(id);
+    Credit(flow);
     system_->Remove(id);
-    ends_.Erase(id);
+    clocks_->Remove(id);
     flow.live = false;
   }
 }

@@ -37,19 +37,23 @@ FlowSimulation::FlowSimulation(const SimulationInput& input)
 
 // Everything that a run changes, as it is at time 0.
 void FlowSimulation::Restart() {
-  system_.emplace(Capacities(input_));
+  system_.emplace(Capacities(input_),
+                  MaxMinOptions{input_.options.work_list, input_.options.replace});
+  clocks_.emplace(input_.fabric->link_count());
+  FindSilentLinks();
   routes_.emplace(*input_.fabric, paths_, input_.fault_policy.qps);
   now_ = {};
   instants_ = 0;
   next_event_ = serial_ = 0;
   timers_.clear();
-  ends_.Clear();
-  running_.clear();
+  slot_of_row_.clear();
+  slots_.clear();
+  free_slots_.clear();
   flows_.clear();
   coupling_known_ = false;
   completions_.clear();
   channel_ends_.clear();
-  link_bits_.assign(input_.fabric->link_count(), 0.0);
+  sent_bits_.clear();
   effects_.assign(input_.events.size(), {});
   for (std::uint32_t e = 0; e < effects_.size(); ++e) effects_[e].event = e;
   edge_terms_.clear();
@@ -61,10 +65,10 @@ void FlowSimulation::Restart() {
 
 // Tables by row, edge and channel follow what was appended.
 void FlowSimulation::Grow() {
-  running_.resize(schedule_.row_count());
+  slot_of_row_.resize(schedule_.row_count(), kNoSlot);
   watched_.resize(schedule_.row_count(), 0);
-  edge_terms_.resize(paths_.edges().size());
-  channel_terms_.resize(paths_.channel_row_count());
+  edge_terms_.resize(paths_.edges().size(), kNoTerms);
+  channel_terms_.resize(paths_.channel_row_count(), kNoTerms);
   startup_.resize(paths_.subjects().size());
   rounds_.resize(paths_.subjects().size());
   in_flight_.resize(paths_.edges().size(), 0);
@@ -97,7 +101,7 @@ void FlowSimulation::Watch(std::span<const RowId> rows) {
 SimTime FlowSimulation::NextTime() const {
   if (schedule_.has_ready()) return now_;
   SimTime next = kForever;
-  if (!ends_.empty()) next = std::min(next, ends_.top_time());
+  if (!clocks_->empty()) next = std::min(next, clocks_->next());
   if (!timers_.empty()) next = std::min(next, timers_.front().at);
   if (next_event_ < input_.events.size()) next = std::min(next, input_.events[next_event_].at);
   return next == kForever ? next : std::max(next, now_);
@@ -126,7 +130,10 @@ void FlowSimulation::Instant(SimTime time) {
   now_ = time;
   ++instants_;
   const std::size_t completions = completions_.size(), channel_ends = channel_ends_.size();
-  while (!ends_.empty() && ends_.top_time() <= now_) FinishFlow(ends_.top());
+  if (!clocks_->empty() && clocks_->next() <= now_) {
+    clocks_->TakeEnded(ended_, input_.options.batch);
+    for (const std::uint32_t id : ended_) FinishFlow(id);
+  }
   while (next_event_ < input_.events.size() && input_.events[next_event_].at <= now_)
     OnEvent(next_event_++);
   Process();
@@ -156,21 +163,31 @@ void FlowSimulation::StartReady() {
 }
 
 void FlowSimulation::Reschedule() {
-  constexpr double kNeverSeconds = 9e6;  // SimTime reaches 106 days, 9.16e6 s
-  for (const std::uint32_t id : system_->Resolve()) {
-    Flow& flow = flows_[id];
-    if (!flow.live) continue;
-    Settle(flow);
-    flow.rate_bps = system_->rate_bps(id);
-    const double left_s = flow.rate_bps > 0 ? flow.remaining_bits / flow.rate_bps : kNeverSeconds;
-    if (left_s >= kNeverSeconds - ToSeconds(now_))
-      ends_.Erase(id);
+  const MaxMinSystem::Changes changes = system_->Resolve();
+  for (const std::uint32_t link : changes.links) {
+    if (input_.options.implicit_rates)
+      clocks_->SetLevel(link, system_->share_bps(link), now_);
     else
-      ends_.Set(id, now_ + FromSecondsUp(left_s));
+      system_->ForEachHeld(link, [&](std::uint32_t id) { Reclock(id); });
   }
+  for (const std::uint32_t id : changes.variables) Reclock(id);
+  clocks_->Settle(now_);
+}
+
+// Files a flow with the link that holds it back now.
+void FlowSimulation::Reclock(std::uint32_t id) {
+  const double left = clocks_->placed(id) ? clocks_->Left(id, now_)
+                                          : flows_[id].remaining_bits / system_->weight(id);
+  const LinkId link = system_->bottleneck(id);
+  if (link == kNoLink || !input_.options.implicit_rates)
+    clocks_->PlaceAlone(id, left, system_->level_bps(id), now_);
+  else
+    clocks_->Place(id, link, left, now_);
 }
 
 void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_channel_end) {
+  if (completions_.size() <= first_completion + 1 && channel_ends_.size() <= first_channel_end + 1)
+    return;
   std::sort(completions_.begin() + static_cast<std::ptrdiff_t>(first_completion),
             completions_.end(), [](const Completion& a, const Completion& b) {
               return std::tie(a.row, a.pass) < std::tie(b.row, b.pass);
@@ -183,15 +200,15 @@ void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_ch
 
 void FlowSimulation::AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part) {
   const bool of_row = kind <= Timer::Kind::kRetry;
-  timers_.push_back({at, kind, row, part, of_row ? running_[row].serial : 0});
+  timers_.push_back({at, kind, row, part, of_row ? RunOf(row).serial : 0});
   std::push_heap(timers_.begin(), timers_.end(), std::greater<>());
 }
 
 void FlowSimulation::OnTimer(const Timer& timer) {
   if (timer.kind == Timer::Kind::kReroute) return OnReroute(timer.row);
   if (timer.kind == Timer::Kind::kMove) return OnMove(timer.row);
-  const Running& run = running_[timer.row];
-  if (!run.live || run.serial != timer.serial) return;  // cancelled or failed since
+  const bool same = AtWork(timer.row) && RunOf(timer.row).serial == timer.serial;
+  if (!same) return;  // cancelled or failed since
   if (timer.kind == Timer::Kind::kRetry) return OnRetry(timer);
   if (timer.kind == Timer::Kind::kEnd) return EndRow(timer.row, Completion::Status::kDone, kNoLink);
   const PathTable::Subject& subject = SubjectOf(timer.row);
@@ -227,13 +244,15 @@ Outcome FlowSimulation::Finish() {
   outcome.waiting = schedule_.WaitingRows();
   for (const Completion& completion : completions_)
     outcome.end = std::max(outcome.end, completion.end);
-  std::vector<double> bits = link_bits_;
-  for (Flow& flow : flows_) {
-    if (!flow.live) continue;
-    Flow copy = flow;  // what is in flight stays in flight
-    Settle(copy);
-    Credit(copy, bits);
+  for (std::uint32_t id = 0; id < flows_.size(); ++id) {  // what is in flight stays in flight
+    if (!flows_[id].live) continue;
+    Settle(id);
+    Credit(flows_[id]);
   }
+  std::vector<double> bits(input_.fabric->link_count(), 0.0);
+  for (std::uint32_t row = 0; row < sent_bits_.size(); ++row)
+    for (const Term& term : system_->all_terms(TermsId{row}))
+      bits[term.link] += term.coefficient * sent_bits_[row];
   outcome.link_bytes.reserve(bits.size());
   for (const double b : bits) outcome.link_bytes.push_back(Bytes(std::llround(b / 8)));
   return outcome;

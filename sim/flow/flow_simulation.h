@@ -16,13 +16,15 @@
 // Streams  are common to all programs appended.
 // Amounts  Op::first_amount gives the wire bytes of each edge, in edge order.
 // Errors   none, as sim/simulation.h says.
-// Cost     an instant costs what MaxMinSystem::Resolve() costs for the flows it
-//          can reach; nothing is allocated in steady state.
+// Cost     an instant costs what MaxMinSystem::Resolve() costs for the links it
+//          can reach, and a step of a heap for each of these (FlowClocks); state is
+//          kept for operations at work, not for rows; nothing is allocated in
+//          steady state. docs/flow-engine.md has the measured cost of each part.
 #pragma once
 
 #include <optional>
 
-#include "sim/flow/event_heap.h"
+#include "sim/flow/flow_clocks.h"
 #include "sim/flow/max_min.h"
 #include "sim/flow/routes.h"
 #include "sim/path_table.h"
@@ -51,6 +53,8 @@ class FlowSimulation final : public Simulation {
   MaxMinSystem::Snapshot Rates() const { return system_->Snap(); }
 
  private:
+  static constexpr TermsId kNoTerms{0xffffffff};
+  static constexpr std::uint32_t kNoSlot = 0xffffffff;
   struct Timer {
     enum class Kind : std::uint8_t { kEnd, kFlow, kRetry, kReroute, kMove };
     SimTime at{};
@@ -62,7 +66,7 @@ class FlowSimulation final : public Simulation {
   };
   // A pass of an operation at work.
   struct Running {
-    std::uint32_t serial = 0;
+    std::uint32_t row = 0, serial = 0;
     bool live = false, tight = false;
     SimTime start{};
     std::uint32_t open_channels = 0;
@@ -78,10 +82,10 @@ class FlowSimulation final : public Simulation {
     std::uint16_t channel = 0;
     std::uint32_t row = 0;
     PathTable::Range edges;  // one, or a channel's
-    TermRange terms;
-    double segment_bits = 0;  // left when `terms` began; goes to links at their end
-    double remaining_bits = 0, rate_bps = 0;
-    SimTime since{}, stalled_at{};
+    TermsId terms = kNoTerms;
+    double segment_bits = 0;    // left when `terms` began; goes to links at their end
+    double remaining_bits = 0;  // as of the last Settle()
+    SimTime stalled_at{};
   };
   // kRounds: a sender's edges by round, built once a pattern.
   struct Rounds {
@@ -100,10 +104,14 @@ class FlowSimulation final : public Simulation {
   void Instant(SimTime time);
   void StartReady();
   void Reschedule();
+  void Reclock(std::uint32_t id);
   void AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part);
   void OnTimer(const Timer& timer);
 
   // flow_operations.cc: operations, channels, edges
+  Running& RunOf(std::uint32_t row) { return slots_[slot_of_row_[row]]; }
+  bool AtWork(std::uint32_t row) const { return slot_of_row_[row] != kNoSlot; }
+  Running& TakeSlot(std::uint32_t row);
   void StartRow(std::uint32_t row);
   void StartPattern(std::uint32_t row);
   void StartChannel(std::uint32_t row, std::uint16_t channel);
@@ -122,15 +130,16 @@ class FlowSimulation final : public Simulation {
   double EdgeBits(std::uint32_t row, std::uint32_t edge) const;
 
   // flow_terms.cc: what a flow puts on links
-  TermRange TermsOf(const Flow& flow);
-  TermRange EdgeTerms(std::uint32_t edge);
-  TermRange ChannelTerms(const Flow& flow);
+  void FindSilentLinks();
+  TermsId TermsOf(const Flow& flow);
+  TermsId EdgeTerms(std::uint32_t edge);
+  TermsId ChannelTerms(const Flow& flow);
   void AddEdgeToScratch(std::uint32_t edge, double scale);
-  TermRange StoreScratch();
+  TermsId StoreScratch();
   double CapOf(const Flow& flow) const;
   double ReferenceBits(std::uint32_t row, PathTable::Range edges) const;
-  void Settle(Flow& flow) const;
-  void Credit(Flow& flow, std::vector<double>& link_bits) const;
+  void Settle(std::uint32_t id);
+  void Credit(Flow& flow);
 
   // flow_faults.cc
   void OnEvent(std::uint32_t event);
@@ -155,8 +164,10 @@ class FlowSimulation final : public Simulation {
   std::uint64_t instants_ = 0;
   std::uint32_t next_event_ = 0, serial_ = 0;
   std::vector<Timer> timers_;  // heap
-  EventHeap ends_;
-  std::vector<Running> running_;     // [rows]
+  std::optional<FlowClocks> clocks_;
+  std::vector<std::uint32_t> slot_of_row_;  // [rows] kNoSlot: not at work
+  std::vector<Running> slots_;
+  std::vector<std::uint32_t> free_slots_;
   std::vector<Flow> flows_;          // by the solver's ids
   std::vector<std::uint8_t> tight_;  // [rows], for Coupling::kAuto
   bool coupling_known_ = false;
@@ -164,23 +175,20 @@ class FlowSimulation final : public Simulation {
   std::uint32_t watched_count_ = 0, watched_open_ = 0;
   std::vector<Completion> completions_;
   std::vector<ChannelEnd> channel_ends_;
-  std::vector<double> link_bits_;     // [L] of what is over
+  std::vector<double> sent_bits_;     // [rows of the solver's terms] of what is over
   std::vector<FaultEffect> effects_;  // [events]
 
-  struct Terms {
-    TermRange range;
-    bool known = false;
-  };
-  std::vector<Terms> edge_terms_;                  // [E]
-  std::vector<Terms> channel_terms_;               // [channels of all subjects]
+  std::vector<std::uint8_t> silent_;               // [L] can never hold a flow back
+  std::vector<TermsId> edge_terms_;                // [E] kNoTerms: not known
+  std::vector<TermsId> channel_terms_;             // [channels of all subjects]
   std::vector<std::vector<SimDuration>> startup_;  // [subjects], where amounts do not matter
   std::vector<Rounds> rounds_;                     // [subjects]
   std::vector<SimDuration> startup_scratch_;
   std::vector<double> coefficient_;       // [L] scratch
   std::vector<std::uint32_t> crossings_;  // [L] scratch
   std::vector<std::uint32_t> scratch_links_, scratch_hops_;
-  std::vector<Term> scratch_terms_;
-  std::vector<std::uint32_t> ready_;
+  std::vector<Term> scratch_terms_, scratch_silent_;
+  std::vector<std::uint32_t> ready_, ended_;
   std::vector<std::uint8_t> in_flight_, dirty_;  // [E] scratch
 };
 

@@ -5,6 +5,35 @@
 
 namespace weft {
 
+// A link that ends in a NIC is never full before the ports that everything on it
+// leaves by, where these carry no more than it does together; the same backwards.
+// Such links, a host's PCIe as a rule, are counted but not solved. Where an event
+// slows links down, none is taken to be so.
+void FlowSimulation::FindSilentLinks() {
+  const Fabric& fabric = *input_.fabric;
+  silent_.assign(fabric.link_count(), 0);
+  if (!input_.options.silent_links) return;
+  for (const Event& event : input_.events)
+    if (event.state.up && event.state.rate_share < 1) return;
+  for (std::uint32_t v = 0; v < fabric.vertex_count(); ++v) {
+    if (fabric.vertex(VertexId{v}).kind != VertexKind::kNic) continue;
+    const std::span<const Link> out = fabric.links_from(VertexId{v});
+    const std::uint32_t first = Index(fabric.first_link_from(VertexId{v}));
+    double out_bps = 0, in_bps = 0;
+    for (std::uint32_t i = 0; i < out.size(); ++i) {
+      out_bps += system_->capacity_bps(first + i);
+      in_bps += system_->capacity_bps(Index(out[i].reverse));
+    }
+    for (std::uint32_t i = 0; i < out.size(); ++i) {
+      if (out[i].link_class != LinkClass::kPcie) continue;
+      const std::uint32_t to = first + i, from = Index(out[i].reverse);
+      const double to_bps = system_->capacity_bps(to), from_bps = system_->capacity_bps(from);
+      silent_[from] = from_bps >= out_bps - to_bps ? 1 : 0;
+      silent_[to] = to_bps >= in_bps - from_bps ? 1 : 0;
+    }
+  }
+}
+
 // Adds `scale` times the edge's share of each link: the QPs that cross it over its QPs.
 void FlowSimulation::AddEdgeToScratch(std::uint32_t edge, double scale) {
   const PathTable::Edge& e = paths_.edges()[edge];
@@ -19,24 +48,25 @@ void FlowSimulation::AddEdgeToScratch(std::uint32_t edge, double scale) {
   }
 }
 
-TermRange FlowSimulation::StoreScratch() {
+TermsId FlowSimulation::StoreScratch() {
   std::sort(scratch_links_.begin(), scratch_links_.end());
   scratch_terms_.clear();
+  scratch_silent_.clear();
   for (const std::uint32_t link : scratch_links_) {
-    scratch_terms_.push_back({link, coefficient_[link]});
+    (silent_[link] != 0 ? scratch_silent_ : scratch_terms_).push_back({link, coefficient_[link]});
     coefficient_[link] = 0;
   }
   scratch_links_.clear();
-  return system_->AddTerms(scratch_terms_);
+  const TermsId id = system_->AddTerms(scratch_terms_, scratch_silent_);
+  sent_bits_.resize(system_->terms_count(), 0.0);
+  return id;
 }
 
-TermRange FlowSimulation::EdgeTerms(std::uint32_t edge) {
-  Terms& terms = edge_terms_[edge];
-  if (!terms.known) {
-    AddEdgeToScratch(edge, 1);
-    terms = {StoreScratch(), true};
-  }
-  return terms.range;
+TermsId FlowSimulation::EdgeTerms(std::uint32_t edge) {
+  TermsId& terms = edge_terms_[edge];
+  if (terms != kNoTerms) return terms;
+  AddEdgeToScratch(edge, 1);
+  return terms = StoreScratch();
 }
 
 double FlowSimulation::ReferenceBits(std::uint32_t row, PathTable::Range edges) const {
@@ -48,21 +78,21 @@ double FlowSimulation::ReferenceBits(std::uint32_t row, PathTable::Range edges) 
 
 // A channel's variable is the rate of the edge with most bytes; the others run
 // in proportion to theirs.
-TermRange FlowSimulation::ChannelTerms(const Flow& flow) {
-  Terms& terms = channel_terms_[paths_.edges()[flow.edges.first].channel_row];
+TermsId FlowSimulation::ChannelTerms(const Flow& flow) {
+  TermsId& known = channel_terms_[paths_.edges()[flow.edges.first].channel_row];
   const bool uniform = schedule_.op(flow.row).first_amount == 0;
-  if (uniform && terms.known) return terms.range;
+  if (uniform && known != kNoTerms) return known;
   const double reference = ReferenceBits(flow.row, flow.edges);
   for (std::uint32_t e = flow.edges.first; e < flow.edges.first + flow.edges.count; ++e) {
     const double bits = EdgeBits(flow.row, e);
     if (bits > 0) AddEdgeToScratch(e, bits / reference);
   }
-  const TermRange range = StoreScratch();
-  if (uniform) terms = {range, true};
-  return range;
+  const TermsId terms = StoreScratch();
+  if (uniform) known = terms;
+  return terms;
 }
 
-TermRange FlowSimulation::TermsOf(const Flow& flow) {
+TermsId FlowSimulation::TermsOf(const Flow& flow) {
   return flow.tight ? ChannelTerms(flow) : EdgeTerms(flow.edges.first);
 }
 
@@ -80,18 +110,15 @@ double FlowSimulation::CapOf(const Flow& flow) const {
 }
 
 // Brings what is left up to now.
-void FlowSimulation::Settle(Flow& flow) const {
-  if (flow.rate_bps > 0)
-    flow.remaining_bits =
-        std::max(0.0, flow.remaining_bits - flow.rate_bps * ToSeconds(now_ - flow.since));
-  flow.since = now_;
+void FlowSimulation::Settle(std::uint32_t id) {
+  if (clocks_->placed(id))
+    flows_[id].remaining_bits = clocks_->Left(id, now_) * system_->weight(id);
 }
 
-// Books what was sent since `terms` began on their links.
-void FlowSimulation::Credit(Flow& flow, std::vector<double>& link_bits) const {
-  const double sent = flow.segment_bits - flow.remaining_bits;
-  for (const Term& term : system_->terms(flow.terms))
-    link_bits[term.link] += term.coefficient * sent;
+// Books what was sent since `terms` began.
+void FlowSimulation::Credit(Flow& flow) {
+  if (flow.terms != kNoTerms)
+    sent_bits_[Index(flow.terms)] += flow.segment_bits - flow.remaining_bits;
   flow.segment_bits = flow.remaining_bits;
 }
 

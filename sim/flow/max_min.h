@@ -18,6 +18,11 @@
 //          share first. Where much changes at once, or the list does not settle
 //          soon, the component that the change can reach is filled anew by
 //          weighted progressive filling [BG92 §6.5.2].
+// Implicit A variable has no rate of its own: its level is its bottleneck's share.
+//          What a change costs is the links whose share moves and the variables
+//          that change bottleneck, not the variables whose rate moves with them.
+// Replaced A variable that leaves and comes back with the same terms, weight and
+//          cap before the next Resolve() has not changed anything.
 // Shapes   L links, V variables, P terms in all variables together.
 // Units    bits per second; weights and coefficients are plain numbers > 0.
 // Errors   none. What the caller adds is checked: WEFT_CHECK.
@@ -29,6 +34,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -37,7 +43,7 @@
 
 namespace weft {
 
-// A share or rate that moves by less, relatively, has not moved.
+// A share that moves by less, relatively, has not moved.
 inline constexpr double kSettled = 1e-12;
 
 struct Term {
@@ -45,43 +51,72 @@ struct Term {
   double coefficient = 1;
 };
 
-// Rows of a MaxMinSystem's terms.
-struct TermRange {
-  std::uint32_t first = 0, count = 0;
+// What variables may put on links, stored once: a row of MaxMinSystem.
+enum class TermsId : std::uint32_t {};
+constexpr std::uint32_t Index(TermsId id) { return static_cast<std::uint32_t>(id); }
+
+struct MaxMinOptions {
+  bool work_list = true;  // look again only at what can change; else fill anew
+  bool replace = true;    // a variable replaced by its like changes nothing
 };
 
 class MaxMinSystem {
  public:
-  explicit MaxMinSystem(std::vector<double> capacity_bps);
+  explicit MaxMinSystem(std::vector<double> capacity_bps, const MaxMinOptions& options = {});
 
-  // Stores terms for later use by any number of variables. Requires: no link twice.
-  TermRange AddTerms(std::span<const Term> terms);
-  std::span<const Term> terms(TermRange range) const {
-    return std::span(terms_).subspan(range.first, range.count);
+  // Stores terms for later use by any number of variables. `silent` are links
+  // that the caller knows can never hold a variable back: they are kept for
+  // all_terms() alone. Requires: no link twice.
+  TermsId AddTerms(std::span<const Term> terms, std::span<const Term> silent = {});
+  std::span<const Term> terms(TermsId id) const {
+    return std::span(terms_).subspan(rows_[Index(id)].first, rows_[Index(id)].count);
   }
+  std::span<const Term> all_terms(TermsId id) const {
+    const TermsRow& row = rows_[Index(id)];
+    return std::span(terms_).subspan(row.first, row.count + row.silent);
+  }
+  std::uint32_t terms_count() const { return static_cast<std::uint32_t>(rows_.size()); }
 
   // A new variable takes the lowest id that is free. `cap_bps` 0: no cap.
-  // Requires: weight > 0, and a term or a cap.
-  std::uint32_t Add(TermRange terms, double weight, double cap_bps);
+  // Requires: weight > 0, and a term that is not silent or a cap.
+  std::uint32_t Add(TermsId terms, double weight, double cap_bps);
   // The same, paused from the start: Resume() gives it terms.
   std::uint32_t AddPaused(double weight);
+  // Takes effect, and frees the id, at the next Resolve().
   void Remove(std::uint32_t id);
   // Off its links at rate 0, its id kept, until Resume() with the terms it has then.
   void Pause(std::uint32_t id);
-  void Resume(std::uint32_t id, TermRange terms, double cap_bps);
+  void Resume(std::uint32_t id, TermsId terms, double cap_bps);
   void SetCapacity(std::uint32_t link, double bps);
 
-  // Brings all rates up to date; returns the variables whose rate changed, ascending.
+  struct Changes {
+    std::span<const std::uint32_t> links;      // whose share moved
+    std::span<const std::uint32_t> variables;  // that were added, resumed, or changed bottleneck
+  };
+  // Brings all shares up to date. The spans hold until the next call.
   // Requires: every link with a variable on it has a capacity > 0.
-  std::span<const std::uint32_t> Resolve();
+  Changes Resolve();
 
   // The same by filling alone: the reference that Resolve() is tested against.
-  std::span<const std::uint32_t> ResolveByFilling();
+  Changes ResolveByFilling();
 
-  double rate_bps(std::uint32_t id) const { return variables_[id].rate_bps; }
+  double level_bps(std::uint32_t id) const { return variables_[id].level; }
+  double weight(std::uint32_t id) const { return variables_[id].weight; }
+  double rate_bps(std::uint32_t id) const { return variables_[id].level * variables_[id].weight; }
   // The full link that holds the variable back; kNoLink: its cap does.
   LinkId bottleneck(std::uint32_t id) const { return variables_[id].bottleneck; }
+  // The level of what `link` holds back; infinite where it holds nothing.
+  double share_bps(std::uint32_t link) const { return share_bps_[link]; }
   double capacity_bps(std::uint32_t link) const { return capacity_bps_[link]; }
+
+  // Calls visit(id) for every variable that `link` holds back, ascending.
+  template <typename Visit>
+  void ForEachHeld(std::uint32_t link, Visit visit) const {
+    for (const Member& m : members_[link])
+      if (variables_[m.variable].stamp == m.stamp &&
+          variables_[m.variable].bottleneck == LinkId{link})
+        visit(m.variable);
+  }
 
   // A copy of what is solved, for MaxMinResidual(). Cost O(L + P).
   struct Snapshot {
@@ -92,16 +127,26 @@ class MaxMinSystem {
   Snapshot Snap() const;
 
  private:
+  static constexpr double kInfinite = std::numeric_limits<double>::infinity();
+  enum class State : std::uint8_t { kFree, kPaused, kLive, kLeaving };
+  struct TermsRow {
+    std::uint32_t first = 0, count = 0, silent = 0;
+    std::uint32_t leaving = 0;  // a variable with these terms that was removed, + 1
+  };
   struct Variable {
-    TermRange terms;
-    double weight = 1, cap_bps = 0, rate_bps = 0;
+    double level = 0;              // of its bottleneck or cap
+    double elsewhere = kInfinite;  // the least of all but the bottleneck
+    double weight = 1, cap_level = kInfinite;
+    std::uint32_t first_term = 0, term_count = 0;
+    TermsId terms{0};
     LinkId bottleneck = kNoLink;
     std::uint32_t stamp = 0;  // of its living members; older ones are dead
-    bool live = false, paused = false;
+    State state = State::kFree;
+    bool noted = false;  // it is in noted_
   };
   struct Member {
     std::uint32_t variable = 0, stamp = 0;
-    double coefficient = 1;
+    double amount = 1;  // weight · coefficient
   };
   struct Share {
     double level = 0;
@@ -110,44 +155,63 @@ class MaxMinSystem {
       return level != other.level ? level > other.level : link > other.link;
     }
   };
+  enum class Queued : std::uint8_t { kNo, kStale, kExact };
 
+  std::span<const Term> TermsOf(const Variable& v) const {
+    return std::span(terms_).subspan(v.first_term, v.term_count);
+  }
   std::uint32_t TakeId(double weight);
   void Enter(std::uint32_t id);
   void Leave(std::uint32_t id);
+  void LeaveForGood();
   void Touch(std::uint32_t link);
+  void Note(std::uint32_t id);
   void Tidy(std::uint32_t link);
-  void Collect();
-  void Fill();
+  void Begin();
+  Changes Report();
+
+  // max_min.cc: the work list
   bool Settle();
   void Queue(std::uint32_t link);
-  void QueueNeighbours(std::uint32_t link, double before);
-  double ShareOf(std::uint32_t link);
-  double LevelElsewhere(std::uint32_t id, std::uint32_t link) const;
-  void Update(std::uint32_t id);
-  void UpdateMembers();
-  std::span<const std::uint32_t> Changed();
-  double ExactShare(std::uint32_t link) const;
-  void Fix(std::uint32_t id, double rate_bps, LinkId bottleneck);
+  void SetShare(std::uint32_t link, double share);
+  void Refresh(std::uint32_t id, std::uint32_t link, double lower);
+  double ShareOf(std::uint32_t link) const;
+  double Elsewhere(const Variable& v, std::uint32_t link) const {
+    return v.bottleneck == LinkId{link} ? v.elsewhere : v.level;
+  }
+  // Level, elsewhere and bottleneck from the shares.
+  void Hold(Variable& v) const;
 
+  // max_min_filling.cc
+  void FillComponent();
+  void Collect();
+  void Fill();
+  double ExactShare(std::uint32_t link) const;
+  void Fix(std::uint32_t id, double level);
+
+  MaxMinOptions options_;
   std::vector<double> capacity_bps_;          // [L]
   std::vector<double> share_bps_;             // [L] infinite: never full
   std::vector<std::vector<Member>> members_;  // [L], ascending by variable once tidy
   std::vector<Term> terms_;
+  std::vector<TermsRow> rows_;
   std::vector<Variable> variables_;
-  std::vector<std::uint32_t> free_;  // heap, lowest id on top
-  std::vector<std::uint32_t> touched_;
-  std::vector<std::uint32_t> entered_;  // variables that came or went on
+  std::vector<std::uint32_t> free_;     // heap, lowest id on top
+  std::vector<std::uint32_t> leaving_;  // removed since the last Resolve()
+  std::vector<std::uint32_t> touched_;  // links whose members or capacity changed
+  std::vector<std::uint8_t> is_touched_;
+  std::vector<std::uint32_t> noted_, reported_, moved_links_;
+  std::vector<std::uint8_t> moved_;  // [L] it is in moved_links_
 
   // Scratch of one Resolve().
+  std::vector<Share> heap_;
+  std::vector<Queued> queued_;  // [L]
   std::uint32_t epoch_ = 0;
   std::vector<std::uint32_t> link_epoch_, variable_epoch_, fixed_epoch_;
-  std::vector<std::uint32_t> links_, component_, changed_;
-  std::vector<double> spare_bps_, open_weight_;  // [L]
+  std::vector<std::uint32_t> links_, component_;
+  std::vector<double> spare_bps_, open_weight_, share_before_;  // [L]
   std::vector<std::uint32_t> open_count_;        // [L]
-  std::vector<Share> heap_, caps_;
-  std::vector<std::uint8_t> queued_, moved_;  // [L] in the work list; share has moved
-  std::vector<std::uint32_t> moved_links_;
-  std::vector<double> elsewhere_;
+  std::vector<Share> caps_;
 };
 
 // Largest relative violation of the conditions above: of a capacity, of a cap,

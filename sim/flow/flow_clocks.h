@@ -1,0 +1,92 @@
+// When each flow ends, without a look at every flow whose rate moves.
+//
+// All flows that a link holds back rise and fall together: at any moment each has
+// sent the same bits a unit of weight. So the link keeps a clock that reads how
+// many those are, and a flow is filed under the reading at which it is done. When
+// the link's share moves, the clock goes on at another pace: one entry of the
+// event queue moves, and no flow does. This is the virtual time of fair queueing
+// [PG93 §III] with one clock a bottleneck. A flow that its own cap holds back has
+// a clock of its own; with `shared` off every flow has.
+//
+// Units    bits a unit of weight ("left"), and the same a second ("level"); a flow
+//          of weight 4 with 8 Gbit to go has 2 Gbit left.
+// Cost     O(log) of the flows on its link to place a flow, O(log) of the clocks
+//          to set one; nothing is allocated once the tables have grown.
+// Repeats  a clock's reading is summed in the order of its changes; it starts
+//          again from zero when the last flow leaves, and every 2^35 bits, so
+//          that small flows on a busy link lose nothing.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/units.h"
+#include "sim/event_queue.h"
+#include "topology/fabric.h"
+
+namespace weft {
+
+class FlowClocks {
+ public:
+  explicit FlowClocks(std::uint32_t link_count) : clocks_(link_count) {}
+
+  // The clock of `link` goes at `level` from `now` on. Infinite: it holds nothing.
+  void SetLevel(std::uint32_t link, double level, SimTime now);
+  // Files flow `id`, new or known, with `left` to go on the link's clock.
+  void Place(std::uint32_t id, LinkId link, double left, SimTime now);
+  // The same on a clock of its own.
+  void PlaceAlone(std::uint32_t id, double left, double level, SimTime now);
+  // What flow `id` has left. Requires: it is placed.
+  double Left(std::uint32_t id, SimTime now) const;
+  bool placed(std::uint32_t id) const { return id < flows_.size() && flows_[id].placed; }
+  void Remove(std::uint32_t id);
+
+  // Brings the queue up to what was placed, removed and set. Call it before the two below.
+  void Settle(SimTime now);
+  bool empty() const { return queue_.empty(); }
+  SimTime next() const { return queue_.top_time(); }
+  // Removes the flows that end at next() and lists them, ascending; with `all` off,
+  // one of them.
+  void TakeEnded(std::vector<std::uint32_t>& ids, bool all);
+
+ private:
+  struct Entry {
+    double end = 0;  // the clock's reading
+    std::uint32_t id = 0;
+    bool operator<(const Entry& other) const {
+      return end != other.end ? end < other.end : id < other.id;
+    }
+  };
+  struct Clock {
+    double reading = 0, level = 0;
+    SimTime since{};
+    std::vector<Entry> heap;
+    bool stale = false;  // it is in stale_
+  };
+  struct Flow {
+    double left = 0, level = 0;  // of its own clock
+    SimTime since{};
+    std::uint32_t link = 0, at = 0;  // row of the link's heap
+    bool placed = false, alone = false;
+  };
+
+  static double Passed(double level, SimTime since, SimTime now);
+  static SimTime EndOf(double left, double level, SimTime since);
+  Flow& FlowOf(std::uint32_t id);
+  void Advance(Clock& clock, SimTime now);
+  void MarkStale(std::uint32_t link);
+  void Rebase(Clock& clock);
+  void Take(std::uint32_t id);
+  void TakeEndedOn(std::uint32_t link, SimTime now, std::vector<std::uint32_t>& ids, bool all);
+  void Put(Clock& clock, std::uint32_t at, Entry entry);
+  void Up(Clock& clock, std::uint32_t at);
+  void Down(Clock& clock, std::uint32_t at);
+
+  std::vector<Clock> clocks_;  // [L]
+  std::vector<Flow> flows_;
+  std::vector<std::uint32_t> stale_;
+  std::vector<std::uint32_t> due_;
+  EventQueue queue_;  // links, then flows with a clock of their own
+};
+
+}  // namespace weft

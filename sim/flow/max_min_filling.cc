@@ -1,0 +1,152 @@
+// Weighted progressive filling of what a change can reach [BG92 §6.5.2], and the
+// certificate that tells whether rates are max-min fair.
+#include <algorithm>
+#include <functional>
+
+#include "base/check.h"
+#include "sim/flow/max_min.h"
+
+namespace weft {
+
+void MaxMinSystem::FillComponent() {
+  Collect();
+  Fill();
+  for (const std::uint32_t link : links_) {
+    if (share_bps_[link] == share_before_[link] || moved_[link] != 0) continue;
+    moved_[link] = 1;
+    moved_links_.push_back(link);
+  }
+  for (const std::uint32_t id : component_) {
+    Variable& v = variables_[id];
+    const LinkId before = v.bottleneck;
+    Hold(v);
+    if (v.bottleneck != before) Note(id);
+  }
+}
+
+// The links and variables that the touched links are connected with.
+void MaxMinSystem::Collect() {
+  ++epoch_;
+  links_.clear();
+  component_.clear();
+  for (const std::uint32_t link : touched_) {
+    if (link_epoch_[link] == epoch_) continue;
+    link_epoch_[link] = epoch_;
+    links_.push_back(link);
+  }
+  for (std::size_t i = 0; i < links_.size(); ++i)
+    for (const Member& member : members_[links_[i]]) {
+      if (variable_epoch_[member.variable] == epoch_) continue;
+      variable_epoch_[member.variable] = epoch_;
+      component_.push_back(member.variable);
+      for (const Term& term : TermsOf(variables_[member.variable])) {
+        if (link_epoch_[term.link] == epoch_) continue;
+        link_epoch_[term.link] = epoch_;
+        links_.push_back(term.link);
+      }
+    }
+}
+
+double MaxMinSystem::ExactShare(std::uint32_t link) const {
+  double spare = capacity_bps_[link], open = 0;
+  for (const Member& m : members_[link]) {
+    if (fixed_epoch_[m.variable] == epoch_)
+      spare -= variables_[m.variable].level * m.amount;
+    else
+      open += m.amount;
+  }
+  return std::max(0.0, spare) / open;
+}
+
+void MaxMinSystem::Fix(std::uint32_t id, double level) {
+  Variable& v = variables_[id];
+  fixed_epoch_[id] = epoch_;
+  v.level = level;
+  for (const Term& term : TermsOf(v)) {
+    spare_bps_[term.link] -= level * v.weight * term.coefficient;
+    open_weight_[term.link] -= v.weight * term.coefficient;
+    --open_count_[term.link];
+  }
+}
+
+void MaxMinSystem::Fill() {
+  heap_.clear();
+  caps_.clear();
+  for (const std::uint32_t link : links_) {
+    const std::vector<Member>& members = members_[link];
+    share_before_[link] = share_bps_[link];
+    share_bps_[link] = kInfinite;
+    spare_bps_[link] = capacity_bps_[link];
+    open_count_[link] = static_cast<std::uint32_t>(members.size());
+    open_weight_[link] = 0;
+    if (members.empty()) continue;
+    WEFT_CHECK(capacity_bps_[link] > 0);
+    for (const Member& m : members) open_weight_[link] += m.amount;
+    heap_.push_back({spare_bps_[link] / open_weight_[link], link});
+  }
+  for (const std::uint32_t id : component_)
+    if (variables_[id].cap_level < kInfinite) caps_.push_back({variables_[id].cap_level, id});
+  std::make_heap(heap_.begin(), heap_.end(), std::greater<>());
+  std::make_heap(caps_.begin(), caps_.end(), std::greater<>());
+
+  double level = 0;  // the level that every open variable has reached
+  while (!heap_.empty()) {
+    if (!caps_.empty() && caps_.front().level <= heap_.front().level) {
+      const std::uint32_t id = caps_.front().link;
+      std::pop_heap(caps_.begin(), caps_.end(), std::greater<>());
+      caps_.pop_back();
+      if (fixed_epoch_[id] != epoch_) Fix(id, variables_[id].cap_level);
+      continue;
+    }
+    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
+    const Share top = heap_.back();
+    heap_.pop_back();
+    if (open_count_[top.link] == 0) continue;
+    // Fixing a variable elsewhere can only raise a link's share, so an old key is
+    // a lower bound: put the link back if it has risen, never search for it. The
+    // margin is for the rounding of the running sums.
+    double share = spare_bps_[top.link] / open_weight_[top.link];
+    if (share > top.level * (1 + 1e-12)) {
+      heap_.push_back({share, top.link});
+      std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+      continue;
+    }
+    share = ExactShare(top.link);
+    level = std::max(level, share);
+    share_bps_[top.link] = level;
+    for (const Member& m : members_[top.link])
+      if (fixed_epoch_[m.variable] != epoch_) Fix(m.variable, level);
+  }
+}
+
+double MaxMinResidual(const MaxMinSystem::Snapshot& system) {
+  const std::size_t links = system.capacity_bps.size();
+  std::vector<double> load(links, 0.0), highest(links, 0.0);
+  double worst = 0;
+  for (std::size_t v = 0; v < system.rate_bps.size(); ++v)
+    for (const Term& term : system.terms[v]) {
+      load[term.link] += term.coefficient * system.rate_bps[v];
+      highest[term.link] = std::max(highest[term.link], system.rate_bps[v] / system.weight[v]);
+    }
+  for (std::size_t l = 0; l < links; ++l)
+    if (load[l] > 0) worst = std::max(worst, load[l] / system.capacity_bps[l] - 1);
+  for (std::size_t v = 0; v < system.rate_bps.size(); ++v) {
+    // How far the variable is from being at its cap or having a bottleneck; the
+    // least over all that could hold it.
+    double missing = 1;
+    if (system.cap_bps[v] > 0) {
+      worst = std::max(worst, system.rate_bps[v] / system.cap_bps[v] - 1);
+      missing = std::max(0.0, 1 - system.rate_bps[v] / system.cap_bps[v]);
+    }
+    const double level = system.rate_bps[v] / system.weight[v];
+    for (const Term& term : system.terms[v]) {
+      const double slack = std::max(0.0, 1 - load[term.link] / system.capacity_bps[term.link]);
+      const double above = level > 0 ? std::max(0.0, highest[term.link] / level - 1) : 1;
+      missing = std::min(missing, std::max(slack, above));
+    }
+    worst = std::max(worst, missing);
+  }
+  return worst;
+}
+
+}  // namespace weft
