@@ -122,7 +122,9 @@ constexpr double ToSeconds(SimTime time) { return ToSeconds(time.time_since_epoc
 // the multiplication, so that 1e-6 s is 1,000,000 ps and not one more.
 // Requires: 0 <= seconds < 106 days.
 inline SimDuration FromSecondsUp(double seconds) {
-  return SimDuration(static_cast<std::int64_t>(std::ceil(seconds * 1e12 - 1e-3)));
+  const double ps = seconds * 1e12 - 1e-3;
+  const auto whole = static_cast<std::int64_t>(ps);  // truncated; std::ceil is a call
+  return SimDuration(whole + (static_cast<double>(whole) < ps ? 1 : 0));
 }
 
 }  // namespace weft

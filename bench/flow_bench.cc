@@ -53,9 +53,9 @@ BenchNet LeafSpine(std::uint32_t leaves, std::uint32_t hosts_per_leaf) {
   for (std::uint32_t s = 0; s < hosts_per_leaf; ++s) spine.push_back(AddSwitch(builder, 2, 0, s));
   const BitRate rate = GigabitsPerSecond(400);
   for (std::uint32_t h = 0; h < hosts.size(); ++h)
-    builder.AddCable(builder.nic(hosts[h], 0), leaf[h / hosts_per_leaf], rate, 1us, 0);
+    builder.AddCable(builder.nic(hosts[h], 0), leaf[h / hosts_per_leaf], rate, 0us, 0);
   for (const VertexId l : leaf)
-    for (const VertexId s : spine) builder.AddCable(l, s, rate, 1us, 0);
+    for (const VertexId s : spine) builder.AddCable(l, s, rate, 0us, 0);
   return Finish(builder, std::move(hosts));
 }
 
@@ -102,7 +102,7 @@ Program ClosedLoop(const BenchNet& net, std::uint32_t flows_per_host) {
   const auto hosts = static_cast<std::uint32_t>(net.hosts.size());
   program.stream_count = hosts;
   for (std::uint32_t i = 0; i < flows_per_host * hosts; ++i) {
-    const std::uint32_t from = i % hosts, to = (from + 1 + random.Below(hosts - 1)) % hosts;
+    const std::uint32_t from = i / flows_per_host, to = (from + 1 + random.Below(hosts - 1)) % hosts;
     program.sends.push_back({net.fabric->host(net.hosts[from]).first_gpu,
                              net.fabric->host(net.hosts[to]).first_gpu,
                              1,
@@ -111,7 +111,7 @@ Program ClosedLoop(const BenchNet& net, std::uint32_t flows_per_host) {
     op.kind = Op::Kind::kSend;
     op.subject = op.first_stream = i;
     op.stream_count = 1;
-    op.amount = 2'000'000;
+    op.amount = 1'000'000 + random.Below(2'000'000);
     program.streams.push_back(from);
     program.ops.push_back(op);
   }
@@ -190,6 +190,8 @@ BENCHMARK(ClosedLoopFlows)
     ->Args({4, 4, 50, 1})
     ->Args({16, 8, 100, 0})
     ->Args({32, 32, 50, 0})
+    ->Args({128, 64, 20, 0})
+    ->Args({128, 64, 3, 0})
     ->Unit(benchmark::kMillisecond);
 
 void PodRingAllReduce(benchmark::State& state) {

@@ -66,7 +66,7 @@ void FlowSimulation::AfterChange(const Routes::Change& change) {
     if (std::find(first, first + flow.edges.count, 1) == first + flow.edges.count) continue;
     Settle(id);
     Credit(flow);
-    if (!HasPath(flow)) {
+    if (!HasPath(flow.edges)) {
       if (!flow.stalled) {
         system_->Pause(id);
         Stall(id);
@@ -90,8 +90,8 @@ void FlowSimulation::ForgetTerms(std::uint32_t qp) {
   channel_terms_[paths_.edges()[edge].channel_row] = kNoTerms;
 }
 
-bool FlowSimulation::HasPath(const Flow& flow) const {
-  for (std::uint32_t e = flow.edges.first; e < flow.edges.first + flow.edges.count; ++e) {
+bool FlowSimulation::HasPath(PathTable::Range edges) const {
+  for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
     const PathTable::Edge& edge = paths_.edges()[e];
     for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)
       if (!routes_->up(q)) return false;

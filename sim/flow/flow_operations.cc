@@ -183,7 +183,7 @@ void FlowSimulation::StartFlow(Flow flow, double bits, double weight) {
   if (bits == 0) return done();
   flow.live = true;
   flow.segment_bits = flow.remaining_bits = bits;
-  const bool has_path = HasPath(flow);
+  const bool has_path = HasPath(flow.edges);
   if (has_path) flow.terms = TermsOf(flow);
   const double cap_bps = CapOf(flow);
   // Nothing between its ends to share, and no cap: it is there at once.

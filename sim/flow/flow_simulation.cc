@@ -75,7 +75,11 @@ void FlowSimulation::Grow() {
   dirty_.resize(paths_.edges().size(), 0);
   coupling_known_ = false;
   const std::uint32_t last_event = next_event_ == 0 ? 0 : next_event_ - 1;
-  if (routes_->Grow(last_event))
+  const bool some_broken = routes_->Grow(last_event);
+  for (const PathTable::Subject& subject : paths_.subjects())  // each has one edge
+    if (subject.pattern == nullptr && HasPath({subject.first_edge, 1}))
+      EdgeTerms(subject.first_edge);
+  if (some_broken)
     AddTimer(now_ + input_.fault_policy.detect, Timer::Kind::kReroute, last_event, 0);
 }
 

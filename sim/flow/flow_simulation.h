@@ -136,6 +136,7 @@ class FlowSimulation final : public Simulation {
   TermsId ChannelTerms(const Flow& flow);
   void AddEdgeToScratch(std::uint32_t edge, double scale);
   TermsId StoreScratch();
+  TermsId StoreTerms();
   double CapOf(const Flow& flow) const;
   double ReferenceBits(std::uint32_t row, PathTable::Range edges) const;
   void Settle(std::uint32_t id);
@@ -150,7 +151,7 @@ class FlowSimulation final : public Simulation {
   void MarkInFlight();
   std::uint32_t InFlight(std::uint32_t qp) const { return in_flight_[paths_.qps()[qp].edge]; }
   void CountByCause(const std::vector<std::uint32_t>& qps, std::uint32_t FaultEffect::*field);
-  bool HasPath(const Flow& flow) const;
+  bool HasPath(PathTable::Range edges) const;
   void Stall(std::uint32_t id);
   void ForgetTerms(std::uint32_t qp);
 

@@ -57,6 +57,10 @@ TermsId FlowSimulation::StoreScratch() {
     coefficient_[link] = 0;
   }
   scratch_links_.clear();
+  return StoreTerms();
+}
+
+TermsId FlowSimulation::StoreTerms() {
   const TermsId id = system_->AddTerms(scratch_terms_, scratch_silent_);
   sent_bits_.resize(system_->terms_count(), 0.0);
   return id;
@@ -65,8 +69,16 @@ TermsId FlowSimulation::StoreScratch() {
 TermsId FlowSimulation::EdgeTerms(std::uint32_t edge) {
   TermsId& terms = edge_terms_[edge];
   if (terms != kNoTerms) return terms;
-  AddEdgeToScratch(edge, 1);
-  return terms = StoreScratch();
+  const PathTable::Edge& e = paths_.edges()[edge];
+  if (e.qps > 1) {
+    AddEdgeToScratch(edge, 1);
+    return terms = StoreScratch();
+  }
+  scratch_terms_.clear();  // a path crosses a link once
+  scratch_silent_.clear();
+  for (const LinkId link : routes_->hops(e.first_qp))
+    (silent_[Index(link)] != 0 ? scratch_silent_ : scratch_terms_).push_back({Index(link), 1});
+  return terms = StoreTerms();
 }
 
 double FlowSimulation::ReferenceBits(std::uint32_t row, PathTable::Range edges) const {

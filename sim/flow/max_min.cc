@@ -1,6 +1,7 @@
 #include "sim/flow/max_min.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 
@@ -8,6 +9,9 @@
 
 namespace weft {
 namespace {
+
+constexpr std::uint32_t kFewMembers = 32;
+constexpr double kNearlyFull = 1e-6;  // far above the drift of a load kept in passing
 
 bool Moved(double before, double after) {
   if (before == after) return false;
@@ -19,17 +23,14 @@ bool Moved(double before, double after) {
 
 MaxMinSystem::MaxMinSystem(std::vector<double> capacity_bps, const MaxMinOptions& options)
     : options_(options),
-      capacity_bps_(std::move(capacity_bps)),
-      share_bps_(capacity_bps_.size(), kInfinite),
-      members_(capacity_bps_.size()),
-      is_touched_(capacity_bps_.size()),
-      moved_(capacity_bps_.size()),
-      queued_(capacity_bps_.size()),
-      link_epoch_(capacity_bps_.size()),
-      spare_bps_(capacity_bps_.size()),
-      open_weight_(capacity_bps_.size()),
-      share_before_(capacity_bps_.size()),
-      open_count_(capacity_bps_.size()) {}
+      links_(capacity_bps.size()),
+      link_epoch_(capacity_bps.size()),
+      spare_bps_(capacity_bps.size()),
+      open_weight_(capacity_bps.size()),
+      share_before_(capacity_bps.size()),
+      open_count_(capacity_bps.size()) {
+  for (std::size_t l = 0; l < links_.size(); ++l) links_[l].capacity_bps = capacity_bps[l];
+}
 
 TermsId MaxMinSystem::AddTerms(std::span<const Term> terms, std::span<const Term> silent) {
   rows_.push_back({static_cast<std::uint32_t>(terms_.size()),
@@ -37,7 +38,7 @@ TermsId MaxMinSystem::AddTerms(std::span<const Term> terms, std::span<const Term
                    static_cast<std::uint32_t>(silent.size()), 0});
   for (const auto part : {terms, silent})
     for (const Term& term : part) {
-      WEFT_CHECK(term.link < capacity_bps_.size() && term.coefficient > 0);
+      WEFT_CHECK(term.link < links_.size() && term.coefficient > 0);
       terms_.push_back(term);
     }
   return TermsId{terms_count() - 1};
@@ -127,14 +128,14 @@ void MaxMinSystem::Resume(std::uint32_t id, TermsId terms, double cap_bps) {
 }
 
 void MaxMinSystem::SetCapacity(std::uint32_t link, double bps) {
-  if (capacity_bps_[link] == bps) return;
-  capacity_bps_[link] = bps;
+  if (links_[link].capacity_bps == bps) return;
+  links_[link].capacity_bps = bps;
   Touch(link);
 }
 
 void MaxMinSystem::Touch(std::uint32_t link) {
-  if (is_touched_[link] != 0) return;
-  is_touched_[link] = 1;
+  if (links_[link].touched) return;
+  links_[link].touched = true;
   touched_.push_back(link);
 }
 
@@ -142,7 +143,7 @@ void MaxMinSystem::Enter(std::uint32_t id) {
   Variable& v = variables_[id];
   ++v.stamp;
   for (const Term& term : TermsOf(v)) {
-    members_[term.link].push_back({id, v.stamp, v.weight * term.coefficient});
+    AddMember(links_[term.link], {id, v.stamp, v.weight * term.coefficient});
     Touch(term.link);
   }
   Hold(v);
@@ -154,7 +155,10 @@ void MaxMinSystem::Leave(std::uint32_t id) {
   ++v.stamp;
   v.level = 0;
   v.bottleneck = kNoLink;
-  for (const Term& term : TermsOf(v)) Touch(term.link);
+  for (const Term& term : TermsOf(v)) {
+    DropMember(links_[term.link], id);
+    Touch(term.link);
+  }
 }
 
 void MaxMinSystem::Note(std::uint32_t id) {
@@ -168,7 +172,7 @@ void MaxMinSystem::Hold(Variable& v) const {
   v.elsewhere = kInfinite;
   v.bottleneck = kNoLink;
   for (const Term& term : TermsOf(v)) {
-    const double share = share_bps_[term.link];
+    const double share = links_[term.link].share_bps;
     if (share < v.level) {
       v.elsewhere = v.level;
       v.level = share;
@@ -179,40 +183,83 @@ void MaxMinSystem::Hold(Variable& v) const {
   }
 }
 
-// Drops dead members and puts the new ones, which stand at the end, in place.
-void MaxMinSystem::Tidy(std::uint32_t link) {
-  std::vector<Member>& members = members_[link];
-  std::erase_if(members, [&](const Member& m) { return variables_[m.variable].stamp != m.stamp; });
-  const auto before = [](const Member& a, const Member& b) { return a.variable < b.variable; };
-  const auto sorted = std::is_sorted_until(members.begin(), members.end(), before);
-  if (members.end() - sorted > 16) {
-    std::sort(members.begin(), members.end(), before);
+// Links of few members are kept in order at once, others when they are next solved.
+void MaxMinSystem::AddMember(LinkRow& link, Member member) {
+  if (link.count == link.room) MakeRoom(link);
+  Member* const first = &members_[link.first];
+  std::uint32_t at = link.count++;
+  if (at > kFewMembers && member.variable < first[at - 1].variable) link.untidy = true;
+  if (!link.untidy)
+    for (; at > 0 && member.variable < first[at - 1].variable; --at) first[at] = first[at - 1];
+  first[at] = member;
+}
+
+void MaxMinSystem::DropMember(LinkRow& link, std::uint32_t id) {
+  if (link.untidy || link.count > kFewMembers) {
+    link.untidy = true;
     return;
   }
-  for (auto i = sorted; i != members.end(); ++i)
-    std::rotate(std::upper_bound(members.begin(), i, *i, before), i, i + 1);
+  Member* const first = &members_[link.first];
+  std::uint32_t at = 0;
+  while (first[at].variable != id) ++at;
+  for (--link.count; at < link.count; ++at) first[at] = first[at + 1];
+}
+
+// Chunks of 4, 8, 16 … rows; one that is left serves another link.
+void MaxMinSystem::MakeRoom(LinkRow& link) {
+  const std::uint32_t room = std::max(4u, 2 * link.room);
+  const auto level = static_cast<std::size_t>(std::bit_width(room));
+  if (free_chunks_.size() <= level) free_chunks_.resize(level + 1);
+  std::uint32_t first = static_cast<std::uint32_t>(members_.size());
+  if (free_chunks_[level].empty()) {
+    members_.resize(members_.size() + room);
+  } else {
+    first = free_chunks_[level].back();
+    free_chunks_[level].pop_back();
+  }
+  std::copy_n(members_.begin() + link.first, link.count, members_.begin() + first);
+  if (link.room > 0)
+    free_chunks_[static_cast<std::size_t>(std::bit_width(link.room))].push_back(link.first);
+  link.first = first;
+  link.room = room;
+}
+
+void MaxMinSystem::Tidy(LinkRow& link) {
+  if (!link.untidy) return;
+  link.untidy = false;
+  const std::span<Member> members = MembersOf(link);
+  const auto end = std::remove_if(members.begin(), members.end(), [&](const Member& m) {
+    return variables_[m.variable].stamp != m.stamp;
+  });
+  link.count = static_cast<std::uint32_t>(end - members.begin());
+  const auto before = [](const Member& a, const Member& b) { return a.variable < b.variable; };
+  if (!std::is_sorted(members.begin(), end, before)) std::sort(members.begin(), end, before);
 }
 
 // The level at which the link is full: a root of Σ amount · min(level, elsewhere)
 // = capacity, which is concave and rises piece by piece. Newton's method from the
 // present share comes from below after one step at most and ends when the same
 // members as before are held elsewhere.
-double MaxMinSystem::ShareOf(std::uint32_t link) const {
-  const std::vector<Member>& members = members_[link];
+double MaxMinSystem::ShareOf(std::uint32_t l) {
+  LinkRow& link = links_[l];
+  const std::span<const Member> members = MembersOf(link);
+  link.load_bps = 0;
   if (members.empty()) return kInfinite;
-  const double capacity = capacity_bps_[link];
+  const double capacity = link.capacity_bps;
   WEFT_CHECK(capacity > 0);
   if (members.size() == 1) {
-    const double share = capacity / members.front().amount;
-    return Elsewhere(variables_[members.front().variable], link) <= share ? kInfinite : share;
+    const double alone = capacity / members.front().amount;
+    const double elsewhere = Elsewhere(variables_[members.front().variable], l);
+    link.load_bps = elsewhere * members.front().amount;
+    return elsewhere <= alone ? kInfinite : alone;
   }
-  double share = std::isinf(share_bps_[link]) ? 0 : share_bps_[link];
+  double share = std::isinf(link.share_bps) ? 0 : link.share_bps;
   bool from_below = share == 0;
   for (std::size_t before = members.size() + 1;;) {
     std::size_t held = 0;
     double spare = capacity, open = 0;
     for (const Member& m : members) {
-      const double elsewhere = Elsewhere(variables_[m.variable], link);
+      const double elsewhere = Elsewhere(variables_[m.variable], l);
       if (elsewhere <= share) {
         spare -= elsewhere * m.amount;
         ++held;
@@ -222,6 +269,7 @@ double MaxMinSystem::ShareOf(std::uint32_t link) const {
     }
     if (held == before) return share;
     if (held == members.size()) {
+      link.load_bps = capacity - spare;
       if (spare >= 0 || from_below) return kInfinite;
       share = 0;  // past the root, where nothing rises
       from_below = true;
@@ -235,69 +283,83 @@ double MaxMinSystem::ShareOf(std::uint32_t link) const {
   }
 }
 
-void MaxMinSystem::Queue(std::uint32_t link) {
-  if (queued_[link] != Queued::kNo) {
-    queued_[link] = Queued::kStale;
+void MaxMinSystem::Queue(std::uint32_t l) {
+  LinkRow& link = links_[l];
+  if (link.queued != Queued::kNo) {
+    link.queued = Queued::kStale;
     return;
   }
-  queued_[link] = Queued::kExact;
-  heap_.push_back({ShareOf(link), link});
-  std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+  const double share = ShareOf(l);
+  if (!Moved(link.share_bps, share)) return;  // who changes that will queue it again
+  link.queued = Queued::kExact;
+  work_.Push({share, l});
 }
 
-void MaxMinSystem::SetShare(std::uint32_t link, double share) {
-  const double lower = std::min(share_bps_[link], share);
-  share_bps_[link] = share;
-  if (moved_[link] == 0) moved_links_.push_back(link);
-  moved_[link] = 1;
-  for (const Member& m : members_[link]) Refresh(m.variable, link, lower);
+void MaxMinSystem::SetShare(std::uint32_t l, double share) {
+  LinkRow& link = links_[l];
+  const double before = link.share_bps;
+  link.share_bps = share;
+  if (!link.moved) moved_links_.push_back(l);
+  link.moved = true;
+  for (const Member& m : MembersOf(link)) {
+    Variable& v = variables_[m.variable];
+    const double level = v.level, elsewhere = v.elsewhere;
+    const LinkId bottleneck = v.bottleneck;
+    if (bottleneck == LinkId{l}) {
+      if (share <= elsewhere)
+        v.level = share;  // and stays its bottleneck
+      else
+        Hold(v);
+    } else {
+      if (std::min(before, share) > elsewhere) continue;
+      Hold(v);
+    }
+    if (v.bottleneck != bottleneck) Note(m.variable);
+    if (v.level == level && v.elsewhere == elsewhere) continue;
+    TellOthers(v, l, {level, elsewhere, bottleneck});
+  }
 }
 
-// The share of `link` was or is `lower`. What the variable can get elsewhere matters
-// to another of its links only where it is below that link's share.
-void MaxMinSystem::Refresh(std::uint32_t id, std::uint32_t link, double lower) {
-  Variable& v = variables_[id];
-  if (v.bottleneck != LinkId{link} && lower > v.elsewhere) return;
-  const double level = v.level, elsewhere = v.elsewhere;
-  const LinkId bottleneck = v.bottleneck;
-  Hold(v);
-  if (v.bottleneck != bottleneck) Note(id);
-  if (v.level == level && v.elsewhere == elsewhere && v.bottleneck == bottleneck) return;
+// What the variable can get elsewhere matters to another of its links only where it
+// is below that link's share, and to a link that is not full only where it fills it.
+void MaxMinSystem::TellOthers(const Variable& v, std::uint32_t link, const Held& was) {
   for (const Term& term : TermsOf(v)) {
     if (term.link == link) continue;
-    const double before = bottleneck == LinkId{term.link} ? elsewhere : level;
+    const double before = was.bottleneck == LinkId{term.link} ? was.elsewhere : was.level;
     const double after = Elsewhere(v, term.link);
     if (before == after) continue;
-    const double share = share_bps_[term.link];
-    const bool above = std::min(before, after) >= share;
-    const bool less = after < before && std::isinf(share);  // it does not fill by getting less
-    if (queued_[term.link] != Queued::kNo || (!above && !less)) Queue(term.link);
+    LinkRow& other = links_[term.link];
+    if (other.queued == Queued::kNo) {
+      if (std::min(before, after) >= other.share_bps) continue;
+      if (other.share_bps == kInfinite) {
+        other.load_bps += (after - before) * v.weight * term.coefficient;
+        if (other.load_bps < other.capacity_bps * (1 - kNearlyFull)) continue;
+      }
+    }
+    Queue(term.link);
   }
 }
 
 // The work list. False where it does not settle within its budget; the shares
 // are then of no use.
 bool MaxMinSystem::Settle() {
-  heap_.clear();
   for (const std::uint32_t link : touched_) Queue(link);
   std::size_t budget = 1000 + 16 * touched_.size();
-  while (!heap_.empty() && budget-- > 0) {
-    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
-    const Share top = heap_.back();
-    heap_.pop_back();
-    const double share =
-        queued_[top.link] == Queued::kExact ? top.level : ShareOf(top.link);
-    if (share > top.level * (1 + kSettled) && !heap_.empty() && share > heap_.front().level) {
-      heap_.push_back({share, top.link});  // others come first now
-      std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
-      queued_[top.link] = Queued::kExact;
+  while (!work_.empty() && budget-- > 0) {
+    const Share top = work_.Pop();
+    LinkRow& link = links_[top.link];
+    const double share = link.queued == Queued::kExact ? top.level : ShareOf(top.link);
+    if (share > top.level * (1 + kSettled) && !work_.empty() && share > work_.least()) {
+      link.queued = Queued::kExact;
+      work_.Push({share, top.link});  // others come first now
       continue;
     }
-    queued_[top.link] = Queued::kNo;
-    if (Moved(share_bps_[top.link], share)) SetShare(top.link, share);
+    link.queued = Queued::kNo;
+    if (Moved(link.share_bps, share)) SetShare(top.link, share);
   }
-  for (const Share& left : heap_) queued_[left.link] = Queued::kNo;
-  return heap_.empty();
+  const bool settled = work_.empty();
+  while (!work_.empty()) links_[work_.Pop().link].queued = Queued::kNo;
+  return settled;
 }
 
 MaxMinSystem::Changes MaxMinSystem::Resolve() {
@@ -316,14 +378,14 @@ MaxMinSystem::Changes MaxMinSystem::ResolveByFilling() {
 }
 
 void MaxMinSystem::Begin() {
-  for (const std::uint32_t link : moved_links_) moved_[link] = 0;
+  for (const std::uint32_t link : moved_links_) links_[link].moved = false;
   moved_links_.clear();
   LeaveForGood();
-  for (const std::uint32_t link : touched_) Tidy(link);
+  for (const std::uint32_t link : touched_) Tidy(links_[link]);
 }
 
 MaxMinSystem::Changes MaxMinSystem::Report() {
-  for (const std::uint32_t link : touched_) is_touched_[link] = 0;
+  for (const std::uint32_t link : touched_) links_[link].touched = false;
   touched_.clear();
   for (const std::uint32_t id : noted_) variables_[id].noted = false;
   std::erase_if(noted_, [&](std::uint32_t id) { return variables_[id].state != State::kLive; });
@@ -334,7 +396,7 @@ MaxMinSystem::Changes MaxMinSystem::Report() {
 
 MaxMinSystem::Snapshot MaxMinSystem::Snap() const {
   Snapshot snapshot;
-  snapshot.capacity_bps = capacity_bps_;
+  for (const LinkRow& link : links_) snapshot.capacity_bps.push_back(link.capacity_bps);
   for (const Variable& v : variables_) {
     if (v.state != State::kLive) continue;
     snapshot.weight.push_back(v.weight);

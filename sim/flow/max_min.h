@@ -106,13 +106,13 @@ class MaxMinSystem {
   // The full link that holds the variable back; kNoLink: its cap does.
   LinkId bottleneck(std::uint32_t id) const { return variables_[id].bottleneck; }
   // The level of what `link` holds back; infinite where it holds nothing.
-  double share_bps(std::uint32_t link) const { return share_bps_[link]; }
-  double capacity_bps(std::uint32_t link) const { return capacity_bps_[link]; }
+  double share_bps(std::uint32_t link) const { return links_[link].share_bps; }
+  double capacity_bps(std::uint32_t link) const { return links_[link].capacity_bps; }
 
   // Calls visit(id) for every variable that `link` holds back, ascending.
   template <typename Visit>
   void ForEachHeld(std::uint32_t link, Visit visit) const {
-    for (const Member& m : members_[link])
+    for (const Member& m : MembersOf(links_[link]))
       if (variables_[m.variable].stamp == m.stamp &&
           variables_[m.variable].bottleneck == LinkId{link})
         visit(m.variable);
@@ -156,6 +156,54 @@ class MaxMinSystem {
     }
   };
   enum class Queued : std::uint8_t { kNo, kStale, kExact };
+  // What holds a variable.
+  struct Held {
+    double level = 0, elsewhere = 0;
+    LinkId bottleneck = kNoLink;
+  };
+  // What a step of the work list reads of a link, in one cache line.
+  struct alignas(64) LinkRow {
+    double capacity_bps = 0, share_bps = kInfinite;
+    // Where the share is infinite: what its members get elsewhere. Kept in passing,
+    // and summed anew whenever it comes near the capacity.
+    double load_bps = 0;
+    std::uint32_t first = 0, count = 0, room = 0;  // rows of members_
+    Queued queued = Queued::kNo;
+    bool touched = false, moved = false;
+    bool untidy = false;  // members are dead or out of order
+  };
+
+  // Links to look at, lowest share first: a heap, in which a few cost next to nothing.
+  class WorkList {
+   public:
+    bool empty() const { return heap_.empty(); }
+    double least() const { return heap_.front().level; }
+    void Push(Share share) {
+      std::size_t at = heap_.size();
+      heap_.push_back(share);
+      for (; at > 0 && heap_[(at - 1) / 2] > share; at = (at - 1) / 2)
+        heap_[at] = heap_[(at - 1) / 2];
+      heap_[at] = share;
+    }
+    Share Pop() {
+      const Share top = heap_.front(), last = heap_.back();
+      heap_.pop_back();
+      const std::size_t size = heap_.size();
+      if (size == 0) return top;
+      std::size_t at = 0;
+      for (std::size_t child = 1; child < size; child = 2 * at + 1) {
+        if (child + 1 < size && heap_[child] > heap_[child + 1]) ++child;
+        if (!(last > heap_[child])) break;
+        heap_[at] = heap_[child];
+        at = child;
+      }
+      heap_[at] = last;
+      return top;
+    }
+
+   private:
+    std::vector<Share> heap_;
+  };
 
   std::span<const Term> TermsOf(const Variable& v) const {
     return std::span(terms_).subspan(v.first_term, v.term_count);
@@ -165,8 +213,17 @@ class MaxMinSystem {
   void Leave(std::uint32_t id);
   void LeaveForGood();
   void Touch(std::uint32_t link);
+  std::span<const Member> MembersOf(const LinkRow& link) const {
+    return std::span(members_).subspan(link.first, link.count);
+  }
+  std::span<Member> MembersOf(const LinkRow& link) {
+    return std::span(members_).subspan(link.first, link.count);
+  }
+  void AddMember(LinkRow& link, Member member);
+  void DropMember(LinkRow& link, std::uint32_t id);
+  void MakeRoom(LinkRow& link);
   void Note(std::uint32_t id);
-  void Tidy(std::uint32_t link);
+  void Tidy(LinkRow& link);
   void Begin();
   Changes Report();
 
@@ -174,8 +231,8 @@ class MaxMinSystem {
   bool Settle();
   void Queue(std::uint32_t link);
   void SetShare(std::uint32_t link, double share);
-  void Refresh(std::uint32_t id, std::uint32_t link, double lower);
-  double ShareOf(std::uint32_t link) const;
+  void TellOthers(const Variable& v, std::uint32_t link, const Held& was);
+  double ShareOf(std::uint32_t link);
   double Elsewhere(const Variable& v, std::uint32_t link) const {
     return v.bottleneck == LinkId{link} ? v.elsewhere : v.level;
   }
@@ -190,28 +247,25 @@ class MaxMinSystem {
   void Fix(std::uint32_t id, double level);
 
   MaxMinOptions options_;
-  std::vector<double> capacity_bps_;          // [L]
-  std::vector<double> share_bps_;             // [L] infinite: never full
-  std::vector<std::vector<Member>> members_;  // [L], ascending by variable once tidy
+  std::vector<LinkRow> links_;   // [L]
+  std::vector<Member> members_;  // by link, ascending by variable once tidy
+  std::vector<std::vector<std::uint32_t>> free_chunks_;  // of members_, by log2 of their size
   std::vector<Term> terms_;
   std::vector<TermsRow> rows_;
   std::vector<Variable> variables_;
   std::vector<std::uint32_t> free_;     // heap, lowest id on top
   std::vector<std::uint32_t> leaving_;  // removed since the last Resolve()
   std::vector<std::uint32_t> touched_;  // links whose members or capacity changed
-  std::vector<std::uint8_t> is_touched_;
   std::vector<std::uint32_t> noted_, reported_, moved_links_;
-  std::vector<std::uint8_t> moved_;  // [L] it is in moved_links_
 
   // Scratch of one Resolve().
-  std::vector<Share> heap_;
-  std::vector<Queued> queued_;  // [L]
+  WorkList work_;
   std::uint32_t epoch_ = 0;
   std::vector<std::uint32_t> link_epoch_, variable_epoch_, fixed_epoch_;
-  std::vector<std::uint32_t> links_, component_;
+  std::vector<std::uint32_t> component_links_, component_;
   std::vector<double> spare_bps_, open_weight_, share_before_;  // [L]
-  std::vector<std::uint32_t> open_count_;        // [L]
-  std::vector<Share> caps_;
+  std::vector<std::uint32_t> open_count_;                       // [L]
+  std::vector<Share> heap_, caps_;
 };
 
 // Largest relative violation of the conditions above: of a capacity, of a cap,

@@ -11,45 +11,47 @@ namespace weft {
 void MaxMinSystem::FillComponent() {
   Collect();
   Fill();
-  for (const std::uint32_t link : links_) {
-    if (share_bps_[link] == share_before_[link] || moved_[link] != 0) continue;
-    moved_[link] = 1;
-    moved_links_.push_back(link);
-  }
   for (const std::uint32_t id : component_) {
     Variable& v = variables_[id];
     const LinkId before = v.bottleneck;
     Hold(v);
     if (v.bottleneck != before) Note(id);
   }
+  for (const std::uint32_t l : component_links_) {
+    LinkRow& link = links_[l];
+    link.load_bps = 0;
+    for (const Member& m : MembersOf(link)) link.load_bps += variables_[m.variable].level * m.amount;
+    if (link.share_bps == share_before_[l] || link.moved) continue;
+    link.moved = true;
+    moved_links_.push_back(l);
+  }
 }
 
 // The links and variables that the touched links are connected with.
 void MaxMinSystem::Collect() {
   ++epoch_;
-  links_.clear();
+  component_links_.clear();
   component_.clear();
   for (const std::uint32_t link : touched_) {
-    if (link_epoch_[link] == epoch_) continue;
     link_epoch_[link] = epoch_;
-    links_.push_back(link);
+    component_links_.push_back(link);
   }
-  for (std::size_t i = 0; i < links_.size(); ++i)
-    for (const Member& member : members_[links_[i]]) {
+  for (std::size_t i = 0; i < component_links_.size(); ++i)
+    for (const Member& member : MembersOf(links_[component_links_[i]])) {
       if (variable_epoch_[member.variable] == epoch_) continue;
       variable_epoch_[member.variable] = epoch_;
       component_.push_back(member.variable);
       for (const Term& term : TermsOf(variables_[member.variable])) {
         if (link_epoch_[term.link] == epoch_) continue;
         link_epoch_[term.link] = epoch_;
-        links_.push_back(term.link);
+        component_links_.push_back(term.link);
       }
     }
 }
 
 double MaxMinSystem::ExactShare(std::uint32_t link) const {
-  double spare = capacity_bps_[link], open = 0;
-  for (const Member& m : members_[link]) {
+  double spare = links_[link].capacity_bps, open = 0;
+  for (const Member& m : MembersOf(links_[link])) {
     if (fixed_epoch_[m.variable] == epoch_)
       spare -= variables_[m.variable].level * m.amount;
     else
@@ -72,15 +74,15 @@ void MaxMinSystem::Fix(std::uint32_t id, double level) {
 void MaxMinSystem::Fill() {
   heap_.clear();
   caps_.clear();
-  for (const std::uint32_t link : links_) {
-    const std::vector<Member>& members = members_[link];
-    share_before_[link] = share_bps_[link];
-    share_bps_[link] = kInfinite;
-    spare_bps_[link] = capacity_bps_[link];
+  for (const std::uint32_t link : component_links_) {
+    const std::span<const Member> members = MembersOf(links_[link]);
+    share_before_[link] = links_[link].share_bps;
+    links_[link].share_bps = kInfinite;
+    spare_bps_[link] = links_[link].capacity_bps;
     open_count_[link] = static_cast<std::uint32_t>(members.size());
     open_weight_[link] = 0;
     if (members.empty()) continue;
-    WEFT_CHECK(capacity_bps_[link] > 0);
+    WEFT_CHECK(links_[link].capacity_bps > 0);
     for (const Member& m : members) open_weight_[link] += m.amount;
     heap_.push_back({spare_bps_[link] / open_weight_[link], link});
   }
@@ -113,8 +115,8 @@ void MaxMinSystem::Fill() {
     }
     share = ExactShare(top.link);
     level = std::max(level, share);
-    share_bps_[top.link] = level;
-    for (const Member& m : members_[top.link])
+    links_[top.link].share_bps = level;
+    for (const Member& m : MembersOf(links_[top.link]))
       if (fixed_epoch_[m.variable] != epoch_) Fix(m.variable, level);
   }
 }
