@@ -118,6 +118,78 @@ Program ClosedLoop(const BenchNet& net, std::uint32_t flows_per_host) {
   return program;
 }
 
+Op SendOp(std::uint32_t send, Bytes bytes) {
+  Op op;
+  op.kind = Op::Kind::kSend;
+  op.subject = send;
+  op.amount = bytes.count();
+  return op;
+}
+
+Send SendBetween(const BenchNet& net, std::uint32_t from, std::uint32_t to) {
+  return {net.fabric->host(net.hosts[from]).first_gpu, net.fabric->host(net.hosts[to]).first_gpu, 1,
+          {}};
+}
+
+// A ring all-reduce of 1 GiB as single sends: in every step each rank sends on what it
+// received in the step before.
+Program RingSteps(const BenchNet& net) {
+  const auto ranks = static_cast<std::uint32_t>(net.hosts.size());
+  Program program;
+  for (std::uint32_t i = 0; i < ranks; ++i) {
+    program.sends.push_back(SendBetween(net, i, (i + 1) % ranks));
+    Op op = SendOp(i, Bytes(GiB(1).count() / ranks));
+    op.first_dep = i;
+    op.dep_count = 1;
+    program.deps.push_back({(i + ranks - 1) % ranks, 1});
+    program.ops.push_back(op);
+  }
+  program.blocks.push_back({0, ranks, 2 * (ranks - 1)});
+  return program;
+}
+
+// Everybody to everybody at once, 1 MiB each, or 1 MiB ± `spread`.
+Program AllToAll(const BenchNet& net, double spread) {
+  Random random(1);
+  const auto ranks = static_cast<std::uint32_t>(net.hosts.size());
+  Program program;
+  for (std::uint32_t i = 0; i < ranks; ++i)
+    for (std::uint32_t k = 1; k < ranks; ++k) {
+      const double factor = 1 + spread * (2 * random.Unit() - 1);
+      const auto send = static_cast<std::uint32_t>(program.sends.size());
+      program.sends.push_back(SendBetween(net, i, (i + k) % ranks));
+      program.ops.push_back(
+          SendOp(send, Bytes(static_cast<std::int64_t>(factor * static_cast<double>(1 << 20)))));
+    }
+  return program;
+}
+
+// All-to-all of 1 MiB a pair among the GPUs of `net`, in rounds: rank i sends to i + r.
+Program Rounds(const BenchNet& net, std::uint32_t window) {
+  Program program;
+  program.tunings.emplace_back();
+  Pattern pattern;
+  pattern.advance = Pattern::Advance::kRounds;
+  pattern.window = window;
+  pattern.classes.resize(1);
+  const std::uint32_t gpus = net.fabric->gpu_count();
+  for (std::uint32_t i = 0; i < gpus; ++i)
+    for (std::uint32_t r = 1; r < gpus; ++r) {
+      Edge edge;
+      edge.from = net.fabric->gpu(GpuId{i});
+      edge.to = net.fabric->gpu(GpuId{(i + r) % gpus});
+      edge.wire_den = gpus;
+      edge.round = static_cast<std::uint16_t>(r - 1);
+      pattern.edges.push_back(edge);
+    }
+  program.patterns.push_back(std::move(pattern));
+  Op op;
+  op.kind = Op::Kind::kPattern;
+  op.amount = MiB(gpus).count();
+  program.ops.push_back(op);
+  return program;
+}
+
 // All-reduce of 1 GiB: a channel a rail, over NVLink through the GPUs of a host,
 // by the rail from host to host with 4 QPs.
 Program PodRing(const BenchNet& net) {
@@ -192,6 +264,40 @@ BENCHMARK(ClosedLoopFlows)
     ->Args({32, 32, 50, 0})
     ->Args({128, 64, 20, 0})
     ->Args({128, 64, 3, 0})
+    ->Unit(benchmark::kMillisecond);
+
+void RingStepByStep(benchmark::State& state) {
+  const BenchNet net = LeafSpine(static_cast<std::uint32_t>(state.range(0)),
+                                 static_cast<std::uint32_t>(state.range(1)));
+  RunToEnd(state, net, RingSteps(net), Coupling::kAuto);
+}
+BENCHMARK(RingStepByStep)
+    ->ArgNames({"leaves", "hosts_a_leaf", "small"})
+    ->Args({4, 4, 1})
+    ->Args({32, 32, 0})
+    ->Unit(benchmark::kMillisecond);
+
+void AllToAllAtOnce(benchmark::State& state) {
+  const BenchNet net = LeafSpine(static_cast<std::uint32_t>(state.range(0)),
+                                 static_cast<std::uint32_t>(state.range(1)));
+  RunToEnd(state, net, AllToAll(net, static_cast<double>(state.range(2)) / 100), Coupling::kAuto);
+}
+BENCHMARK(AllToAllAtOnce)
+    ->ArgNames({"leaves", "hosts_a_leaf", "spread_percent", "small"})
+    ->Args({4, 4, 50, 1})
+    ->Args({8, 8, 50, 0})
+    ->Args({16, 8, 0, 0})
+    ->Unit(benchmark::kMillisecond);
+
+void AllToAllInRounds(benchmark::State& state) {
+  const BenchNet net = DualPlanePod(1, static_cast<std::uint32_t>(state.range(0)));
+  RunToEnd(state, net, Rounds(net, static_cast<std::uint32_t>(state.range(1))), Coupling::kAuto);
+}
+BENCHMARK(AllToAllInRounds)
+    ->ArgNames({"hosts", "window", "small"})
+    ->Args({4, 8, 1})
+    ->Args({128, 1, 0})
+    ->Args({128, 8, 0})
     ->Unit(benchmark::kMillisecond);
 
 void PodRingAllReduce(benchmark::State& state) {

@@ -1,7 +1,6 @@
 #include "sim/flow/max_min.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <functional>
 
@@ -111,7 +110,6 @@ void MaxMinSystem::LeaveForGood() {
 void MaxMinSystem::Pause(std::uint32_t id) {
   WEFT_CHECK(variables_[id].state == State::kLive);
   Leave(id);
-  variables_[id].term_count = 0;
   variables_[id].state = State::kPaused;
 }
 
@@ -120,8 +118,6 @@ void MaxMinSystem::Resume(std::uint32_t id, TermsId terms, double cap_bps) {
   const TermsRow& row = rows_[Index(terms)];
   WEFT_CHECK(v.state == State::kPaused && cap_bps >= 0 && (row.count > 0 || cap_bps > 0));
   v.terms = terms;
-  v.first_term = row.first;
-  v.term_count = row.count;
   v.cap_level = cap_bps > 0 ? cap_bps / v.weight : kInfinite;
   v.state = State::kLive;
   Enter(id);
@@ -141,24 +137,37 @@ void MaxMinSystem::Touch(std::uint32_t link) {
 
 void MaxMinSystem::Enter(std::uint32_t id) {
   Variable& v = variables_[id];
-  ++v.stamp;
-  for (const Term& term : TermsOf(v)) {
-    AddMember(links_[term.link], {id, v.stamp, v.weight * term.coefficient});
-    Touch(term.link);
+  const std::span<const Term> terms = this->terms(v.terms);
+  if (v.crossings.room < terms.size()) {
+    crossings_.Give(v.crossings);
+    v.crossings = crossings_.Take(static_cast<std::uint32_t>(terms.size()));
+  }
+  v.count = static_cast<std::uint32_t>(terms.size());
+  for (std::uint32_t i = 0; i < v.count; ++i) {
+    const std::uint32_t link = terms[i].link;
+    crossings_[v.crossings.first + i] = {link, 0, v.weight * terms[i].coefficient,
+                                         links_[link].share_bps};
+    Touch(link);
   }
   Hold(v);
   Note(id);
+  const Held held{v.level, v.elsewhere, v.bottleneck};
+  for (std::uint32_t i = 0; i < v.count; ++i) {
+    const Crossing& c = crossings_[v.crossings.first + i];
+    AddMember(links_[c.link], {Elsewhere(held, c.link), c.amount, id, i});
+  }
 }
 
 void MaxMinSystem::Leave(std::uint32_t id) {
   Variable& v = variables_[id];
-  ++v.stamp;
   v.level = 0;
   v.bottleneck = kNoLink;
-  for (const Term& term : TermsOf(v)) {
-    DropMember(links_[term.link], id);
-    Touch(term.link);
+  for (std::uint32_t i = 0; i < v.count; ++i) {
+    const Crossing& c = crossings_[v.crossings.first + i];
+    DropMember(links_[c.link], c.member);
+    Touch(c.link);
   }
+  v.count = 0;
 }
 
 void MaxMinSystem::Note(std::uint32_t id) {
@@ -168,72 +177,65 @@ void MaxMinSystem::Note(std::uint32_t id) {
 }
 
 void MaxMinSystem::Hold(Variable& v) const {
-  v.level = v.cap_level;
-  v.elsewhere = kInfinite;
-  v.bottleneck = kNoLink;
-  for (const Term& term : TermsOf(v)) {
-    const double share = links_[term.link].share_bps;
-    if (share < v.level) {
-      v.elsewhere = v.level;
-      v.level = share;
-      v.bottleneck = LinkId{term.link};
-    } else {
-      v.elsewhere = std::min(v.elsewhere, share);
+  double level = v.cap_level, elsewhere = kInfinite;
+  LinkId bottleneck = kNoLink;
+  for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
+    const double share = crossings_[i].share;
+    if (share < level) {
+      elsewhere = level;
+      level = share;
+      bottleneck = LinkId{crossings_[i].link};
+    } else if (share < elsewhere) {
+      elsewhere = share;
     }
   }
+  v.level = level;
+  v.elsewhere = elsewhere;
+  v.bottleneck = bottleneck;
+}
+
+void MaxMinSystem::Place(std::uint32_t at, const Member& member) {
+  members_[at] = member;
+  crossings_[variables_[member.variable].crossings.first + member.crossing].member = at;
 }
 
 // Links of few members are kept in order at once, others when they are next solved.
 void MaxMinSystem::AddMember(LinkRow& link, Member member) {
-  if (link.count == link.room) MakeRoom(link);
-  Member* const first = &members_[link.first];
-  std::uint32_t at = link.count++;
-  if (at > kFewMembers && member.variable < first[at - 1].variable) link.untidy = true;
-  if (!link.untidy)
-    for (; at > 0 && member.variable < first[at - 1].variable; --at) first[at] = first[at - 1];
-  first[at] = member;
+  if (link.count == link.members.room) {
+    link.members = members_.Grow(link.members, link.count);
+    for (std::uint32_t i = 0; i < link.count; ++i) {
+      const std::uint32_t at = link.members.first + i;
+      if (members_[at].variable != kNoVariable) Place(at, members_[at]);
+    }
+  }
+  std::uint32_t at = link.members.first + link.count++;
+  const bool last = at == link.members.first || member.variable > members_[at - 1].variable;
+  if (!last && link.count > kFewMembers) link.untidy = true;
+  if (!last && !link.untidy)
+    for (; at > link.members.first && member.variable < members_[at - 1].variable; --at)
+      Place(at, members_[at - 1]);
+  Place(at, member);
 }
 
-void MaxMinSystem::DropMember(LinkRow& link, std::uint32_t id) {
+void MaxMinSystem::DropMember(LinkRow& link, std::uint32_t at) {
   if (link.untidy || link.count > kFewMembers) {
     link.untidy = true;
+    members_[at].variable = kNoVariable;
     return;
   }
-  Member* const first = &members_[link.first];
-  std::uint32_t at = 0;
-  while (first[at].variable != id) ++at;
-  for (--link.count; at < link.count; ++at) first[at] = first[at + 1];
-}
-
-// Chunks of 4, 8, 16 … rows; one that is left serves another link.
-void MaxMinSystem::MakeRoom(LinkRow& link) {
-  const std::uint32_t room = std::max(4u, 2 * link.room);
-  const auto level = static_cast<std::size_t>(std::bit_width(room));
-  if (free_chunks_.size() <= level) free_chunks_.resize(level + 1);
-  std::uint32_t first = static_cast<std::uint32_t>(members_.size());
-  if (free_chunks_[level].empty()) {
-    members_.resize(members_.size() + room);
-  } else {
-    first = free_chunks_[level].back();
-    free_chunks_[level].pop_back();
-  }
-  std::copy_n(members_.begin() + link.first, link.count, members_.begin() + first);
-  if (link.room > 0)
-    free_chunks_[static_cast<std::size_t>(std::bit_width(link.room))].push_back(link.first);
-  link.first = first;
-  link.room = room;
+  for (--link.count; at < link.members.first + link.count; ++at) Place(at, members_[at + 1]);
 }
 
 void MaxMinSystem::Tidy(LinkRow& link) {
   if (!link.untidy) return;
   link.untidy = false;
-  const std::span<Member> members = MembersOf(link);
-  const auto end = std::remove_if(members.begin(), members.end(), [&](const Member& m) {
-    return variables_[m.variable].stamp != m.stamp;
-  });
+  const std::span<Member> members(&members_[link.members.first], link.count);
+  const auto end = std::remove_if(members.begin(), members.end(),
+                                  [](const Member& m) { return m.variable == kNoVariable; });
   link.count = static_cast<std::uint32_t>(end - members.begin());
   const auto before = [](const Member& a, const Member& b) { return a.variable < b.variable; };
   if (!std::is_sorted(members.begin(), end, before)) std::sort(members.begin(), end, before);
+  for (std::uint32_t i = 0; i < link.count; ++i) Place(link.members.first + i, members[i]);
 }
 
 // The level at which the link is full: a root of Σ amount · min(level, elsewhere)
@@ -242,33 +244,30 @@ void MaxMinSystem::Tidy(LinkRow& link) {
 // members as before are held elsewhere.
 double MaxMinSystem::ShareOf(std::uint32_t l) {
   LinkRow& link = links_[l];
-  const std::span<const Member> members = MembersOf(link);
   link.load_bps = 0;
-  if (members.empty()) return kInfinite;
+  if (link.count == 0) return kInfinite;
+  const Member* const first = &members_[link.members.first];
+  const Member* const last = first + link.count;
   const double capacity = link.capacity_bps;
   WEFT_CHECK(capacity > 0);
-  if (members.size() == 1) {
-    const double alone = capacity / members.front().amount;
-    const double elsewhere = Elsewhere(variables_[members.front().variable], l);
-    link.load_bps = elsewhere * members.front().amount;
-    return elsewhere <= alone ? kInfinite : alone;
+  if (link.count == 1) {
+    const double alone = capacity / first->amount;
+    link.load_bps = first->elsewhere * first->amount;
+    return first->elsewhere <= alone ? kInfinite : alone;
   }
   double share = std::isinf(link.share_bps) ? 0 : link.share_bps;
   bool from_below = share == 0;
-  for (std::size_t before = members.size() + 1;;) {
-    std::size_t held = 0;
+  for (std::uint32_t before = link.count + 1;;) {
+    std::uint32_t held = 0;
     double spare = capacity, open = 0;
-    for (const Member& m : members) {
-      const double elsewhere = Elsewhere(variables_[m.variable], l);
-      if (elsewhere <= share) {
-        spare -= elsewhere * m.amount;
-        ++held;
-      } else {
-        open += m.amount;
-      }
+    for (const Member* m = first; m != last; ++m) {
+      const bool is_held = m->elsewhere <= share;
+      held += is_held ? 1 : 0;
+      spare -= is_held ? m->elsewhere * m->amount : 0;
+      open += is_held ? 0 : m->amount;
     }
     if (held == before) return share;
-    if (held == members.size()) {
+    if (held == link.count) {
       link.load_bps = capacity - spare;
       if (spare >= 0 || from_below) return kInfinite;
       share = 0;  // past the root, where nothing rises
@@ -301,42 +300,42 @@ void MaxMinSystem::SetShare(std::uint32_t l, double share) {
   link.share_bps = share;
   if (!link.moved) moved_links_.push_back(l);
   link.moved = true;
-  for (const Member& m : MembersOf(link)) {
+  for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
+    const Member& m = members_[i];
     Variable& v = variables_[m.variable];
-    const double level = v.level, elsewhere = v.elsewhere;
-    const LinkId bottleneck = v.bottleneck;
-    if (bottleneck == LinkId{l}) {
-      if (share <= elsewhere)
-        v.level = share;  // and stays its bottleneck
-      else
-        Hold(v);
+    crossings_[v.crossings.first + m.crossing].share = share;
+    const Held was{v.level, v.elsewhere, v.bottleneck};
+    if (was.bottleneck == LinkId{l} && share <= was.elsewhere) {
+      v.level = share;  // and stays its bottleneck
     } else {
-      if (std::min(before, share) > elsewhere) continue;
+      if (was.bottleneck != LinkId{l} && std::min(before, share) > was.elsewhere) continue;
       Hold(v);
+      if (v.bottleneck != was.bottleneck) Note(m.variable);
+      if (v.level == was.level && v.elsewhere == was.elsewhere) continue;
     }
-    if (v.bottleneck != bottleneck) Note(m.variable);
-    if (v.level == level && v.elsewhere == elsewhere) continue;
-    TellOthers(v, l, {level, elsewhere, bottleneck});
+    TellOthers(v, l, was);
   }
 }
 
 // What the variable can get elsewhere matters to another of its links only where it
 // is below that link's share, and to a link that is not full only where it fills it.
 void MaxMinSystem::TellOthers(const Variable& v, std::uint32_t link, const Held& was) {
-  for (const Term& term : TermsOf(v)) {
-    if (term.link == link) continue;
-    const double before = was.bottleneck == LinkId{term.link} ? was.elsewhere : was.level;
-    const double after = Elsewhere(v, term.link);
+  const Held now{v.level, v.elsewhere, v.bottleneck};
+  for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
+    const Crossing& c = crossings_[i];
+    if (c.link == link) continue;
+    const double before = Elsewhere(was, c.link), after = Elsewhere(now, c.link);
     if (before == after) continue;
-    LinkRow& other = links_[term.link];
+    members_[c.member].elsewhere = after;
+    LinkRow& other = links_[c.link];
     if (other.queued == Queued::kNo) {
-      if (std::min(before, after) >= other.share_bps) continue;
-      if (other.share_bps == kInfinite) {
-        other.load_bps += (after - before) * v.weight * term.coefficient;
+      if (std::min(before, after) >= c.share) continue;
+      if (c.share == kInfinite) {
+        other.load_bps += (after - before) * c.amount;
         if (other.load_bps < other.capacity_bps * (1 - kNearlyFull)) continue;
       }
     }
-    Queue(term.link);
+    Queue(c.link);
   }
 }
 
@@ -402,7 +401,7 @@ MaxMinSystem::Snapshot MaxMinSystem::Snap() const {
     snapshot.weight.push_back(v.weight);
     snapshot.cap_bps.push_back(std::isinf(v.cap_level) ? 0 : v.cap_level * v.weight);
     snapshot.rate_bps.push_back(v.level * v.weight);
-    snapshot.terms.emplace_back(TermsOf(v).begin(), TermsOf(v).end());
+    snapshot.terms.emplace_back(terms(v.terms).begin(), terms(v.terms).end());
   }
   return snapshot;
 }

@@ -39,6 +39,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "sim/flow/chunk_pool.h"
 #include "topology/fabric.h"
 
 namespace weft {
@@ -112,10 +113,9 @@ class MaxMinSystem {
   // Calls visit(id) for every variable that `link` holds back, ascending.
   template <typename Visit>
   void ForEachHeld(std::uint32_t link, Visit visit) const {
-    for (const Member& m : MembersOf(links_[link]))
-      if (variables_[m.variable].stamp == m.stamp &&
-          variables_[m.variable].bottleneck == LinkId{link})
-        visit(m.variable);
+    const LinkRow& row = links_[link];
+    for (std::uint32_t i = row.members.first; i < row.members.first + row.count; ++i)
+      if (variables_[members_[i].variable].bottleneck == LinkId{link}) visit(members_[i].variable);
   }
 
   // A copy of what is solved, for MaxMinResidual(). Cost O(L + P).
@@ -128,6 +128,7 @@ class MaxMinSystem {
 
  private:
   static constexpr double kInfinite = std::numeric_limits<double>::infinity();
+  static constexpr std::uint32_t kNoVariable = 0xffffffff;
   enum class State : std::uint8_t { kFree, kPaused, kLive, kLeaving };
   struct TermsRow {
     std::uint32_t first = 0, count = 0, silent = 0;
@@ -137,16 +138,24 @@ class MaxMinSystem {
     double level = 0;              // of its bottleneck or cap
     double elsewhere = kInfinite;  // the least of all but the bottleneck
     double weight = 1, cap_level = kInfinite;
-    std::uint32_t first_term = 0, term_count = 0;
+    Chunk crossings;
+    std::uint32_t count = 0;  // of crossings
     TermsId terms{0};
     LinkId bottleneck = kNoLink;
-    std::uint32_t stamp = 0;  // of its living members; older ones are dead
     State state = State::kFree;
     bool noted = false;  // it is in noted_
   };
+  // A variable on a link, as the variable sees it …
+  struct Crossing {
+    std::uint32_t link = 0, member = 0;  // the link's member that is this one
+    double amount = 1;                   // weight · coefficient
+    double share = kInfinite;            // of the link
+  };
+  // … and as the link does. Each holds a copy of what its side reads of the other.
   struct Member {
-    std::uint32_t variable = 0, stamp = 0;
-    double amount = 1;  // weight · coefficient
+    double elsewhere = kInfinite;  // what the variable can get at its other links
+    double amount = 1;
+    std::uint32_t variable = 0, crossing = 0;  // row of its crossings, from 0
   };
   struct Share {
     double level = 0;
@@ -167,7 +176,8 @@ class MaxMinSystem {
     // Where the share is infinite: what its members get elsewhere. Kept in passing,
     // and summed anew whenever it comes near the capacity.
     double load_bps = 0;
-    std::uint32_t first = 0, count = 0, room = 0;  // rows of members_
+    Chunk members;
+    std::uint32_t count = 0;  // of members
     Queued queued = Queued::kNo;
     bool touched = false, moved = false;
     bool untidy = false;  // members are dead or out of order
@@ -205,23 +215,14 @@ class MaxMinSystem {
     std::vector<Share> heap_;
   };
 
-  std::span<const Term> TermsOf(const Variable& v) const {
-    return std::span(terms_).subspan(v.first_term, v.term_count);
-  }
   std::uint32_t TakeId(double weight);
   void Enter(std::uint32_t id);
   void Leave(std::uint32_t id);
   void LeaveForGood();
   void Touch(std::uint32_t link);
-  std::span<const Member> MembersOf(const LinkRow& link) const {
-    return std::span(members_).subspan(link.first, link.count);
-  }
-  std::span<Member> MembersOf(const LinkRow& link) {
-    return std::span(members_).subspan(link.first, link.count);
-  }
   void AddMember(LinkRow& link, Member member);
-  void DropMember(LinkRow& link, std::uint32_t id);
-  void MakeRoom(LinkRow& link);
+  void DropMember(LinkRow& link, std::uint32_t at);
+  void Place(std::uint32_t at, const Member& member);
   void Note(std::uint32_t id);
   void Tidy(LinkRow& link);
   void Begin();
@@ -233,8 +234,8 @@ class MaxMinSystem {
   void SetShare(std::uint32_t link, double share);
   void TellOthers(const Variable& v, std::uint32_t link, const Held& was);
   double ShareOf(std::uint32_t link);
-  double Elsewhere(const Variable& v, std::uint32_t link) const {
-    return v.bottleneck == LinkId{link} ? v.elsewhere : v.level;
+  static double Elsewhere(const Held& held, std::uint32_t link) {
+    return held.bottleneck == LinkId{link} ? held.elsewhere : held.level;
   }
   // Level, elsewhere and bottleneck from the shares.
   void Hold(Variable& v) const;
@@ -248,8 +249,8 @@ class MaxMinSystem {
 
   MaxMinOptions options_;
   std::vector<LinkRow> links_;   // [L]
-  std::vector<Member> members_;  // by link, ascending by variable once tidy
-  std::vector<std::vector<std::uint32_t>> free_chunks_;  // of members_, by log2 of their size
+  ChunkPool<Member> members_;  // by link, ascending by variable once tidy
+  ChunkPool<Crossing> crossings_;  // by variable, as its terms
   std::vector<Term> terms_;
   std::vector<TermsRow> rows_;
   std::vector<Variable> variables_;

@@ -11,19 +11,27 @@ namespace weft {
 void MaxMinSystem::FillComponent() {
   Collect();
   Fill();
+  for (const std::uint32_t l : component_links_) {
+    LinkRow& link = links_[l];
+    link.load_bps = 0;
+    for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
+      const Member& m = members_[i];
+      const Variable& v = variables_[m.variable];
+      link.load_bps += v.level * m.amount;
+      crossings_[v.crossings.first + m.crossing].share = link.share_bps;
+    }
+    if (link.share_bps == share_before_[l] || link.moved) continue;
+    link.moved = true;
+    moved_links_.push_back(l);
+  }
   for (const std::uint32_t id : component_) {
     Variable& v = variables_[id];
     const LinkId before = v.bottleneck;
     Hold(v);
     if (v.bottleneck != before) Note(id);
-  }
-  for (const std::uint32_t l : component_links_) {
-    LinkRow& link = links_[l];
-    link.load_bps = 0;
-    for (const Member& m : MembersOf(link)) link.load_bps += variables_[m.variable].level * m.amount;
-    if (link.share_bps == share_before_[l] || link.moved) continue;
-    link.moved = true;
-    moved_links_.push_back(l);
+    const Held held{v.level, v.elsewhere, v.bottleneck};
+    for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
+      members_[crossings_[i].member].elsewhere = Elsewhere(held, crossings_[i].link);
   }
 }
 
@@ -36,22 +44,28 @@ void MaxMinSystem::Collect() {
     link_epoch_[link] = epoch_;
     component_links_.push_back(link);
   }
-  for (std::size_t i = 0; i < component_links_.size(); ++i)
-    for (const Member& member : MembersOf(links_[component_links_[i]])) {
-      if (variable_epoch_[member.variable] == epoch_) continue;
-      variable_epoch_[member.variable] = epoch_;
-      component_.push_back(member.variable);
-      for (const Term& term : TermsOf(variables_[member.variable])) {
-        if (link_epoch_[term.link] == epoch_) continue;
-        link_epoch_[term.link] = epoch_;
-        component_links_.push_back(term.link);
+  for (std::size_t l = 0; l < component_links_.size(); ++l) {
+    const LinkRow& link = links_[component_links_[l]];
+    for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
+      const std::uint32_t id = members_[i].variable;
+      if (variable_epoch_[id] == epoch_) continue;
+      variable_epoch_[id] = epoch_;
+      component_.push_back(id);
+      const Variable& v = variables_[id];
+      for (std::uint32_t c = v.crossings.first; c < v.crossings.first + v.count; ++c) {
+        if (link_epoch_[crossings_[c].link] == epoch_) continue;
+        link_epoch_[crossings_[c].link] = epoch_;
+        component_links_.push_back(crossings_[c].link);
       }
     }
+  }
 }
 
-double MaxMinSystem::ExactShare(std::uint32_t link) const {
-  double spare = links_[link].capacity_bps, open = 0;
-  for (const Member& m : MembersOf(links_[link])) {
+double MaxMinSystem::ExactShare(std::uint32_t l) const {
+  const LinkRow& link = links_[l];
+  double spare = link.capacity_bps, open = 0;
+  for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
+    const Member& m = members_[i];
     if (fixed_epoch_[m.variable] == epoch_)
       spare -= variables_[m.variable].level * m.amount;
     else
@@ -64,10 +78,11 @@ void MaxMinSystem::Fix(std::uint32_t id, double level) {
   Variable& v = variables_[id];
   fixed_epoch_[id] = epoch_;
   v.level = level;
-  for (const Term& term : TermsOf(v)) {
-    spare_bps_[term.link] -= level * v.weight * term.coefficient;
-    open_weight_[term.link] -= v.weight * term.coefficient;
-    --open_count_[term.link];
+  for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
+    const Crossing& c = crossings_[i];
+    spare_bps_[c.link] -= level * c.amount;
+    open_weight_[c.link] -= c.amount;
+    --open_count_[c.link];
   }
 }
 
@@ -75,15 +90,16 @@ void MaxMinSystem::Fill() {
   heap_.clear();
   caps_.clear();
   for (const std::uint32_t link : component_links_) {
-    const std::span<const Member> members = MembersOf(links_[link]);
-    share_before_[link] = links_[link].share_bps;
-    links_[link].share_bps = kInfinite;
-    spare_bps_[link] = links_[link].capacity_bps;
-    open_count_[link] = static_cast<std::uint32_t>(members.size());
+    LinkRow& row = links_[link];
+    share_before_[link] = row.share_bps;
+    row.share_bps = kInfinite;
+    spare_bps_[link] = row.capacity_bps;
+    open_count_[link] = row.count;
     open_weight_[link] = 0;
-    if (members.empty()) continue;
-    WEFT_CHECK(links_[link].capacity_bps > 0);
-    for (const Member& m : members) open_weight_[link] += m.amount;
+    if (row.count == 0) continue;
+    WEFT_CHECK(row.capacity_bps > 0);
+    for (std::uint32_t i = row.members.first; i < row.members.first + row.count; ++i)
+      open_weight_[link] += members_[i].amount;
     heap_.push_back({spare_bps_[link] / open_weight_[link], link});
   }
   for (const std::uint32_t id : component_)
@@ -116,8 +132,9 @@ void MaxMinSystem::Fill() {
     share = ExactShare(top.link);
     level = std::max(level, share);
     links_[top.link].share_bps = level;
-    for (const Member& m : MembersOf(links_[top.link]))
-      if (fixed_epoch_[m.variable] != epoch_) Fix(m.variable, level);
+    const LinkRow& row = links_[top.link];
+    for (std::uint32_t i = row.members.first; i < row.members.first + row.count; ++i)
+      if (fixed_epoch_[members_[i].variable] != epoch_) Fix(members_[i].variable, level);
   }
 }
 

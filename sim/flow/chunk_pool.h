@@ -1,0 +1,63 @@
+// Many small arrays that grow and shrink, in one vector.
+//
+// An array is a chunk of 4, 8, 16 … rows; a chunk that is given back serves another
+// array of its size. Nothing is allocated once the pool has grown to its size. Rows
+// move when Take() grows the vector: keep indices, not pointers.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+namespace weft {
+
+// Rows [first, first + room) of a pool.
+struct Chunk {
+  std::uint32_t first = 0, room = 0;
+};
+
+template <typename Row>
+class ChunkPool {
+ public:
+  Row& operator[](std::uint32_t row) { return rows_[row]; }
+  const Row& operator[](std::uint32_t row) const { return rows_[row]; }
+
+  // A chunk of at least `rows` rows, as they were left.
+  Chunk Take(std::uint32_t rows) {
+    const std::uint32_t room = std::max(4u, std::bit_ceil(rows));
+    std::vector<std::uint32_t>& free = FreeOf(room);
+    Chunk chunk{static_cast<std::uint32_t>(rows_.size()), room};
+    if (free.empty()) {
+      rows_.resize(rows_.size() + room);
+    } else {
+      chunk.first = free.back();
+      free.pop_back();
+    }
+    return chunk;
+  }
+
+  void Give(Chunk chunk) {
+    if (chunk.room > 0) FreeOf(chunk.room).push_back(chunk.first);
+  }
+
+  // A larger chunk with the same first `count` rows.
+  Chunk Grow(Chunk chunk, std::uint32_t count) {
+    const Chunk larger = Take(2 * chunk.room);
+    std::copy_n(rows_.begin() + chunk.first, count, rows_.begin() + larger.first);
+    Give(chunk);
+    return larger;
+  }
+
+ private:
+  std::vector<std::uint32_t>& FreeOf(std::uint32_t room) {
+    const auto level = static_cast<std::size_t>(std::bit_width(room));
+    if (free_.size() <= level) free_.resize(level + 1);
+    return free_[level];
+  }
+
+  std::vector<Row> rows_;
+  std::vector<std::vector<std::uint32_t>> free_;  // by size
+};
+
+}  // namespace weft
