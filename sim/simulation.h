@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/units.h"
@@ -71,6 +72,9 @@ struct Outcome {
   std::vector<FaultEffect> faults;
   std::vector<Waiting> waiting;  // empty where everything ended
   std::uint64_t events = 0;      // instants at which something changed
+  std::uint64_t memoised = 0;    // operations that were not simulated again
+  std::uint32_t folded = 0;      // patterns that follow a replica
+  std::string not_folded;        // why others like them do not; empty: nothing stands against it
 };
 
 // What makes an engine fast without changing its answer. Each can be switched off, and a
@@ -81,6 +85,9 @@ struct SimOptions {
   bool batch = true;           // what ends in one instant is one change
   bool replace = true;         // a flow replaced by one on its path changes nothing
   bool silent_links = true;    // links that can never be full are not solved
+  // The next two need all programs before the first Run().
+  bool fold = false;     // of replicas that start together one is simulated
+  bool memoise = false;  // an operation alone that was simulated before is not again
 };
 
 struct SimulationInput {

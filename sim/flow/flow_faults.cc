@@ -27,6 +27,7 @@ void FlowSimulation::CountByCause(const std::vector<std::uint32_t>& qps,
 }
 
 void FlowSimulation::OnEvent(std::uint32_t event) {
+  ++epoch_;
   MarkInFlight();
   const Routes::Change change = routes_->Apply(input_.events[event], event);
   for (const std::uint32_t q : change.touched) effects_[event].crossing += InFlight(q);
@@ -42,6 +43,7 @@ void FlowSimulation::OnEvent(std::uint32_t event) {
 }
 
 void FlowSimulation::OnReroute(std::uint32_t event) {
+  ++epoch_;
   MarkInFlight();
   const Routes::Change change = routes_->Reroute(event);
   AfterChange(change);
@@ -49,6 +51,7 @@ void FlowSimulation::OnReroute(std::uint32_t event) {
 }
 
 void FlowSimulation::OnMove(std::uint32_t event) {
+  ++epoch_;
   MarkInFlight();
   AfterChange(routes_->Move(event));
 }

@@ -32,6 +32,8 @@ FlowSimulation::Running& FlowSimulation::TakeSlot(std::uint32_t row) {
   run.start = now_;
   run.open_channels = 1;
   run.bottleneck = kNoLink;
+  run.followers.clear();
+  ++at_work_;
   return run;
 }
 
@@ -61,9 +63,7 @@ void FlowSimulation::StartPattern(std::uint32_t row) {
   const PathTable::Subject& subject = SubjectOf(row);
   Running& run = RunOf(row);
   const bool pipelined = subject.pattern->advance == Pattern::Advance::kPipelined;
-  const Coupling coupling = input_.physics.coupling;
-  run.tight = pipelined &&
-              (coupling == Coupling::kTight || (coupling == Coupling::kAuto && tight_[row] != 0));
+  run.tight = Tight(row);
   run.open_channels = 0;
   run.open_edges.assign(subject.channels, 0);
   run.edge_done.assign(subject.edge_count, 0);
@@ -103,6 +103,14 @@ void FlowSimulation::StartRound(std::uint32_t row, std::uint32_t round, SimDurat
   for (std::uint32_t i = rounds.first_edge[round]; i < rounds.first_edge[round + 1]; ++i)
     AddTimer(now_ + launch + paths_.edges()[subject.first_edge + rounds.edge[i]].latency,
              Timer::Kind::kFlow, row, rounds.edge[i]);
+}
+
+bool FlowSimulation::Tight(std::uint32_t row) const {
+  const PathTable::Subject& subject = SubjectOf(row);
+  if (subject.pattern == nullptr || subject.pattern->advance != Pattern::Advance::kPipelined)
+    return false;
+  const Coupling coupling = input_.physics.coupling;
+  return coupling == Coupling::kTight || (coupling == Coupling::kAuto && tight_[row] != 0);
 }
 
 const std::vector<SimDuration>& FlowSimulation::StartupOf(std::uint32_t row) {
@@ -244,6 +252,8 @@ void FlowSimulation::FinishChannel(std::uint32_t row, std::uint16_t channel) {
   Running& run = RunOf(row);
   const bool pattern = schedule_.op(row).kind == Op::Kind::kPattern;
   if (pattern) channel_ends_.push_back({RowId{row}, schedule_.pass(row), channel, now_});
+  for (const std::uint32_t follower : run.followers)
+    channel_ends_.push_back({RowId{follower}, schedule_.pass(follower), channel, now_});
   if (run.tight) {
     const PathTable::Subject& subject = SubjectOf(row);
     const PathTable::Range edges = paths_.channel_edges(subject, channel);
@@ -256,12 +266,16 @@ void FlowSimulation::FinishChannel(std::uint32_t row, std::uint16_t channel) {
 // Also for rows that never began, where they are cancelled.
 void FlowSimulation::EndRow(std::uint32_t row, Completion::Status status, LinkId bottleneck) {
   SimTime start = now_;
+  std::vector<std::uint32_t> followers;
   if (AtWork(row)) {
     start = RunOf(row).start;
+    followers.swap(RunOf(row).followers);
+    if (status == Completion::Status::kDone) Record(row, bottleneck);
     if (status != Completion::Status::kDone) DropFlows(row);
     RunOf(row).live = false;
     free_slots_.push_back(slot_of_row_[row]);
     slot_of_row_[row] = kNoSlot;
+    --at_work_;
   }
   completions_.push_back({RowId{row}, schedule_.pass(row), start, now_, status, bottleneck});
   if (status == Completion::Status::kDone)
@@ -271,6 +285,7 @@ void FlowSimulation::EndRow(std::uint32_t row, Completion::Status status, LinkId
   else
     schedule_.Drop(row);
   if (watched_[row] != 0 && schedule_.closed(row)) --watched_open_;
+  EndFollowers(followers, row, status, bottleneck);
 }
 
 void FlowSimulation::DropFlows(std::uint32_t row) {

@@ -44,13 +44,16 @@ void FlowSimulation::Restart() {
   routes_.emplace(*input_.fabric, paths_, input_.fault_policy.qps);
   now_ = {};
   instants_ = 0;
-  next_event_ = serial_ = 0;
+  next_event_ = serial_ = at_work_ = 0;
+  starts_ = epoch_ = memoised_ = 0;
+  replaying_ = recording_ = kNobody;
+  recordings_.clear();
   timers_.clear();
   slot_of_row_.clear();
   slots_.clear();
   free_slots_.clear();
   flows_.clear();
-  coupling_known_ = false;
+  plan_known_ = false;
   completions_.clear();
   channel_ends_.clear();
   sent_bits_.clear();
@@ -71,9 +74,11 @@ void FlowSimulation::Grow() {
   channel_terms_.resize(paths_.channel_row_count(), kNoTerms);
   startup_.resize(paths_.subjects().size());
   rounds_.resize(paths_.subjects().size());
+  recordings_.resize(paths_.subjects().size());
+  leaders_.assign(paths_.subjects().size(), {});
   in_flight_.resize(paths_.edges().size(), 0);
   dirty_.resize(paths_.edges().size(), 0);
-  coupling_known_ = false;
+  plan_known_ = false;
   const std::uint32_t last_event = next_event_ == 0 ? 0 : next_event_ - 1;
   const bool some_broken = routes_->Grow(last_event);
   for (const PathTable::Subject& subject : paths_.subjects())  // each has one edge
@@ -84,6 +89,8 @@ void FlowSimulation::Grow() {
 }
 
 RowId FlowSimulation::Append(const Program& program) {
+  const bool shortcuts = input_.options.fold || input_.options.memoise;
+  WEFT_CHECK(!shortcuts || (now_ == SimTime{} && instants_ == 0));
   const std::uint32_t first = schedule_.Append(program);
   paths_.Append(program, first);
   Grow();
@@ -111,11 +118,21 @@ SimTime FlowSimulation::NextTime() const {
   return next == kForever ? next : std::max(next, now_);
 }
 
-Simulation::Stop FlowSimulation::Run(SimTime until, std::uint64_t event_budget) {
-  if (!coupling_known_ && input_.physics.coupling == Coupling::kAuto) {
+// What follows from all programs together.
+void FlowSimulation::Plan() {
+  plan_known_ = true;
+  if (input_.physics.coupling == Coupling::kAuto)
     tight_ = DecideCoupling(schedule_, paths_, input_.fabric->link_count());
-    coupling_known_ = true;
-  }
+  folding_ = {};
+  if (!input_.options.fold) return;
+  if (input_.events.empty())
+    folding_ = PlanFolding(input_, paths_);
+  else
+    folding_.refused = "faults may change one and not the other";
+}
+
+Simulation::Stop FlowSimulation::Run(SimTime until, std::uint64_t event_budget) {
+  if (!plan_known_) Plan();
   for (std::uint64_t used = 0;; ++used) {
     if (watched_count_ > 0 && watched_open_ == 0) return Stop::kWatched;
     if (schedule_.open_count() == 0) return Stop::kIdle;
@@ -161,11 +178,6 @@ void FlowSimulation::Process() {
   }
 }
 
-void FlowSimulation::StartReady() {
-  schedule_.TakeReady(ready_);
-  for (const std::uint32_t row : ready_) StartRow(row);
-}
-
 void FlowSimulation::Reschedule() {
   const MaxMinSystem::Changes changes = system_->Resolve();
   for (const std::uint32_t link : changes.links) {
@@ -198,7 +210,8 @@ void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_ch
             });
   std::sort(channel_ends_.begin() + static_cast<std::ptrdiff_t>(first_channel_end),
             channel_ends_.end(), [](const ChannelEnd& a, const ChannelEnd& b) {
-              return std::tie(a.row, a.pass, a.channel) < std::tie(b.row, b.pass, b.channel);
+              return std::tie(a.end, a.row, a.pass, a.channel) <
+                     std::tie(b.end, b.row, b.pass, b.channel);
             });
 }
 
@@ -214,6 +227,7 @@ void FlowSimulation::OnTimer(const Timer& timer) {
   const bool same = AtWork(timer.row) && RunOf(timer.row).serial == timer.serial;
   if (!same) return;  // cancelled or failed since
   if (timer.kind == Timer::Kind::kRetry) return OnRetry(timer);
+  if (timer.kind == Timer::Kind::kReplay) return OnReplay(timer.row);
   if (timer.kind == Timer::Kind::kEnd) return EndRow(timer.row, Completion::Status::kDone, kNoLink);
   const PathTable::Subject& subject = SubjectOf(timer.row);
   const bool pipelined =
@@ -225,6 +239,7 @@ void FlowSimulation::OnTimer(const Timer& timer) {
 }
 
 void FlowSimulation::Cancel(JobId job) {
+  Materialise();
   const std::size_t completions = completions_.size(), channel_ends = channel_ends_.size();
   for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) {
     if (schedule_.op(row).job != job || schedule_.closed(row)) continue;
@@ -242,7 +257,11 @@ void FlowSimulation::Reset(HashSeed seed) {
 }
 
 Outcome FlowSimulation::Finish() {
+  Materialise();
   Outcome outcome;
+  outcome.memoised = memoised_;
+  outcome.folded = folding_.folded;
+  outcome.not_folded = folding_.refused;
   outcome.events = instants_;
   outcome.faults = effects_;
   outcome.waiting = schedule_.WaitingRows();

@@ -26,6 +26,7 @@
 
 #include "sim/flow/flow_clocks.h"
 #include "sim/flow/max_min.h"
+#include "sim/flow/repeats.h"
 #include "sim/flow/routes.h"
 #include "sim/path_table.h"
 #include "sim/schedule.h"
@@ -54,9 +55,9 @@ class FlowSimulation final : public Simulation {
 
  private:
   static constexpr TermsId kNoTerms{0xffffffff};
-  static constexpr std::uint32_t kNoSlot = 0xffffffff;
+  static constexpr std::uint32_t kNoSlot = 0xffffffff, kNobody = 0xffffffff;
   struct Timer {
-    enum class Kind : std::uint8_t { kEnd, kFlow, kRetry, kReroute, kMove };
+    enum class Kind : std::uint8_t { kEnd, kFlow, kReplay, kRetry, kReroute, kMove };
     SimTime at{};
     Kind kind = Kind::kEnd;
     std::uint32_t row = 0;   // of an operation; kReroute, kMove: event
@@ -75,6 +76,7 @@ class FlowSimulation final : public Simulation {
     std::vector<std::uint32_t> sender_round;  // kRounds: [senders] oldest open round
     std::vector<std::uint32_t> round_open;    // kRounds: [rounds of senders] open edges
     LinkId bottleneck = kNoLink;
+    std::vector<std::uint32_t> followers;     // rows that do as this one does
   };
   // A variable of the solver; rows are its ids.
   struct Flow {
@@ -97,12 +99,12 @@ class FlowSimulation final : public Simulation {
 
   // flow_simulation.cc: time
   SimTime NextTime() const;
+  void Plan();
   void Process();
   void Restart();
   void Grow();
   void SortTail(std::size_t first_completion, std::size_t first_channel_end);
   void Instant(SimTime time);
-  void StartReady();
   void Reschedule();
   void Reclock(std::uint32_t id);
   void AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part);
@@ -128,6 +130,21 @@ class FlowSimulation final : public Simulation {
   const std::vector<SimDuration>& StartupOf(std::uint32_t row);
   const Rounds& RoundsOf(std::uint32_t subject);
   double EdgeBits(std::uint32_t row, std::uint32_t edge) const;
+
+  // flow_repeats.cc: what need not be simulated again
+  void StartReady();
+  bool Memoisable(std::uint32_t row) const;
+  Recording* FindRecording(std::uint32_t row);
+  bool Replay(std::uint32_t row);
+  void OnReplay(std::uint32_t row);
+  void Record(std::uint32_t row, LinkId bottleneck);
+  void Materialise();
+  void CountAgain(std::uint32_t row);
+  bool Follow(std::uint32_t row);
+  LinkId ImageOf(LinkId link, std::uint32_t leader, std::uint32_t follower) const;
+  void EndFollowers(const std::vector<std::uint32_t>& followers, std::uint32_t leader,
+                    Completion::Status status, LinkId bottleneck);
+  bool Tight(std::uint32_t row) const;
 
   // flow_terms.cc: what a flow puts on links
   void FindSilentLinks();
@@ -163,7 +180,9 @@ class FlowSimulation final : public Simulation {
 
   SimTime now_{};
   std::uint64_t instants_ = 0;
-  std::uint32_t next_event_ = 0, serial_ = 0;
+  std::uint32_t next_event_ = 0, serial_ = 0, at_work_ = 0;
+  std::uint64_t starts_ = 0, epoch_ = 0;  // rows started; changes of links and paths
+  std::uint64_t memoised_ = 0;
   std::vector<Timer> timers_;  // heap
   std::optional<FlowClocks> clocks_;
   std::vector<std::uint32_t> slot_of_row_;  // [rows] kNoSlot: not at work
@@ -171,7 +190,7 @@ class FlowSimulation final : public Simulation {
   std::vector<std::uint32_t> free_slots_;
   std::vector<Flow> flows_;          // by the solver's ids
   std::vector<std::uint8_t> tight_;  // [rows], for Coupling::kAuto
-  bool coupling_known_ = false;
+  bool plan_known_ = false;
   std::vector<std::uint8_t> watched_;  // [rows]
   std::uint32_t watched_count_ = 0, watched_open_ = 0;
   std::vector<Completion> completions_;
@@ -190,6 +209,17 @@ class FlowSimulation final : public Simulation {
   std::vector<std::uint32_t> scratch_links_, scratch_hops_;
   std::vector<Term> scratch_terms_, scratch_silent_;
   std::vector<std::uint32_t> ready_, ended_;
+  FoldingPlan folding_;
+  struct Leader {
+    std::uint32_t row = 0;
+    std::uint64_t batch = 0;  // of rows started together
+  };
+  std::vector<Leader> leaders_;  // [subjects]
+  std::uint64_t batch_ = 0;
+  std::vector<std::vector<Recording>> recordings_;  // [subjects]
+  std::uint32_t replaying_ = kNobody, recording_ = kNobody;
+  std::size_t recorded_channels_ = 0;
+  std::uint64_t recorded_starts_ = 0, recorded_epoch_ = 0;
   std::vector<std::uint8_t> in_flight_, dirty_;  // [E] scratch
 };
 

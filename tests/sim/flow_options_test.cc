@@ -1,0 +1,242 @@
+// Every technique that makes the flow engine fast against the run without it.
+//
+// All sum the same numbers in another order, so times may differ by rounding: 1e-9 of
+// the time, and a picosecond for each of the few roundings to whole ones on the way.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <utility>
+
+#include "sim/flow/flow_simulation.h"
+#include "tests/sim/random_program.h"
+#include "tests/sim/seed.h"
+
+namespace weft {
+namespace {
+
+using Stop = Simulation::Stop;
+
+struct Technique {
+  const char* name;
+  bool SimOptions::*on;
+};
+constexpr Technique kTechniques[] = {
+    {"implicit_rates", &SimOptions::implicit_rates}, {"work_list", &SimOptions::work_list},
+    {"batch", &SimOptions::batch},                   {"replace", &SimOptions::replace},
+    {"silent_links", &SimOptions::silent_links},     {"fold", &SimOptions::fold},
+    {"memoise", &SimOptions::memoise}};
+
+SimOptions All() {
+  SimOptions options;
+  options.fold = options.memoise = true;
+  return options;
+}
+
+struct Answer {
+  std::vector<Completion> completions;
+  std::vector<ChannelEnd> channel_ends;
+  Outcome outcome;
+};
+
+Answer RunWith(SimulationInput input, const SimOptions& options, const Program& program) {
+  input.options = options;
+  FlowSimulation simulation(input);
+  simulation.Append(program);
+  EXPECT_EQ(simulation.Run(kForever, kNoBudget), Stop::kIdle);
+  Answer answer;
+  answer.completions.assign(simulation.completions().begin(), simulation.completions().end());
+  answer.channel_ends.assign(simulation.channel_ends().begin(), simulation.channel_ends().end());
+  answer.outcome = simulation.Finish();
+  const auto by_row = [](const auto& a, const auto& b) {
+    return std::pair(a.row, a.pass) < std::pair(b.row, b.pass);
+  };
+  std::stable_sort(answer.completions.begin(), answer.completions.end(), by_row);
+  std::sort(answer.channel_ends.begin(), answer.channel_ends.end(), [&](auto& a, auto& b) {
+    return std::tuple(a.row, a.pass, a.channel) < std::tuple(b.row, b.pass, b.channel);
+  });
+  return answer;
+}
+
+void ExpectNear(SimTime a, SimTime b) {
+  const double x = static_cast<double>(a.time_since_epoch().count());
+  const double y = static_cast<double>(b.time_since_epoch().count());
+  ASSERT_NEAR(x, y, 8 + 1e-9 * y);
+}
+
+void ExpectEqual(const Answer& a, const Answer& b) {
+  ASSERT_EQ(a.completions.size(), b.completions.size());
+  for (std::size_t i = 0; i < a.completions.size(); ++i) {
+    ASSERT_EQ(a.completions[i].row, b.completions[i].row);
+    ASSERT_EQ(a.completions[i].status, b.completions[i].status);
+    ExpectNear(a.completions[i].start, b.completions[i].start);
+    ExpectNear(a.completions[i].end, b.completions[i].end);
+  }
+  ASSERT_EQ(a.channel_ends.size(), b.channel_ends.size());
+  for (std::size_t i = 0; i < a.channel_ends.size(); ++i)
+    ExpectNear(a.channel_ends[i].end, b.channel_ends[i].end);
+  for (std::size_t l = 0; l < a.outcome.link_bytes.size(); ++l)
+    ASSERT_NEAR(static_cast<double>(a.outcome.link_bytes[l].count()),
+                static_cast<double>(b.outcome.link_bytes[l].count()), 2);
+}
+
+SimulationInput InputOf(const Net& net, std::uint64_t seed) {
+  constexpr Coupling kCouplings[] = {Coupling::kAuto, Coupling::kTight, Coupling::kLoose};
+  SimulationInput input = net.Input();
+  input.seed = HashSeed{seed};
+  input.physics.launch = 2us;
+  input.physics.coupling = kCouplings[seed % 3];
+  return input;
+}
+
+TEST(SimOptions, EachTechniqueAloneChangesNoAnswer) {
+  for (const std::uint64_t seed : TestSeeds(150)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    const Net net = RandomNet(random);
+    const Builder builder = RandomProgram(net, random);
+    SimulationInput input = InputOf(net, seed);
+    if (seed % 2 == 0) input.events = RandomEvents(net, random);
+    const Answer all = RunWith(input, All(), builder.program);
+    for (const Technique& technique : kTechniques) {
+      SCOPED_TRACE(technique.name);
+      SimOptions without = All();
+      without.*technique.on = false;
+      ExpectEqual(RunWith(input, without, builder.program), all);
+    }
+  }
+}
+
+// Every host sends to one random host after the other: equal capacities and equal
+// sizes, so that shares tie and bottlenecks change hands at equal levels.
+Builder ClosedLoop(const Net& net, Random& random, bool equal_sizes) {
+  Builder b;
+  const auto hosts = static_cast<std::uint32_t>(net.nic.size());
+  for (std::uint32_t i = 0; i < 30 * hosts; ++i) {
+    const std::uint32_t from = i % hosts, to = (from + 1 + random.Below(hosts - 1)) % hosts;
+    b.AddSend(net.nic[from], net.nic[to], equal_sizes ? 2'000'000 : 1'000 + random.Below(2'000'000),
+              {from}, {}, 1);
+  }
+  b.program.stream_count = hosts;
+  return b;
+}
+
+TEST(SimOptions, NoTechniqueChangesAClosedLoop) {
+  for (const std::uint64_t seed : TestSeeds(20)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    const Net net = LeafSpine(4, 4, 4, GigabitsPerSecond(400), SimDuration{});
+    const Builder builder = ClosedLoop(net, random, seed % 2 == 0);
+    SimulationInput input = net.Input();
+    input.seed = HashSeed{seed};
+    const Answer all = RunWith(input, All(), builder.program);
+    for (const Technique& technique : kTechniques) {
+      SCOPED_TRACE(technique.name);
+      SimOptions without = All();
+      without.*technique.on = false;
+      ExpectEqual(RunWith(input, without, builder.program), all);
+    }
+  }
+}
+
+// The rates are fair at every instant of such a loop, ties and all.
+TEST(SimOptions, AClosedLoopIsFairAtEveryInstant) {
+  for (const std::uint64_t seed : TestSeeds(6)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    const Net net = LeafSpine(4, 4, 4, GigabitsPerSecond(400), SimDuration{});
+    const Builder builder = ClosedLoop(net, random, seed % 2 == 0);
+    SimulationInput input = net.Input();
+    input.seed = HashSeed{seed};
+    FlowSimulation simulation(input);
+    simulation.Append(builder.program);
+    while (simulation.Run(kForever, 1) == Stop::kBudget)
+      ASSERT_LT(MaxMinResidual(simulation.Rates()), 1e-9);
+  }
+}
+
+// Two rings, each under its own leaf: one is simulated, both are reported.
+TEST(Fold, OneOfTwoReplicasIsSimulated) {
+  const Net net = LeafSpine(2, 2, 4, GigabitsPerSecond(100), 1us);
+  Builder b;
+  for (std::size_t leaf = 0; leaf < 2; ++leaf) {
+    const std::vector<VertexId> ranks(net.nic.begin() + static_cast<std::ptrdiff_t>(4 * leaf),
+                                      net.nic.begin() + static_cast<std::ptrdiff_t>(4 * leaf + 4));
+    b.AddPattern(Ring(ranks, 2, 1, 500ns));
+  }
+  for (std::uint32_t ring = 0; ring < 2; ++ring) b.AddRun(ring, 1'000'000, {ring}, {});
+  b.program.stream_count = 2;
+  SimulationInput input = net.Input();
+  const Answer folded = RunWith(input, All(), b.program);
+  EXPECT_EQ(folded.outcome.folded, 1u);
+  EXPECT_EQ(folded.outcome.not_folded, "");
+  SimOptions without = All();
+  without.fold = false;
+  const Answer unfolded = RunWith(input, without, b.program);
+  EXPECT_EQ(unfolded.outcome.folded, 0u);
+  ExpectEqual(folded, unfolded);
+
+  b.program.ops.back().amount *= 2;  // not the same any more: both are simulated
+  ExpectEqual(RunWith(input, All(), b.program), RunWith(input, without, b.program));
+}
+
+TEST(Fold, SaysWhyItDoesNot) {
+  const Net net = LeafSpine(2, 2, 4, GigabitsPerSecond(100), 1us);
+  Builder b;
+  const std::vector<VertexId> first(net.nic.begin(), net.nic.begin() + 4);
+  b.AddPattern(Ring(first, 1, 1, 500ns));
+  b.AddPattern(Ring(first, 1, 1, 500ns));  // over the same links
+  for (std::uint32_t ring = 0; ring < 2; ++ring) b.AddRun(ring, 1'000'000, {ring}, {});
+  b.program.stream_count = 2;
+  SimulationInput input = net.Input();
+  EXPECT_EQ(RunWith(input, All(), b.program).outcome.not_folded,
+            "other traffic crosses their links");
+  const ElementId cable{ElementId::Kind::kCable, 0};
+  input.events = {{SimTime(1us), cable, {false, 1, {}}}, {SimTime(2us), cable, {}}};
+  EXPECT_EQ(RunWith(input, All(), b.program).outcome.not_folded,
+            "faults may change one and not the other");
+}
+
+// Sixteen repeats of a ring that collides with itself: simulated once, and the same to
+// the picosecond, as every repeat starts from rest.
+TEST(Memoise, ARepeatIsSimulatedOnce) {
+  const Net net = LeafSpine(2, 2, 4, GigabitsPerSecond(100), 1us);
+  Builder b;
+  b.AddPattern(Ring(net.nic, 2, 4, 500ns));
+  for (int i = 0; i < 16; ++i) b.AddRun(0, 1'000'000, {0}, {});
+  b.program.stream_count = 1;
+  SimulationInput input = net.Input();
+  input.physics.coupling = Coupling::kLoose;
+  SimOptions without = All();
+  without.memoise = false;
+  const Answer once = RunWith(input, All(), b.program), always = RunWith(input, without, b.program);
+  ExpectEqual(once, always);
+  EXPECT_EQ(once.outcome.memoised, 15u);
+  EXPECT_EQ(always.outcome.memoised, 0u);
+}
+
+// Stopped in the middle of a replay, what has crossed the links by then is known.
+TEST(Memoise, KnowsItsBytesInTheMiddle) {
+  const Net net = Star(4, GigabitsPerSecond(100), 1us);
+  Builder b;
+  b.AddPattern(Ring(net.nic, 1, 1, 500ns));
+  for (int i = 0; i < 3; ++i) b.AddRun(0, 10'000'000, {0}, {});
+  b.program.stream_count = 1;
+  const auto stopped = [&](bool memoise) {
+    SimulationInput input = net.Input();
+    input.options.memoise = memoise;
+    FlowSimulation simulation(input);
+    simulation.Append(b.program);
+    EXPECT_EQ(simulation.Run(SimTime(2ms), kNoBudget), Stop::kUntil);
+    return simulation.Finish().link_bytes;
+  };
+  const std::vector<Bytes> a = stopped(true), c = stopped(false);
+  Bytes sum;
+  for (std::size_t l = 0; l < a.size(); ++l) {
+    EXPECT_NEAR(static_cast<double>(a[l].count()), static_cast<double>(c[l].count()), 1);
+    sum = sum + a[l];
+  }
+  EXPECT_GT(sum, Bytes(0));
+}
+
+}  // namespace
+}  // namespace weft
