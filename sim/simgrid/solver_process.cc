@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,9 +28,10 @@ struct Packet {
 
 class PacketWriter {
  public:
-  explicit PacketWriter(int pipe) : pipe_(pipe) {}
+  PacketWriter(int pipe, pid_t parent) : pipe_(pipe), parent_(parent) {}
 
   void Write(const OperationRecord& record) {
+    if (getppid() != parent_) _exit(1);
     packets_.emplace_back().record = record;
     if (packets_.size() == kMost || record.kind == OperationRecord::Kind::kFinished) Flush();
   }
@@ -53,6 +53,7 @@ class PacketWriter {
   }
 
   int pipe_;
+  pid_t parent_;
   std::vector<Packet> packets_;
 };
 
@@ -67,15 +68,13 @@ SolverProcess::SolverProcess(const std::function<void(const Record&)>& work) {
   const pid_t parent = getpid();
   pid_ = fork();
   WEFT_CHECK(pid_ >= 0);
-  if (pid_ == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1);  // it was gone before
-    Work(work, ends[1]);
-  }
+  if (pid_ == 0) Work(work, ends[1], parent);
   close(ends[1]);
 }
 
-void SolverProcess::Work(const std::function<void(const Record&)>& work, int pipe) const {
+void SolverProcess::Work(const std::function<void(const Record&)>& work, int pipe,
+                         pid_t parent) const {
+  pipe = fcntl(pipe, F_DUPFD, STDERR_FILENO + 1);  // in case weft began without these three
   dup2(log_, STDOUT_FILENO);
   dup2(log_, STDERR_FILENO);
   // The pipes of other solvers, inherited, would hide from their parents that they ended.
@@ -83,7 +82,7 @@ void SolverProcess::Work(const std::function<void(const Record&)>& work, int pip
   close_range(static_cast<unsigned>(pipe) + 1, UINT_MAX, 0);
   signal(SIGTERM, SIG_DFL);
   signal(SIGPIPE, SIG_DFL);
-  PacketWriter writer(pipe);
+  PacketWriter writer(pipe, parent);
   work([&](const OperationRecord& record) { writer.Write(record); });
   _exit(0);
 }

@@ -7,7 +7,8 @@
 //
 // Errors   a process that ends before its last record, or sends what is no
 //          record, is a defect: what it said is printed, and the program stops.
-//          It ends with its parent, and never outlives this object.
+//          It never outlives this object, and where its parent is killed it ends at
+//          its next record.
 // Cost     a fork: page tables of the parent's memory.
 #pragma once
 
@@ -37,7 +38,8 @@ class SolverProcess {
   pid_t pid() const { return pid_; }  // -1: it has ended
 
  private:
-  [[noreturn]] void Work(const std::function<void(const Record&)>& work, int pipe) const;
+  [[noreturn]] void Work(const std::function<void(const Record&)>& work, int pipe,
+                         pid_t parent) const;
   [[noreturn]] void Fail();
   void Unpack(std::vector<OperationRecord>& records);
 
