@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "scenario/prepare.h"
 #include "scenario/run_scenario.h"
+#include "sim/simgrid/simgrid_simulation.h"
 
 namespace weft::cli {
 namespace {
@@ -53,7 +54,8 @@ int Run(std::ostream& out) {
                      static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 30);
   out << fmt::format("weft         {}\ncompiler     {}\ncores        {}\nmemory       {:.1f} GiB\n",
                      kWeftVersion, __VERSION__, omp_get_num_procs(), gib)
-      << fmt::format("presets      {}\n", AllPresets().list().size());
+      << fmt::format("simgrid      {}\npresets      {}\n", SimgridVersion(),
+                     AllPresets().list().size());
   return SelfTest(out) ? kOk : kDefect;
 }
 

@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "base/schema/quantity.h"
+#include "sim/engines.h"
 
 namespace weft::cli {
 namespace {
@@ -42,7 +43,7 @@ void AddRunOptions(CLI::App& command, RunOptions& options) {
   command.add_option("--set", options.sets, "override a value: --set fabric.segments=4")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
-  command.add_option("--engine", options.engine, "flow or analytic, in place of the file's");
+  command.add_option("--engine", options.engine, EngineNames() + ": in place of the file's");
   command.add_option("--seeds", options.seeds, "hash seeds to run, in place of the file's")
       ->type_name("N");
   command.add_option("--threads", options.threads, "seeds run beside each other on N threads")

@@ -4,6 +4,7 @@ find_package(tl-expected REQUIRED)
 find_package(fmt REQUIRED)
 find_package(OpenMP REQUIRED)
 find_package(Boost REQUIRED)
+find_library(SIMGRID_LIBRARY simgrid REQUIRED)  # Debian ships no CMake package for it
 if(BUILD_TESTING)
   find_package(GTest REQUIRED)
 endif()

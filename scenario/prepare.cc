@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
 
 namespace weft {
@@ -136,6 +137,35 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   return terms;
 }
 
+EngineKind EngineOf(const ScenarioSpec& spec) {
+  switch (spec.engine()) {
+    case ScenarioSpec::ENGINE_ANALYTIC:
+      return EngineKind::kAnalytic;
+    case ScenarioSpec::ENGINE_SIMGRID:
+      return EngineKind::kSimgrid;
+    default:
+      return EngineKind::kFlow;
+  }
+}
+
+// What `engine: simgrid` cannot express is refused, never approximated.
+Errors WhatSimgridCannot(const PreparedScenario& scenario) {
+  Errors errors;
+  const Located<ScenarioSpec>& spec = scenario.spec;
+  if (scenario.engine != EngineKind::kSimgrid) return errors;
+  if (!spec.message.faults().empty())
+    errors.push_back({ErrorCode::kInconsistent, spec.At("faults"),
+                      "'engine: simgrid' cannot run faults: its paths and capacities are fixed",
+                      "engine: flow"});
+  const bool both = spec.message.coupling() == ScenarioSpec::COUPLING_BOTH;
+  const Coupling coupling = both ? Coupling::kTight : scenario.physics.coupling;
+  if (const auto why = SimgridCannot(scenario.workload->program, coupling))
+    errors.push_back({ErrorCode::kInconsistent, spec.At("coupling"),
+                      "'engine: simgrid' cannot run this workload tight: " + *why,
+                      "coupling: loose, or engine: flow"});
+  return errors;
+}
+
 Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario) {
   const Located<ScenarioSpec>& spec = scenario.spec;
   if (!spec.message.has_workload() ||
@@ -175,8 +205,7 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
   out.physics = MakePhysics(message.physics(), message.rdma());
   out.physics.coupling = CouplingOf(message);
   out.fault_policy = MakeFaultPolicy(message.fault_policy());
-  out.engine =
-      message.engine() == ScenarioSpec::ENGINE_ANALYTIC ? EngineKind::kAnalytic : EngineKind::kFlow;
+  out.engine = EngineOf(message);
   out.first_seed = static_cast<std::uint64_t>(message.routing().seed());
   out.seeds = message.routing().seeds();
 
@@ -195,6 +224,10 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
     out.fault_of_event.push_back(row);
   }
   WEFT_TRY(out.workload, PrepareWorkload(out));
+  if (Errors errors = WhatSimgridCannot(out); !errors.empty()) {
+    SortByPosition(errors);
+    return tl::make_unexpected(std::move(errors));
+  }
   out.warnings = KeysWithoutEffect(out);
   out.missing_terms = MissingTerms(out);
   return out;

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "sim/analytic/analytic_simulation.h"
 #include "sim/flow/flow_simulation.h"
+#include "sim/simgrid/simgrid_simulation.h"
 
 namespace weft {
 namespace {
@@ -18,6 +19,8 @@ constexpr std::array kEngines{
     EngineInfo{EngineKind::kFlow, "flow", "max-min fair flows", Make<FlowSimulation>},
     EngineInfo{EngineKind::kAnalytic, "analytic", "a lower bound in closed form",
                Make<AnalyticSimulation>},
+    EngineInfo{EngineKind::kSimgrid, "simgrid",
+               "max-min fair flows by SimGrid's solver, a reference", Make<SimgridSimulation>},
 };
 
 }  // namespace

@@ -14,7 +14,7 @@
 
 namespace weft {
 
-enum class EngineKind : std::uint8_t { kFlow, kAnalytic };
+enum class EngineKind : std::uint8_t { kFlow, kAnalytic, kSimgrid };
 
 struct EngineInfo {
   EngineKind kind{};
@@ -30,7 +30,7 @@ std::string_view EngineName(EngineKind kind);
 
 // None where no engine has that name; EngineNames() lists what exists.
 std::optional<EngineKind> FindEngine(std::string_view name);
-std::string EngineNames();  // "flow, analytic"
+std::string EngineNames();  // "flow, analytic, simgrid"
 
 // Requires: input.fabric and input.router outlive the simulation; input.events
 // are sorted by time.

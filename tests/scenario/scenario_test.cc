@@ -67,7 +67,7 @@ TEST(Prepare, ReportsPlacementAndFaultsInOneRun) {
 TEST(ReadScenario, RefusesAnEngineOfALaterStepAndListsWhatExists) {
   const std::string got =
       ErrorsOf(std::string(kSmall) +
-               "workload: { traffic: { pattern: permutation, bytes: 1MB } }\nengine: simgrid\n");
+               "workload: { traffic: { pattern: permutation, bytes: 1MB } }\nengine: packet\n");
   EXPECT_THAT(got, HasSubstr("s.yaml:3:9"));
   EXPECT_THAT(got, HasSubstr("flow"));
   EXPECT_THAT(got, HasSubstr("analytic"));

@@ -49,7 +49,7 @@ TEST(MakeFaultPolicy, TakesTheMessageLiterally) {
 }
 
 TEST(Engines, AreFoundByNameAndRun) {
-  EXPECT_EQ(EngineNames(), "flow, analytic");
+  EXPECT_EQ(EngineNames(), "flow, analytic, simgrid");
   EXPECT_FALSE(FindEngine("packets").has_value());
   const Net net = Star(2, GigabitsPerSecond(100), 1us);
   Builder b;

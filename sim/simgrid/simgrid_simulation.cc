@@ -1,0 +1,210 @@
+#include "sim/simgrid/simgrid_simulation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "sim/flow/coupling.h"
+#include "sim/simgrid/solver.h"
+#include "sim/simgrid/ways.h"
+#include "sim/startup.h"
+
+namespace weft {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{50};
+
+// [rows] 1: the row's channels advance as one.
+std::vector<std::uint8_t> TightRows(const Schedule& schedule, const PathTable& paths,
+                                    const SimulationInput& input) {
+  const Coupling coupling = input.physics.coupling;
+  if (coupling == Coupling::kAuto)
+    return DecideCoupling(schedule, paths, input.fabric->link_count());
+  std::vector<std::uint8_t> tight(schedule.row_count(), 0);
+  for (std::uint32_t row = 0; coupling == Coupling::kTight && row < tight.size(); ++row) {
+    const Op& op = schedule.op(row);
+    if (op.kind != Op::Kind::kPattern) continue;
+    const Pattern& pattern = *paths.subject(schedule.program_index(row), op).pattern;
+    tight[row] = pattern.advance == Pattern::Advance::kPipelined ? 1 : 0;
+  }
+  return tight;
+}
+
+}  // namespace
+
+SimgridSimulation::SimgridSimulation(const SimulationInput& input)
+    : input_(input),
+      paths_(*input.fabric, *input.router, input.physics, input.seed),
+      link_bytes_(input.fabric->link_count(), 0.0) {
+  WEFT_CHECK(input_.events.empty());
+}
+
+RowId SimgridSimulation::Append(const Program& program) {
+  WEFT_CHECK(process_ == nullptr);
+  WEFT_CHECK(!SimgridCannot(program, input_.physics.coupling));
+  const std::uint32_t first = schedule_.Append(program);
+  paths_.Append(program, first);
+  watched_.resize(schedule_.row_count(), 0);
+  return RowId{first};
+}
+
+void SimgridSimulation::Watch(std::span<const RowId> rows) {
+  std::fill(watched_.begin(), watched_.end(), std::uint8_t{0});
+  watched_count_ = watched_open_ = 0;
+  for (const RowId id : rows) {
+    WEFT_CHECK(Index(id) < schedule_.row_count());
+    if (watched_[Index(id)] != 0) continue;
+    watched_[Index(id)] = 1;
+    ++watched_count_;
+    if (!schedule_.closed(Index(id))) ++watched_open_;
+  }
+}
+
+// All that is shared with other threads is read here, before the fork.
+void SimgridSimulation::Start() {
+  std::vector<double> capacity_bps;
+  for (const Link& link : input_.fabric->links())
+    capacity_bps.push_back(Capacity(link, input_.physics).bits_per_second());
+  const std::vector<std::uint8_t> tight = TightRows(schedule_, paths_, input_);
+  const Ways ways(schedule_, paths_, tight);
+  Operations operations(schedule_, paths_, input_.physics, tight);
+  process_ = std::make_unique<SolverProcess>([&](const SolverProcess::Record& record) {
+    RunOnSimgrid(operations, ways, capacity_bps, record);
+  });
+}
+
+Simulation::Stop SimgridSimulation::Run(SimTime until, std::uint64_t event_budget) {
+  if (process_ == nullptr && schedule_.open_count() > 0) Start();
+  for (std::uint64_t used = 0;; ++used) {
+    if (watched_count_ > 0 && watched_open_ == 0) return Stop::kWatched;
+    if (schedule_.open_count() == 0) return Stop::kIdle;
+    if (!Fetch(event_budget)) return Stop::kBudget;
+    if (next_record_ == records_.size()) return Stop::kStarved;
+    if (records_[next_record_].end > until) return Stop::kUntil;
+    if (used == event_budget) return Stop::kBudget;
+    ReplayInstant();
+  }
+}
+
+// Waits until an instant has come whole, or the report's end; false where it
+// should be asked again.
+bool SimgridSimulation::Fetch(std::uint64_t event_budget) {
+  const auto whole = [&] {
+    return finished_ ||
+           (next_record_ < records_.size() && records_.back().end > records_[next_record_].end);
+  };
+  while (!whole()) {
+    if (next_record_ > records_.size() / 2) {
+      records_.erase(records_.begin(),
+                     records_.begin() + static_cast<std::ptrdiff_t>(next_record_));
+      next_record_ = 0;
+    }
+    const std::size_t before = records_.size();
+    process_->Read(records_, kPatience);
+    const bool nothing = records_.size() == before;
+    if (!nothing && records_.back().kind == OperationRecord::Kind::kFinished) {
+      solver_time_ = {records_.back().setup_s, records_.back().solve_s};
+      finished_ = true;
+      records_.pop_back();
+    }
+    if (nothing && event_budget != kNoBudget) return whole();
+  }
+  return true;
+}
+
+void SimgridSimulation::ReplayInstant() {
+  const SimTime now = records_[next_record_].end;
+  const std::size_t completions = completions_.size(), ends = channel_ends_.size();
+  while (next_record_ < records_.size() && records_[next_record_].end == now)
+    Replay(records_[next_record_++]);
+  schedule_.TakeReady(ready_);
+  std::sort(completions_.begin() + static_cast<std::ptrdiff_t>(completions), completions_.end(),
+            [](const Completion& a, const Completion& b) {
+              return std::tie(a.row, a.pass) < std::tie(b.row, b.pass);
+            });
+  std::sort(channel_ends_.begin() + static_cast<std::ptrdiff_t>(ends), channel_ends_.end(),
+            [](const ChannelEnd& a, const ChannelEnd& b) {
+              return std::tie(a.row, a.pass, a.channel) < std::tie(b.row, b.pass, b.channel);
+            });
+}
+
+// In the order in which the solver saw it, so that what a row waited for is over.
+void SimgridSimulation::Replay(const OperationRecord& record) {
+  WEFT_CHECK(record.row < schedule_.row_count());
+  instants_ = record.instants;
+  if (record.kind == OperationRecord::Kind::kChannelEnd) {
+    channel_ends_.push_back(
+        {RowId{record.row}, record.pass, static_cast<std::uint16_t>(record.channel), record.end});
+    return;
+  }
+  schedule_.TakeReady(ready_);
+  WEFT_CHECK(schedule_.pass(record.row) == record.pass);
+  completions_.push_back({RowId{record.row}, record.pass, record.start, record.end,
+                          Completion::Status::kDone, kNoLink});
+  CreditLinks(record.row);
+  schedule_.Complete(record.row);
+  if (watched_[record.row] != 0 && schedule_.closed(record.row)) --watched_open_;
+}
+
+void SimgridSimulation::CreditLinks(std::uint32_t row) {
+  const Op& op = schedule_.op(row);
+  if (op.kind != Op::Kind::kPattern && op.kind != Op::Kind::kSend) return;
+  const PathTable::Subject& subject = paths_.subject(schedule_.program_index(row), op);
+  for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
+    const PathTable::Edge& edge = paths_.edges()[e];
+    const double each = EdgeWireBytes(schedule_.program(row), op, subject, e) / edge.qps;
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)
+      for (const LinkId link : paths_.hops(paths_.qps()[q])) link_bytes_[Index(link)] += each;
+  }
+}
+
+void SimgridSimulation::Cancel(JobId job) {
+  WEFT_CHECK(process_ == nullptr);
+  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) {
+    if (schedule_.op(row).job != job || schedule_.closed(row)) continue;
+    completions_.push_back(
+        {RowId{row}, schedule_.pass(row), {}, {}, Completion::Status::kCancelled, kNoLink});
+    schedule_.Drop(row);
+    if (watched_[row] != 0 && schedule_.closed(row)) --watched_open_;
+  }
+}
+
+void SimgridSimulation::Reset(HashSeed seed) {
+  input_.seed = seed;
+  process_.reset();
+  paths_.Rebind(seed);
+  schedule_.Reset();
+  records_.clear();
+  next_record_ = 0;
+  finished_ = false;
+  solver_time_ = {};
+  instants_ = 0;
+  watched_open_ = watched_count_;
+  completions_.clear();
+  channel_ends_.clear();
+  std::fill(link_bytes_.begin(), link_bytes_.end(), 0.0);
+}
+
+Outcome SimgridSimulation::Finish() {
+  Outcome outcome;
+  outcome.events = instants_;
+  outcome.waiting = schedule_.WaitingRows();
+  for (const Completion& completion : completions_)
+    outcome.end = std::max(outcome.end, completion.end);
+  outcome.link_bytes.reserve(link_bytes_.size());
+  for (const double bytes : link_bytes_) outcome.link_bytes.push_back(Bytes(std::llround(bytes)));
+  return outcome;
+}
+
+std::optional<std::string> SimgridCannot(const Program& program, Coupling coupling) {
+  if (coupling == Coupling::kLoose) return std::nullopt;
+  for (const Op& op : program.ops)
+    if (NeedsFractions(program, op))
+      return "a tight channel's edges carry bytes that are not whole parts of its largest edge's, "
+             "and a SimGrid flow takes a whole number of shares of a link";
+  return std::nullopt;
+}
+
+}  // namespace weft
