@@ -204,6 +204,7 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
   out.router = router;
   out.physics = MakePhysics(message.physics(), message.rdma());
   out.physics.coupling = CouplingOf(message);
+  out.options = MakeSimOptions(message.sim().options());
   out.fault_policy = MakeFaultPolicy(message.fault_policy());
   out.engine = EngineOf(message);
   out.first_seed = static_cast<std::uint64_t>(message.routing().seed());

@@ -51,6 +51,7 @@ struct PreparedScenario {
   Placement placement;
   std::shared_ptr<const Workload> workload;
   Physics physics;
+  SimOptions options;
   FaultPolicy fault_policy;
   std::vector<Event> events;
   std::vector<std::uint32_t> fault_of_event;  // [events] row of spec's faults

@@ -142,6 +142,7 @@ SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, C
   input.fault_policy = scenario.fault_policy;
   input.seed = HashSeed{seed};
   input.events = scenario.events;
+  input.options = scenario.options;
   return input;
 }
 

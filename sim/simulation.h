@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "sim/options.h"
 #include "sim/physics.h"
 #include "sim/program.h"
 #include "topology/fabric.h"
@@ -77,19 +78,6 @@ struct Outcome {
   std::string not_folded;        // why others like them do not; empty: nothing stands against it
 };
 
-// What makes an engine fast without changing its answer. Each can be switched off, and a
-// test holds the run against the one without it; docs/flow-engine.md says what each brings.
-struct SimOptions {
-  bool implicit_rates = true;  // flows keep time by their bottleneck's clock
-  bool work_list = true;       // solve again only what a change can reach
-  bool batch = true;           // what ends in one instant is one change
-  bool replace = true;         // a flow replaced by one on its path changes nothing
-  bool silent_links = true;    // links that can never be full are not solved
-  // The next two need all programs before the first Run().
-  bool fold = false;     // of replicas that start together one is simulated
-  bool memoise = false;  // an operation alone that was simulated before is not again
-};
-
 struct SimulationInput {
   const Fabric* fabric = nullptr;
   const Router* router = nullptr;
@@ -115,7 +103,8 @@ class Simulation {
   // Adds a program; its rows follow those already there, and a stream id is the
   // same stream in every program. Returns its first row.
   // Requires: CheckProgram holds; `program` outlives the simulation; rows may
-  // only be appended before or between Runs.
+  // only be appended before or between Runs, and before the first where
+  // SimOptions::fold or memoise is on.
   virtual RowId Append(const Program& program) = 0;
 
   // Run() stops when all of these are complete; an empty list watches nothing.

@@ -1,0 +1,158 @@
+// weft beside SimGrid: the same program, the same paths, one after the other in one run.
+//
+// Times are of solving alone: weft's with paths bound, SimGrid's without its platform.
+// Before a ratio is given the answers are held against each other: the first completions
+// (closed loops part ways later on, in any two codes that round differently).
+//
+// Counters, in the order in which they are printed: difference (largest, relative, of a
+// completion's time), digest of weft's answer, flows, seconds of each, and last the ratio.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <vector>
+
+#include "base/random.h"
+#include "bench/traffic.h"
+#include "sim/flow/flow_simulation.h"
+#include "sim/simgrid/simgrid_simulation.h"
+
+namespace weft {
+namespace {
+
+constexpr std::size_t kCompared = 200;  // completions, the earliest
+
+struct Answer {
+  std::vector<Completion> completions;
+  double solve_s = 0;
+  bool ended = false;
+};
+
+double Seconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+template <typename Engine>
+Answer RunOnce(const BenchNet& net, const Program& program, Coupling coupling) {
+  Engine simulation(InputOf(net, coupling));
+  simulation.Append(program);
+  const auto start = std::chrono::steady_clock::now();
+  Answer answer;
+  answer.ended = simulation.Run(kForever, kNoBudget) == Simulation::Stop::kIdle;
+  answer.solve_s = Seconds(std::chrono::steady_clock::now() - start);
+  if constexpr (std::is_same_v<Engine, SimgridSimulation>)
+    answer.solve_s = simulation.solver_time().solve_s;
+  answer.completions.assign(simulation.completions().begin(), simulation.completions().end());
+  return answer;
+}
+
+// Of rows that are among the first to end in both; 1 where too few are.
+double LargestDifference(const Answer& a, const Answer& b) {
+  const std::size_t count = std::min(kCompared, a.completions.size());
+  std::vector<double> end_s(a.completions.size(), -1);
+  double worst = 0;
+  std::size_t both = 0;
+  const auto first = [&](const Answer& answer) {
+    return std::span(answer.completions).first(count);
+  };
+  for (const Completion& c : first(a))
+    if (c.pass == 0) end_s[Index(c.row)] = ToSeconds(c.end);
+  for (const Completion& c : first(b)) {
+    if (c.pass != 0 || end_s[Index(c.row)] < 0) continue;
+    ++both;
+    worst = std::max(worst, std::abs(ToSeconds(c.end) / end_s[Index(c.row)] - 1));
+  }
+  return both * 2 < count ? 1 : worst;
+}
+
+void Versus(benchmark::State& state, const BenchNet& net, const Program& program,
+            Coupling coupling) {
+  Answer weft, simgrid;
+  for (auto _ : state) {
+    weft = RunOnce<FlowSimulation>(net, program, coupling);
+    simgrid = RunOnce<SimgridSimulation>(net, program, coupling);
+  }
+  const double difference = LargestDifference(weft, simgrid);
+  if (!weft.ended || !simgrid.ended) return state.SkipWithError("a run did not end");
+  if (difference > 1e-6) return state.SkipWithError("the answers differ");
+  std::uint64_t digest = 0;
+  for (const Completion& c : weft.completions)
+    digest = Mix64(digest ^ static_cast<std::uint64_t>(c.end.time_since_epoch().count()) ^
+                   Index(c.row));
+  state.counters["difference"] = difference;
+  state.counters["digest"] = static_cast<double>(digest >> 40);
+  state.counters["flows"] = static_cast<double>(weft.completions.size());
+  state.counters["s_weft"] = weft.solve_s;
+  state.counters["s_with_simgrid"] = simgrid.solve_s;
+  state.counters["times_faster"] = simgrid.solve_s / weft.solve_s;
+}
+
+std::uint32_t Arg(const benchmark::State& state, std::size_t i) {
+  return static_cast<std::uint32_t>(state.range(i));
+}
+
+void ClosedLoopFlows(benchmark::State& state) {
+  const BenchNet net = LeafSpine(Arg(state, 0), Arg(state, 1));
+  Versus(state, net, ClosedLoop(net, Arg(state, 2)), Coupling::kLoose);
+}
+BENCHMARK(ClosedLoopFlows)
+    ->ArgNames({"leaves", "hosts_a_leaf", "flows_a_host", "small"})
+    ->Args({4, 4, 5, 1})
+    ->Args({16, 8, 50, 0})
+    ->Args({32, 32, 2, 0})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+
+void RingStepByStep(benchmark::State& state) {
+  const BenchNet net = LeafSpine(Arg(state, 0), Arg(state, 1));
+  Versus(state, net, RingSteps(net), Coupling::kLoose);
+}
+BENCHMARK(RingStepByStep)
+    ->ArgNames({"leaves", "hosts_a_leaf", "small"})
+    ->Args({4, 4, 1})
+    ->Args({16, 16, 0})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+
+void AllToAllAtOnce(benchmark::State& state) {
+  const BenchNet net = LeafSpine(Arg(state, 0), Arg(state, 1));
+  Versus(state, net, AllToAll(net, Arg(state, 2) / 100.0), Coupling::kLoose);
+}
+BENCHMARK(AllToAllAtOnce)
+    ->ArgNames({"leaves", "hosts_a_leaf", "spread_percent", "small"})
+    ->Args({4, 4, 50, 1})
+    ->Args({8, 8, 50, 0})
+    ->Args({16, 8, 0, 0})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+
+// The ring as coupled channels against SimGrid's step by step: what is compared is how long
+// the same all-reduce takes to simulate.
+void RingAsChannel(benchmark::State& state) {
+  const BenchNet net = LeafSpine(Arg(state, 0), Arg(state, 1));
+  const Program channel = RingChannel(net), steps = RingSteps(net);
+  Answer weft, simgrid;
+  for (auto _ : state) {
+    weft = RunOnce<FlowSimulation>(net, channel, Coupling::kTight);
+    simgrid = RunOnce<SimgridSimulation>(net, steps, Coupling::kLoose);
+  }
+  const double difference = std::abs(ToSeconds(weft.completions.back().end) /
+                                         ToSeconds(simgrid.completions.back().end) -
+                                     1);
+  if (difference > 1e-6) return state.SkipWithError("the answers differ");
+  state.counters["difference"] = difference;
+  state.counters["flows"] = static_cast<double>(simgrid.completions.size());
+  state.counters["s_weft"] = weft.solve_s;
+  state.counters["s_with_simgrid"] = simgrid.solve_s;
+  state.counters["times_faster"] = simgrid.solve_s / weft.solve_s;
+}
+BENCHMARK(RingAsChannel)
+    ->ArgNames({"leaves", "hosts_a_leaf", "small"})
+    ->Args({4, 4, 1})
+    ->Args({16, 16, 0})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace weft
