@@ -77,6 +77,7 @@ void PathTable::AddPattern(const Pattern& pattern) {
                       {},
                       TighterCap(edge_class.cap, physics_.channel_cap),
                       0});
+    any_cap_ = any_cap_ || edges_.back().cap_bps > 0;
     step_.push_back(edge_class.step);
   }
   subjects_.push_back(subject);
@@ -96,6 +97,7 @@ void PathTable::AddSend(const Send& send) {
                     {},
                     TighterCap(send.edge_class.cap, physics_.channel_cap),
                     0});
+  any_cap_ = any_cap_ || edges_.back().cap_bps > 0;
   step_.push_back(send.edge_class.step);
   subjects_.push_back(subject);
 }

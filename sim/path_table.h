@@ -63,6 +63,7 @@ class PathTable {
   std::uint32_t subject_row(std::uint32_t program, const Op& op) const;
   std::span<const Subject> subjects() const { return subjects_; }
   std::span<const Edge> edges() const { return edges_; }
+  bool any_cap() const { return any_cap_; }  // of an edge
   std::span<const Qp> qps() const { return qps_; }
   std::uint32_t channel_row_count() const { return static_cast<std::uint32_t>(channels_.size()); }
   // The edges of channel `c` of a subject.
@@ -101,6 +102,7 @@ class PathTable {
   std::vector<ProgramRows> programs_;
   std::vector<Subject> subjects_;
   std::vector<Edge> edges_;
+  bool any_cap_ = false;
   std::vector<SimDuration> step_;  // [E]
   std::vector<Range> channels_;
   std::vector<Qp> qps_;

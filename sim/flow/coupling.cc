@@ -82,6 +82,8 @@ using Pair = std::pair<std::uint32_t, std::uint32_t>;
 
 // Pairs of subjects with a common link, at least one of them pipelined; each once.
 std::vector<Pair> Meetings(const PathTable& paths, std::uint32_t link_count) {
+  const auto runs = [](const PathTable::Subject& subject) { return subject.first_row != kNoRow; };
+  if (std::count_if(paths.subjects().begin(), paths.subjects().end(), runs) < 2) return {};
   std::vector<std::vector<std::uint32_t>> on(link_count);
   for (std::uint32_t s = 0; s < paths.subjects().size(); ++s) {
     const PathTable::Subject& subject = paths.subjects()[s];

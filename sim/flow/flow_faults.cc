@@ -94,6 +94,7 @@ void FlowSimulation::ForgetTerms(std::uint32_t qp) {
 }
 
 bool FlowSimulation::HasPath(PathTable::Range edges) const {
+  if (routes_->undisturbed()) return true;
   for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
     const PathTable::Edge& edge = paths_.edges()[e];
     for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)

@@ -81,11 +81,16 @@ void FlowSimulation::Grow() {
   plan_known_ = false;
   const std::uint32_t last_event = next_event_ == 0 ? 0 : next_event_ - 1;
   const bool some_broken = routes_->Grow(last_event);
-  for (const PathTable::Subject& subject : paths_.subjects())  // each has one edge
-    if (subject.pattern == nullptr && HasPath({subject.first_edge, 1}))
-      EdgeTerms(subject.first_edge);
+  for (const PathTable::Subject& subject : paths_.subjects()) BindTerms(subject);
   if (some_broken)
     AddTimer(now_ + input_.fault_policy.detect, Timer::Kind::kReroute, last_event, 0);
+}
+
+// Of edges that are flows by themselves: known before the run, as their paths are.
+void FlowSimulation::BindTerms(const PathTable::Subject& subject) {
+  if (subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kPipelined) return;
+  for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+    if (HasPath({e, 1})) EdgeTerms(e);
 }
 
 RowId FlowSimulation::Append(const Program& program) {

@@ -103,6 +103,7 @@ class FlowSimulation final : public Simulation {
   void Process();
   void Restart();
   void Grow();
+  void BindTerms(const PathTable::Subject& subject);
   void SortTail(std::size_t first_completion, std::size_t first_channel_end);
   void Instant(SimTime time);
   void Reschedule();

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "sim/flow/flow_simulation.h"
+#include "sim/startup.h"
 
 namespace weft {
 
@@ -49,7 +50,6 @@ void FlowSimulation::AddEdgeToScratch(std::uint32_t edge, double scale) {
 }
 
 TermsId FlowSimulation::StoreScratch() {
-  std::sort(scratch_links_.begin(), scratch_links_.end());
   scratch_terms_.clear();
   scratch_silent_.clear();
   for (const std::uint32_t link : scratch_links_) {
@@ -82,9 +82,12 @@ TermsId FlowSimulation::EdgeTerms(std::uint32_t edge) {
 }
 
 double FlowSimulation::ReferenceBits(std::uint32_t row, PathTable::Range edges) const {
+  const Program& program = schedule_.program(row);
+  const Op& op = schedule_.op(row);
+  const PathTable::Subject& subject = SubjectOf(row);
   double bits = 0;
   for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e)
-    bits = std::max(bits, EdgeBits(row, e));
+    bits = std::max(bits, EdgeWireBytes(program, op, subject, e) * 8);
   return bits;
 }
 
@@ -110,6 +113,7 @@ TermsId FlowSimulation::TermsOf(const Flow& flow) {
 
 double FlowSimulation::CapOf(const Flow& flow) const {
   if (!flow.tight) return paths_.edges()[flow.edges.first].cap_bps;
+  if (!paths_.any_cap()) return 0;
   const double reference = ReferenceBits(flow.row, flow.edges);
   double cap = 0;
   for (std::uint32_t e = flow.edges.first; e < flow.edges.first + flow.edges.count; ++e) {

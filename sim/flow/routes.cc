@@ -18,7 +18,10 @@ bool Routes::Grow(std::uint32_t event) {
   broken_by_.resize(state_.size(), event);
   detour_.resize(state_.size(), 0);
   for (std::size_t q = first; q < state_.size(); ++q) {
-    if (!paths_->qps()[q].bound) state_[q] = State::kStalled;
+    if (!paths_->qps()[q].bound) {
+      state_[q] = State::kStalled;
+      undisturbed_ = false;
+    }
     if (links_.all_up() || AllUp(paths_->hops(paths_->qps()[q]))) continue;
     state_[q] = State::kBroken;
     any = true;
@@ -70,6 +73,7 @@ void Routes::Restore(std::uint32_t qp, Change& change) {
 
 Routes::Change Routes::Apply(const Event& event, std::uint32_t event_row) {
   Change change;
+  undisturbed_ = false;
   change.links = links_.Apply(*fabric_, event.element, event.state);
   bool some_up = false;
   for (const LinkId link : change.links) {

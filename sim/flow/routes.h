@@ -48,6 +48,8 @@ class Routes {
   bool up(std::uint32_t qp) const {
     return state_[qp] == State::kBound || state_[qp] == State::kDetour;
   }
+  // No QP has ever been without its bound path.
+  bool undisturbed() const { return undisturbed_; }
   bool bound(std::uint32_t qp) const { return state_[qp] == State::kBound; }
   std::uint32_t broken_by(std::uint32_t qp) const { return broken_by_[qp]; }
   std::span<const LinkId> hops(std::uint32_t qp) const;
@@ -63,6 +65,7 @@ class Routes {
   const PathTable* paths_;
   FaultPolicy::Qps policy_;
   LinkState links_;
+  bool undisturbed_ = true;
   std::vector<State> state_;              // [Q]
   std::vector<std::uint32_t> broken_by_;  // [Q] event row
   std::vector<std::uint32_t> detour_;     // [Q] row of detours_ + 1; 0: none yet
