@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "scenario/faults.h"
 #include "scenario/link_report.h"
 #include "sim/engines.h"
 
