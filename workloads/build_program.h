@@ -56,7 +56,7 @@ struct WorkloadItem {
   int ranks = 0;          // of the largest communicator; of traffic its senders
   int fewest_ranks = 0;   // of the smallest one
   int channels = 0;       // of the same; traffic: 0
-  std::vector<double> busbw_factors;  // [groups], each by its own ranks; 0: a rank alone
+  std::vector<double> busbw_factors;     // [groups], each by its own ranks; 0: a rank alone
   std::string source_path;               // "workload.collective.bytes[1]"
   std::vector<std::string> group_names;  // [groups] "rail 3", "host4"; empty: "all", traffic
   std::vector<std::vector<RowId>> rows_by_group;  // [groups][repeats]; traffic: [1][flows]
