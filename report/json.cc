@@ -46,6 +46,7 @@ Json ToJson(const CollectiveReport& c) {
           {"protocol", OrNull(c.protocol)},
           {"channels", c.channels},
           {"ranks", c.ranks},
+          {"fewest_ranks", c.fewest_ranks},
           {"groups", c.groups},
           {"bytes", c.bytes.count()},
           {"time_s", ToJson(c.time_s)},

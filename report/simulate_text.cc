@@ -8,7 +8,9 @@ namespace weft {
 namespace {
 
 std::string Ranks(const CollectiveReport& c) {
-  return c.groups == 1 ? fmt::format("{}", c.ranks) : fmt::format("{} x {}", c.groups, c.ranks);
+  if (c.groups == 1) return fmt::format("{}", c.ranks);
+  return c.fewest_ranks == c.ranks ? fmt::format("{} x {}", c.groups, c.ranks)
+                                   : fmt::format("{} x {}-{}", c.groups, c.fewest_ranks, c.ranks);
 }
 
 std::string Header(const RunReport& report) {

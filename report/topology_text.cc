@@ -25,8 +25,14 @@ std::string CountsText(const FabricCounts& counts, int width) {
          table.Format(width);
 }
 
-std::string Limit(const std::optional<std::int64_t>& gpus) {
-  return gpus ? FormatCount(*gpus) + " GPUs" : "underived";
+std::string LimitsText(const FabricLimits& limits) {
+  if (!limits.tier1_gpus && !limits.tier2_gpus)
+    return "what the ports allow: not worked out for this family\n";
+  const auto one = [](const std::optional<std::int64_t>& gpus) {
+    return gpus ? FormatCount(*gpus) + " GPUs" : "no figure (see the note)";
+  };
+  return fmt::format("what the ports allow: one tier-1 group {}, two tiers {}\n",
+                     one(limits.tier1_gpus), one(limits.tier2_gpus));
 }
 
 }  // namespace
@@ -37,8 +43,7 @@ std::string TopologyText(const std::string& name, const Fabric& fabric,
   if (fabric.provisioned() != fabric.counts())
     out += "\nprovisioned, reserved hosts and ports included\n" +
            CountsText(fabric.provisioned(), width);
-  out += fmt::format("\nwhat the ports allow: one tier-1 group {}, two tiers {}\n",
-                     Limit(fabric.limits().tier1_gpus), Limit(fabric.limits().tier2_gpus));
+  out += '\n' + LimitsText(fabric.limits());
   out += Wrap(figures.bisection ? fmt::format("bisection: {} each way, {}",
                                               FormatRate(*figures.bisection), figures.bisection_cut)
                                 : "bisection: no figure; there is one host",
@@ -50,6 +55,9 @@ std::string TopologyText(const std::string& name, const Fabric& fabric,
   out += figures.price ? fmt::format("price: {} USD\n",
                                      FormatCount(static_cast<std::int64_t>(figures.price->count())))
                        : "price: no figure, for a part has none\n";
+  std::string names;
+  for (const std::string& range : NameRanges(fabric)) names += (names.empty() ? "" : ", ") + range;
+  out += Wrap("names, for faults and hosts: " + names, width, 2) + '\n';
   for (const std::string& note : fabric.notes()) out += Wrap("note: " + note, width, 2) + '\n';
   return out;
 }

@@ -34,17 +34,6 @@ Interval<double> PairedRatio(const std::vector<double>& base, const std::vector<
   return ratios.empty() ? Interval<double>{1, 1, 1} : IntervalOf(ratios);
 }
 
-// busbw by seed, of the slowest rail, from its time.
-std::vector<double> SlowestBusbw(const RunReport& report, std::size_t collective) {
-  const CollectiveReport& c = report.collectives[collective];
-  // bytes·factor is the same in every seed: median time and busbw give it.
-  const double work = c.busbw_bytes_per_s.median * c.time_s.median;
-  std::vector<double> out;
-  for (const double time : report.collective_by_seed_s[collective])
-    out.push_back(time > 0 ? work / time : 0);
-  return out;
-}
-
 bool Comparable(const RunReport& a, const RunReport& b, std::size_t collective) {
   return collective < a.collectives.size() && collective < b.collectives.size() &&
          a.collectives[collective].status == "done" && b.collectives[collective].status == "done";
@@ -64,7 +53,7 @@ void AddDifferences(std::size_t index, Comparison& comparison) {
     comparison.differences.push_back({fmt::format("collectives[{}].busbw_GBps", c), index,
                                       was.busbw_bytes_per_s.median / 1e9,
                                       now.busbw_bytes_per_s.median / 1e9,
-                                      PairedRatio(SlowestBusbw(base, c), SlowestBusbw(one, c))});
+                                      PairedRatio(base.busbw_by_seed[c], one.busbw_by_seed[c])});
     comparison.differences.push_back(
         {fmt::format("collectives[{}].busbw_mean_rail_GBps", c), index,
          was.busbw_mean_rail_bytes_per_s->median / 1e9,
@@ -109,7 +98,7 @@ void AddPublished(const PreparedScenario& scenario, std::size_t index, Compariso
     row.source = spec.source();
     row.note = spec.note();
     row.published = spec.share();
-    const Interval<double> ratio = PairedRatio(SlowestBusbw(base, last), SlowestBusbw(one, last));
+    const Interval<double> ratio = PairedRatio(base.busbw_by_seed[last], one.busbw_by_seed[last]);
     row.ours = Interval<double>{ratio.median - 1, ratio.p5 - 1, ratio.p95 - 1};
     row.deviation = (1 + row.ours->median) / (1 + row.published) - 1;
     comparison.published.emplace_back(index, row);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "scenario/faults.h"
 #include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
 
@@ -26,76 +27,23 @@ Coupling CouplingOf(const ScenarioSpec& spec) {
   }
 }
 
-std::string FabricKey(const ScenarioSpec& spec) {
-  return spec.fabric().SerializeAsString() + '\n' +
-         (spec.has_host() ? spec.host().SerializeAsString() : "");
+// What the fabric is built from. Which of the host's keys were written counts too: a bare family
+// has defaults of its own for the others.
+std::string FabricKey(const Located<ScenarioSpec>& spec) {
+  std::string key = spec.message.fabric().SerializeAsString() + '\n' +
+                    (spec.message.has_host() ? spec.message.host().SerializeAsString() : "");
+  for (const auto& [path, origin] : spec.sources.entries())
+    if (origin.kind != Origin::Kind::kDefault &&
+        (path.starts_with("host.") || path.starts_with("fabric.host.")))
+      key += fmt::format("\n{} {}", path, origin.kind == Origin::Kind::kPreset);
+  return key;
 }
 
-std::string RouterKey(const ScenarioSpec& spec) {
-  RoutingSpec policy = spec.routing();
+std::string RouterKey(const Located<ScenarioSpec>& spec) {
+  RoutingSpec policy = spec.message.routing();
   policy.clear_seed();
   policy.clear_seeds();
   return FabricKey(spec) + '\n' + policy.SerializeAsString();
-}
-
-// The key that names the fault's element, and the name; both empty where none does.
-std::pair<std::string, std::string> NamedElement(const FaultSpec& fault) {
-  for (const auto& [key, name] :
-       {std::pair("link", fault.link()), std::pair("switch", fault.switch_()),
-        std::pair("nic", fault.nic()), std::pair("host", fault.host()),
-        std::pair("plane", fault.plane())})
-    if (!name.empty()) return {key, name};
-  return {};
-}
-
-// The state that the fault begins with.
-ElementState StateOf(const FaultSpec& fault) {
-  ElementState state;
-  state.up = fault.has_rate() || fault.state() == FaultSpec::UP;
-  if (fault.has_rate()) state.rate_share = fault.rate();
-  state.direction = fault.direction() == FaultSpec::FORWARD    ? Direction::kForward
-                    : fault.direction() == FaultSpec::BACKWARD ? Direction::kBackward
-                                                               : Direction::kBoth;
-  return state;
-}
-
-void AddEvents(const FaultSpec& fault, std::uint32_t row, ElementId element,
-               std::vector<std::pair<Event, std::uint32_t>>& events) {
-  const ElementState state = StateOf(fault);
-  events.push_back({{SimTime(SimDuration(fault.at())), element, state}, row});
-  if (!fault.has_until()) return;
-  ElementState healed;
-  healed.direction = state.direction;
-  events.push_back({{SimTime(SimDuration(fault.until())), element, healed}, row});
-}
-
-Result<std::vector<std::pair<Event, std::uint32_t>>> BindFaults(const Located<ScenarioSpec>& spec,
-                                                                const Fabric& fabric) {
-  std::vector<std::pair<Event, std::uint32_t>> events;
-  Errors errors;
-  for (int i = 0; i < spec.message.faults_size(); ++i) {
-    const FaultSpec& fault = spec.message.faults(i);
-    const std::string path = fmt::format("faults[{}]", i);
-    const auto [key, name] = NamedElement(fault);
-    if (name.empty()) {
-      errors.push_back({ErrorCode::kInconsistent, spec.At(path), "this fault names no element",
-                        "link: host3/nic5/port0, or switch:, nic:, host:, plane:"});
-      continue;
-    }
-    if (fault.has_until() && fault.until() <= fault.at())
-      errors.push_back({ErrorCode::kInconsistent, spec.At(path + ".until"),
-                        "'until' is not after 'at'", "a later time, or leave it out"});
-    if (const std::optional<ElementId> element = fabric.FindElement(name))
-      AddEvents(fault, static_cast<std::uint32_t>(i), *element, events);
-    else
-      errors.push_back({ErrorCode::kInconsistent, spec.At(path + '.' + key),
-                        fmt::format("nothing in this fabric is called '{}'", name),
-                        "names count from 0: host3/nic5/port0, pod0/segment2/tor7, leaf3"});
-  }
-  if (!errors.empty()) return tl::make_unexpected(std::move(errors));
-  std::stable_sort(events.begin(), events.end(),
-                   [](const auto& a, const auto& b) { return a.first.at < b.first.at; });
-  return events;
 }
 
 // Keys the user gave that change nothing in this setting.
@@ -180,11 +128,9 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
 
 }  // namespace
 
-std::string FaultElement(const FaultSpec& fault) { return NamedElement(fault).second; }
-
 Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
                                                     FabricCache& cache) {
-  std::shared_ptr<const Fabric>& kept = cache.fabrics[FabricKey(spec.message)];
+  std::shared_ptr<const Fabric>& kept = cache.fabrics[FabricKey(spec)];
   if (kept == nullptr) {
     const HostSpec* host = spec.message.has_host() ? &spec.message.host() : nullptr;
     WEFT_TRY(Fabric fabric, BuildFabric(spec.message.fabric(), host, spec.sources));
@@ -198,7 +144,7 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
   out.spec = std::move(spec);
   const ScenarioSpec& message = out.spec.message;
   WEFT_TRY(out.fabric, PrepareFabric(out.spec, cache));
-  std::shared_ptr<const Router>& router = cache.routers[RouterKey(message)];
+  std::shared_ptr<const Router>& router = cache.routers[RouterKey(out.spec)];
   if (router == nullptr)
     router = std::make_shared<const Router>(*out.fabric, MakeRoutingPolicy(message.routing()));
   out.router = router;

@@ -62,9 +62,6 @@ struct PreparedScenario {
   std::vector<std::string> missing_terms;  // what the model lacks here
 };
 
-// The element a fault names, as the user wrote it.
-std::string FaultElement(const FaultSpec& fault);
-
 // Fabrics and routers that were built, by the text of their specs: equal ones are shared.
 struct FabricCache {
   std::map<std::string, std::shared_ptr<const Fabric>> fabrics;

@@ -43,14 +43,15 @@ struct ByteRate {
 struct CollectiveReport {
   std::string op, algorithm;
   std::optional<std::string> protocol;  // none: the model does not choose one
-  int channels = 0, ranks = 0, groups = 1;
+  int channels = 0, groups = 1;
+  int ranks = 0, fewest_ranks = 0;  // of the largest rail or group, and of the smallest
   Bytes bytes;
   // Seconds in double: percentiles of whole picoseconds need not be whole.
   Interval<double> time_s;                           // its slowest rail or group
   std::optional<Interval<double>> time_mean_rail_s;  // mean over rails or groups
   Interval<double> algbw_bytes_per_s, busbw_bytes_per_s;
-  std::optional<Interval<double>>
-      busbw_mean_rail_bytes_per_s;  // mean over rails of their own busbw
+  // Mean over rails of their own busbw; a rank alone in its rail is left out.
+  std::optional<Interval<double>> busbw_mean_rail_bytes_per_s;
   std::string bottleneck;  // a link's name in the seed of the lower-median makespan; empty: none
   std::string status = "done";
   SourcePos pos;
@@ -136,8 +137,8 @@ struct RunReport {
   Interval<double> makespan_s;
   std::vector<double> makespan_by_seed_s;                 // [seeds], for paired comparison
   std::vector<std::vector<double>> collective_by_seed_s;  // [collectives][seeds]
-  std::vector<std::vector<double>>
-      busbw_mean_by_seed;  // [collectives][seeds], B/s, mean over rails
+  // [collectives][seeds], bytes a second: of the slowest rail, and mean over rails.
+  std::vector<std::vector<double>> busbw_by_seed, busbw_mean_by_seed;
   std::vector<CollectiveReport> collectives;
   std::vector<TrafficReport> traffic;
   std::optional<CouplingReport> coupling;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "scenario/faults.h"
 #include "scenario/link_report.h"
 #include "sim/engines.h"
 
@@ -19,8 +20,9 @@ constexpr std::uint64_t kMostEvents = 1 << 16;  // in a slice
 struct ItemResult {
   std::string status = "done";
   double time_s = 0;       // slowest group, mean over repeats
+  double busbw = 0;        // bytes a second, of that group by its own ranks
   double mean_time_s = 0;  // mean over groups, or over the rails of a single group
-  double mean_busbw = 0;   // bytes a second, mean over the same
+  double mean_busbw = 0;   // mean over the same
   double flow_median_s = 0, flow_p99_s = 0;  // traffic
   std::int64_t completed = 0;
 };
@@ -83,21 +85,37 @@ std::vector<double> RailTimes(const std::vector<RowId>& rows, const ByRow& by_ro
   return rails;
 }
 
+double Busbw(const WorkloadItem& item, double factor, double time_s) {
+  return time_s > 0 ? factor * static_cast<double>(item.bytes.count()) / time_s : 0;
+}
+
 ItemResult CollectiveResult(const WorkloadItem& item, const ByRow& by_row) {
   ItemResult result;
-  std::vector<double> times;
-  for (const std::vector<RowId>& rows : item.rows_by_group) {
+  std::vector<double> times, factors;  // of the groups that send
+  for (std::size_t g = 0; g < item.rows_by_group.size(); ++g) {
+    const std::vector<RowId>& rows = item.rows_by_group[g];
     result.status = StatusOf(rows, by_row);
     if (result.status != "done") return result;
-    times.push_back(GroupTime(rows, by_row));
+    const double time = GroupTime(rows, by_row);
+    if (time > result.time_s) {
+      result.time_s = time;
+      result.busbw = Busbw(item, item.busbw_factors[g], time);
+    }
+    if (item.busbw_factors[g] == 0) continue;  // a rank alone has nothing to send
+    times.push_back(time);
+    factors.push_back(item.busbw_factors[g]);
   }
-  result.time_s = *std::max_element(times.begin(), times.end());
-  if (times.size() == 1) times = RailTimes(item.rows_by_group.front(), by_row);
-  for (const double time : times) {
-    result.mean_time_s += time / static_cast<double>(times.size());
-    if (time > 0)
-      result.mean_busbw += item.busbw_factor * static_cast<double>(item.bytes.count()) / time /
-                           static_cast<double>(times.size());
+  if (times.empty()) {
+    result.mean_time_s = result.time_s;
+    return result;
+  }
+  if (item.rows_by_group.size() == 1) {
+    times = RailTimes(item.rows_by_group.front(), by_row);
+    factors.assign(times.size(), factors.front());
+  }
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    result.mean_time_s += times[i] / static_cast<double>(times.size());
+    result.mean_busbw += Busbw(item, factors[i], times[i]) / static_cast<double>(times.size());
   }
   return result;
 }
@@ -221,26 +239,22 @@ Interval<double> Over(const std::vector<const SeedResult*>& seeds, Get get) {
 CollectiveReport SumUpCollective(const PreparedScenario& scenario,
                                  const std::vector<const SeedResult*>& seeds, std::size_t i) {
   const WorkloadItem& item = scenario.workload->items[i];
-  const auto bytes = static_cast<double>(item.bytes.count());
   CollectiveReport report;
   report.op = item.op;
   report.algorithm = item.algorithm;
   report.channels = item.channels;
   report.ranks = item.ranks;
+  report.fewest_ranks = item.fewest_ranks;
   report.groups = static_cast<int>(item.rows_by_group.size());
   report.bytes = item.bytes;
   report.pos = scenario.spec.At(item.source_path);
   for (const SeedResult* seed : seeds)
     if (seed->items[i].status != "done") report.status = seed->items[i].status;
   if (report.status != "done") return report;
-  const auto rate = [&](double factor) {
-    return Over(seeds, [&](const SeedResult& s) {
-      return s.items[i].time_s > 0 ? factor * bytes / s.items[i].time_s : 0;
-    });
-  };
   report.time_s = Over(seeds, [&](const SeedResult& s) { return s.items[i].time_s; });
-  report.algbw_bytes_per_s = rate(1);
-  report.busbw_bytes_per_s = rate(item.busbw_factor);
+  report.algbw_bytes_per_s =
+      Over(seeds, [&](const SeedResult& s) { return Busbw(item, 1, s.items[i].time_s); });
+  report.busbw_bytes_per_s = Over(seeds, [&](const SeedResult& s) { return s.items[i].busbw; });
   report.time_mean_rail_s =
       Over(seeds, [&](const SeedResult& s) { return s.items[i].mean_time_s; });
   report.busbw_mean_rail_bytes_per_s =
@@ -363,13 +377,15 @@ void SumUpItems(const PreparedScenario& scenario, const std::vector<const SeedRe
       continue;
     }
     report.collectives.push_back(SumUpCollective(scenario, seeds, i));
-    std::vector<double> times, busbw;
+    std::vector<double> times, busbw, mean;
     for (const SeedResult* seed : seeds) {
       times.push_back(seed->items[i].time_s);
-      busbw.push_back(seed->items[i].mean_busbw);
+      busbw.push_back(seed->items[i].busbw);
+      mean.push_back(seed->items[i].mean_busbw);
     }
     report.collective_by_seed_s.push_back(times);
-    report.busbw_mean_by_seed.push_back(busbw);
+    report.busbw_by_seed.push_back(busbw);
+    report.busbw_mean_by_seed.push_back(mean);
   }
 }
 

@@ -166,9 +166,11 @@ struct Halves {
 
 // Every declared division that has hosts on both sides.
 std::vector<Halves> DeclaredHalves(const Fabric& fabric) {
-  std::vector<Halves> all = {{"first half of the pods | second half", {}},
-                             {"even segments | odd segments", {}},
-                             {"even hosts | odd hosts", {}}};
+  // A switch that is counted by itself, not in a segment, is a leaf: it is its hosts' segment.
+  const char* segments =
+      fabric.naming(1).in_segment ? "even segments | odd segments" : "even leaves | odd leaves";
+  std::vector<Halves> all = {
+      {"first half of the pods | second half", {}}, {segments, {}}, {"even hosts | odd hosts", {}}};
   std::uint32_t pods = 0;
   for (const Host& host : fabric.hosts()) pods = std::max<std::uint32_t>(pods, host.pod + 1u);
   for (std::uint32_t h = 0; h < fabric.host_count(); ++h) {

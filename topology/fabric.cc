@@ -235,6 +235,29 @@ std::vector<LinkId> Fabric::LinksOf(ElementId element, Direction direction) cons
   return out;
 }
 
+std::vector<std::string> NameRanges(const Fabric& fabric) {
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& first, const std::string& last) {
+    out.push_back(first == last ? first : first + " … " + last);
+  };
+  const std::string last_host = fmt::format("host{}", fabric.host_count() - 1);
+  add("host0", last_host);
+  const Host& last = fabric.hosts().back();
+  if (last.nics > 0) {
+    const VertexId nic{Index(last.first_nic) + last.nics - 1u};
+    add("host0/nic0/port0", fmt::format("{}/port{}", fabric.Name(nic), fabric.PortCount(nic) - 1));
+  }
+  if (fabric.planes() > 1) add("plane0", fmt::format("plane{}", fabric.planes() - 1));
+  const auto vertices = fabric.vertices();
+  for (std::uint32_t v = 0, first = 0; v < vertices.size(); ++v) {
+    if (vertices[v].kind != VertexKind::kSwitch) continue;
+    if (v == 0 || vertices[v - 1].tier != vertices[v].tier) first = v;
+    if (v + 1 == vertices.size() || vertices[v + 1].tier != vertices[v].tier)
+      add(fabric.Name(VertexId{first}), fabric.Name(VertexId{v}));
+  }
+  return out;
+}
+
 HostId FabricBuilder::AddHost(const HostShape& shape, std::uint16_t pod, std::uint16_t segment) {
   WEFT_CHECK(vertices_.empty() || vertices_.back().kind != VertexKind::kSwitch);
   WEFT_CHECK(shape.gpus > 0);

@@ -202,6 +202,9 @@ class Fabric {
   std::optional<Watts> power_;
 };
 
+// What things are called in `fabric`, kind by kind, first and last: "host0 … host31".
+std::vector<std::string> NameRanges(const Fabric& fabric);
+
 // How a host looks to the fabric; from hardware's HostPart.
 struct HostShape {
   std::uint16_t gpus = 1, nics = 1;

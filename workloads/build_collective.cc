@@ -122,11 +122,14 @@ void AddItems(const CollectiveSpec& spec, const CollectiveAlgorithm& algorithm,
   item.kind = WorkloadItem::Kind::kCollective;
   item.op = OpName(spec.op());
   item.algorithm = algorithm.name;
+  item.fewest_ranks = static_cast<int>(groups.front().ranks);
   for (const Group& group : groups) {
-    item.ranks = std::max(item.ranks, static_cast<int>(group.ranks));
+    const auto ranks = static_cast<int>(group.ranks);
+    item.ranks = std::max(item.ranks, ranks);
+    item.fewest_ranks = std::min(item.fewest_ranks, ranks);
     item.channels = std::max<int>(item.channels, group.channels);
+    item.busbw_factors.push_back(ranks < 2 ? 0 : BusbwFactor(spec.op(), group.ranks));
   }
-  item.busbw_factor = BusbwFactor(spec.op(), static_cast<std::size_t>(item.ranks));
   for (const Communicator& communicator : communicators)
     item.group_names.push_back(communicator.name);
   for (int i = 0; i < spec.bytes_size(); ++i) {

@@ -12,10 +12,10 @@
 //
 // Sizes and bus bandwidth follow nccl-tests [NCT]: `bytes` of an all-gather or
 // reduce-scatter counts all ranks' blocks together, of an all-reduce the buffer of
-// a rank, of a send/recv what a rank sends; busbw is bytes/time × busbw_factor.
+// a rank, of a send/recv what a rank sends; busbw is bytes/time × busbw_factors[group].
 // With several communicators, `bytes` is that of each.
 //
-// Units    Bytes; busbw_factor is a plain ratio.
+// Units    Bytes; a busbw factor is a plain ratio.
 // Errors   at the key in the user's file, all that are independent.
 // Cost     O(ranks · channels) a communicator, O(flows) for traffic.
 // Repeats  same input, same rows; what is drawn comes from the spec's own seed.
@@ -54,8 +54,9 @@ struct WorkloadItem {
   std::string algorithm;  // as NCCL spells it: Ring; empty where there is none to choose
   Bytes bytes;            // of one operation, nccl-tests' convention; of one flow
   int ranks = 0;          // of the largest communicator; of traffic its senders
+  int fewest_ranks = 0;   // of the smallest one
   int channels = 0;       // of the same; traffic: 0
-  double busbw_factor = 0;
+  std::vector<double> busbw_factors;     // [groups], each by its own ranks; 0: a rank alone
   std::string source_path;               // "workload.collective.bytes[1]"
   std::vector<std::string> group_names;  // [groups] "rail 3", "host4"; empty: "all", traffic
   std::vector<std::vector<RowId>> rows_by_group;  // [groups][repeats]; traffic: [1][flows]

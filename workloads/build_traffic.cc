@@ -83,8 +83,8 @@ Result<Workload> BuildTraffic(const TrafficSpec& spec, const SourceMap& sources,
   item.kind = WorkloadItem::Kind::kTraffic;
   item.op = PatternName(spec.pattern());
   item.bytes = Bytes(spec.bytes());
-  item.ranks = static_cast<int>(list->senders);
-  item.busbw_factor = 1;
+  item.ranks = item.fewest_ranks = static_cast<int>(list->senders);
+  item.busbw_factors = {1};
   item.source_path = At("bytes");
   item.group_names = {""};
   std::vector<RowId>& rows = item.rows_by_group.emplace_back();

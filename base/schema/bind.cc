@@ -162,7 +162,10 @@ void Binder::CheckOneofs(const Mapping& map, const Part& part) {
       if (FindMember(oneof, entry.key) == nullptr) continue;
       if (!first.empty())
         Report(ErrorCode::kInconsistent, entry.place.pos(),
-               fmt::format("'{}' beside '{}'", entry.key, first), "only one of them");
+               fmt::format("'{}' beside '{}'", entry.key, first),
+               entry.place.source->kind == Origin::Kind::kSet
+                   ? "only one of them; --set is laid over the file's mapping and removes nothing"
+                   : "only one of them");
       first = entry.key;
     }
     if (first.empty() && required && map.complete)

@@ -81,10 +81,28 @@ std::string ExplainOne(const SchemaKey& key) {
   return out + InnerLine(key);
 }
 
+// Keys of the reader itself, which any mapping may have; empty for others.
+std::string ExplainComposition(const std::string& name) {
+  if (name == "include")
+    return "include  (in any mapping)\n"
+           "            a file, or a list of files, whose keys are laid under this mapping's own\n"
+           "  type      text, or a list of texts: paths from where this file lies\n"
+           "            of two files the later wins; lists and values replace, mappings merge\n"
+           "  example   include: common.yaml\n";
+  if (name == "preset")
+    return "preset  (in a mapping that has presets: fabric, host, switch)\n"
+           "            the preset whose keys are laid under this mapping's own\n"
+           "  type      text: a name that weft presets lists\n"
+           "            it hides what an include said about the same mapping\n"
+           "  example   preset: hpn\n";
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> ExplainKey(const Descriptor& root, std::string_view key) {
   const std::string path = WithoutIndices(key);
+  if (const std::string text = ExplainComposition(LastName(path)); !text.empty()) return text;
   const std::vector<SchemaKey> keys = ListKeys(root);
   std::string out;
   std::vector<std::string> names, paths;

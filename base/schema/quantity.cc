@@ -158,6 +158,8 @@ std::string_view ExampleOf(Unit unit) {
 
 // What was probably meant by `suffix`, which is none of the unit's own.
 std::string HintFor(std::string_view number, std::string_view suffix, Unit unit) {
+  if (suffix.empty() && unit == Unit::DURATION)
+    return fmt::format("write the unit: {0}s, {0}ms or {0}us", number);
   if (suffix.empty()) return fmt::format("write the unit: {}", ExampleOf(unit));
   if (unit == Unit::BYTES && suffix.back() == 'b')
     return "b is a bit, B a byte, and sizes are in bytes";

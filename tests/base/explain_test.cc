@@ -34,6 +34,11 @@ TEST(ExplainKey, ListsTheValuesOfAnEnumAndOfATag) {
   EXPECT_THAT(Explained("fabric"), testing::HasSubstr("later     torus, mesh\n"));
 }
 
+TEST(ExplainKey, KnowsTheKeysOfTheReaderItself) {
+  EXPECT_THAT(Explained("include"), testing::HasSubstr("laid under this mapping's own"));
+  EXPECT_THAT(Explained("fabric.preset"), testing::HasSubstr("weft presets"));
+}
+
 TEST(ExplainKey, TakesPathsWithIndicesAndPartsOfPaths) {
   EXPECT_EQ(Explained("faults[3].at"), Explained("faults.at"));
   EXPECT_EQ(Explained("collective.bytes"), Explained("bytes"));

@@ -75,6 +75,29 @@ TEST(RunScenario, SplitsPortsEvenlyInTwoPlanesOnly) {
   EXPECT_GT(clos.links.ports->share_3to1.median, 0.3);
 }
 
+// Nine GPUs of hosts of eight: rail 0 has two ranks, the other seven have one each, which send
+// nothing. The mean over rails is that of the one that sends: 1 GiB each way, 2(n − 1)/n = 1.
+TEST(RunScenario, MeansOverTheRailsThatSendEachByItsOwnRanks) {
+  const auto run = [](const char* gpus) {
+    return RunScenario(
+        Make("fabric: { preset: hpn, segments: 1, hosts: 4 }\nrouting: { seeds: 1 }\n"
+             "workload: { collective: { op: all_reduce, bytes: 1GiB, group: per_rail } }\n",
+             {gpus}),
+        Patient());
+  };
+  const CollectiveReport nine = run("placement.gpus=9").collectives[0];
+  EXPECT_EQ(nine.fewest_ranks, 1);
+  EXPECT_EQ(nine.ranks, 2);
+  EXPECT_NEAR(nine.busbw_bytes_per_s.median, double(1 << 30) / nine.time_s.median, 1);
+  EXPECT_NEAR(nine.busbw_mean_rail_bytes_per_s->median, nine.busbw_bytes_per_s.median, 1);
+  EXPECT_NEAR(nine.time_mean_rail_s->median, nine.time_s.median, 1e-12);
+
+  // Four rails of three ranks, four of two: no rail moves more than its two ports carry.
+  const CollectiveReport twenty = run("placement.gpus=20").collectives[0];
+  EXPECT_LT(twenty.busbw_mean_rail_bytes_per_s->median, 50e9);
+  EXPECT_GE(twenty.busbw_mean_rail_bytes_per_s->median, twenty.busbw_bytes_per_s.median);
+}
+
 TEST(RunScenario, MarksWhatWasStoppedAsPartial) {
   RunControl impatient = Patient();
   std::atomic<int> asked = 0;

@@ -108,5 +108,21 @@ TEST(Prepare, SharesEqualFabrics) {
   EXPECT_EQ(a->router, b->router);
 }
 
+// Eight GPUs a host by the schema's default and eight that were written are not the same host in
+// a leaf-spine.
+TEST(Prepare, KeepsApartHostsThatDifferInWhatWasWritten) {
+  SourceTexts texts;
+  FabricCache cache;
+  const std::string text =
+      std::string(kSmall) + "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n";
+  Result<PreparedScenario> bare =
+      Prepare(*ParseScenario(text, "a.yaml", {"host.nic=400Gbps"}, &texts), cache);
+  Result<PreparedScenario> eight = Prepare(
+      *ParseScenario(text, "b.yaml", {"host={ gpus: 8, nics: 8, nic: 400Gbps }"}, &texts), cache);
+  ASSERT_TRUE(bare && eight);
+  EXPECT_EQ(bare->fabric->gpu_count(), 4u);
+  EXPECT_EQ(eight->fabric->gpu_count(), 32u);
+}
+
 }  // namespace
 }  // namespace weft

@@ -61,7 +61,7 @@ TEST(FindBisection, NamesTheCutOfATinyLeafSpine) {
       MakeFabric("{ family: leaf_spine, leaves: 2, spines: 1, hosts_per_leaf: 2, link: 400Gbps }"));
   ASSERT_TRUE(bisection);
   EXPECT_EQ(bisection->rate, GigabitsPerSecond(400));
-  EXPECT_EQ(bisection->cut, "even segments | odd segments, cut at leaf-spine links");
+  EXPECT_EQ(bisection->cut, "even leaves | odd leaves, cut at leaf-spine links");
 }
 
 // Seven of fifteen segments: 7 x 16 ToRs x 60 x 400G; hosts alone would send 25.6/24 of it.

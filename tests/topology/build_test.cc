@@ -159,7 +159,42 @@ TEST(BuildFabric, RefusesWhatPortsCannotCarry) {
   EXPECT_EQ(ErrorsOf("{ family: leaf_spine, leaves: 2, spines: 128, hosts_per_leaf: 1, "
                      "link: 400Gbps, switch: { preset: switch-51t2 } }"),
             "test.yaml:1:63: error: a leaf has too few ports: 1 x 400G down + 128 x 400G up = "
-            "51.6T (fewer hosts_per_leaf or spines)\n");
+            "51.6T (fewer hosts_per_leaf or spines, another switch:, or check_ports: false)\n");
+}
+
+// Without a word about the switches they are those of the schema's default, 51.2T.
+TEST(BuildFabric, ChecksTheDefaultSwitchOfALeafSpineUnlessToldNotTo) {
+  const char* kSpine =
+      "{ family: leaf_spine, leaves: 129, spines: 4, hosts_per_leaf: 2, link: 400Gbps }";
+  EXPECT_THAT(ErrorsOf(kSpine),
+              HasSubstr("a spine has too few ports: 129 x 400G down = 51.6T (fewer leaves"));
+  EXPECT_THAT(
+      ErrorsOf("{ family: leaf_spine, leaves: 4, spines: 4, hosts_per_leaf: 500, link: 400Gbps }"),
+      HasSubstr("a leaf has too few ports"));
+  EXPECT_EQ(MakeFabric("{ family: leaf_spine, leaves: 129, spines: 4, hosts_per_leaf: 2, "
+                       "link: 400Gbps, check_ports: false }")
+                .gpu_count(),
+            258u);
+}
+
+// One key about the NIC leaves the hosts of a leaf-spine with their one GPU.
+TEST(BuildFabric, KeepsTheBareHostOfALeafSpineWhereHostSaysNothing) {
+  const auto make = [](const char* host) {
+    return MakeFabric(
+        fmt::format("{{ family: leaf_spine, leaves: 2, spines: 2, hosts_per_leaf: 2, "
+                    "link: 400Gbps, host: {} }}",
+                    host));
+  };
+  const Fabric slow = make("{ nic: 200Gbps }");
+  EXPECT_EQ(slow.counts().gpus, 4);
+  EXPECT_EQ(slow.counts().nics, 4);
+  EXPECT_EQ(slow.link(slow.PortLink(slow.host(HostId{0}).first_nic, 0)).rate,
+            GigabitsPerSecond(200));
+  const Fabric two = make("{ gpus: 2, nic_ports: 2 }");
+  EXPECT_EQ(two.counts().gpus, 8);
+  EXPECT_EQ(two.counts().nics, 4);
+  EXPECT_EQ(two.link(two.PortLink(two.host(HostId{0}).first_nic, 1)).rate, GigabitsPerSecond(200));
+  EXPECT_EQ(make("{ preset: hgx-h800, nic: 200Gbps }").counts().gpus, 32);
 }
 
 TEST(BuildFabric, RefusesTogglesThatContradict) {

@@ -71,7 +71,7 @@ TEST(BuildProgram, LaysOutRailsSizesAndRepeats) {
   EXPECT_EQ(second.bytes, Bytes(2'000'000));
   EXPECT_EQ(second.ranks, 2);
   EXPECT_EQ(second.channels, 1);
-  EXPECT_EQ(second.busbw_factor, 1.0);
+  EXPECT_THAT(second.busbw_factors, testing::Each(1.0));
   EXPECT_EQ(second.source_path, "workload.collective.bytes[1]");
   EXPECT_THAT(second.group_names, ElementsAre("rail 0", "rail 1"));
   EXPECT_THAT(second.rows_by_group[1], ElementsAre(RowId{7}, RowId{9}, RowId{11}));
@@ -98,7 +98,7 @@ TEST(BuildProgram, NamesChannelsAndDirectSends) {
 TEST(BuildProgram, ReportsBusbwAsNcclTestsDoes) {
   const Fabric fabric = MakeTestFabric({{8, 8}});
   const auto factor = [&](CollectiveSpec::Op op) {
-    return Built(Collective(op, {1}), fabric).items.front().busbw_factor;
+    return Built(Collective(op, {1}), fabric).items.front().busbw_factors.front();
   };
   EXPECT_EQ(factor(CollectiveSpec::ALL_REDUCE), 1.75);
   EXPECT_EQ(factor(CollectiveSpec::ALL_GATHER), 0.875);

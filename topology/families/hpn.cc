@@ -237,7 +237,7 @@ void CableSwitches(const Plan& plan, const Switches& switches, FabricBuilder& bu
 void AddNotes(const HpnSpec& spec, const Plan& plan, FabricBuilder& builder) {
   if (plan.ports == 1)
     builder.AddNote(
-        "tier2_gpus is underived: the paper's Table 2 gives 2K for single ToRs, which does not "
+        "two tiers of single ToRs have no figure: the paper's Table 2 gives 2K, which does not "
         "follow from 128 ports of 400 Gb/s a switch");
   if (spec.tors() == HpnSpec::DUAL_STACKED)
     builder.AddNote(

@@ -1,22 +1,42 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "topology/families/family.h"
 
 namespace weft {
 namespace {
 
 // Hosts of a bare family end in one NIC port at the link's rate, and PCIe never bounds them.
-HostPart BareHost(BitRate link) {
-  HostPart host;
-  host.nic_port = link;
-  host.pcie = link * 2;
+// That stays so for what a `host:` without a preset does not say: one key about the NIC must
+// not make eight GPUs of every host's one.
+HostPart MakeHost(BitRate link, const FamilyInput& input) {
+  if (!input.host) {
+    HostPart host;
+    host.nic_port = link;
+    host.pcie = link * 2;
+    return host;
+  }
+  HostPart host = *input.host;
+  const auto kind = [&](const char* key) {
+    const auto& entries = input.sources->entries();
+    const auto found = entries.find(input.host_path + '.' + key);
+    return found == entries.end() ? Origin::Kind::kDefault : found->second.kind;
+  };
+  const auto left_out = [&](const char* key) { return kind(key) == Origin::Kind::kDefault; };
+  for (const auto& [path, origin] : input.sources->entries())
+    if (path.starts_with(input.host_path + '.') && origin.kind == Origin::Kind::kPreset)
+      return host;
+  if (left_out("gpus")) host.gpus = 1;
+  if (left_out("nics")) host.nics = 1;
+  if (left_out("nic")) host.nic_port = link * (1.0 / host.nic_ports);
+  if (left_out("pcie")) host.pcie = std::max(host.pcie, host.nic() * 2);
   return host;
 }
 
 void CheckPorts(const LeafSpineSpec& spec, const HostPart& host, const FamilyInput& input,
                 Errors& errors) {
-  // Nobody has said what the switches are, so nothing bounds their ports.
-  if (!input.sources->Given("fabric.switch")) return;
+  if (!spec.check_ports()) return;
   const BitRate link = BitRate::BitsPerSecond(spec.link());
   const std::int64_t pair = spec.links_per_pair();
   const std::vector<PortUse> leaf = {
@@ -26,10 +46,10 @@ void CheckPorts(const LeafSpineSpec& spec, const HostPart& host, const FamilyInp
   const std::vector<PortUse> spine = {{spec.leaves() * pair, link, "down"}};
   if (!PortsFit(input.chip, leaf))
     AddError(input, "hosts_per_leaf", "a leaf has too few ports: " + FormatPortSum(leaf),
-             "fewer hosts_per_leaf or spines", errors);
+             "fewer hosts_per_leaf or spines, another switch:, or check_ports: false", errors);
   if (!PortsFit(input.chip, spine))
-    AddError(input, "leaves", "a spine has too few ports: " + FormatPortSum(spine), "fewer leaves",
-             errors);
+    AddError(input, "leaves", "a spine has too few ports: " + FormatPortSum(spine),
+             "fewer leaves, another switch:, or check_ports: false", errors);
 }
 
 }  // namespace
@@ -38,7 +58,7 @@ Result<Fabric> BuildLeafSpine(const FabricSpec& fabric, const FamilyInput& input
   const LeafSpineSpec& spec = fabric.leaf_spine();
   const BitRate link = BitRate::BitsPerSecond(spec.link());
   const SimDuration latency(spec.latency());
-  const HostPart host = input.host ? *input.host : BareHost(link);
+  const HostPart host = MakeHost(link, input);
   const auto leaves = static_cast<std::uint32_t>(spec.leaves());
   const auto spines = static_cast<std::uint32_t>(spec.spines());
   const std::int64_t hosts = static_cast<std::int64_t>(spec.leaves()) * spec.hosts_per_leaf();

@@ -1,0 +1,94 @@
+#include "scenario/faults.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "scenario/prepare.h"
+
+namespace weft {
+namespace {
+
+using testing::HasSubstr;
+
+// The errors of a scenario with this `faults:` list, one a line; the list begins at 4:10.
+std::string ErrorsOf(const std::string& faults, const std::vector<std::string>& sets = {}) {
+  SourceTexts texts;
+  FabricCache cache;
+  std::ostringstream out;
+  Result<Located<ScenarioSpec>> spec = ParseScenario(
+      "fabric: { preset: hpn, segments: 1, hosts: 4 }\n"
+      "workload: { collective: { op: all_reduce, bytes: 1MiB } }\n"
+      "engine: flow\n"
+      "faults: [" +
+          faults + "]\n",
+      "s.yaml", sets, &texts);
+  if (!spec) {
+    for (const Error& error : spec.error()) out << error << '\n';
+    return out.str();
+  }
+  const Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache);
+  if (!prepared)
+    for (const Error& error : prepared.error()) out << error << '\n';
+  return out.str();
+}
+
+TEST(BindFaults, AcceptsOneElementOfEachKind) {
+  for (const char* element :
+       {"link: host3/nic5/port0", "link: host3/nic5-pod0/segment0/tor10", "nic: host3/nic5",
+        "switch: pod0/segment0/tor0", "switch: host0/nvswitch", "host: host3", "plane: plane1",
+        "plane: pod0/plane1", "link: host0/gpu0/nvswitch"})
+    EXPECT_EQ(ErrorsOf(std::string("{ at: 1us, ") + element + " }"), "") << element;
+}
+
+TEST(BindFaults, RefusesASecondElementAtItsPlaceAndNamesTheFirsts) {
+  EXPECT_THAT(ErrorsOf("{ at: 1us, switch: pod0/segment0/tor0, link: host3/nic5/port0 }"),
+              HasSubstr("s.yaml:4:55: error: 'link' beside 'switch', which is at s.yaml:4:29"));
+}
+
+// What --vary adds is laid beside what the file says: both would be one fault.
+TEST(BindFaults, RefusesAnElementThatAnOverrideAddsBesideTheFiles) {
+  EXPECT_THAT(
+      ErrorsOf("{ at: 1us, link: host3/nic5/port0 }", {"faults[0].switch=pod0/segment0/tor0"}),
+      HasSubstr("--set faults[0].switch:1:18: error: 'switch' beside 'link', which is at "
+                "s.yaml:4:27 (a fault is of one element"));
+  EXPECT_EQ(ErrorsOf("{ at: 1us, link: host3/nic5/port0 }",
+                     {"faults=[{ at: 1us, switch: pod0/segment0/tor0 }]"}),
+            "");
+}
+
+TEST(BindFaults, RefusesARateBesideAState) {
+  EXPECT_THAT(ErrorsOf("{ at: 1us, host: host1, rate: 50%, state: down }"),
+              HasSubstr("'state' beside 'rate', which is at"));
+  EXPECT_EQ(ErrorsOf("{ at: 1us, host: host1, rate: 50% }"), "");
+}
+
+TEST(BindFaults, RefusesAnElementOfAnotherKindThanItsKey) {
+  EXPECT_THAT(ErrorsOf("{ at: 1us, switch: host3/nic5 }"),
+              HasSubstr("'host3/nic5' is a NIC, and 'switch' names a switch (nic: host3/nic5)"));
+  EXPECT_THAT(ErrorsOf("{ at: 1us, link: pod0/segment0/tor0 }"),
+              HasSubstr("'pod0/segment0/tor0' is a switch, and 'link' names a port or a cable"));
+  EXPECT_THAT(ErrorsOf("{ at: 1us, host: host0/gpu1 }"), HasSubstr("'host0/gpu1' is a GPU"));
+}
+
+TEST(BindFaults, SaysThatTwoElementsAreNotNeighbours) {
+  EXPECT_THAT(ErrorsOf("{ at: 1us, link: host0/nic0-pod0/segment0/tor9 }"),
+              HasSubstr("no cable joins 'host0/nic0' and 'pod0/segment0/tor9'"));
+}
+
+TEST(BindFaults, ListsTheNamesThatThereAre) {
+  EXPECT_THAT(ErrorsOf("{ at: 1us, switch: leaf7 }"),
+              HasSubstr("nothing in this fabric is called 'leaf7' (there are host0 … host3, "
+                        "host0/nic0/port0 … host3/nic7/port1, plane0 … plane1, "
+                        "pod0/segment0/tor0 … pod0/segment0/tor15, "
+                        "pod0/plane0/agg0 … pod0/plane1/agg59)"));
+}
+
+// A bound from below of a fabric where nothing breaks is no bound of one where something does.
+TEST(BindFaults, RefusesFaultsUnderTheAnalyticEngine) {
+  EXPECT_THAT(ErrorsOf("{ at: 1us, host: host1 }", {"engine=analytic"}),
+              HasSubstr("--set engine:1:8: error: engine analytic does not model faults"));
+  EXPECT_EQ(ErrorsOf("", {"engine=analytic"}), "");
+}
+
+}  // namespace
+}  // namespace weft
