@@ -5,6 +5,8 @@
 
 #include <atomic>
 
+#include "sim/flow/coupling.h"
+
 namespace weft {
 namespace {
 
@@ -73,6 +75,19 @@ TEST(RunScenario, SplitsPortsEvenlyInTwoPlanesOnly) {
   EXPECT_DOUBLE_EQ(planes.links.ports->hot_share.median, 0.5);
   EXPECT_DOUBLE_EQ(planes.links.ports->share_3to1.median, 0);
   EXPECT_GT(clos.links.ports->share_3to1.median, 0.3);
+}
+
+// Eight rings, one a rail, over the same ToRs; as one operation nobody else is there, and in a
+// fabric of rails no link is common.
+TEST(RunScenario, SaysHowMuchLongerLooseOperationsMayTake) {
+  const std::string shared = "fabric.rail_optimized=false";
+  const RunReport rails = RunScenario(Make(kClos, {shared}), Patient());
+  ASSERT_TRUE(rails.loose);
+  EXPECT_EQ(rails.loose->operations, 8);
+  EXPECT_EQ(rails.loose->time_up_to, kLooseTimeUpTo);
+  for (const char* other : {"workload.collective.group=all", "coupling=tight", "coupling=loose"})
+    EXPECT_FALSE(RunScenario(Make(kClos, {shared, other}), Patient()).loose) << other;
+  EXPECT_FALSE(RunScenario(Make(kClos), Patient()).loose);
 }
 
 TEST(RunScenario, MarksWhatWasStoppedAsPartial) {
