@@ -197,11 +197,23 @@ std::string SweepText(const Comparison& comparison, int width) {
          '\n';
 }
 
+// Of the case with most loose operations.
+std::string LooseCaseText(const Comparison& comparison, int width) {
+  const auto operations = [](const RunReport& report) {
+    return report.loose ? report.loose->operations : 0;
+  };
+  std::size_t most = 0;
+  for (std::size_t i = 1; i < comparison.cases.size(); ++i)
+    if (operations(comparison.cases[i]) > operations(comparison.cases[most])) most = i;
+  return LooseText(comparison.cases[most], ", case " + CaseName(most), width);
+}
+
 }  // namespace
 
 std::string ComparisonText(const Comparison& comparison, int width) {
   if (comparison.cases.empty()) return "nothing was compared\n";
-  if (IsSweepOfPairs(comparison)) return SweepText(comparison, width);
+  if (IsSweepOfPairs(comparison))
+    return SweepText(comparison, width) + LooseCaseText(comparison, width);
   const RunReport& base = comparison.cases.front();
   std::string out =
       fmt::format("{} cases, {} hash seed{} each, the same for all; median [5 %, 95 %]\n",
@@ -222,7 +234,7 @@ std::string ComparisonText(const Comparison& comparison, int width) {
   out += PublishedText(published, width);
   for (const LossCurve& curve : comparison.curves) out += CurveText(curve, width);
   out += WhyText(comparison, width);
-  return out + '\n' + NotesText(base, width);
+  return out + '\n' + LooseCaseText(comparison, width) + NotesText(base, width);
 }
 
 }  // namespace weft

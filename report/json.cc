@@ -149,6 +149,11 @@ Json Body(const RunReport& report) {
   if (report.coupling)
     out["coupling"] = {{"loose_s", ToJson(report.coupling->loose_s)},
                        {"tight_s", ToJson(report.coupling->tight_s)}};
+  if (report.loose)
+    out["loose"] = {{"operations", report.loose->operations},
+                    {"time_low", 0.0},
+                    {"time_high", report.loose->time_up_to},
+                    {"basis", "docs/validation.md"}};
   out["links"] = ToJson(report.links);
   out["error"] = {{"low", OrNull(report.error.low)},
                   {"high", OrNull(report.error.high)},

@@ -137,6 +137,18 @@ std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>
   return '\n' + table.Format(width) + notes;
 }
 
+std::string LooseText(const RunReport& report, const std::string& where, int width) {
+  if (!report.loose) return {};
+  const std::int64_t count = report.loose->operations;
+  return Wrap(fmt::format("loose coupling{}: {} operation{} may share links with others while "
+                          "running; a real ring may take up to {} longer (docs/validation.md){}",
+                          where, FormatCount(count), count == 1 ? "" : "s",
+                          FormatPercent(report.loose->time_up_to, 0),
+                          report.coupling ? "" : "; `coupling: both` gives this run's own bounds"),
+              width, 2) +
+         '\n';
+}
+
 std::string NotesText(const RunReport& report, int width) {
   std::string out;
   out += report.error.low && report.error.high
@@ -168,7 +180,7 @@ std::string RunReportText(const RunReport& report, int width) {
   std::vector<std::pair<std::string, PublishedRow>> published;
   for (const PublishedRow& row : report.published) published.emplace_back("", row);
   out += PublishedText(published, width);
-  return out + '\n' + NotesText(report, width);
+  return out + '\n' + LooseText(report, "", width) + NotesText(report, width);
 }
 
 }  // namespace weft

@@ -21,6 +21,8 @@ std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>
 std::string HottestText(const LinksReport& links, std::size_t count, int width);
 std::string FaultsText(const RunReport& report, int width);
 std::string MarginText(const LinksReport& links, int width);
+// How far off loose coupling may be; `where` names the case. Empty where nothing ran loose.
+std::string LooseText(const RunReport& report, const std::string& where, int width);
 std::string NotesText(const RunReport& report, int width);
 
 }  // namespace weft

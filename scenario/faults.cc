@@ -80,6 +80,26 @@ std::optional<Error> CheckElement(const Fabric& fabric, const NamedElement& name
                fmt::format("there are {}", fmt::join(NameRanges(fabric), ", ")));
 }
 
+// What happens again must be over by then, and within the range of time.
+void CheckFlapping(const Located<ScenarioSpec>& spec, const std::string& path,
+                   const FaultSpec& fault, Errors& errors) {
+  constexpr std::int64_t kLatest = 9'000'000'000'000'000'000;  // ps, 104 days
+  const auto wrong = [&](const char* key, const char* what, const char* hint) {
+    errors.push_back({ErrorCode::kInconsistent, spec.At(path + key), what, hint});
+  };
+  if (fault.has_every() != (fault.times() > 1))
+    return wrong(fault.has_every() ? ".every" : ".times", "'every' and 'times' go together",
+                 "every: 2s, times: 5");
+  if (!fault.has_every()) return;
+  if (!fault.has_until())
+    wrong(".every", "what flaps must come back: there is no 'until'", "until: when it is repaired");
+  else if (fault.until() - fault.at() >= fault.every())
+    wrong(".every", "it is not repaired before it happens again",
+          "a longer time than from 'at' to 'until'");
+  if (fault.every() > (kLatest - fault.until()) / fault.times())
+    wrong(".times", "the last time is more than 104 days away", "fewer times");
+}
+
 std::string PlaceText(const SourcePos& pos) {
   return fmt::format("{}:{}:{}", pos.file, pos.line, pos.column);
 }
@@ -113,6 +133,7 @@ void CheckFault(const Located<ScenarioSpec>& spec, const std::string& path, cons
   if (fault.has_until() && fault.until() <= fault.at())
     errors.push_back({ErrorCode::kInconsistent, spec.At(path + ".until"),
                       "'until' is not after 'at'", "a later time, or leave it out"});
+  CheckFlapping(spec, path, fault, errors);
   for (const NamedElement& one : named) {
     std::optional<Error> error = CheckElement(fabric, one);
     if (!error) continue;
@@ -135,11 +156,14 @@ ElementState StateOf(const FaultSpec& fault) {
 void AddEvents(const FaultSpec& fault, std::uint32_t row, ElementId element,
                std::vector<std::pair<Event, std::uint32_t>>& events) {
   const ElementState state = StateOf(fault);
-  events.push_back({{SimTime(SimDuration(fault.at())), element, state}, row});
-  if (!fault.has_until()) return;
   ElementState healed;
   healed.direction = state.direction;
-  events.push_back({{SimTime(SimDuration(fault.until())), element, healed}, row});
+  for (std::int32_t i = 0; i < fault.times(); ++i) {
+    const std::int64_t later = fault.has_every() ? i * fault.every() : 0;
+    events.push_back({{SimTime(SimDuration(fault.at() + later)), element, state}, row});
+    if (fault.has_until())
+      events.push_back({{SimTime(SimDuration(fault.until() + later)), element, healed}, row});
+  }
 }
 
 }  // namespace

@@ -110,6 +110,13 @@ struct CouplingReport {
   Interval<double> loose_s, tight_s;
 };
 
+// Collectives that ran loose, since others may cross their links while they run: a lower
+// bound on their time, and what the chunks of a real ring may add to it (docs/validation.md).
+struct LooseReport {
+  std::int64_t operations = 0;  // of the seed that has most
+  double time_up_to = 0;        // of their time
+};
+
 struct ErrorBand {
   std::optional<double> low, high;  // relative
   std::string basis = "none";       // held-out | published | none
@@ -142,6 +149,7 @@ struct RunReport {
   std::vector<CollectiveReport> collectives;
   std::vector<TrafficReport> traffic;
   std::optional<CouplingReport> coupling;
+  std::optional<LooseReport> loose;  // none: nothing ran loose for others' sake
   LinksReport links;
   ErrorBand error;
   std::vector<FaultReport> faults;

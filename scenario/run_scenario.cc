@@ -9,6 +9,7 @@
 #include "scenario/faults.h"
 #include "scenario/link_report.h"
 #include "sim/engines.h"
+#include "sim/flow/coupling.h"
 
 namespace weft {
 namespace {
@@ -31,6 +32,7 @@ struct SeedResult {
   bool finished = false;
   double makespan_s = 0, sim_s = 0;
   std::uint64_t events = 0;
+  std::uint32_t loose_operations = 0;
   std::vector<ItemResult> items;
   std::optional<PortShares> ports;
   std::optional<LinksReport> links;  // of the seed shown in detail
@@ -192,6 +194,7 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
   Outcome outcome = simulation->Finish();
   result.makespan_s = ToSeconds(outcome.end);
   result.events = outcome.events;
+  result.loose_operations = outcome.loose_operations;
   result.ports = SharesOfPorts(*scenario.fabric, outcome);
   const ByRow by_row = IndexByRow(*simulation, scenario.workload->program.ops.size());
   for (const WorkloadItem& item : scenario.workload->items) {
@@ -409,6 +412,12 @@ void AddDetails(const PreparedScenario& scenario, const std::vector<const SeedRe
       report.collectives[collective++].bottleneck = seed.bottlenecks[i];
 }
 
+void AddLoose(const std::vector<const SeedResult*>& seeds, RunReport& report) {
+  std::uint32_t most = 0;
+  for (const SeedResult* seed : seeds) most = std::max(most, seed->loose_operations);
+  if (most > 0) report.loose = LooseReport{most, kLooseTimeUpTo};
+}
+
 void AddCoupling(const PreparedScenario& scenario, const RunControl& control, RunReport& report) {
   if (scenario.spec.message.coupling() != ScenarioSpec::COUPLING_BOTH || report.partial) return;
   const auto makespans = [&](Coupling coupling) -> std::optional<Interval<double>> {
@@ -457,6 +466,7 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
     AddDetails(scenario, seeds, numbers, control, report);
     SumUpPorts(seeds, report.links);
     AddPublished(scenario, report);
+    AddLoose(seeds, report);
     AddCoupling(scenario, control, report);
     if (!report.partial) CheckRequirements(scenario, report);
   }

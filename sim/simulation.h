@@ -72,10 +72,12 @@ struct Outcome {
   std::vector<Bytes> link_bytes;  // [L] what crossed each link, to the nearest byte
   std::vector<FaultEffect> faults;
   std::vector<Waiting> waiting;  // empty where everything ended
-  std::uint64_t events = 0;      // instants at which something changed
-  std::uint64_t memoised = 0;    // operations that were not simulated again
-  std::uint32_t folded = 0;      // patterns that follow a replica
-  std::string not_folded;        // why others like them do not; empty: nothing stands against it
+  // Pipelined operations that Coupling::kAuto ran loose, as others may cross their links meanwhile.
+  std::uint32_t loose_operations = 0;
+  std::uint64_t events = 0;    // instants at which something changed
+  std::uint64_t memoised = 0;  // operations that were not simulated again
+  std::uint32_t folded = 0;    // patterns that follow a replica
+  std::string not_folded;      // why others like them do not; empty: nothing stands against it
 };
 
 struct SimulationInput {

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""Checks that docs/cli.md and docs/formats/ are what the program would write (`./dev docs`).
+"""Checks the generated documentation (`./dev docs`): docs/cli.md and docs/formats/, which the
+program writes, and the tables of docs/validation.md, which programs of the tests print.
 
-    tools/docs.py --weft build/weft
+    tools/docs.py --weft build/weft --table build/sim/coupling_table
+
+--update writes them instead.
 """
 
 import argparse
 import difflib
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,6 +19,7 @@ from source import ROOT
 
 
 GENERATED = "Written by `./dev docs`"
+VALIDATION = "validation.md"
 
 
 def pages(folder):
@@ -24,13 +29,37 @@ def pages(folder):
     return {name: text for name, text in texts.items() if GENERATED in text}
 
 
+def with_tables(text, programs):
+    """`text` with what each program prints between the two comments that name it."""
+    for program in programs:
+        run = subprocess.run([program.resolve()], check=False, text=True, stdout=subprocess.PIPE)
+        if run.returncode != 0:
+            sys.exit(f"docs: {program.name} failed")
+        block = re.compile(rf"(^<!-- {program.name}: from [^\n]*\n).*?(^<!-- {program.name}: up )",
+                           re.M | re.S)
+        text, count = block.subn(lambda found: f"{found[1]}\n{run.stdout}\n{found[2]}", text)
+        if count != 1:
+            sys.exit(f"docs: {VALIDATION} has {count} places for {program.name}, should have one")
+    return text
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks the generated documentation.")
     parser.add_argument("--weft", type=pathlib.Path, required=True, help="the program")
-    weft = parser.parse_args().weft.resolve()
+    parser.add_argument("--table", type=pathlib.Path, action="append", default=[],
+                        help="a program that prints tables of docs/validation.md")
+    parser.add_argument("--update", action="store_true", help="write instead of checking")
+    options = parser.parse_args()
+    weft = options.weft.resolve()
+    validation = (ROOT / "docs" / VALIDATION).read_text()
+    if options.update:
+        subprocess.run([weft, "docs", ROOT / "docs"], check=True)
+        (ROOT / "docs" / VALIDATION).write_text(with_tables(validation, options.table))
+        return 0
     with tempfile.TemporaryDirectory() as out:
         subprocess.run([weft, "docs", out], check=True)
         written, committed = pages(pathlib.Path(out)), pages(ROOT / "docs")
+    written[VALIDATION], committed[VALIDATION] = with_tables(validation, options.table), validation
     for name in sorted(written.keys() | committed.keys()):
         sys.stdout.writelines(difflib.unified_diff(
             committed.get(name, "").splitlines(True), written.get(name, "").splitlines(True),

@@ -142,4 +142,15 @@ std::vector<std::uint8_t> DecideCoupling(const Schedule& schedule, const PathTab
   return tight;
 }
 
+std::uint32_t CountLoose(const Schedule& schedule, const PathTable& paths,
+                         const std::vector<std::uint8_t>& tight) {
+  std::uint32_t count = 0;
+  for (std::uint32_t row = 0; row < schedule.row_count(); ++row) {
+    const Op& op = schedule.op(row);
+    if (op.kind != Op::Kind::kPattern || tight[row] != 0) continue;
+    if (Pipelined(paths.subject(schedule.program_index(row), op))) ++count;
+  }
+  return count;
+}
+
 }  // namespace weft

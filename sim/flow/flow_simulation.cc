@@ -267,6 +267,8 @@ Outcome FlowSimulation::Finish() {
   outcome.memoised = memoised_;
   outcome.folded = folding_.folded;
   outcome.not_folded = folding_.refused;
+  if (plan_known_ && input_.physics.coupling == Coupling::kAuto)
+    outcome.loose_operations = CountLoose(schedule_, paths_, tight_);
   outcome.events = instants_;
   outcome.faults = effects_;
   outcome.waiting = schedule_.WaitingRows();

@@ -68,6 +68,8 @@ void SimgridSimulation::Start() {
   for (const Link& link : input_.fabric->links())
     capacity_bps.push_back(Capacity(link, input_.physics).bits_per_second());
   const std::vector<std::uint8_t> tight = TightRows(schedule_, paths_, input_);
+  if (input_.physics.coupling == Coupling::kAuto)
+    loose_operations_ = CountLoose(schedule_, paths_, tight);
   const Ways ways(schedule_, paths_, tight);
   Operations operations(schedule_, paths_, input_.physics, tight);
   process_ = std::make_unique<SolverProcess>([&](const SolverProcess::Record& record) {
@@ -181,6 +183,7 @@ void SimgridSimulation::Reset(HashSeed seed) {
   finished_ = false;
   solver_time_ = {};
   instants_ = 0;
+  loose_operations_ = 0;
   watched_open_ = watched_count_;
   completions_.clear();
   channel_ends_.clear();
@@ -190,6 +193,7 @@ void SimgridSimulation::Reset(HashSeed seed) {
 Outcome SimgridSimulation::Finish() {
   Outcome outcome;
   outcome.events = instants_;
+  outcome.loose_operations = loose_operations_;
   outcome.waiting = schedule_.WaitingRows();
   for (const Completion& completion : completions_)
     outcome.end = std::max(outcome.end, completion.end);

@@ -76,6 +76,7 @@ class SimgridSimulation final : public Simulation {
   bool finished_ = false;
   SolverTime solver_time_;
   std::uint64_t instants_ = 0;
+  std::uint32_t loose_operations_ = 0;
   std::vector<std::uint8_t> watched_;
   std::uint32_t watched_count_ = 0, watched_open_ = 0;
   std::vector<Completion> completions_;

@@ -46,6 +46,17 @@ TEST(RunReportJson, DigestsEverythingButTheRun) {
   EXPECT_NE(Json::parse(RunReportJson(report))["digest"], before["digest"]);
 }
 
+TEST(RunReportJson, SaysHowMuchLongerLooseMayTakeWhereItMatters) {
+  RunReport report = Example();
+  EXPECT_FALSE(Json::parse(RunReportJson(report)).contains("loose"));
+  report.loose = LooseReport{8, 0.25};
+  const Json loose = Json::parse(RunReportJson(report))["loose"];
+  EXPECT_EQ(loose["operations"], 8);
+  EXPECT_DOUBLE_EQ(loose["time_low"], 0);
+  EXPECT_DOUBLE_EQ(loose["time_high"], 0.25);
+  EXPECT_EQ(loose["basis"], "docs/validation.md");
+}
+
 TEST(ComparisonJson, NamesTheBaseAndEveryCase) {
   Comparison comparison;
   comparison.labels = {"a", "b"};

@@ -5,6 +5,8 @@
 
 #include <atomic>
 
+#include "sim/flow/coupling.h"
+
 namespace weft {
 namespace {
 
@@ -96,6 +98,19 @@ TEST(RunScenario, MeansOverTheRailsThatSendEachByItsOwnRanks) {
   const CollectiveReport twenty = run("placement.gpus=20").collectives[0];
   EXPECT_LT(twenty.busbw_mean_rail_bytes_per_s->median, 50e9);
   EXPECT_GE(twenty.busbw_mean_rail_bytes_per_s->median, twenty.busbw_bytes_per_s.median);
+}
+
+// Eight rings, one a rail, over the same ToRs; as one operation nobody else is there, and in a
+// fabric of rails no link is common.
+TEST(RunScenario, SaysHowMuchLongerLooseOperationsMayTake) {
+  const std::string shared = "fabric.rail_optimized=false";
+  const RunReport rails = RunScenario(Make(kClos, {shared}), Patient());
+  ASSERT_TRUE(rails.loose);
+  EXPECT_EQ(rails.loose->operations, 8);
+  EXPECT_EQ(rails.loose->time_up_to, kLooseTimeUpTo);
+  for (const char* other : {"workload.collective.group=all", "coupling=tight", "coupling=loose"})
+    EXPECT_FALSE(RunScenario(Make(kClos, {shared, other}), Patient()).loose) << other;
+  EXPECT_FALSE(RunScenario(Make(kClos), Patient()).loose);
 }
 
 TEST(RunScenario, MarksWhatWasStoppedAsPartial) {
