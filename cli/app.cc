@@ -4,7 +4,9 @@
 #include <new>
 #include <ostream>
 
+#include "base/schema/wording.h"
 #include "base/version.h"
+#include "cli/output.h"
 
 namespace weft::cli {
 
@@ -21,6 +23,48 @@ void BuildApp(CLI::App& app, Command& chosen) {
   app.footer("Start with: weft new collective hpn > my.yaml && weft simulate my.yaml");
 }
 
+namespace {
+
+// Says which command or option nobody knows, and which one was probably meant.
+// `args` stand last first.
+int Refuse(const CLI::App& app, const std::vector<std::string>& args, const CLI::ParseError& e,
+           std::ostream& err) {
+  std::vector<std::string> names;
+  std::string list;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    if (command->get_group().empty()) continue;
+    names.push_back(command->get_name());
+    list += (list.empty() ? "" : ", ") + command->get_name();
+  }
+  const auto meant = [](const std::string& nearest) {
+    return nearest.empty() ? std::string() : " (did you mean '" + nearest + "'?)";
+  };
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  if (chosen.empty()) {
+    const std::string word = args.empty() ? std::string() : args.back();
+    err << "weft: error: "
+        << (word.empty() ? "a command is missing"
+                         : "there is no command '" + word + "'" + meant(Nearest(word, names)))
+        << "\ncommands: " << list << "; weft COMMAND --help says more\n";
+    return kBadInput;
+  }
+  std::vector<std::string> options;
+  for (const CLI::Option* option : chosen.front()->get_options())
+    for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+  for (std::size_t i = args.size(); i-- > 0;) {
+    const std::string word = args[i].substr(0, args[i].find('='));
+    const bool known = std::find(options.begin(), options.end(), word) != options.end();
+    if (!word.starts_with("--") || known) continue;
+    err << "weft: error: " << chosen.front()->get_name() << " has no option '" << word << "'"
+        << meant(Nearest(word, options)) << '\n';
+    return kBadInput;
+  }
+  err << "weft: error: " << chosen.front()->get_name() << ": " << e.what() << '\n';
+  return kBadInput;
+}
+
+}  // namespace
+
 int RunApp(std::vector<std::string> args, std::ostream& out, std::ostream& err) {
   CLI::App app;
   app.name("weft");
@@ -28,14 +72,20 @@ int RunApp(std::vector<std::string> args, std::ostream& out, std::ostream& err) 
   BuildApp(app, chosen);
   std::reverse(args.begin(), args.end());  // CLI11 takes them last first
   try {
-    app.parse(args);
+    app.parse(std::vector<std::string>(args));
+  } catch (const CLI::ExtrasError& e) {
+    return Refuse(app, args, e, err);
+  } catch (const CLI::RequiredError& e) {
+    return Refuse(app, args, e, err);
   } catch (const CLI::ParseError& e) {
     const bool asked = e.get_exit_code() == 0;  // --help, --version
     app.exit(e, out, err);
-    return asked ? kOk : kBadInput;
+    return Flush(out, err) && asked ? kOk : kBadInput;
   }
   try {
-    return chosen(out, err);
+    const int status = chosen(out, err);
+    const bool lost = !Flush(out, err) && (status == kOk || status == kUnmet);
+    return lost ? kBadInput : status;
   } catch (const std::bad_alloc&) {
     err << "weft: error: out of memory (a smaller fabric, or fewer --threads, needs less)\n";
     return kBadInput;

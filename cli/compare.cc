@@ -108,6 +108,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
   if (!variants) return fail(variants.error());
   const Result<std::vector<PreparedScenario>> cases = PrepareAll(*variants, texts);
   if (!cases) return fail(cases.error());
+  if (!CheckTargets(args.options, err)) return kBadInput;
 
   const Comparison comparison = CompareScenarios(*cases, watch->Control());
   watch->ClearProgress();

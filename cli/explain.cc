@@ -17,7 +17,9 @@ void AddExplain(CLI::App& app, Command& chosen) {
     chosen = [key](std::ostream& out, std::ostream& err) {
       const Result<std::string> text = ExplainKey(*ScenarioSpec::descriptor(), *key);
       if (!text) {
-        PrintErrors(text.error(), SourceTexts(), err);
+        Errors errors = text.error();
+        for (Error& error : errors) error.pos.file = "weft";  // it is of no file
+        PrintErrors(errors, SourceTexts(), err);
         return kBadInput;
       }
       out << *text;

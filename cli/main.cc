@@ -20,10 +20,7 @@ int main(int argc, char** argv) {
   weft::cli::CatchInterrupts();
   std::ios::sync_with_stdio(false);
   try {
-    const int status =
-        weft::cli::RunApp(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
-    std::cout.flush();
-    return status;
+    return weft::cli::RunApp(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
   } catch (const std::exception& e) {
     std::cerr << "weft: defect: " << e.what()
               << "\nThis is a bug in weft, not in your input. Please report it with the command "

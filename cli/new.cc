@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <ostream>
 #include <string_view>
 
+#include "base/schema/wording.h"
 #include "cli/app.h"
 #include "scenario/prepare.h"
 
@@ -47,22 +49,23 @@ fault_policy: {{ detect: 1s, move: 100ms, qps: move }}
 )"},
 }};
 
-int Run(const std::string& kind, const std::string& preset, std::ostream& out, std::ostream& err) {
-  const PresetTable presets = AllPresets();
-  bool known = false;
-  std::string names;
-  for (const Preset& one : presets.list()) {
-    if (one.kind != "fabric") continue;
-    known = known || one.name == preset;
-    names += (names.empty() ? "" : ", ") + one.name;
-  }
-  if (!known) {
-    err << fmt::format("weft: error: no fabric preset is called '{}' (there are: {})\n", preset,
-                       names);
+// A fabric to start from: a preset's name, or a family's with the keys it cannot do without.
+constexpr std::string_view kLeafSpine =
+    "family: leaf_spine, leaves: 16, spines: 32, hosts_per_leaf: 4, link: 400Gbps, "
+    "host: { preset: hgx-h100 }";
+
+int Run(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
+  std::vector<std::string> names = AllPresets().Names("fabric");
+  names.emplace_back("leaf_spine");
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    err << fmt::format(
+        "weft: error: no fabric is called '{}' (want {}); weft explain fabric says more\n", name,
+        JoinOr(names));
     return kBadInput;
   }
-  const std::string fabric =
-      preset == "hpn" ? "preset: hpn, segments: 4" : fmt::format("preset: {}", preset);
+  const std::string fabric = name == "leaf_spine" ? std::string(kLeafSpine)
+                             : name == "hpn"      ? "preset: hpn, segments: 4"
+                                                  : "preset: " + name;
   for (const Kind& one : kKinds) {
     if (one.name != kind) continue;
     out << fmt::format(fmt::runtime(one.text), fabric);
@@ -77,15 +80,15 @@ int Run(const std::string& kind, const std::string& preset, std::ostream& out, s
 
 void AddNew(CLI::App& app, Command& chosen) {
   struct Args {
-    std::string kind, preset = "hpn";
+    std::string kind, fabric = "hpn";
   };
   const auto args = std::make_shared<Args>();
   CLI::App* command = app.add_subcommand("new", "Print a scenario to start from");
   command->add_option("kind", args->kind, "collective, traffic or fault")->required();
-  command->add_option("preset", args->preset, "a fabric preset; hpn by default");
+  command->add_option("fabric", args->fabric, "a fabric preset, or leaf_spine; hpn by default");
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) {
-      return Run(args->kind, args->preset, out, err);
+      return Run(args->kind, args->fabric, out, err);
     };
   });
 }

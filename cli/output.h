@@ -17,8 +17,19 @@ void PrintWarnings(const std::vector<Error>& warnings, std::ostream& err);
 // Columns of the terminal on standard output, 80 to 160; 80 where it is none.
 int TerminalWidth();
 
-// Writes `text` to `path` whole or not at all; false, with a message, where it fails.
+// Whether `path` can be written, found out before the work is done: false, with a message, where
+// it cannot. What stands there stays as it is.
+bool CheckWritable(const std::string& path, std::ostream& err);
+
+// The same for everything that WriteResult will write; makes the folder of --out.
+bool CheckTargets(const RunOptions& options, std::ostream& err);
+
+// Writes `text` to `path` whole or not at all; false, with a message, where it fails. A link is
+// followed, and a device or a pipe is written to where it stands.
 bool WriteFile(const std::string& path, const std::string& text, std::ostream& err);
+
+// Hands what `out` holds on; false, with a message, where that or an earlier write failed.
+bool Flush(std::ostream& out, std::ostream& err);
 
 // Text to standard output (JSON in its place with --json -), files as asked.
 bool WriteResult(const RunOptions& options, const std::string& text, const std::string& json,

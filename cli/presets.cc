@@ -1,29 +1,47 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 #include <ostream>
 #include <set>
 
 #include "cli/app.h"
+#include "cli/output.h"
 #include "report/table.h"
 #include "scenario/prepare.h"
 
 namespace weft::cli {
 namespace {
 
-// The first comment of a preset says what it is.
+// The first paragraph of a preset's opening comment says what it is.
 std::string Summary(std::string_view text) {
-  if (text.substr(0, 2) != "# ") return {};
-  return std::string(text.substr(2, text.find('\n') - 2));
+  std::string out;
+  while (text.substr(0, 2) == "# ") {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    out += (out.empty() ? "" : " ") + std::string(text.substr(2, end - 2));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+// `text` after `head`, its later lines under its first.
+std::string WrapAfter(const std::string& head, const std::string& text, int width) {
+  const int indent = DisplayWidth(head);
+  std::string lines = Wrap(text, width - indent, 0);
+  const std::string pad(static_cast<std::size_t>(indent), ' ');
+  for (std::size_t at = lines.find('\n'); at != std::string::npos; at = lines.find('\n', at + 1))
+    lines.insert(at + 1, pad);
+  return head + lines;
 }
 
 int List(const std::string& kind, std::ostream& out) {
-  Table table;
-  for (const char* column : {"kind", "preset", "what it is"}) table.AddColumn(column, Align::kLeft);
+  out << fmt::format("{:<8}{:<15}{}\n", "kind", "preset", "what it is");
   const PresetTable presets = AllPresets();
   for (const Preset& preset : presets.list())
     if (kind.empty() || preset.kind == kind)
-      table.AddRow({preset.kind, preset.name, Summary(preset.text)});
-  out << table.Format(160);
+      out << WrapAfter(fmt::format("{:<8}{:<15}", preset.kind, preset.name), Summary(preset.text),
+                       TerminalWidth())
+          << '\n';
   return kOk;
 }
 

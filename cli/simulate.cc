@@ -33,6 +33,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     PrintErrors(prepared.error(), texts, err);
     return kBadInput;
   }
+  if (!CheckTargets(args.options, err)) return kBadInput;
   const RunReport report = RunScenario(*prepared, watch->Control());
   watch->ClearProgress();
   if (!args.options.quiet) PrintWarnings(report.warnings, err);

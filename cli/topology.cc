@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <ostream>
 
+#include "base/schema/wording.h"
 #include "cli/app.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
@@ -25,6 +27,17 @@ Result<Located<ScenarioSpec>> ReadTarget(const Args& args, SourceTexts& texts) {
   const bool named =
       !std::filesystem::exists(args.target) && args.target.find_first_of("./") == std::string::npos;
   if (!named) return ReadScenario(args.target, args.options.sets, &texts);
+  const PresetTable presets = AllPresets();
+  if (presets.Find("fabric", args.target) == nullptr) {
+    const std::vector<std::string> names = presets.Names("fabric"), families = FabricFamilies();
+    if (std::find(families.begin(), families.end(), args.target) != families.end())
+      return Fail(ErrorCode::kUnknownKey, {"weft", 0, 0},
+                  fmt::format("'{}' is a family, which needs its keys: give a file", args.target),
+                  fmt::format("weft new collective {} prints one", args.target));
+    return Fail(ErrorCode::kUnknownKey, {"weft", 0, 0},
+                fmt::format("there is no file and no fabric preset '{}'", args.target),
+                "presets: " + JoinOr(names));
+  }
   return ParseScenario(fmt::format("fabric: {{ preset: {} }}\n", args.target), args.target,
                        args.options.sets, &texts);
 }
@@ -42,6 +55,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     PrintErrors(fabric.error(), texts, err);
     return kBadInput;
   }
+  if (!CheckTargets(args.options, err)) return kBadInput;
   TopologyFigures figures;
   if (const std::optional<Bisection> bisection = FindBisection(**fabric)) {
     figures.bisection = bisection->rate;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "report/numbers.h"
 #include "report/table.h"
@@ -8,6 +9,8 @@
 
 namespace weft {
 namespace {
+
+constexpr std::size_t kMostColumns = 6, kMostFaultTables = 8;
 
 std::string CaseName(std::size_t index) {
   return index < 26 ? std::string(1, static_cast<char>('A' + index)) : fmt::format("#{}", index);
@@ -17,82 +20,136 @@ std::string InputsText(const Comparison& comparison, int width) {
   std::string out;
   for (std::size_t i = 0; i < comparison.cases.size(); ++i)
     out += Wrap(fmt::format("  {}  {}", CaseName(i), comparison.labels[i]), width, 5) + '\n';
-  if (comparison.cases.size() > 6 || comparison.inputs.empty()) return out;
+  if (comparison.inputs.empty()) return out;
   Table table;
   table.AddColumn("what differs", Align::kLeft);
   for (std::size_t i = 0; i < comparison.cases.size(); ++i) table.AddColumn(CaseName(i));
+  std::string keys, lines;
   for (const InputDifference& input : comparison.inputs) {
     if (input.key == "name") continue;
     std::vector<std::string> row{input.key};
     row.insert(row.end(), input.values.begin(), input.values.end());
     table.AddRow(row);
+    keys += (keys.empty() ? "" : ", ") + input.key;
+    std::string line = "  " + input.key + ":";
+    for (std::size_t i = 0; i < comparison.cases.size(); ++i)
+      line += fmt::format(" {} {}", CaseName(i), input.values[i]);
+    lines += Wrap(line, width, 4) + '\n';
   }
-  return table.empty() ? out : out + '\n' + table.Format(width);
+  if (table.empty()) return out;
+  if (comparison.cases.size() > kMostColumns)
+    return out + Wrap("what differs: " + keys + "; all values: --json", width, 2) + '\n';
+  return out + '\n' + (table.Width() <= width ? table.Format(width) : "what differs\n" + lines);
 }
 
-// What all cases ran last, where that is the same for all: it then stands above the table.
-std::string CommonCollective(const Comparison& comparison) {
+std::string NameOf(const CollectiveReport& c) {
+  return fmt::format("{} of {}", c.op, FormatBytes(c.bytes));
+}
+
+// What every case ran as its collective `c`, where that is the same; it then stands above the
+// table. Empty where it is not, or a case has none.
+std::string CommonCollective(const Comparison& comparison, std::size_t c) {
   std::string common;
   for (const RunReport& report : comparison.cases) {
-    if (report.collectives.empty()) return {};
-    const CollectiveReport& c = report.collectives.back();
-    const std::string one = fmt::format("{} of {}", c.op, FormatBytes(c.bytes));
+    if (report.collectives.size() <= c) return {};
+    const std::string one = NameOf(report.collectives[c]);
     if (!common.empty() && one != common) return {};
     common = one;
   }
   return common;
 }
 
-// A case's row: its last collective stands for it; all of them are in the JSON.
-std::vector<std::string> ResultRow(const RunReport& report, std::string name, bool common) {
+// A case's row of the table of its collective `c`, or of its traffic where it has none.
+std::vector<std::string> ResultRow(const RunReport& report, std::string name, std::size_t c,
+                                   bool common) {
   const bool ports = report.links.ports.has_value();
   const std::string hot = ports ? FormatPercent(report.links.ports->hot_share.median, 0) : "-";
   const std::string share = ports ? FormatPercent(report.links.ports->share_3to1.median, 0) : "-";
-  if (report.collectives.empty())
-    return {name, FormatSecondsInterval(report.makespan_s), "-", "-", hot, share};
-  const CollectiveReport& c = report.collectives.back();
-  if (!common) name += fmt::format("  {} {}", c.op, FormatBytes(c.bytes));
-  if (c.status != "done") return {name, c.status, "-", "-", hot, share};
-  return {name,
-          FormatSecondsInterval(c.time_s),
-          FormatGBpsInterval(c.busbw_bytes_per_s),
-          c.busbw_mean_rail_bytes_per_s ? FormatGBps(c.busbw_mean_rail_bytes_per_s->median) : "-",
-          hot,
-          share};
+  if (report.collectives.empty()) return {name, MakespanText(report), "-", "-", hot, share};
+  if (report.collectives.size() <= c) return {name, "-", "-", "-", hot, share};
+  const CollectiveReport& one = report.collectives[c];
+  if (!common) name += "  " + NameOf(one);
+  if (!one.done()) return {name, UpperCase(one.status), "-", "-", hot, share};
+  return {
+      name,
+      FormatSecondsInterval(one.time_s),
+      FormatGBpsInterval(one.busbw_bytes_per_s),
+      one.busbw_mean_rail_bytes_per_s ? FormatGBps(one.busbw_mean_rail_bytes_per_s->median) : "-",
+      hot,
+      share};
 }
 
+std::size_t CollectiveCount(const Comparison& comparison) {
+  std::size_t count = 0;
+  for (const RunReport& report : comparison.cases)
+    count = std::max(count, report.collectives.size());
+  return count;
+}
+
+// One table a size.
 std::string ResultsText(const Comparison& comparison, int width) {
-  const std::string common = CommonCollective(comparison);
-  Table table;
-  table.AddColumn("case", Align::kLeft);
-  const bool collectives = !comparison.cases.front().collectives.empty();
-  table.AddColumn(collectives ? "time, slowest rail" : "makespan");
-  for (const char* column : {"busbw GB/s", "mean rail", "hot port", ">=3:1"})
-    table.AddColumn(column);
+  const std::size_t count = CollectiveCount(comparison);
+  std::string out;
+  for (std::size_t c = 0; c < std::max<std::size_t>(count, 1); ++c) {
+    const std::string common = CommonCollective(comparison, c);
+    Table table;
+    table.AddColumn("case", Align::kLeft);
+    table.AddColumn(count > 0 ? "time, slowest rail" : "makespan");
+    for (const char* column : {"busbw GB/s", "mean rail", "hot port", ">=3:1"})
+      table.AddColumn(column);
+    for (std::size_t i = 0; i < comparison.cases.size(); ++i)
+      table.AddRow(ResultRow(comparison.cases[i], CaseName(i), c, !common.empty()));
+    out += '\n' + (common.empty() ? "" : common + '\n') + table.Format(width);
+    if (common.empty() && count > 0)
+      out += Wrap(
+                 "CAUTION: not the same operation and size in every case: what differs between "
+                 "them is of that too",
+                 width, 2) +
+             '\n';
+  }
   for (std::size_t i = 0; i < comparison.cases.size(); ++i)
-    table.AddRow(ResultRow(comparison.cases[i], CaseName(i), !common.empty()));
-  return '\n' + (common.empty() ? "" : common + '\n') + table.Format(width);
+    for (const std::string& one : comparison.cases[i].incomplete)
+      out += Wrap(fmt::format("NOT COMPLETED: case {}: {}", CaseName(i), one), width, 2) + '\n';
+  return out;
 }
 
-// "busbw, slowest rail" for "collectives[0].busbw_GBps"; the index where there are several.
-std::string FigureName(const std::string& key, bool several) {
-  const bool mean = key.find("mean_rail") != std::string::npos;
-  if (key.find("busbw") == std::string::npos) return key;
-  const std::string name = mean ? "busbw, mean over rails" : "busbw, slowest rail";
-  return several ? key.substr(0, key.find('.')) + ' ' + name : name;
+// The collective that "collectives[1].busbw_GBps" is of.
+std::size_t CollectiveOf(const std::string& key) {
+  const std::size_t open = key.find('[');
+  return open == std::string::npos ? 0 : std::strtoul(key.c_str() + open + 1, nullptr, 10);
+}
+
+// "busbw, slowest rail, 64 MiB" for "collectives[0].busbw_GBps"; two sizes where they differ.
+std::string FigureName(const Comparison& comparison, const PairedDifference& d) {
+  if (d.key.find("busbw") == std::string::npos) return "makespan";
+  const bool mean = d.key.find("mean_rail") != std::string::npos;
+  const std::string name = mean ? "mean over rails" : "slowest rail";
+  const std::size_t c = CollectiveOf(d.key);
+  const std::string now = FormatBytes(comparison.cases[d.case_index].collectives[c].bytes);
+  const std::string was =
+      FormatBytes(comparison.cases[comparison.base_of[d.case_index]].collectives[c].bytes);
+  return name + ", " + (now == was ? now : was + " -> " + now + " (!)");
 }
 
 std::string DifferencesText(const Comparison& comparison, int width) {
   if (comparison.differences.empty()) return {};
   Table table;
-  table.AddColumn("against A, paired by seed", Align::kLeft);
-  table.AddColumn("case");
-  table.AddColumn("change");
-  const bool several = comparison.cases.front().collectives.size() > 1;
-  for (const PairedDifference& d : comparison.differences)
+  const bool one_base = std::all_of(comparison.base_of.begin(), comparison.base_of.end(),
+                                    [](std::size_t base) { return base == 0; });
+  const bool busbw = comparison.differences.front().key.find("busbw") != std::string::npos;
+  table.AddColumn(std::string(busbw ? "busbw GB/s" : "time") + ", by seed", Align::kLeft);
+  for (const char* column : {"case", "base", "is"}) table.AddColumn(column);
+  table.AddColumn(one_base ? "change against A" : "change");
+  for (const PairedDifference& d : comparison.differences) {
+    const bool rate = d.key.find("busbw") != std::string::npos;
+    const auto figure = [&](double value) {
+      return rate ? FormatGBps(value * 1e9) : FormatSeconds(value);
+    };
+    const std::string base = one_base ? "" : CaseName(comparison.base_of[d.case_index]) + " ";
     table.AddRow(
-        {FigureName(d.key, several), CaseName(d.case_index),
+        {FigureName(comparison, d), CaseName(d.case_index), base + figure(d.base), figure(d.value),
          FormatSignedPercentInterval({d.ratio.median - 1, d.ratio.p5 - 1, d.ratio.p95 - 1})});
+  }
   return '\n' + table.Format(width);
 }
 
@@ -128,6 +185,8 @@ std::string WhyText(const Comparison& comparison, int width) {
     out += fmt::format("\nwhy, case {}: the hottest link, seed {}\n", CaseName(i), links.seed) +
            HottestText(links, 1, width) + MarginText(links, width);
   }
+  if (shown < comparison.cases.size())
+    out += fmt::format("\nwhy of {} more cases: --json FILE\n", comparison.cases.size() - shown);
   return out;
 }
 
@@ -157,13 +216,40 @@ std::string WholePercent(const Interval<double>& ratio) {
   return fmt::format("{} % [{}, {}]", one(ratio.median), one(ratio.p5), one(ratio.p95));
 }
 
-// The paired ratio of case `index` whose key ends in `figure`.
-Interval<double> RatioOf(const Comparison& comparison, std::size_t index,
-                         const std::string& figure) {
-  Interval<double> ratio{1, 1, 1};
+// The paired ratio of case `index` for a figure of its collective `c`.
+std::string RatioText(const Comparison& comparison, std::size_t index, std::size_t c,
+                      const std::string& figure) {
+  const std::string key = fmt::format("collectives[{}].{}", c, figure);
   for (const PairedDifference& d : comparison.differences)
-    if (d.case_index == index && d.key.ends_with(figure)) ratio = d.ratio;
-  return ratio;
+    if (d.case_index == index && d.key == key) return WholePercent(d.ratio);
+  return "-";
+}
+
+std::string SweepTable(const Comparison& comparison, std::size_t c, int width) {
+  Table table;
+  table.AddColumn("values", Align::kLeft);
+  for (const char* column : {"A", "B", "gain, slowest", "gain, mean rail", "A hot", "A 3:1"})
+    table.AddColumn(column);
+  const auto busbw = [c](const RunReport& report) {
+    const CollectiveReport& one = report.collectives[c];
+    return one.done() ? FormatGBps(one.busbw_bytes_per_s.median) : UpperCase(one.status);
+  };
+  bool unlike = false;
+  for (std::size_t i = 0; i + 1 < comparison.cases.size(); i += 2) {
+    const RunReport &a = comparison.cases[i], &b = comparison.cases[i + 1];
+    const bool ports = a.links.ports.has_value();
+    std::string values = ValuesOf(comparison.variants[i]);
+    const std::string a_name = NameOf(a.collectives[c]), b_name = NameOf(b.collectives[c]);
+    if (a_name != b_name) values += fmt::format(" ({}, {})", a_name, b_name);
+    unlike = unlike || a_name != b_name;
+    table.AddRow({values, busbw(a), busbw(b), RatioText(comparison, i + 1, c, "busbw_GBps"),
+                  RatioText(comparison, i + 1, c, "busbw_mean_rail_GBps"),
+                  ports ? FormatPercent(a.links.ports->hot_share.median, 0) : "-",
+                  ports ? FormatPercent(a.links.ports->share_3to1.median, 0) : "-"});
+  }
+  const std::string common = CommonCollective(comparison, c);
+  return '\n' + (common.empty() ? "" : common + '\n') + table.Format(width) +
+         (unlike ? "CAUTION: A and B run unlike sizes: a gain is of that too\n" : "");
 }
 
 std::string SweepText(const Comparison& comparison, int width) {
@@ -173,28 +259,17 @@ std::string SweepText(const Comparison& comparison, int width) {
                   comparison.cases.size() / 2, base.seeds);
   if (comparison.partial) out += "PARTIAL: stopped before the end\n";
   out += Wrap("  A  " + base.scenario, width, 5) + '\n' +
-         Wrap("  B  " + comparison.cases[1].scenario, width, 5) + "\n\n";
-  Table table;
-  table.AddColumn("values", Align::kLeft);
-  for (const char* column : {"A", "B", "gain, slowest", "gain, mean rail", "A hot", "A 3:1"})
-    table.AddColumn(column);
-  for (std::size_t i = 0; i + 1 < comparison.cases.size(); i += 2) {
-    const RunReport &a = comparison.cases[i], &b = comparison.cases[i + 1];
-    const bool ports = a.links.ports.has_value();
-    table.AddRow({ValuesOf(comparison.variants[i]),
-                  FormatGBps(a.collectives.back().busbw_bytes_per_s.median),
-                  FormatGBps(b.collectives.back().busbw_bytes_per_s.median),
-                  WholePercent(RatioOf(comparison, i + 1, ".busbw_GBps")),
-                  WholePercent(RatioOf(comparison, i + 1, ".busbw_mean_rail_GBps")),
-                  ports ? FormatPercent(a.links.ports->hot_share.median, 0) : "-",
-                  ports ? FormatPercent(a.links.ports->share_3to1.median, 0) : "-"});
-  }
-  return out + table.Format(width) +
+         Wrap("  B  " + comparison.cases[1].scenario, width, 5) + '\n';
+  std::size_t sizes = base.collectives.size();
+  for (const RunReport& report : comparison.cases)
+    sizes = std::min(sizes, report.collectives.size());
+  for (std::size_t c = 0; c < sizes; ++c) out += SweepTable(comparison, c, width);
+  return out +
          Wrap(
              "gain: busbw of B over A, paired by seed, median [5 %, 95 %]; A hot, A 3:1: bytes on "
              "the busier port of the median NIC, NICs at 3:1 or worse",
              width, 2) +
-         '\n';
+         "\n\n" + NotesText(base, width);
 }
 
 // Of the case with most loose operations.
@@ -216,21 +291,28 @@ std::string ComparisonText(const Comparison& comparison, int width) {
     return SweepText(comparison, width) + LooseCaseText(comparison, width);
   const RunReport& base = comparison.cases.front();
   std::string out =
-      fmt::format("{} cases, {} hash seed{} each, the same for all; median [5 %, 95 %]\n",
-                  comparison.cases.size(), base.seeds, base.seeds == 1 ? "" : "s");
+      fmt::format("{} case{}, {} hash seed{} each, the same for all; median [5 %, 95 %]\n",
+                  comparison.cases.size(), comparison.cases.size() == 1 ? "" : "s", base.seeds,
+                  base.seeds == 1 ? "" : "s");
   if (comparison.partial) out += "PARTIAL: stopped before the end\n";
   out += InputsText(comparison, width) + ResultsText(comparison, width) +
          DifferencesText(comparison, width);
   std::vector<std::pair<std::string, PublishedRow>> published;
   for (const auto& [index, row] : comparison.published)
     published.emplace_back(CaseName(index), row);
-  for (std::size_t i = 0; i < comparison.cases.size() && i < 8; ++i) {
+  std::size_t left_out = 0;
+  for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
     const RunReport& report = comparison.cases[i];
     if (report.faults.empty()) continue;
+    if (i >= kMostFaultTables) {
+      ++left_out;
+      continue;
+    }
     out += fmt::format("\ncase {}, seed {}: makespan {}", CaseName(i), report.links.seed,
-                       FormatSecondsInterval(report.makespan_s)) +
+                       MakespanText(report)) +
            FaultsText(report, width);
   }
+  if (left_out > 0) out += fmt::format("\nfaults of {} more cases: --json FILE\n", left_out);
   out += PublishedText(published, width);
   for (const LossCurve& curve : comparison.curves) out += CurveText(curve, width);
   out += WhyText(comparison, width);

@@ -41,6 +41,10 @@ Json Place(const SourcePos& pos) {
 }
 
 Json ToJson(const CollectiveReport& c) {
+  // No time where it did not end: a reader must not take 0 s for one.
+  const auto figure = [&](const Interval<double>& values, double scale = 1) {
+    return c.done() ? ToJson(values, scale) : Json(nullptr);
+  };
   return {{"op", c.op},
           {"algorithm", c.algorithm},
           {"protocol", OrNull(c.protocol)},
@@ -49,10 +53,13 @@ Json ToJson(const CollectiveReport& c) {
           {"fewest_ranks", c.fewest_ranks},
           {"groups", c.groups},
           {"bytes", c.bytes.count()},
-          {"time_s", ToJson(c.time_s)},
+          {"repeats", c.repeats},
+          {"time_s", figure(c.time_s)},
+          {"worst_repeat_s", figure(c.worst_repeat_s)},
           {"time_mean_rail_s", ToJson(c.time_mean_rail_s)},
-          {"algbw_GBps", c.algbw_bytes_per_s.median / 1e9},
-          {"busbw_GBps", ToJson(c.busbw_bytes_per_s, 1e-9)},
+          {"startup_s", OrNull(c.startup_s)},
+          {"algbw_GBps", c.done() ? Json(c.algbw_bytes_per_s.median / 1e9) : Json(nullptr)},
+          {"busbw_GBps", figure(c.busbw_bytes_per_s, 1e-9)},
           {"busbw_mean_rail_GBps", ToJson(c.busbw_mean_rail_bytes_per_s, 1e-9)},
           {"bottleneck", OrNull(c.bottleneck)},
           {"status", c.status},
@@ -60,13 +67,16 @@ Json ToJson(const CollectiveReport& c) {
 }
 
 Json ToJson(const TrafficReport& t) {
+  const auto figure = [&](const Interval<double>& values, double scale = 1) {
+    return t.completed > 0 ? ToJson(values, scale) : Json(nullptr);
+  };
   return {{"pattern", t.pattern},
           {"flows", t.flows},
           {"completed", t.completed},
           {"bytes", t.bytes.count()},
-          {"flow_time_median_s", ToJson(t.flow_time_s_median)},
-          {"flow_time_p99_s", ToJson(t.flow_time_s_p99)},
-          {"goodput_GBps", ToJson(t.goodput_bytes_per_s, 1e-9)}};
+          {"flow_time_median_s", figure(t.flow_time_s_median)},
+          {"flow_time_p99_s", figure(t.flow_time_s_p99)},
+          {"goodput_GBps", figure(t.goodput_bytes_per_s, 1e-9)}};
 }
 
 Json ToJson(const LinksReport& links) {
@@ -81,17 +91,21 @@ Json ToJson(const LinksReport& links) {
                        {"users", link.users}});
   Json margin = nullptr;
   if (links.margin)
-    margin = {{"binding", links.margin->binding},
+    margin = {{"busier", links.margin->busier},
+              {"busier_utilisation", links.margin->busier_utilisation},
               {"other", links.margin->other},
               {"other_utilisation", links.margin->other_utilisation},
               {"nvlink_efficiency", links.margin->nvlink_efficiency},
-              {"nvlink_efficiency_at_tie", links.margin->nvlink_efficiency_at_tie}};
+              {"nvlink_efficiency_at_tie", OrNull(links.margin->nvlink_efficiency_at_tie)}};
   Json ports = nullptr;
   if (links.ports)
     ports = {{"hot_share", ToJson(links.ports->hot_share)},
              {"share_3to1", ToJson(links.ports->share_3to1)}};
-  return {
-      {"seed", links.seed}, {"hottest", hottest}, {"ports", ports}, {"pfc_risk", links.pfc_risk}};
+  return {{"seed", links.seed},
+          {"hottest", hottest},
+          {"margin", margin},
+          {"ports", ports},
+          {"pfc_risk", links.pfc_risk}};
 }
 
 Json ToJson(const PublishedRow& row) {
@@ -140,7 +154,8 @@ Json Body(const RunReport& report) {
   out["seeds"] = report.seeds;
   out["digest"] = "";
   out["partial"] = report.partial;
-  out["makespan_s"] = ToJson(report.makespan_s);
+  out["incomplete"] = report.incomplete;
+  out["makespan_s"] = report.incomplete.empty() ? ToJson(report.makespan_s) : Json(nullptr);
   out["collectives"] = Json::array();
   for (const auto& collective : report.collectives)
     out["collectives"].push_back(ToJson(collective));
@@ -278,6 +293,7 @@ std::string TopologyJson(const std::string& name, const Fabric& fabric,
   out["power_w"] = number(figures.power, [](Watts power) { return power.count(); });
   out["price_usd"] = number(figures.price, [](Dollars price) { return price.count(); });
   if (fabric.provisioned() != fabric.counts()) out["provisioned"] = ToJson(fabric.provisioned());
+  out["names"] = NameRanges(fabric);
   out["notes"] = fabric.notes();
   return out.dump(2) + '\n';
 }

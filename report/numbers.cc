@@ -98,6 +98,12 @@ std::string FormatSignedPercent(double share, int digits) {
   return fmt::format("{:+.{}f} %", share * 100, digits);
 }
 
+std::string UpperCase(std::string text) {
+  for (char& c : text)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return text;
+}
+
 std::string FormatSecondsInterval(const Interval<double>& seconds) {
   const Scale scale = SecondsScale(seconds.median);
   return WithInterval(

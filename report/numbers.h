@@ -17,6 +17,8 @@ std::string FormatPercent(double share, int digits = 1);        // 12.5 %
 std::string FormatSignedPercent(double share, int digits = 1);  // +12.5 %
 std::string FormatSignificant(double value, int digits);        // plain decimal, no exponent
 
+std::string UpperCase(std::string text);  // failed -> FAILED; ASCII
+
 // "41.52 ms [41.5, 44.1]": one unit for all three; the bracket is left out where
 // median, p5 and p95 print alike.
 std::string FormatSecondsInterval(const Interval<double>& seconds);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "report/numbers.h"
 #include "report/table.h"
 #include "report/text.h"
@@ -21,22 +23,50 @@ std::string Header(const RunReport& report) {
   return out;
 }
 
+// Where latency, not bandwidth, is a good part of the time.
+std::string StartupText(const RunReport& report, int width) {
+  constexpr double kWorthSaying = 0.1;
+  std::string parts;
+  for (const CollectiveReport& c : report.collectives) {
+    if (!c.done() || !c.startup_s || *c.startup_s < kWorthSaying * c.time_s.median) continue;
+    parts += fmt::format("{}{} of the time of {}", parts.empty() ? "" : ", ",
+                         FormatPercent(std::min(1.0, *c.startup_s / c.time_s.median), 0),
+                         FormatBytes(c.bytes));
+  }
+  if (parts.empty()) return {};
+  return Wrap("start-up: launch and the latency of every step are " + parts, width, 2) + '\n';
+}
+
+std::string IncompleteText(const RunReport& report, int width) {
+  std::string out;
+  for (const std::string& one : report.incomplete)
+    out += Wrap("NOT COMPLETED: " + one, width, 2) + '\n';
+  return out;
+}
+
 std::string CollectivesText(const RunReport& report, int width) {
   if (report.collectives.empty()) return {};
   Table table;
   table.AddColumn("collective", Align::kLeft);
   for (const char* column : {"bytes", "ranks", "time", "busbw GB/s", "mean rail"})
     table.AddColumn(column);
-  for (const CollectiveReport& c : report.collectives) {
-    const bool done = c.status == "done";
-    table.AddRow(
-        {c.op, FormatBytes(c.bytes), Ranks(c), done ? FormatSecondsInterval(c.time_s) : c.status,
-         done ? FormatGBpsInterval(c.busbw_bytes_per_s) : "-",
-         done && c.busbw_mean_rail_bytes_per_s ? FormatGBps(c.busbw_mean_rail_bytes_per_s->median)
-                                               : "-"});
-  }
-  return '\n' + table.Format(width) +
-         "time and busbw are of the slowest rail or group; mean rail: busbw, mean over them\n";
+  for (const CollectiveReport& c : report.collectives)
+    table.AddRow({c.op, FormatBytes(c.bytes), Ranks(c),
+                  c.done() ? FormatSecondsInterval(c.time_s) : UpperCase(c.status),
+                  c.done() ? FormatGBpsInterval(c.busbw_bytes_per_s) : "-",
+                  c.done() && c.busbw_mean_rail_bytes_per_s
+                      ? FormatGBps(c.busbw_mean_rail_bytes_per_s->median)
+                      : "-"});
+  std::string out = '\n' + table.Format(width);
+  if (report.collectives.front().groups > 1)
+    out += "time and busbw: of the slowest rail or group; mean rail: busbw, their mean\n";
+  for (const CollectiveReport& c : report.collectives)
+    if (c.done() && c.repeats > 1)
+      out += Wrap(fmt::format("{}: mean of {} repeats, the longest {}", FormatBytes(c.bytes),
+                              FormatCount(c.repeats), FormatSecondsInterval(c.worst_repeat_s)),
+                  width, 2) +
+             '\n';
+  return out + StartupText(report, width);
 }
 
 std::string TrafficText(const RunReport& report, int width) {
@@ -49,9 +79,10 @@ std::string TrafficText(const RunReport& report, int width) {
     table.AddRow({t.pattern,
                   t.completed == t.flows ? FormatCount(t.flows)
                                          : FormatCount(t.completed) + " of " + FormatCount(t.flows),
-                  FormatBytes(t.bytes), FormatSeconds(t.flow_time_s_median.median),
-                  FormatSeconds(t.flow_time_s_p99.median),
-                  FormatGBpsInterval(t.goodput_bytes_per_s)});
+                  FormatBytes(t.bytes),
+                  t.completed > 0 ? FormatSeconds(t.flow_time_s_median.median) : "-",
+                  t.completed > 0 ? FormatSeconds(t.flow_time_s_p99.median) : "-",
+                  t.completed > 0 ? FormatGBpsInterval(t.goodput_bytes_per_s) : "-"});
   return '\n' + table.Format(width);
 }
 
@@ -69,6 +100,10 @@ std::string PortsText(const LinksReport& links, int width) {
 
 }  // namespace
 
+std::string MakespanText(const RunReport& report) {
+  return report.incomplete.empty() ? FormatSecondsInterval(report.makespan_s) : "-";
+}
+
 std::string FaultsText(const RunReport& report, int width) {
   if (report.faults.empty()) return {};
   Table table;
@@ -85,24 +120,42 @@ std::string FaultsText(const RunReport& report, int width) {
 std::string MarginText(const LinksReport& links, int width) {
   if (!links.margin) return {};
   const MarginReport& margin = *links.margin;
-  return Wrap(fmt::format("margin: {} binds; beside it {} is {} busy. They tie at an NVLink "
-                          "efficiency of {}; here it is {}",
-                          margin.binding, margin.other, FormatPercent(margin.other_utilisation),
-                          FormatSignificant(margin.nvlink_efficiency_at_tie, 3),
-                          FormatSignificant(margin.nvlink_efficiency, 3)),
-              width, 2) +
-         '\n';
+  std::string text = fmt::format("margin: {} is the busier, at {}; of {} {} is at {}",
+                                 margin.busier, FormatPercent(margin.busier_utilisation),
+                                 margin.busier == "NVLink" ? "the network" : "NVLink", margin.other,
+                                 FormatPercent(margin.other_utilisation));
+  if (margin.nvlink_efficiency_at_tie)
+    text += fmt::format(". They tie at an NVLink efficiency of {}; here it is {}",
+                        FormatSignificant(*margin.nvlink_efficiency_at_tie, 3),
+                        FormatSignificant(margin.nvlink_efficiency, 3));
+  return Wrap(text, width, 2) + '\n';
 }
 
 std::string HottestText(const LinksReport& links, std::size_t count, int width) {
+  const auto alike = [](const LinkReport& a, const LinkReport& b) {
+    return a.why == b.why && FormatPercent(a.utilisation) == FormatPercent(b.utilisation) &&
+           !a.why.starts_with("hash collision");
+  };
   std::string out;
-  for (std::size_t i = 0; i < links.hottest.size() && i < count; ++i) {
+  const LinkReport* named = nullptr;  // whose users stand above
+  for (std::size_t i = 0, next = 0; i < links.hottest.size() && count > 0; i = next, --count) {
     const LinkReport& link = links.hottest[i];
-    out += Wrap(fmt::format("  {} -> {}: {} busy. {}", link.from, link.to,
+    for (next = i + 1; next < links.hottest.size() && alike(link, links.hottest[next]);) ++next;
+    const std::string more = next == i + 1 ? ""
+                                           : fmt::format(" and {}{} more like it", next - i - 1,
+                                                         next == links.hottest.size() ? " or" : "");
+    out += Wrap(fmt::format("  {} -> {}{}: {} busy. {}", link.from, link.to, more,
                             FormatPercent(link.utilisation), link.why),
                 width, 4) +
            '\n';
     if (!link.why.starts_with("hash collision")) continue;
+    const bool same =
+        named != nullptr && named->users == link.users && named->user_count == link.user_count;
+    named = &link;
+    if (same) {
+      out += "      the same QPs\n";
+      continue;
+    }
     for (const std::string& user : link.users) out += "      " + user + '\n';
     if (link.user_count > static_cast<std::int64_t>(link.users.size()))
       out += fmt::format("      … and {} more\n",
@@ -168,9 +221,11 @@ std::string NotesText(const RunReport& report, int width) {
 std::string RunReportText(const RunReport& report, int width) {
   std::string out = Header(report);
   out += CollectivesText(report, width) + TrafficText(report, width);
+  out += IncompleteText(report, width);
+  out += "\nmakespan " + MakespanText(report) + '\n';
   if (report.coupling)
     out += fmt::format(
-        "\nmakespan: loose {}, auto {}, tight {}\n", FormatSeconds(report.coupling->loose_s.median),
+        "makespan: loose {}, auto {}, tight {}\n", FormatSeconds(report.coupling->loose_s.median),
         FormatSeconds(report.makespan_s.median), FormatSeconds(report.coupling->tight_s.median));
   out += FaultsText(report, width);
   if (!report.links.hottest.empty())

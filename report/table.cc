@@ -25,6 +25,30 @@ std::string CutMiddle(const std::string& text, int width) {
   return text.substr(0, OffsetOf(text, head)) + "…" + text.substr(OffsetOf(text, length - tail));
 }
 
+std::vector<int> Widths(const std::vector<std::string>& headers,
+                        const std::vector<std::vector<std::string>>& rows) {
+  std::vector<int> wide(headers.size());
+  for (std::size_t c = 0; c < headers.size(); ++c) {
+    wide[c] = DisplayWidth(headers[c]);
+    for (const auto& row : rows) wide[c] = std::max(wide[c], DisplayWidth(row[c]));
+  }
+  return wide;
+}
+
+int TotalOf(const std::vector<int>& wide) {
+  int total = -2;
+  for (const int w : wide) total += w + 2;
+  return total;
+}
+
+// "41.52 ms [41.5, 44.1]" into the figure and its bracket.
+void SplitInterval(std::string& cell, std::string& below) {
+  const std::size_t at = cell.find(" [");
+  if (at == std::string::npos) return;
+  below = cell.substr(at + 1);
+  cell.resize(at);
+}
+
 }  // namespace
 
 int DisplayWidth(const std::string& text) {
@@ -60,32 +84,43 @@ void Table::AddRow(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
+int Table::Width() const { return TotalOf(Widths(headers_, rows_)); }
+
 std::string Table::Format(int width) const {
-  std::vector<int> wide(headers_.size());
-  for (std::size_t c = 0; c < headers_.size(); ++c) {
-    wide[c] = DisplayWidth(headers_[c]);
-    for (const auto& row : rows_) wide[c] = std::max(wide[c], DisplayWidth(row[c]));
+  std::vector<std::vector<std::string>> rows = rows_;
+  std::vector<int> wide = Widths(headers_, rows);
+  if (TotalOf(wide) > width) {
+    rows.clear();
+    for (const auto& row : rows_) {
+      std::vector<std::string> first = row, second(row.size());
+      for (std::size_t c = 1; c < row.size(); ++c) SplitInterval(first[c], second[c]);
+      rows.push_back(std::move(first));
+      if (std::any_of(second.begin(), second.end(), [](const auto& cell) { return cell != ""; }))
+        rows.push_back(std::move(second));
+    }
+    wide = Widths(headers_, rows);
   }
-  int total = 0;
-  for (const int w : wide) total += w + 2;
-  if (total - 2 > width && !wide.empty())
-    wide[0] = std::max({8, DisplayWidth(headers_[0]), wide[0] - (total - 2 - width)});
+  const int over = TotalOf(wide) - width;
+  if (over > 0 && !wide.empty()) wide[0] = std::max({8, DisplayWidth(headers_[0]), wide[0] - over});
 
   std::string out;
-  const auto add = [&](const std::vector<std::string>& cells) {
+  const auto add = [&](std::vector<std::string> cells) {
+    if (DisplayWidth(cells[0]) > wide[0]) {
+      out += CutMiddle(cells[0], width) + '\n';
+      cells[0].clear();
+    }
     std::string line;
     for (std::size_t c = 0; c < cells.size(); ++c) {
-      const std::string cell = c == 0 ? CutMiddle(cells[c], wide[c]) : cells[c];
-      const std::string pad(static_cast<std::size_t>(std::max(0, wide[c] - DisplayWidth(cell))),
+      const std::string pad(static_cast<std::size_t>(std::max(0, wide[c] - DisplayWidth(cells[c]))),
                             ' ');
       if (c > 0) line += "  ";
-      line += aligns_[c] == Align::kLeft ? cell + pad : pad + cell;
+      line += aligns_[c] == Align::kLeft ? cells[c] + pad : pad + cells[c];
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + '\n';
   };
   add(headers_);
-  for (const auto& row : rows_) add(row);
+  for (auto& row : rows) add(std::move(row));
   return out;
 }
 

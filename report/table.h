@@ -1,7 +1,8 @@
 // A plain-text table: columns as wide as their widest cell, two spaces apart.
 //
-// Cells are UTF-8; a character counts as one column. A table wider than it may be
-// has its first column, the one with names, cut with an ellipsis in the middle.
+// Cells are UTF-8; a character counts as one column. A table wider than it may be has the
+// brackets of its intervals on lines of their own; if that is not enough, long names of its
+// first column stand on a line of their own above their row.
 #pragma once
 
 #include <string>
@@ -17,6 +18,7 @@ class Table {
   // Requires: one cell a column.
   void AddRow(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
+  int Width() const;  // that it takes if nobody limits it
 
   // Header and rows, each line ended by a newline; no trailing spaces.
   std::string Format(int width) const;

@@ -19,6 +19,7 @@ std::string TopologyText(const std::string& name, const Fabric& fabric,
 // Parts that a run's and a comparison's text share.
 std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>>& rows, int width);
 std::string HottestText(const LinksReport& links, std::size_t count, int width);
+std::string MakespanText(const RunReport& report);
 std::string FaultsText(const RunReport& report, int width);
 std::string MarginText(const LinksReport& links, int width);
 // How far off loose coupling may be; `where` names the case. Empty where nothing ran loose.

@@ -36,14 +36,15 @@ Interval<double> PairedRatio(const std::vector<double>& base, const std::vector<
 
 bool Comparable(const RunReport& a, const RunReport& b, std::size_t collective) {
   return collective < a.collectives.size() && collective < b.collectives.size() &&
-         a.collectives[collective].status == "done" && b.collectives[collective].status == "done";
+         a.collectives[collective].done() && b.collectives[collective].done();
 }
 
 void AddDifferences(std::size_t index, Comparison& comparison) {
   const RunReport &base = comparison.cases[comparison.base_of[index]],
                   &one = comparison.cases[index];
   if (base.makespan_by_seed_s.empty() || one.makespan_by_seed_s.empty()) return;
-  if (base.collectives.empty() || one.collectives.empty())
+  const bool traffic = base.collectives.empty() || one.collectives.empty();
+  if (traffic && base.incomplete.empty() && one.incomplete.empty())
     comparison.differences.push_back(
         {"makespan_s", index, base.makespan_s.median, one.makespan_s.median,
          PairedRatio(base.makespan_by_seed_s, one.makespan_by_seed_s)});

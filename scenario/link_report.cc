@@ -12,6 +12,7 @@ constexpr std::size_t kHottest = 8, kUsersShown = 8;
 constexpr double kFull = 0.999;     // busy for all of the makespan but rounding
 constexpr double kCollision = 1.2;  // times the mean of the siblings
 constexpr double kEven = 0.95;      // of this link's bytes on every sibling
+constexpr double kTieWithin = 2;    // a tie further away than this factor says nothing
 
 // The share of what `link` can carry that crossed it in the whole run.
 double Utilisation(const PreparedScenario& scenario, const Outcome& outcome, LinkId link) {
@@ -53,10 +54,26 @@ bool Faulty(const PreparedScenario& scenario, LinkId id) {
   return false;
 }
 
+// Whether a hash chose among the siblings of `id`: not where the sender deals its QPs out over
+// the ports of its NIC, and planes keep them apart up to the receiver's ports.
+bool ChosenByHash(const PreparedScenario& scenario, LinkId id) {
+  const Fabric& fabric = *scenario.fabric;
+  const Link& link = fabric.link(id);
+  const bool leaves_nic = fabric.vertex(link.from).kind == VertexKind::kNic;
+  const bool enters_nic = fabric.vertex(link.to).kind == VertexKind::kNic;
+  if (!leaves_nic && !(enters_nic && fabric.planes() > 1)) return true;
+  return scenario.spec.message.routing().host_port() == RoutingSpec::HASH;
+}
+
+std::string Count(std::uint64_t count, const char* noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string WhyNetwork(const PreparedScenario& scenario, const Outcome& outcome,
                        const std::vector<std::uint32_t>& qps, LinkId id) {
   const std::vector<LinkId> siblings = Siblings(*scenario.fabric, id);
-  double bytes = 0, smallest = 1e300, qp_sum = 0;
+  double bytes = 0, smallest = 1e300;
+  std::uint64_t qp_sum = 0;
   for (const LinkId sibling : siblings) {
     const auto one = static_cast<double>(outcome.link_bytes[Index(sibling)].count());
     bytes += one;
@@ -65,33 +82,37 @@ std::string WhyNetwork(const PreparedScenario& scenario, const Outcome& outcome,
   }
   const auto own = static_cast<double>(outcome.link_bytes[Index(id)].count());
   const auto count = static_cast<double>(siblings.size());
-  const bool crowded = qps[Index(id)] > kCollision * qp_sum / count;
-  if (siblings.size() > 1 && crowded && own > kCollision * bytes / count)
+  const std::uint32_t mine = qps[Index(id)];
+  // As even as whole QPs can be is no collision: 2 of 3 over 2 links.
+  const std::uint64_t even = (qp_sum + siblings.size() - 1) / siblings.size();
+  const bool busier = siblings.size() > 1 && own > kCollision * bytes / count;
+  if (busier && mine > even && ChosenByHash(scenario, id))
     return fmt::format(
-        "hash collision: {} of the {} QPs that share {} links cross this one, {:.1f} "
-        "would be even",
-        qps[Index(id)], qp_sum, siblings.size(), qp_sum / count);
-  if (siblings.size() > 1 && own > kCollision * bytes / count && !scenario.events.empty())
+        "hash collision: {} of the {} QPs that share {} links cross this one, {} would be even",
+        mine, qp_sum, siblings.size(), even);
+  if (busier && mine > 0 && mine <= even && qp_sum % siblings.size() != 0)
+    return fmt::format("{} over {} links: {} on this one is as even as whole QPs can be",
+                       Count(qp_sum, "QP"), siblings.size(), mine);
+  if (busier && !scenario.events.empty())
     return fmt::format("fault: it carries what was moved off another of the {} links here",
                        siblings.size());
   if (siblings.size() > 1 && smallest > kEven * own)
     return fmt::format(
         "even load on all {} links here: {}", siblings.size(),
         Utilisation(scenario, outcome, id) > kFull ? "oversubscription" : "no collision");
-  if (siblings.size() == 1)
-    return fmt::format("the only link here; {} QPs cross it", qps[Index(id)]);
-  return fmt::format("{} QPs cross it, {:.1f} on average over {} links here", qps[Index(id)],
-                     qp_sum / count, siblings.size());
+  if (siblings.size() == 1) return fmt::format("the only link here, for {}", Count(mine, "QP"));
+  return fmt::format("{} here, {:.1f} on average over {} links", Count(mine, "QP"),
+                     static_cast<double>(qp_sum) / count, siblings.size());
 }
 
 std::string Why(const PreparedScenario& scenario, const Outcome& outcome,
-                const std::vector<std::uint32_t>& qps, LinkId id) {
+                const std::vector<std::uint32_t>& qps, std::size_t users, LinkId id) {
   if (Faulty(scenario, id)) return "fault: it was down or degraded in this run";
   switch (scenario.fabric->link(id).link_class) {
     case LinkClass::kNvlink:
-      return fmt::format("NVLink: {} edges of the schedule cross it", qps[Index(id)]);
+      return fmt::format("NVLink, for {} of the schedule", Count(users, "edge"));
     case LinkClass::kPcie:
-      return fmt::format("PCIe of one GPU and its NIC: {} QPs cross it", qps[Index(id)]);
+      return fmt::format("PCIe of one GPU and its NIC, for {}", Count(users, "QP"));
     case LinkClass::kNetwork:
       return WhyNetwork(scenario, outcome, qps, id);
   }
@@ -106,13 +127,21 @@ LinkReport Describe(const PreparedScenario& scenario, const Simulation& simulati
   report.to = scenario.fabric->Name(link.to);
   report.utilisation = Utilisation(scenario, outcome, id);
   report.bytes = outcome.link_bytes[Index(id)];
-  report.why = Why(scenario, outcome, qps, id);
-  const std::vector<LinkUser> users = simulation.UsersOf(id);
+  std::vector<LinkUser> users = simulation.UsersOf(id);
+  // The QPs of an edge take one NVLink together: there, edges are counted.
+  const bool nvlink = link.link_class == LinkClass::kNvlink;
+  if (nvlink)
+    users.erase(std::unique(users.begin(), users.end(),
+                            [](const LinkUser& a, const LinkUser& b) {
+                              return a.row == b.row && a.edge == b.edge;
+                            }),
+                users.end());
+  report.why = Why(scenario, outcome, qps, users.size(), id);
   report.user_count = static_cast<std::int64_t>(users.size());
   for (std::size_t i = 0; i < users.size() && i < kUsersShown; ++i)
-    report.users.push_back(fmt::format(
-        "{} qp {}", EdgeName(*scenario.workload, *scenario.fabric, users[i].row, users[i].edge),
-        users[i].qp));
+    report.users.push_back(
+        EdgeName(*scenario.workload, *scenario.fabric, users[i].row, users[i].edge) +
+        (nvlink ? "" : fmt::format(" qp {}", users[i].qp)));
   return report;
 }
 
@@ -127,17 +156,19 @@ std::optional<MarginReport> Margin(const PreparedScenario& scenario,
     if (!best || busy[l] > busy[Index(*best)]) best = LinkId{l};
   }
   if (!nvlink || !network) return std::nullopt;
-  const bool nvlink_binds = busy[Index(*nvlink)] > busy[Index(*network)];
-  const LinkId other = nvlink_binds ? *network : *nvlink;
+  const bool nvlink_busier = busy[Index(*nvlink)] > busy[Index(*network)];
+  const LinkId other = nvlink_busier ? *network : *nvlink;
   MarginReport margin;
-  margin.binding = nvlink_binds ? "NVLink" : "the network";
+  margin.busier = nvlink_busier ? "NVLink" : "the network";
+  margin.busier_utilisation = busy[Index(nvlink_busier ? *nvlink : *network)];
   margin.other = scenario.fabric->PortName(other) + " -> " +
                  scenario.fabric->Name(scenario.fabric->link(other).to);
-  margin.other_utilisation = busy[Index(other)] / busy[Index(nvlink_binds ? *nvlink : *network)];
+  margin.other_utilisation = busy[Index(other)];
   margin.nvlink_efficiency =
       scenario.physics.efficiency[static_cast<std::size_t>(LinkClass::kNvlink)];
-  margin.nvlink_efficiency_at_tie =
-      margin.nvlink_efficiency * busy[Index(*nvlink)] / busy[Index(*network)];
+  const double ratio = busy[Index(*nvlink)] / busy[Index(*network)];
+  if (margin.nvlink_efficiency * ratio <= 1 && ratio <= kTieWithin && ratio >= 1 / kTieWithin)
+    margin.nvlink_efficiency_at_tie = margin.nvlink_efficiency * ratio;
   return margin;
 }
 

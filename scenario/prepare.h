@@ -31,6 +31,9 @@ namespace weft {
 // Every preset compiled into weft: parts, hosts, fabrics.
 PresetTable AllPresets();
 
+// The fabric families, as `family:` names them.
+std::vector<std::string> FabricFamilies();
+
 // Reads `path`, with `sets` ("path=value") laid over it. `texts` is filled with
 // every file read, for drawing carets, also where reading fails.
 Result<Located<ScenarioSpec>> ReadScenario(const std::string& path,

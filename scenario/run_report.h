@@ -46,20 +46,26 @@ struct CollectiveReport {
   int channels = 0, groups = 1;
   int ranks = 0, fewest_ranks = 0;  // of the largest rail or group, and of the smallest
   Bytes bytes;
+  std::int64_t repeats = 1;
   // Seconds in double: percentiles of whole picoseconds need not be whole.
-  Interval<double> time_s;                           // its slowest rail or group
+  Interval<double> time_s;          // its slowest rail or group, mean over repeats
+  Interval<double> worst_repeat_s;  // the longest repeat of any rail or group
+  // Latencies and launch that pass before bytes flow at full rate, in the seed shown in detail.
+  std::optional<double> startup_s;
   std::optional<Interval<double>> time_mean_rail_s;  // mean over rails or groups
   Interval<double> algbw_bytes_per_s, busbw_bytes_per_s;
   // Mean over rails of their own busbw; a rank alone in its rail is left out.
   std::optional<Interval<double>> busbw_mean_rail_bytes_per_s;
   std::string bottleneck;  // a link's name in the seed of the lower-median makespan; empty: none
-  std::string status = "done";
+  std::string status = "done";  // where it is another, there are no times
   SourcePos pos;
+
+  bool done() const { return status == "done"; }
 };
 
 struct TrafficReport {
   std::string pattern;
-  std::int64_t flows = 0, completed = 0;
+  std::int64_t flows = 0, completed = 0;                 // completed: in the worst seed
   Bytes bytes;                                           // of one flow
   Interval<double> flow_time_s_median, flow_time_s_p99;  // over the flows of a seed
   Interval<double> goodput_bytes_per_s;                  // all bytes over the makespan
@@ -80,14 +86,16 @@ struct PortReport {
   Interval<double> hot_share, share_3to1;
 };
 
-// How far from binding the busiest link of the other kind is: NVLink against the
-// network. Rates scale together, so the tie is at the ratio of the utilisations.
+// How near to each other the busiest NVLink and the busiest network link are. Rates scale
+// together, so the tie is at the ratio of the utilisations.
 struct MarginReport {
-  std::string binding;                  // "NVLink" or "the network"
-  std::string other;                    // the busiest link of the other kind
-  double other_utilisation = 0;         // relative to the binding link's
-  double nvlink_efficiency = 0;         // as simulated
-  double nvlink_efficiency_at_tie = 0;  // beyond it, or below it, the other binds
+  std::string busier;  // "NVLink" or "the network"
+  double busier_utilisation = 0;
+  std::string other;             // the busiest link of the other kind
+  double other_utilisation = 0;  // of its own capacity, as everywhere
+  double nvlink_efficiency = 0;  // as simulated
+  // Beyond it, or below it, the other is busier; none where no NVLink is like that.
+  std::optional<double> nvlink_efficiency_at_tie;
 };
 
 struct LinksReport {
@@ -141,8 +149,9 @@ struct RunReport {
   std::string scenario, engine;
   std::int64_t seeds = 1;
   bool partial = false;
-  Interval<double> makespan_s;
-  std::vector<double> makespan_by_seed_s;                 // [seeds], for paired comparison
+  std::vector<std::string> incomplete;     // what did not come to its end, and why
+  Interval<double> makespan_s;             // meaningless where something is incomplete
+  std::vector<double> makespan_by_seed_s;  // [seeds], for paired comparison
   std::vector<std::vector<double>> collective_by_seed_s;  // [collectives][seeds]
   // [collectives][seeds], bytes a second: of the slowest rail, and mean over rails.
   std::vector<std::vector<double>> busbw_by_seed, busbw_mean_by_seed;

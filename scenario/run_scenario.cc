@@ -6,10 +6,13 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/schema/quantity.h"
 #include "scenario/faults.h"
 #include "scenario/link_report.h"
 #include "sim/engines.h"
 #include "sim/flow/coupling.h"
+#include "sim/path_table.h"
+#include "sim/startup.h"
 
 namespace weft {
 namespace {
@@ -20,10 +23,12 @@ constexpr std::uint64_t kMostEvents = 1 << 16;  // in a slice
 // What one item of the workload took under one seed.
 struct ItemResult {
   std::string status = "done";
-  double time_s = 0;       // slowest group, mean over repeats
-  double busbw = 0;        // bytes a second, of that group by its own ranks
-  double mean_time_s = 0;  // mean over groups, or over the rails of a single group
-  double mean_busbw = 0;   // mean over the same
+  double time_s = 0;        // slowest group, mean over repeats
+  std::size_t slowest = 0;  // that group
+  double worst_s = 0;       // longest repeat of any group
+  double busbw = 0;         // bytes a second, of that group by its own ranks
+  double mean_time_s = 0;   // mean over groups, or over the rails of a single group
+  double mean_busbw = 0;    // mean over the same
   double flow_median_s = 0, flow_p99_s = 0;  // traffic
   std::int64_t completed = 0;
 };
@@ -37,7 +42,9 @@ struct SeedResult {
   std::optional<PortShares> ports;
   std::optional<LinksReport> links;  // of the seed shown in detail
   std::vector<std::string> bottlenecks;
-  Outcome outcome;  // of the seed shown in detail
+  std::vector<std::optional<double>> startups_s;  // [items]
+  std::vector<bool> event_bound;                  // [events] a QP is bound over its element
+  Outcome outcome;                                // of the seed shown in detail
 };
 
 // Completions and channel ends by row, so that items can be read off.
@@ -99,8 +106,13 @@ ItemResult CollectiveResult(const WorkloadItem& item, const ByRow& by_row) {
     result.status = StatusOf(rows, by_row);
     if (result.status != "done") return result;
     const double time = GroupTime(rows, by_row);
+    for (const RowId row : rows) {
+      const Completion& one = *by_row.completion[Index(row)];
+      result.worst_s = std::max(result.worst_s, ToSeconds(one.end - one.start));
+    }
     if (time > result.time_s) {
       result.time_s = time;
+      result.slowest = g;
       result.busbw = Busbw(item, item.busbw_factors[g], time);
     }
     if (item.busbw_factors[g] == 0) continue;  // a rank alone has nothing to send
@@ -182,6 +194,30 @@ bool RunSliced(Simulation& simulation, const RunControl& control) {
   }
 }
 
+// What each collective's slowest group pays before its bytes flow at full rate.
+std::vector<std::optional<double>> Startups(const PreparedScenario& scenario,
+                                            const std::vector<ItemResult>& items,
+                                            std::uint64_t seed) {
+  const Program& program = scenario.workload->program;
+  std::vector<std::optional<double>> out(items.size());
+  std::optional<PathTable> paths;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const WorkloadItem& item = scenario.workload->items[i];
+    if (item.kind != WorkloadItem::Kind::kCollective || items[i].status != "done") continue;
+    const Op& op = program.ops[Index(item.rows_by_group[items[i].slowest].front())];
+    if (op.kind != Op::Kind::kPattern) continue;
+    if (!paths) {
+      paths.emplace(*scenario.fabric, *scenario.router, scenario.physics, HashSeed{seed});
+      paths->Append(program, 0);
+    }
+    SimDuration longest{};
+    for (const SimDuration one : SubjectStartup(*paths, paths->subject(0, op), program, op))
+      longest = std::max(longest, one);
+    out[i] = ToSeconds(program.tunings[op.tuning].launch + longest);
+  }
+  return out;
+}
+
 SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling,
                    bool details, const RunControl& control) {
   SeedResult result;
@@ -201,10 +237,19 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
     const bool collective = item.kind == WorkloadItem::Kind::kCollective;
     result.items.push_back(collective ? CollectiveResult(item, by_row)
                                       : TrafficResult(item, by_row));
+    if (!result.finished && result.items.back().status == "stalled")
+      result.items.back().status = "stopped";
     if (details) result.bottlenecks.push_back(BottleneckName(scenario, item, by_row));
   }
   if (details) {
     result.links = ReportLinks(scenario, *simulation, outcome, seed);
+    result.startups_s = Startups(scenario, result.items, seed);
+    const std::vector<std::uint32_t> qps = simulation->QpsByLink();
+    for (const Event& event : scenario.events) {
+      const auto links = scenario.fabric->LinksOf(event.element, event.state.direction);
+      result.event_bound.push_back(std::any_of(links.begin(), links.end(),
+                                               [&](LinkId link) { return qps[Index(link)] > 0; }));
+    }
     outcome.link_bytes.clear();
     result.outcome = std::move(outcome);
   }
@@ -251,10 +296,12 @@ CollectiveReport SumUpCollective(const PreparedScenario& scenario,
   report.groups = static_cast<int>(item.rows_by_group.size());
   report.bytes = item.bytes;
   report.pos = scenario.spec.At(item.source_path);
+  report.repeats = static_cast<std::int64_t>(item.rows_by_group.front().size());
   for (const SeedResult* seed : seeds)
     if (seed->items[i].status != "done") report.status = seed->items[i].status;
-  if (report.status != "done") return report;
+  if (!report.done()) return report;
   report.time_s = Over(seeds, [&](const SeedResult& s) { return s.items[i].time_s; });
+  report.worst_repeat_s = Over(seeds, [&](const SeedResult& s) { return s.items[i].worst_s; });
   report.algbw_bytes_per_s =
       Over(seeds, [&](const SeedResult& s) { return Busbw(item, 1, s.items[i].time_s); });
   report.busbw_bytes_per_s = Over(seeds, [&](const SeedResult& s) { return s.items[i].busbw; });
@@ -321,6 +368,59 @@ std::vector<FaultReport> SumUpFaults(const PreparedScenario& scenario, const Out
   return reports;
 }
 
+// A fault that nothing noticed is likely to name the wrong element, or the wrong time.
+void WarnOfIdleFaults(const PreparedScenario& scenario, const SeedResult& seed, RunReport& report) {
+  const double end_s =
+      *std::max_element(report.makespan_by_seed_s.begin(), report.makespan_by_seed_s.end());
+  std::vector<bool> seen(static_cast<std::size_t>(scenario.spec.message.faults_size()));
+  for (std::size_t e = 0; e < scenario.events.size(); ++e) {
+    const std::uint32_t row = scenario.fault_of_event[e];
+    const FaultReport& fault = report.faults[e];
+    if (seen[row] || fault.state == "repaired") continue;  // a fault, not its repair
+    seen[row] = true;
+    std::string why;
+    if (fault.at_s > end_s)
+      why = fmt::format("at {:.4g} s nothing runs any more, the end is at {:.4g} s", fault.at_s,
+                        end_s);
+    else if (fault.crossing == 0 && !seed.event_bound[e])
+      why = fmt::format("no queue pair's path crosses {}", fault.element);
+    if (!why.empty())
+      report.warnings.push_back({ErrorCode::kInconsistent,
+                                 fault.pos,
+                                 fmt::format("'faults[{}]' touches nothing: {}", row, why),
+                                 {}});
+  }
+  SortByPosition(report.warnings);
+}
+
+// What of the workload did not come to its end, for the text and as warnings.
+void AddIncomplete(const PreparedScenario& scenario, const std::vector<const SeedResult*>& seeds,
+                   RunReport& report) {
+  for (std::size_t i = 0; i < scenario.workload->items.size(); ++i) {
+    const WorkloadItem& item = scenario.workload->items[i];
+    std::int64_t flows = 0;
+    for (const auto& rows : item.rows_by_group) flows += static_cast<std::int64_t>(rows.size());
+    std::size_t count = 0;
+    std::string status;
+    for (const SeedResult* seed : seeds) {
+      const ItemResult& one = seed->items[i];
+      const bool traffic = item.kind == WorkloadItem::Kind::kTraffic;
+      if (traffic ? one.completed == flows : one.status == "done") continue;
+      ++count;
+      status = !seed->finished ? "stopped" : traffic ? "stalled or failed" : one.status;
+    }
+    if (count == 0) continue;
+    const std::string text = fmt::format(
+        "{} of {} {} in {} of {} seed{}{}", item.op, FormatWhole(item.bytes.count(), Unit::BYTES),
+        status, count, seeds.size(), seeds.size() == 1 ? "" : "s",
+        status == "stopped" ? "" : ": a queue pair has no path any more");
+    report.incomplete.push_back(text);
+    if (status != "stopped")
+      report.warnings.push_back(
+          {ErrorCode::kInconsistent, scenario.spec.At(item.source_path), text, {}});
+  }
+}
+
 void AddPublished(const PreparedScenario& scenario, RunReport& report) {
   for (const PublishedSpec& spec : scenario.spec.message.published()) {
     PublishedRow row;
@@ -329,7 +429,7 @@ void AddPublished(const PreparedScenario& scenario, RunReport& report) {
     if (spec.figure() == PublishedSpec::BUSBW) {
       row.figure = "busbw";
       row.published = spec.rate() / 8;
-      if (!report.collectives.empty() && report.collectives.back().status == "done")
+      if (!report.collectives.empty() && report.collectives.back().done())
         row.ours = report.collectives.back().busbw_bytes_per_s;
     } else if (spec.figure() == PublishedSpec::PORT_RATIO) {
       row.figure = "port_ratio";
@@ -349,14 +449,20 @@ void AddPublished(const PreparedScenario& scenario, RunReport& report) {
 
 void CheckRequirements(const PreparedScenario& scenario, RunReport& report) {
   const RequireSpec& require = scenario.spec.message.require();
-  if (require.has_makespan() &&
-      report.makespan_s.median > ToSeconds(SimDuration(require.makespan())))
+  if (require.has_makespan() && !report.incomplete.empty())
+    report.unmet.push_back(fmt::format("makespan at most {:.6g} s, and not all came to its end",
+                                       ToSeconds(SimDuration(require.makespan()))));
+  else if (require.has_makespan() &&
+           report.makespan_s.median > ToSeconds(SimDuration(require.makespan())))
     report.unmet.push_back(fmt::format("makespan {:.6g} s, required at most {:.6g} s",
                                        report.makespan_s.median,
                                        ToSeconds(SimDuration(require.makespan()))));
   if (!require.has_busbw()) return;
   for (const CollectiveReport& c : report.collectives)
-    if (c.status != "done" || c.busbw_bytes_per_s.median * 8 < require.busbw())
+    if (!c.done())
+      report.unmet.push_back(fmt::format("busbw of {} {} at least {:.4g} GB/s, and it {}", c.op,
+                                         c.bytes.count(), require.busbw() / 8e9, c.status));
+    else if (c.busbw_bytes_per_s.median * 8 < require.busbw())
       report.unmet.push_back(fmt::format("busbw of {} {} is {:.4g} GB/s, required at least {:.4g}",
                                          c.op, c.bytes.count(), c.busbw_bytes_per_s.median / 1e9,
                                          require.busbw() / 8e9));
@@ -406,10 +512,14 @@ void AddDetails(const PreparedScenario& scenario, const std::vector<const SeedRe
   if (!seed.links) return;
   report.links = *seed.links;
   report.faults = SumUpFaults(scenario, seed.outcome);
+  if (!report.partial) WarnOfIdleFaults(scenario, seed, report);
   std::size_t collective = 0;
-  for (std::size_t i = 0; i < scenario.workload->items.size(); ++i)
-    if (scenario.workload->items[i].kind == WorkloadItem::Kind::kCollective)
-      report.collectives[collective++].bottleneck = seed.bottlenecks[i];
+  for (std::size_t i = 0; i < scenario.workload->items.size(); ++i) {
+    if (scenario.workload->items[i].kind != WorkloadItem::Kind::kCollective) continue;
+    CollectiveReport& one = report.collectives[collective++];
+    one.bottleneck = seed.bottlenecks[i];
+    if (one.done()) one.startup_s = seed.startups_s[i];
+  }
 }
 
 void AddLoose(const std::vector<const SeedResult*>& seeds, RunReport& report) {
@@ -459,10 +569,12 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
     seeds.push_back(&results.front());  // what the first seed had done when it was stopped
     numbers.push_back(scenario.first_seed);
   }
+  if (seeds.empty()) report.incomplete.push_back("everything: stopped before the first seed began");
   if (!seeds.empty()) {
     report.makespan_s = Over(seeds, [](const SeedResult& s) { return s.makespan_s; });
     for (const SeedResult* seed : seeds) report.makespan_by_seed_s.push_back(seed->makespan_s);
     SumUpItems(scenario, seeds, report);
+    AddIncomplete(scenario, seeds, report);
     AddDetails(scenario, seeds, numbers, control, report);
     SumUpPorts(seeds, report.links);
     AddPublished(scenario, report);

@@ -46,6 +46,13 @@ PresetTable AllPresets() {
   return PresetTable(std::move(presets));
 }
 
+std::vector<std::string> FabricFamilies() {
+  const auto& families = *FabricSpec::descriptor()->FindOneofByName("family");
+  std::vector<std::string> names;
+  for (int i = 0; i < families.field_count(); ++i) names.push_back(families.field(i)->name());
+  return names;
+}
+
 Result<Located<ScenarioSpec>> ReadScenario(const std::string& path,
                                            const std::vector<std::string>& sets,
                                            SourceTexts* texts) {

@@ -251,7 +251,7 @@ TEST(ParseText, ReportsAllErrorsOfARunInOrder) {
 TEST(ParseText, ReportsAnErrorUnderAnAliasOnce) {
   EXPECT_EQ(ErrorsOf(std::string(kFabric) + "faults: [&x { at: 1 }, *x]\n"),
             "f.yaml:2:19: error: 'at' is 1 (want a time with its unit, such as 1.5us) (write the "
-            "unit: 1.5us)\n");
+            "unit: 1s, 1ms or 1us)\n");
 }
 
 TEST(ParseText, ReportsWrongPresets) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -114,12 +115,145 @@ TEST(Weft, PrintsScenariosThatRun) {
   EXPECT_EQ(Weft({"new", "nothing"}).status, kBadInput);
 }
 
+TEST(Weft, StartsAScenarioOfAFamilyToo) {
+  for (const char* fabric : {"leaf_spine", "dcn_plus"})
+    for (const char* kind : {"collective", "traffic", "fault"}) {
+      const Ran made = Weft({"new", kind, fabric});
+      ASSERT_EQ(made.status, kOk) << made.err;
+      const Scenario scenario(made.out);
+      const Ran ran = Weft({"simulate", scenario.path(), "--seeds", "1", "--quiet"});
+      EXPECT_EQ(ran.status, kOk) << fabric << ' ' << kind << '\n' << ran.err;
+    }
+  EXPECT_THAT(Weft({"new", "collective", "clos"}).err,
+              HasSubstr("no fabric is called 'clos' (want dcn_plus, hpn or leaf_spine)"));
+}
+
+TEST(Weft, SaysThatAFamilyIsNoPresetAndThatNothingHasAName) {
+  EXPECT_EQ(Weft({"topology", "leaf_spine"}).err,
+            "weft: error: 'leaf_spine' is a family, which needs its keys: give a file (weft new "
+            "collective leaf_spine prints one)\n");
+  EXPECT_EQ(Weft({"topology", "foo"}).err,
+            "weft: error: there is no file and no fabric preset 'foo' (presets: dcn_plus or "
+            "hpn)\n");
+}
+
+TEST(Weft, NamesTheCommandOrOptionThatWasProbablyMeant) {
+  EXPECT_THAT(Weft({"simulat", "x.yaml"}).err,
+              HasSubstr("weft: error: there is no command 'simulat' (did you mean 'simulate'?)\n"
+                        "commands: simulate, compare,"));
+  EXPECT_THAT(Weft({}).err, HasSubstr("a command is missing\ncommands: simulate"));
+  EXPECT_EQ(Weft({"simulate", "x.yaml", "--sed", "3"}).err,
+            "weft: error: simulate has no option '--sed' (did you mean '--set'?)\n");
+  EXPECT_THAT(Weft({"simulate", "x.yaml", "--seed", "3"}).err,
+              HasSubstr("(did you mean '--seeds'?)"));
+  EXPECT_THAT(Weft({"simulate"}).err, HasSubstr("weft: error: simulate: file is required"));
+  EXPECT_THAT(Weft({"explain", "segmnets"}).err, HasSubstr("weft: error: there is no key"));
+}
+
+// A failed collective has no time: null, never 0.
+TEST(Weft, GivesNoTimeForWhatDidNotComplete) {
+  const Ran made = Weft({"new", "fault"});
+  const Scenario scenario(made.out);
+  const std::vector<std::string> args{
+      "simulate", scenario.path(), "--seeds", "1", "--set", "faults=[{ at: 1s, host: host3 }]"};
+  const Ran text = Weft(args);
+  EXPECT_EQ(text.status, kOk);
+  EXPECT_THAT(text.out, HasSubstr("FAILED"));
+  EXPECT_THAT(text.out, HasSubstr("NOT COMPLETED: all_reduce of 8GiB failed in 1 of 1 seed"));
+  EXPECT_THAT(text.err, HasSubstr("warning: all_reduce of 8GiB failed"));
+  std::vector<std::string> with_json = args;
+  with_json.insert(with_json.end(), {"--json", "-"});
+  const auto json = nlohmann::ordered_json::parse(Weft(with_json).out);
+  EXPECT_TRUE(json["makespan_s"].is_null());
+  EXPECT_EQ(json["incomplete"].size(), 1u);
+  const auto& collective = json["collectives"][0];
+  EXPECT_EQ(collective["status"], "failed");
+  for (const char* key : {"time_s", "worst_repeat_s", "time_mean_rail_s", "startup_s", "algbw_GBps",
+                          "busbw_GBps", "busbw_mean_rail_GBps"})
+    EXPECT_TRUE(collective[key].is_null()) << key;
+  std::vector<std::string> required = args;
+  required.insert(required.end(), {"--set", "require.makespan=1h"});
+  EXPECT_EQ(Weft(required).status, kUnmet);
+}
+
 TEST(Weft, MarksTheResultPartialAtTheTimeLimit) {
   const Scenario scenario(kSmall);
   const Ran ran =
       Weft({"simulate", scenario.path(), "--json", "-", "--time-limit", "1ns", "--seeds", "1000"});
   EXPECT_EQ(ran.status, kOk);
   EXPECT_TRUE(nlohmann::ordered_json::parse(ran.out)["partial"]);
+}
+
+// A disk that is full: takes nothing.
+class FullBuffer : public std::streambuf {
+ protected:
+  int_type overflow(int_type) override {
+    errno = ENOSPC;
+    return traits_type::eof();
+  }
+  int sync() override {
+    errno = ENOSPC;
+    return -1;
+  }
+};
+
+TEST(Weft, SaysThatStandardOutputTookNothing) {
+  const Scenario scenario(kSmall);
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"presets"},
+        {"simulate", scenario.path(), "--seeds", "1"},
+        {"topology", "hpn", "--set", "fabric.segments=1", "--json", "-"},
+        {"--help"}}) {
+    FullBuffer full;
+    std::ostream out(&full);
+    std::ostringstream err;
+    EXPECT_EQ(RunApp(args, out, err), kBadInput) << args[0];
+    EXPECT_EQ(err.str(), "weft: error: cannot write to standard output: No space left on device\n");
+  }
+}
+
+TEST(Weft, SaysBeforeTheRunThatAResultCannotBeWritten) {
+  const Scenario scenario(kSmall);
+  // Without an answer from the run: were it started, it would stop at once and print that.
+  const auto run = [&](const std::string& option, const std::string& value) {
+    return Weft({"simulate", scenario.path(), option, value});
+  };
+  const Ran json = run("--json", "/nonexistent/x.json");
+  EXPECT_EQ(json.status, kBadInput);
+  EXPECT_EQ(json.out, "");
+  EXPECT_EQ(json.err, "weft: error: cannot write /nonexistent/x.json: No such file or directory\n");
+  const Ran folder = run("--out", "/proc/x");
+  EXPECT_EQ(folder.status, kBadInput);
+  EXPECT_EQ(folder.out, "");
+  EXPECT_THAT(folder.err, HasSubstr("weft: error: cannot make /proc/x: "));
+  EXPECT_THAT(run("--json", testing::TempDir()).err, HasSubstr("Is a directory"));
+}
+
+TEST(Weft, KeepsAFileThatStandsThereUntilTheResultIs) {
+  const std::string old = testing::TempDir() + "weft_app_test_old.json";
+  std::ofstream(old) << "old";
+  const Scenario wrong(std::string(kSmall) + "segmnets: 3\n");
+  EXPECT_EQ(Weft({"simulate", wrong.path(), "--json", old}).status, kBadInput);
+  std::string text;
+  std::getline(std::ifstream(old), text);
+  EXPECT_EQ(text, "old");
+  EXPECT_FALSE(std::filesystem::exists(old + ".partial"));
+  std::filesystem::remove(old);
+}
+
+// A name that stands for something else is not replaced by a file: a link goes on leading where
+// it led.
+TEST(Weft, WritesThroughALink) {
+  const std::string file = testing::TempDir() + "weft_app_test_file.json";
+  const std::string link = testing::TempDir() + "weft_app_test_link.json";
+  std::filesystem::remove(link);
+  std::filesystem::create_symlink(file, link);
+  const Scenario scenario(kSmall);
+  EXPECT_EQ(Weft({"simulate", scenario.path(), "--json", link, "--seeds", "1"}).status, kOk);
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_TRUE(std::filesystem::is_regular_file(file));
+  std::filesystem::remove(link);
+  std::filesystem::remove(file);
 }
 
 TEST(Weft, PassesItsOwnSelfTest) { EXPECT_EQ(Weft({"doctor"}).status, kOk); }

@@ -57,6 +57,28 @@ TEST(RunReportJson, SaysHowMuchLongerLooseMayTakeWhereItMatters) {
   EXPECT_EQ(loose["basis"], "docs/validation.md");
 }
 
+TEST(RunReportJson, HoldsTheMarginAndLeavesOutATieThatSaysNothing) {
+  RunReport report = Example();
+  report.links.margin = MarginReport{"NVLink", 0.085, "host0/nic0/port0 -> leaf0", 0.07, 0.824, {}};
+  const Json margin = Json::parse(RunReportJson(report))["links"]["margin"];
+  EXPECT_EQ(margin["busier"], "NVLink");
+  EXPECT_DOUBLE_EQ(margin["busier_utilisation"], 0.085);
+  EXPECT_DOUBLE_EQ(margin["other_utilisation"], 0.07);
+  EXPECT_TRUE(margin["nvlink_efficiency_at_tie"].is_null());
+}
+
+TEST(RunReportJson, HasNoTimeForWhatDidNotComplete) {
+  RunReport report = Example();
+  report.collectives[0].status = "failed";
+  report.incomplete = {"all_reduce failed"};
+  report.traffic.push_back({"incast", 7, 0, MiB(1), {}, {}, {}});
+  const Json json = Json::parse(RunReportJson(report));
+  EXPECT_TRUE(json["makespan_s"].is_null());
+  EXPECT_TRUE(json["collectives"][0]["time_s"].is_null());
+  EXPECT_TRUE(json["collectives"][0]["algbw_GBps"].is_null());
+  EXPECT_TRUE(json["traffic"][0]["goodput_GBps"].is_null());
+}
+
 TEST(ComparisonJson, NamesTheBaseAndEveryCase) {
   Comparison comparison;
   comparison.labels = {"a", "b"};

@@ -28,6 +28,22 @@ TEST(Table, CutsNamesInTheMiddleWhereTheTerminalIsNarrow) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(DisplayWidth(line), 20) << line;
 }
 
+TEST(Table, PutsBracketsThenLongNamesOnLinesOfTheirOwn) {
+  Table table;
+  table.AddColumn("name", Align::kLeft);
+  table.AddColumn("time");
+  table.AddRow({"tor7/agg12/port0", "41.52 ms [41.50, 44.10]"});
+  EXPECT_EQ(table.Format(34),
+            "name                        time\n"
+            "tor7/agg12/port0        41.52 ms\n"
+            "                  [41.50, 44.10]\n");
+  EXPECT_EQ(table.Format(24),
+            "name                time\n"
+            "tor7/agg12/port0\n"
+            "                41.52 ms\n"
+            "          [41.50, 44.10]\n");
+}
+
 TEST(DisplayWidth, CountsCharactersNotBytes) { EXPECT_EQ(DisplayWidth("a…b"), 3); }
 
 TEST(Wrap, BreaksAtSpacesAndIndentsTheRest) {

@@ -56,6 +56,35 @@ TEST(BindFaults, RefusesAnElementThatAnOverrideAddsBesideTheFiles) {
             "");
 }
 
+// Down at 1, 4 and 7 us, repaired 1 us later each time.
+TEST(BindFaults, RepeatsWhatFlaps) {
+  FabricCache cache;
+  Result<Located<ScenarioSpec>> spec = ParseScenario(
+      "fabric: { preset: hpn, segments: 1, hosts: 4 }\n"
+      "workload: { collective: { op: all_reduce, bytes: 1MiB } }\n"
+      "faults: [{ at: 1us, until: 2us, every: 3us, times: 3, link: host3/nic5/port0 }]\n",
+      "s.yaml", {}, nullptr);
+  ASSERT_TRUE(spec);
+  const Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache);
+  ASSERT_TRUE(prepared);
+  std::vector<std::pair<std::int64_t, bool>> events;
+  for (const Event& event : prepared->events)
+    events.emplace_back(event.at.time_since_epoch().count() / 1'000'000, event.state.up);
+  EXPECT_EQ(events, (std::vector<std::pair<std::int64_t, bool>>{
+                        {1, false}, {2, true}, {4, false}, {5, true}, {7, false}, {8, true}}));
+}
+
+TEST(BindFaults, RefusesFlappingThatNeverComesBackOrOverlaps) {
+  const std::string element = ", link: host3/nic5/port0 }";
+  EXPECT_THAT(ErrorsOf("{ at: 1us, every: 3us, times: 2" + element), HasSubstr("no 'until'"));
+  EXPECT_THAT(ErrorsOf("{ at: 1us, until: 5us, every: 3us, times: 2" + element),
+              HasSubstr("not repaired before it happens again"));
+  EXPECT_THAT(ErrorsOf("{ at: 1us, until: 2us, every: 3us" + element), HasSubstr("go together"));
+  EXPECT_THAT(ErrorsOf("{ at: 1us, until: 2us, times: 3" + element), HasSubstr("go together"));
+  EXPECT_THAT(ErrorsOf("{ at: 1us, until: 2us, every: 100d, times: 3" + element),
+              HasSubstr("104 days"));
+}
+
 TEST(BindFaults, RefusesARateBesideAState) {
   EXPECT_THAT(ErrorsOf("{ at: 1us, host: host1, rate: 50%, state: down }"),
               HasSubstr("'state' beside 'rate', which is at"));

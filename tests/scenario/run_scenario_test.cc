@@ -113,6 +113,85 @@ TEST(RunScenario, SaysHowMuchLongerLooseOperationsMayTake) {
   EXPECT_FALSE(RunScenario(Make(kClos), Patient()).loose);
 }
 
+// One QP over two links is on one of them: nothing collided.
+TEST(RunScenario, CallsNoCollisionWhatIsAsEvenAsWholeQpsCanBe) {
+  const RunReport one = RunScenario(Make(kClos, {"rdma.qps=1", "fabric.planes=2"}), Patient());
+  const RunReport flows =
+      RunScenario(Make("fabric: { preset: hpn, segments: 2, hosts: 4 }\nrouting: { seeds: 4 }\n"
+                       "workload: { traffic: { pattern: permutation, bytes: 2MB, flows: 192 } }\n"),
+                  Patient());
+  for (const RunReport* report : {&one, &flows})
+    for (const LinkReport& link : report->links.hottest) {
+      EXPECT_THAT(link.why, testing::Not(testing::HasSubstr("1 of the 1"))) << link.from;
+      // By QP in turn over the ports of a NIC, and planes keep them apart: no hash has a say.
+      if (link.from.find("/port") != std::string::npos) {
+        EXPECT_THAT(link.why, testing::Not(testing::StartsWith("hash"))) << link.from;
+      }
+    }
+}
+
+// The ring over two hosts of eight H100s crosses an NVLink with edges of the schedule; how many
+// QPs an edge has changes nothing there.
+TEST(RunScenario, CountsTheEdgesOfAnNvlinkNotTheirQps) {
+  const auto nvlinks = [](const char* qps) {
+    const RunReport report = RunScenario(
+        Make("fabric: { family: leaf_spine, leaves: 2, spines: 4, hosts_per_leaf: 2, link: "
+             "400Gbps }\nhost: { preset: hgx-h100 }\nrouting: { seeds: 1 }\n"
+             "physics: { nvlink_efficiency: 1% }\n"
+             "workload: { collective: { op: all_reduce, bytes: 64MiB } }\n",
+             {qps}),
+        Patient());
+    std::vector<std::pair<std::string, std::int64_t>> counts;
+    for (const LinkReport& link : report.links.hottest)
+      counts.emplace_back(link.from + link.why, link.user_count);
+    return counts;
+  };
+  const auto one = nvlinks("rdma.qps=1");
+  ASSERT_FALSE(one.empty());
+  EXPECT_THAT(one[0].first, testing::HasSubstr("NVLink, for "));
+  EXPECT_EQ(one, nvlinks("rdma.qps=8"));
+}
+
+// A ring of one byte is all start-up, one of 1 GiB over four ranks hardly any.
+TEST(RunScenario, SaysHowMuchOfATimeIsStartUp) {
+  const RunReport report = RunScenario(
+      Make("fabric: { family: leaf_spine, leaves: 2, spines: 2, hosts_per_leaf: 2, link: 400Gbps "
+           "}\nrouting: { seeds: 1 }\n"
+           "workload: { collective: { op: all_reduce, bytes: [1B, 1GiB] } }\n"),
+      Patient());
+  const CollectiveReport &small = report.collectives[0], &large = report.collectives[1];
+  EXPECT_NEAR(*small.startup_s / small.time_s.median, 1, 1e-3);
+  EXPECT_LT(*large.startup_s / large.time_s.median, 0.01);
+  EXPECT_NEAR(*small.startup_s, *large.startup_s, 1e-9);
+}
+
+TEST(RunScenario, GivesTheLongestRepeatBesideTheMean) {
+  const RunReport report =
+      RunScenario(Make(kClos, {"workload.collective.repeat=20", "routing.seeds=1",
+                               "faults=[{ at: 5ms, until: 30ms, link: host0/nic0/port0 }]",
+                               "fault_policy={ detect: 1ms, move: 1ms }"}),
+                  Patient());
+  const CollectiveReport& one = report.collectives[0];
+  EXPECT_EQ(one.repeats, 20);
+  EXPECT_GT(one.worst_repeat_s.median, one.time_s.median * 1.2);
+}
+
+TEST(RunScenario, WarnsOfAFaultThatTouchesNothing) {
+  const auto warnings = [](const char* faults) {
+    std::string text;
+    for (const Error& warning :
+         RunScenario(Make(kClos, {"placement={ gpus: 32, policy: packed }", faults}), Patient())
+             .warnings)
+      if (warning.message.find("has no effect") == std::string::npos) text += warning.message;
+    return text;
+  };
+  EXPECT_THAT(warnings("faults=[{ at: 100s, link: host0/nic0/port0 }]"),
+              testing::StartsWith("'faults[0]' touches nothing: at 100 s nothing runs any more"));
+  EXPECT_EQ(warnings("faults=[{ at: 1ms, link: host7/nic5/port0 }]"),
+            "'faults[0]' touches nothing: no queue pair's path crosses host7/nic5/port0");
+  EXPECT_EQ(warnings("faults=[{ at: 1ms, until: 100s, link: host0/nic0/port0 }]"), "");
+}
+
 TEST(RunScenario, MarksWhatWasStoppedAsPartial) {
   RunControl impatient = Patient();
   std::atomic<int> asked = 0;

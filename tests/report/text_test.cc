@@ -1,0 +1,141 @@
+#include "report/text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "report/table.h"
+
+namespace weft {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+CollectiveReport Collective(Bytes bytes, double busbw) {
+  CollectiveReport one;
+  one.op = "all_reduce";
+  one.ranks = one.fewest_ranks = 64;
+  one.groups = 8;
+  one.bytes = bytes;
+  one.time_s = {0.1234, 0.1011, 0.1543};
+  one.busbw_bytes_per_s = {busbw, busbw * 0.8, busbw * 1.2};
+  one.busbw_mean_rail_bytes_per_s = one.busbw_bytes_per_s;
+  return one;
+}
+
+RunReport Report(const std::vector<Bytes>& sizes) {
+  RunReport report;
+  report.scenario = "example";
+  report.engine = "flow";
+  report.makespan_s = {2, 1, 3};
+  for (const Bytes size : sizes) report.collectives.push_back(Collective(size, 40e9));
+  return report;
+}
+
+void ExpectNarrow(const std::string& text) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(DisplayWidth(line), 80) << line;
+}
+
+Comparison Compare(std::vector<RunReport> cases) {
+  Comparison comparison;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    comparison.labels.push_back("rdma.qps=" + std::to_string(i));
+    comparison.variants.push_back(comparison.labels.back());
+    comparison.base_of.push_back(0);
+    if (i == 0) continue;
+    for (std::size_t c = 0; c < cases[i].collectives.size(); ++c)
+      comparison.differences.push_back(
+          {"collectives[" + std::to_string(c) + "].busbw_GBps", i, 40, 50, {1.25, 1.1, 1.4}});
+  }
+  comparison.cases = std::move(cases);
+  return comparison;
+}
+
+TEST(RunReportText, FitsEightyColumns) {
+  RunReport report = Report({MiB(64), MiB(1024)});
+  report.faults.push_back(
+      {"pod0/segment12/tor10-pod0/plane0/agg49", "repaired", 12.345, 12345, 12345, 123, 12, 1, {}});
+  report.traffic.push_back(
+      {"all_to_all", 1'000'000, 999'999, MiB(1), {1, 1, 1}, {2, 2, 2}, {40e9, 30e9, 50e9}});
+  const std::string text = RunReportText(report, 80);
+  ExpectNarrow(text);
+  EXPECT_THAT(text, HasSubstr("pod0/segment12/tor10-pod0/plane0/agg49"));
+}
+
+TEST(RunReportText, NamesStartUpWhereItIsMoreThanATenth) {
+  RunReport report = Report({MiB(64), MiB(1024)});
+  report.collectives[0].startup_s = 0.9 * 0.1234;
+  report.collectives[1].startup_s = 0.05 * 0.1234;
+  EXPECT_THAT(RunReportText(report, 80), HasSubstr("are 90 % of the time of 64 MiB\n"));
+}
+
+TEST(RunReportText, SaysWhatATimeIsTheMeanOf) {
+  RunReport report = Report({MiB(64)});
+  EXPECT_THAT(RunReportText(report, 80), Not(HasSubstr("repeats")));
+  report.collectives[0].repeats = 60;
+  report.collectives[0].worst_repeat_s = {1.544, 1.544, 1.544};
+  EXPECT_THAT(RunReportText(report, 80),
+              HasSubstr("64 MiB: mean of 60 repeats, the longest 1.544 s"));
+}
+
+TEST(RunReportText, NamesAlikeLinksOnce) {
+  RunReport report = Report({MiB(64)});
+  for (const char* from : {"leaf0/spine0", "leaf0/spine1", "leaf1/spine0"})
+    report.links.hottest.push_back({from, "spine0", 0.5, MiB(1), "even", {}, 1});
+  EXPECT_THAT(RunReportText(report, 80),
+              HasSubstr("leaf0/spine0 -> spine0 and 2 or more like it: 50.0 % busy. even\n"));
+}
+
+TEST(MarginText, CallsNothingBindingAndLeavesOutATieThatIsNone) {
+  LinksReport links;
+  links.margin = MarginReport{"NVLink", 0.085, "host0/nic0/port0 -> leaf0", 0.07, 0.824, {}};
+  EXPECT_EQ(MarginText(links, 80),
+            "margin: NVLink is the busier, at 8.5 %; of the network host0/nic0/port0 -> leaf0\n"
+            "  is at 7.0 %\n");
+}
+
+TEST(ComparisonText, HasATableForEachSizeAndNamesItWithEachChange) {
+  const std::string text =
+      ComparisonText(Compare({Report({MiB(64), MiB(1024)}), Report({MiB(64), MiB(1024)})}), 80);
+  EXPECT_THAT(text, HasSubstr("\nall_reduce of 64 MiB\ncase"));
+  EXPECT_THAT(text, HasSubstr("\nall_reduce of 1 GiB\ncase"));
+  EXPECT_THAT(text, HasSubstr("slowest rail, 64 MiB     B  40.00  50.00"));
+  EXPECT_THAT(text, Not(HasSubstr("CAUTION")));
+  ExpectNarrow(text);
+}
+
+TEST(ComparisonText, CautionsAgainstUnlikeSizes) {
+  const std::string text = ComparisonText(Compare({Report({MiB(4096)}), Report({MiB(1024)})}), 80);
+  EXPECT_THAT(text, HasSubstr("CAUTION: not the same operation and size"));
+  EXPECT_THAT(text, HasSubstr("4 GiB -> 1 GiB (!)"));
+}
+
+TEST(ComparisonText, SaysWhatItLeavesOut) {
+  std::vector<RunReport> cases(9, Report({MiB(64)}));
+  for (RunReport& report : cases)
+    report.links.hottest.push_back({"leaf0/spine0", "spine0", 0.5, MiB(1), "even", {}, 1});
+  Comparison comparison = Compare(std::move(cases));
+  comparison.inputs.push_back({"rdma.qps", std::vector<std::string>(9, "1")});
+  const std::string text = ComparisonText(comparison, 80);
+  EXPECT_THAT(text, HasSubstr("what differs: rdma.qps; all values: --json"));
+  EXPECT_THAT(text, HasSubstr("why of 5 more cases: --json FILE"));
+}
+
+// Two files over the same values.
+TEST(ComparisonText, EndsASweepOfPairsWithTheModelsErrorToo) {
+  RunReport report = Report({MiB(64), MiB(1024)});
+  report.missing_terms = {"queues"};
+  Comparison comparison = Compare({report, report, report, report});
+  comparison.base_of = {0, 0, 2, 2};
+  const std::string text = ComparisonText(comparison, 80);
+  EXPECT_THAT(text, HasSubstr("all_reduce of 64 MiB\nvalues"));
+  EXPECT_THAT(text, HasSubstr("all_reduce of 1 GiB\nvalues"));
+  EXPECT_THAT(text, HasSubstr("model error: unknown"));
+  EXPECT_THAT(text, HasSubstr("not modelled: queues"));
+}
+
+}  // namespace
+}  // namespace weft
