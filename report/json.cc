@@ -122,7 +122,10 @@ Json ToJson(const RunStats& run) {
           {"sim_s", run.sim_s},
           {"events", run.events},
           {"threads", run.threads},
-          {"peak_rss_bytes", run.peak_rss_bytes}};
+          {"peak_rss_bytes", run.peak_rss_bytes},
+          {"folded", run.folded},
+          {"memoised", run.memoised},
+          {"not_folded", run.not_folded.empty() ? Json(nullptr) : Json(run.not_folded)}};
 }
 
 Json Warnings(const std::vector<Error>& warnings) {
@@ -270,6 +273,9 @@ std::string ComparisonJson(const Comparison& comparison) {
     run.wall_s += report.run.wall_s;
     run.sim_s += report.run.sim_s;
     run.events += report.run.events;
+    run.folded += report.run.folded;
+    run.memoised += report.run.memoised;
+    if (run.not_folded.empty()) run.not_folded = report.run.not_folded;
     run.threads = std::max(run.threads, report.run.threads);
     run.peak_rss_bytes = std::max(run.peak_rss_bytes, report.run.peak_rss_bytes);
   }

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include "report/numbers.h"
 #include "report/table.h"
@@ -104,16 +106,42 @@ std::string MakespanText(const RunReport& report) {
   return report.incomplete.empty() ? FormatSecondsInterval(report.makespan_s) : "-";
 }
 
+namespace {
+
+// What flaps is one row, with the time of its first and the sum of what all did.
+std::vector<std::pair<FaultReport, int>> ByElementAndState(const std::vector<FaultReport>& faults) {
+  std::vector<std::pair<FaultReport, int>> rows;
+  std::map<std::tuple<std::string, std::string, int>, std::size_t> row_of;
+  for (const FaultReport& f : faults) {
+    const auto [at, is_new] = row_of.try_emplace({f.element, f.state, f.pos.line}, rows.size());
+    if (is_new) {
+      rows.emplace_back(f, 1);
+      continue;
+    }
+    auto& [sum, times] = rows[at->second];
+    ++times;
+    sum.crossing += f.crossing;
+    sum.rerouted += f.rerouted;
+    sum.moved += f.moved;
+    sum.stalled += f.stalled;
+    sum.failed += f.failed;
+  }
+  return rows;
+}
+
+}  // namespace
+
 std::string FaultsText(const RunReport& report, int width) {
   if (report.faults.empty()) return {};
   Table table;
   table.AddColumn("fault", Align::kLeft);
   for (const char* column : {"at", "state", "QPs hit", "rerouted", "moved", "stalled", "failed"})
     table.AddColumn(column);
-  for (const FaultReport& f : report.faults)
-    table.AddRow({f.element, FormatSeconds(f.at_s), f.state, FormatCount(f.crossing),
-                  FormatCount(f.rerouted), FormatCount(f.moved), FormatCount(f.stalled),
-                  FormatCount(f.failed)});
+  for (const auto& [f, times] : ByElementAndState(report.faults))
+    table.AddRow({f.element, FormatSeconds(f.at_s),
+                  times == 1 ? f.state : fmt::format("{} x{}", f.state, times),
+                  FormatCount(f.crossing), FormatCount(f.rerouted), FormatCount(f.moved),
+                  FormatCount(f.stalled), FormatCount(f.failed)});
   return '\n' + table.Format(width);
 }
 
@@ -202,6 +230,21 @@ std::string LooseText(const RunReport& report, const std::string& where, int wid
          '\n';
 }
 
+// What was simulated once for several, or why it was not.
+std::string FoldingText(const RunReport& report, int width) {
+  std::string out;
+  if (report.run.folded > 0)
+    out += Wrap(fmt::format("folded: {} collectives do as another one does, link by link",
+                            FormatCount(report.run.folded)),
+                width, 2) +
+           '\n';
+  if (!report.run.not_folded.empty())
+    out +=
+        Wrap("not folded: collectives are simulated each, for " + report.run.not_folded, width, 2) +
+        '\n';
+  return out;
+}
+
 std::string NotesText(const RunReport& report, int width) {
   std::string out;
   out += report.error.low && report.error.high
@@ -235,7 +278,8 @@ std::string RunReportText(const RunReport& report, int width) {
   std::vector<std::pair<std::string, PublishedRow>> published;
   for (const PublishedRow& row : report.published) published.emplace_back("", row);
   out += PublishedText(published, width);
-  return out + '\n' + LooseText(report, "", width) + NotesText(report, width);
+  return out + '\n' + LooseText(report, "", width) + FoldingText(report, width) +
+         NotesText(report, width);
 }
 
 }  // namespace weft

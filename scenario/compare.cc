@@ -128,25 +128,61 @@ double ExposedShareFor(double loss, double slowdown) {
   return (1 / (1 - loss) - 1) / (slowdown - 1);
 }
 
-Comparison CompareScenarios(const std::vector<PreparedScenario>& cases, const RunControl& control) {
-  Comparison comparison;
-  comparison.base_of = Bases(cases);
-  for (const PreparedScenario& one : cases) {
-    if (control.stop()) {
-      comparison.partial = true;
-      break;
+namespace {
+
+// Cases side by side on the threads, each over its seeds one after the other.
+void RunBeside(const std::vector<PreparedScenario>& cases, const RunControl& control,
+               std::vector<std::optional<RunReport>>& reports) {
+  RunControl inner = control;
+  inner.threads = 1;
+  inner.progress = nullptr;
+  std::size_t done = 0;
+  const auto count = static_cast<std::int64_t>(cases.size());
+#pragma omp parallel for schedule(dynamic, 1) num_threads(control.threads)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto row = static_cast<std::size_t>(i);
+    if (!control.stop()) reports[row] = RunScenario(cases[row], inner);
+#pragma omp critical
+    {
+      ++done;
+      if (control.progress)
+        control.progress(static_cast<double>(done) / static_cast<double>(cases.size()));
     }
+  }
+}
+
+// One case after the other, each with its seeds on the threads.
+void RunInTurn(const std::vector<PreparedScenario>& cases, const RunControl& control,
+               std::vector<std::optional<RunReport>>& reports) {
+  for (std::size_t i = 0; i < cases.size() && !control.stop(); ++i) {
     RunControl inner = control;
     if (control.progress)
       inner.progress = [&](double share) {
-        control.progress((static_cast<double>(comparison.cases.size()) + share) /
-                         static_cast<double>(cases.size()));
+        control.progress((static_cast<double>(i) + share) / static_cast<double>(cases.size()));
       };
-    comparison.cases.push_back(RunScenario(one, inner));
-    comparison.labels.push_back(one.label);
-    comparison.variants.push_back(one.variant);
+    reports[i] = RunScenario(cases[i], inner);
+  }
+}
+
+}  // namespace
+
+// Many cases keep the threads busier than a case's seeds do; what a run gives is the same.
+Comparison CompareScenarios(const std::vector<PreparedScenario>& cases, const RunControl& control) {
+  Comparison comparison;
+  comparison.base_of = Bases(cases);
+  std::vector<std::optional<RunReport>> reports(cases.size());
+  if (cases.size() >= 4 * static_cast<std::size_t>(std::max(1, control.threads)))
+    RunBeside(cases, control, reports);
+  else
+    RunInTurn(cases, control, reports);
+  // What was stopped leaves a gap; the comparison is of the cases before it.
+  for (std::size_t i = 0; i < cases.size() && reports[i]; ++i) {
+    comparison.cases.push_back(*std::move(reports[i]));
+    comparison.labels.push_back(cases[i].label);
+    comparison.variants.push_back(cases[i].variant);
     comparison.partial = comparison.partial || comparison.cases.back().partial;
   }
+  comparison.partial = comparison.partial || comparison.cases.size() < cases.size();
   comparison.inputs = DifferingInputs(cases);
   for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
     if (comparison.base_of[i] != i) AddDifferences(i, comparison);

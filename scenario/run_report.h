@@ -143,6 +143,9 @@ struct RunStats {
   std::uint64_t events = 0;
   int threads = 1;
   std::int64_t peak_rss_bytes = 0;
+  // What the engine did not simulate since it was proved to be like what it did.
+  std::int64_t folded = 0, memoised = 0;  // patterns; operations of all seeds
+  std::string not_folded;                 // why collectives alike were simulated each; empty: none
 };
 
 struct RunReport {

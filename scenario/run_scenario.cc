@@ -37,6 +37,8 @@ struct SeedResult {
   bool finished = false;
   double makespan_s = 0, sim_s = 0;
   std::uint64_t events = 0;
+  std::int64_t folded = 0, memoised = 0;
+  std::string not_folded;
   std::uint32_t loose_operations = 0;
   std::vector<ItemResult> items;
   std::optional<PortShares> ports;
@@ -230,6 +232,9 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
   Outcome outcome = simulation->Finish();
   result.makespan_s = ToSeconds(outcome.end);
   result.events = outcome.events;
+  result.folded = outcome.folded;
+  result.memoised = static_cast<std::int64_t>(outcome.memoised);
+  result.not_folded = outcome.not_folded;
   result.loose_operations = outcome.loose_operations;
   result.ports = SharesOfPorts(*scenario.fabric, outcome);
   const ByRow by_row = IndexByRow(*simulation, scenario.workload->program.ops.size());
@@ -355,17 +360,32 @@ std::vector<FaultReport> SumUpFaults(const PreparedScenario& scenario, const Out
                        : "repaired";
     report.at_s = ToSeconds(event.at);
     report.pos = scenario.spec.At(fmt::format("faults[{}]", row));
-    for (const FaultEffect& effect : outcome.faults) {
-      if (effect.event != e) continue;
-      report.crossing += effect.crossing;
-      report.rerouted += effect.rerouted;
-      report.moved += effect.moved;
-      report.stalled += effect.stalled;
-      report.failed += effect.failed;
+    if (e < outcome.faults.size()) {  // by event; the analytic engine has none
+      const FaultEffect& effect = outcome.faults[e];
+      report.crossing = effect.crossing;
+      report.rerouted = effect.rerouted;
+      report.moved = effect.moved;
+      report.stalled = effect.stalled;
+      report.failed = effect.failed;
     }
     reports.push_back(report);
   }
   return reports;
+}
+
+// Which operations never ended, and what each waits for.
+void NameWaiting(const PreparedScenario& scenario, const Outcome& outcome, RunReport& report) {
+  constexpr std::size_t kNamed = 4;
+  const Workload& workload = *scenario.workload;
+  for (std::size_t i = 0; i < std::min(kNamed, outcome.waiting.size()); ++i) {
+    const Waiting& w = outcome.waiting[i];
+    report.incomplete.push_back(RowName(workload, w.row) +
+                                (w.for_row == kNoRow
+                                     ? " has begun, and its traffic has no path"
+                                     : " waits for " + RowName(workload, w.for_row)));
+  }
+  if (outcome.waiting.size() > kNamed)
+    report.incomplete.push_back(fmt::format("{} more that wait", outcome.waiting.size() - kNamed));
 }
 
 // A fault that nothing noticed is likely to name the wrong element, or the wrong time.
@@ -512,7 +532,10 @@ void AddDetails(const PreparedScenario& scenario, const std::vector<const SeedRe
   if (!seed.links) return;
   report.links = *seed.links;
   report.faults = SumUpFaults(scenario, seed.outcome);
-  if (!report.partial) WarnOfIdleFaults(scenario, seed, report);
+  if (!report.partial) {
+    WarnOfIdleFaults(scenario, seed, report);
+    NameWaiting(scenario, seed.outcome, report);
+  }
   std::size_t collective = 0;
   for (std::size_t i = 0; i < scenario.workload->items.size(); ++i) {
     if (scenario.workload->items[i].kind != WorkloadItem::Kind::kCollective) continue;
@@ -559,6 +582,9 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   for (std::size_t i = 0; i < results.size(); ++i) {
     report.run.sim_s += results[i].sim_s;
     report.run.events += results[i].events;
+    report.run.memoised += results[i].memoised;
+    report.run.folded = std::max(report.run.folded, results[i].folded);
+    if (!results[i].not_folded.empty()) report.run.not_folded = results[i].not_folded;
     if (!results[i].finished) continue;
     seeds.push_back(&results[i]);
     numbers.push_back(scenario.first_seed + i);
