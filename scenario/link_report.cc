@@ -45,8 +45,9 @@ std::vector<LinkId> Siblings(const Fabric& fabric, LinkId id) {
   return siblings;
 }
 
-bool Faulty(const PreparedScenario& scenario, LinkId id) {
+bool Faulty(const PreparedScenario& scenario, const Outcome& outcome, LinkId id) {
   for (const Event& event : scenario.events) {
+    if (event.at > outcome.end) break;  // sorted; nobody saw it
     if (event.state.up && event.state.rate_share >= 1) continue;
     const auto hit = scenario.fabric->LinksOf(event.element, event.state.direction);
     if (std::find(hit.begin(), hit.end(), id) != hit.end()) return true;
@@ -93,7 +94,7 @@ std::string WhyNetwork(const PreparedScenario& scenario, const Outcome& outcome,
   if (busier && mine > 0 && mine <= even && qp_sum % siblings.size() != 0)
     return fmt::format("{} over {} links: {} on this one is as even as whole QPs can be",
                        Count(qp_sum, "QP"), siblings.size(), mine);
-  if (busier && !scenario.events.empty())
+  if (busier && !scenario.events.empty() && scenario.events.front().at <= outcome.end)
     return fmt::format("fault: it carries what was moved off another of the {} links here",
                        siblings.size());
   if (siblings.size() > 1 && smallest > kEven * own)
@@ -107,7 +108,7 @@ std::string WhyNetwork(const PreparedScenario& scenario, const Outcome& outcome,
 
 std::string Why(const PreparedScenario& scenario, const Outcome& outcome,
                 const std::vector<std::uint32_t>& qps, std::size_t users, LinkId id) {
-  if (Faulty(scenario, id)) return "fault: it was down or degraded in this run";
+  if (Faulty(scenario, outcome, id)) return "fault: it was down or degraded in this run";
   switch (scenario.fabric->link(id).link_class) {
     case LinkClass::kNvlink:
       return fmt::format("NVLink, for {} of the schedule", Count(users, "edge"));

@@ -176,6 +176,17 @@ TEST(Weft, GivesNoTimeForWhatDidNotComplete) {
   EXPECT_EQ(Weft(required).status, kUnmet);
 }
 
+TEST(Weft, ComparesWithTheWarningsOfEveryCaseEachOnce) {
+  const Scenario scenario(std::string(kSmall) + "routing: { seeds: 1, host_port: hash }\n");
+  const Ran ran = Weft(
+      {"compare", scenario.path(), "--vary", "faults=[],[{ at: 100s, link: host0/nic0/port0 }]"});
+  ASSERT_EQ(ran.status, kOk) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("'faults[0]' touches nothing"));
+  const std::size_t first = ran.err.find("'routing.host_port' has no effect");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(ran.err.find("'routing.host_port' has no effect", first + 1), std::string::npos);
+}
+
 TEST(Weft, MarksTheResultPartialAtTheTimeLimit) {
   const Scenario scenario(kSmall);
   const Ran ran =

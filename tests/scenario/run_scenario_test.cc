@@ -176,6 +176,13 @@ TEST(RunScenario, GivesTheLongestRepeatBesideTheMean) {
   EXPECT_GT(one.worst_repeat_s.median, one.time_s.median * 1.2);
 }
 
+TEST(RunScenario, BlamesNoFaultThatCameAfterTheEnd) {
+  const RunReport report =
+      RunScenario(Make(kClos, {"faults=[{ at: 100s, plane: plane0 }]"}), Patient());
+  for (const LinkReport& link : report.links.hottest)
+    EXPECT_THAT(link.why, testing::Not(testing::StartsWith("fault"))) << link.from;
+}
+
 TEST(RunScenario, WarnsOfAFaultThatTouchesNothing) {
   const auto warnings = [](const char* faults) {
     std::string text;

@@ -30,6 +30,10 @@ FAKES = {
 SUDO = 'echo "sudo $1" >>"$LOG"\nexec "$@"'
 
 
+RAN = ("ran with weft\n\n"
+       "the program is build/weft; start with: build/weft new collective hpn > my.yaml\n")
+
+
 class Dev(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -74,11 +78,11 @@ class Dev(unittest.TestCase):
             "apt-get -y update [noninteractive]",
             "apt-get -y install --no-install-recommends g++ libfmt-dev [noninteractive]"])
         self.assertIn("dev: installing g++ libfmt-dev\n", done.stderr)
-        self.assertEqual(done.stdout, "ran with weft\n")
+        self.assertEqual(done.stdout, RAN)
 
         done, log = self.dev("run")
         self.assertEqual([line for line in log if "apt-get" in line or "--preset" in line], [])
-        self.assertEqual((done.returncode, done.stderr, done.stdout), (0, "", "ran with weft\n"))
+        self.assertEqual((done.returncode, done.stderr, done.stdout), (0, "", RAN))
 
     def test_running_needs_nothing_of_testing(self):
         _, log = self.dev("run")
