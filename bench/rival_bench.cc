@@ -11,6 +11,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -47,21 +50,19 @@ Answer RunOnce(const BenchNet& net, const Program& program, Coupling coupling) {
   return answer;
 }
 
-// Of rows that are among the first to end in both; 1 where too few are.
+// Of completions that are among the first in both; 1 where too few are.
 double LargestDifference(const Answer& a, const Answer& b) {
   const std::size_t count = std::min(kCompared, a.completions.size());
-  std::vector<double> end_s(a.completions.size(), -1);
+  std::map<std::pair<RowId, std::uint32_t>, double> end_s;
+  for (const Completion& c : std::span(a.completions).first(count))
+    end_s[{c.row, c.pass}] = ToSeconds(c.end);
   double worst = 0;
   std::size_t both = 0;
-  const auto first = [&](const Answer& answer) {
-    return std::span(answer.completions).first(count);
-  };
-  for (const Completion& c : first(a))
-    if (c.pass == 0) end_s[Index(c.row)] = ToSeconds(c.end);
-  for (const Completion& c : first(b)) {
-    if (c.pass != 0 || end_s[Index(c.row)] < 0) continue;
+  for (const Completion& c : std::span(b.completions).first(count)) {
+    const auto other = end_s.find({c.row, c.pass});
+    if (other == end_s.end()) continue;
     ++both;
-    worst = std::max(worst, std::abs(ToSeconds(c.end) / end_s[Index(c.row)] - 1));
+    worst = std::max(worst, std::abs(ToSeconds(c.end) / other->second - 1));
   }
   return both * 2 < count ? 1 : worst;
 }
@@ -78,8 +79,8 @@ void Versus(benchmark::State& state, const BenchNet& net, const Program& program
   if (difference > 1e-6) return state.SkipWithError("the answers differ");
   std::uint64_t digest = 0;
   for (const Completion& c : weft.completions)
-    digest = Mix64(digest ^ static_cast<std::uint64_t>(c.end.time_since_epoch().count()) ^
-                   Index(c.row));
+    digest =
+        Mix64(digest ^ static_cast<std::uint64_t>(c.end.time_since_epoch().count()) ^ Index(c.row));
   state.counters["difference"] = difference;
   state.counters["digest"] = static_cast<double>(digest >> 40);
   state.counters["flows"] = static_cast<double>(weft.completions.size());
@@ -137,9 +138,8 @@ void RingAsChannel(benchmark::State& state) {
     weft = RunOnce<FlowSimulation>(net, channel, Coupling::kTight);
     simgrid = RunOnce<SimgridSimulation>(net, steps, Coupling::kLoose);
   }
-  const double difference = std::abs(ToSeconds(weft.completions.back().end) /
-                                         ToSeconds(simgrid.completions.back().end) -
-                                     1);
+  const double difference = std::abs(
+      ToSeconds(weft.completions.back().end) / ToSeconds(simgrid.completions.back().end) - 1);
   if (difference > 1e-6) return state.SkipWithError("the answers differ");
   state.counters["difference"] = difference;
   state.counters["flows"] = static_cast<double>(simgrid.completions.size());

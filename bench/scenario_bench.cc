@@ -39,7 +39,8 @@ SimulationInput InputOf(const weft::PreparedScenario& scenario) {
           .physics = scenario.physics,
           .fault_policy = scenario.fault_policy,
           .seed = weft::HashSeed{1},
-          .events = {}};
+          .events = {},
+          .options = scenario.options};
 }
 
 // The simulation run to its end; null where it did not end.

@@ -35,7 +35,9 @@ Op SendOp(std::uint32_t send, Bytes bytes) {
 }
 
 Send SendBetween(const BenchNet& net, std::uint32_t from, std::uint32_t to) {
-  return {net.fabric->host(net.hosts[from]).first_gpu, net.fabric->host(net.hosts[to]).first_gpu, 1,
+  return {net.fabric->host(net.hosts[from]).first_gpu,
+          net.fabric->host(net.hosts[to]).first_gpu,
+          1,
           {}};
 }
 
@@ -100,7 +102,8 @@ Program ClosedLoop(const BenchNet& net, std::uint32_t flows_per_host) {
   const auto hosts = static_cast<std::uint32_t>(net.hosts.size());
   program.stream_count = hosts;
   for (std::uint32_t i = 0; i < flows_per_host * hosts; ++i) {
-    const std::uint32_t from = i / flows_per_host, to = (from + 1 + random.Below(hosts - 1)) % hosts;
+    const std::uint32_t from = i / flows_per_host,
+                        to = (from + 1 + random.Below(hosts - 1)) % hosts;
     program.sends.push_back({net.fabric->host(net.hosts[from]).first_gpu,
                              net.fabric->host(net.hosts[to]).first_gpu,
                              1,
@@ -251,7 +254,8 @@ class TrainingBuilder {
     program_.host_of_stream.resize(program_.stream_count);
     program_.jitter = {0.01, 1};
     for (std::uint32_t s = 0; s < stages_; ++s)
-      for (std::uint32_t rail = 0; rail < kRails; ++rail) program_.patterns.push_back(Ring(s, rail));
+      for (std::uint32_t rail = 0; rail < kRails; ++rail)
+        program_.patterns.push_back(Ring(s, rail));
     for (std::uint32_t s = 0; s + 1 < stages_; ++s)
       for (std::uint32_t d = 0; d < replicas_; ++d)
         for (std::uint32_t rail = 0; rail < kRails; ++rail) {

@@ -240,7 +240,7 @@ std::string FoldingText(const RunReport& report, int width) {
            '\n';
   if (!report.run.not_folded.empty())
     out +=
-        Wrap("not folded: collectives are simulated each, for " + report.run.not_folded, width, 2) +
+        Wrap("not folded: " + report.run.not_folded + "; each collective is simulated", width, 2) +
         '\n';
   return out;
 }

@@ -131,8 +131,7 @@ void FlowSimulation::CountAgain(std::uint32_t row) {
   for (std::uint16_t c = 0; c < subject.channels; ++c) {
     const PathTable::Range edges = paths_.channel_edges(subject, c);
     if (tight && edges.count > 0) count(c, edges, true);
-    for (std::uint32_t e = 0; !tight && e < edges.count; ++e)
-      count(c, {edges.first + e, 1}, false);
+    for (std::uint32_t e = 0; !tight && e < edges.count; ++e) count(c, {edges.first + e, 1}, false);
   }
 }
 
@@ -167,16 +166,15 @@ LinkId FlowSimulation::ImageOf(LinkId link, std::uint32_t leader, std::uint32_t 
       const auto hops = paths_.hops(paths_.qps()[x.first_qp + q]);
       const auto found = std::find(hops.begin(), hops.end(), link);
       if (found != hops.end())
-        return paths_.hops(paths_.qps()[y.first_qp + q])[static_cast<std::size_t>(
-            found - hops.begin())];
+        return paths_.hops(
+            paths_.qps()[y.first_qp + q])[static_cast<std::size_t>(found - hops.begin())];
     }
   }
   return kNoLink;
 }
 
-void FlowSimulation::EndFollowers(const std::vector<std::uint32_t>& followers,
-                                  std::uint32_t leader, Completion::Status status,
-                                  LinkId bottleneck) {
+void FlowSimulation::EndFollowers(const std::vector<std::uint32_t>& followers, std::uint32_t leader,
+                                  Completion::Status status, LinkId bottleneck) {
   if (status == Completion::Status::kCancelled) return;  // each is cancelled for itself
   for (const std::uint32_t row : followers) {
     if (status == Completion::Status::kDone) CountAgain(row);

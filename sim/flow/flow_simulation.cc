@@ -88,7 +88,8 @@ void FlowSimulation::Grow() {
 
 // Of edges that are flows by themselves: known before the run, as their paths are.
 void FlowSimulation::BindTerms(const PathTable::Subject& subject) {
-  if (subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kPipelined) return;
+  if (subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kPipelined)
+    return;
   for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
     if (HasPath({e, 1})) EdgeTerms(e);
 }

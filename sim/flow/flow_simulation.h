@@ -76,7 +76,7 @@ class FlowSimulation final : public Simulation {
     std::vector<std::uint32_t> sender_round;  // kRounds: [senders] oldest open round
     std::vector<std::uint32_t> round_open;    // kRounds: [rounds of senders] open edges
     LinkId bottleneck = kNoLink;
-    std::vector<std::uint32_t> followers;     // rows that do as this one does
+    std::vector<std::uint32_t> followers;  // rows that do as this one does
   };
   // A variable of the solver; rows are its ids.
   struct Flow {

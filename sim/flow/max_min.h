@@ -248,8 +248,8 @@ class MaxMinSystem {
   void Fix(std::uint32_t id, double level);
 
   MaxMinOptions options_;
-  std::vector<LinkRow> links_;   // [L]
-  ChunkPool<Member> members_;  // by link, ascending by variable once tidy
+  std::vector<LinkRow> links_;     // [L]
+  ChunkPool<Member> members_;      // by link, ascending by variable once tidy
   ChunkPool<Crossing> crossings_;  // by variable, as its terms
   std::vector<Term> terms_;
   std::vector<TermsRow> rows_;

@@ -159,7 +159,8 @@ FoldingPlan PlanFolding(const SimulationInput& input, const PathTable& paths) {
         ++plan.folded;
         continue;
       }
-      if (!leaders.empty() && plan.refused.empty()) plan.refused = "their paths collide differently";
+      if (!leaders.empty() && plan.refused.empty())
+        plan.refused = "their paths collide differently";
       if (leaders.size() < kMostLeaders) leaders.push_back(s);
     }
   }

@@ -20,11 +20,13 @@ struct Technique {
   const char* name;
   bool SimOptions::*on;
 };
-constexpr Technique kTechniques[] = {
-    {"implicit_rates", &SimOptions::implicit_rates}, {"work_list", &SimOptions::work_list},
-    {"batch", &SimOptions::batch},                   {"replace", &SimOptions::replace},
-    {"silent_links", &SimOptions::silent_links},     {"fold", &SimOptions::fold},
-    {"memoise", &SimOptions::memoise}};
+constexpr Technique kTechniques[] = {{"implicit_rates", &SimOptions::implicit_rates},
+                                     {"work_list", &SimOptions::work_list},
+                                     {"batch", &SimOptions::batch},
+                                     {"replace", &SimOptions::replace},
+                                     {"silent_links", &SimOptions::silent_links},
+                                     {"fold", &SimOptions::fold},
+                                     {"memoise", &SimOptions::memoise}};
 
 SimOptions All() {
   SimOptions options;
