@@ -48,15 +48,6 @@ void PathTable::Rebind(HashSeed seed) {
   for (std::uint32_t row = 0; row < subjects_.size(); ++row) BindSubject(row);
 }
 
-std::uint32_t PathTable::subject_row(std::uint32_t program, const Op& op) const {
-  const ProgramRows& rows = programs_[program];
-  return (op.kind == Op::Kind::kPattern ? rows.first_pattern : rows.first_send) + op.subject;
-}
-
-const PathTable::Subject& PathTable::subject(std::uint32_t program, const Op& op) const {
-  return subjects_[subject_row(program, op)];
-}
-
 void PathTable::AddPattern(const Pattern& pattern) {
   Subject subject;
   subject.pattern = &pattern;

@@ -59,8 +59,13 @@ class PathTable {
   // Binds all anew under another seed.
   void Rebind(HashSeed seed);
 
-  const Subject& subject(std::uint32_t program, const Op& op) const;
-  std::uint32_t subject_row(std::uint32_t program, const Op& op) const;
+  const Subject& subject(std::uint32_t program, const Op& op) const {
+    return subjects_[subject_row(program, op)];
+  }
+  std::uint32_t subject_row(std::uint32_t program, const Op& op) const {
+    const ProgramRows& rows = programs_[program];
+    return (op.kind == Op::Kind::kPattern ? rows.first_pattern : rows.first_send) + op.subject;
+  }
   std::span<const Subject> subjects() const { return subjects_; }
   std::span<const Edge> edges() const { return edges_; }
   bool any_cap() const { return any_cap_; }  // of an edge

@@ -13,7 +13,10 @@ std::uint32_t Schedule::Append(const Program& program) {
   const auto index = static_cast<std::uint32_t>(programs_.size());
   programs_.push_back({&program, first});
   rows_.resize(first + program.ops.size());
-  for (std::uint32_t row = first; row < row_count(); ++row) rows_[row].program = index;
+  for (std::uint32_t row = first; row < row_count(); ++row) {
+    rows_[row].op = &program.ops[row - first];
+    rows_[row].program = index;
+  }
   AddBlocks(program, first);
   AddDependents(program, first);
   open_count_ += row_count() - first;

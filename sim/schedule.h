@@ -25,7 +25,7 @@ class Schedule {
 
   std::uint32_t row_count() const { return static_cast<std::uint32_t>(rows_.size()); }
   std::uint32_t open_count() const { return open_count_; }  // rows not yet done or stopped
-  const Op& op(std::uint32_t row) const { return program(row).ops[row - first_row(row)]; }
+  const Op& op(std::uint32_t row) const { return *rows_[row].op; }
   const Program& program(std::uint32_t row) const { return *programs_[rows_[row].program].program; }
   std::uint32_t program_index(std::uint32_t row) const { return rows_[row].program; }
   std::uint32_t first_row(std::uint32_t row) const {
@@ -56,6 +56,7 @@ class Schedule {
  private:
   enum class State : std::uint8_t { kBlocked, kReady, kRunning, kDone, kStopped };
   struct Row {
+    const Op* op = nullptr;
     std::uint32_t program = 0, block = 0, times = 1;
     std::uint32_t passes_done = 0;
     std::uint32_t missing = 0;  // streams and rows still waited for

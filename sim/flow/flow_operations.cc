@@ -7,10 +7,6 @@
 
 namespace weft {
 
-const PathTable::Subject& FlowSimulation::SubjectOf(std::uint32_t row) const {
-  return paths_.subject(schedule_.program_index(row), schedule_.op(row));
-}
-
 double FlowSimulation::EdgeBits(std::uint32_t row, std::uint32_t edge) const {
   return EdgeWireBytes(schedule_.program(row), schedule_.op(row), SubjectOf(row), edge) * 8;
 }

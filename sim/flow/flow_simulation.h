@@ -127,7 +127,9 @@ class FlowSimulation final : public Simulation {
   void RoundDone(std::uint32_t row, std::uint32_t edge);
   void EndRow(std::uint32_t row, Completion::Status status, LinkId bottleneck);
   void DropFlows(std::uint32_t row);
-  const PathTable::Subject& SubjectOf(std::uint32_t row) const;
+  const PathTable::Subject& SubjectOf(std::uint32_t row) const {
+    return paths_.subject(schedule_.program_index(row), schedule_.op(row));
+  }
   const std::vector<SimDuration>& StartupOf(std::uint32_t row);
   const Rounds& RoundsOf(std::uint32_t subject);
   double EdgeBits(std::uint32_t row, std::uint32_t edge) const;

@@ -306,14 +306,47 @@ void MaxMinSystem::SetShare(std::uint32_t l, double share) {
     crossings_[v.crossings.first + m.crossing].share = share;
     const Held was{v.level, v.elsewhere, v.bottleneck};
     if (was.bottleneck == LinkId{l} && share <= was.elsewhere) {
-      v.level = share;  // and stays its bottleneck
-    } else {
-      if (was.bottleneck != LinkId{l} && std::min(before, share) > was.elsewhere) continue;
-      Hold(v);
-      if (v.bottleneck != was.bottleneck) Note(m.variable);
-      if (v.level == was.level && v.elsewhere == was.elsewhere) continue;
+      Raise(v, i, share);
+      continue;
     }
-    TellOthers(v, l, was);
+    if (was.bottleneck != LinkId{l} && std::min(before, share) > was.elsewhere) continue;
+    Hold(v);
+    if (v.bottleneck != was.bottleneck) Note(m.variable);
+    if (v.level == was.level && v.elsewhere == was.elsewhere) continue;
+    if (v.level == was.level && v.bottleneck == was.bottleneck)
+      TellBottleneck(v);
+    else
+      TellOthers(v, l, was);
+  }
+}
+
+// What the variable can get but for its bottleneck has moved, and is no less than what
+// that gives: it matters only where the bottleneck's share is about to move.
+void MaxMinSystem::TellBottleneck(const Variable& v) {
+  if (v.bottleneck == kNoLink) return;  // its cap holds it, wherever else it could get more
+  const Crossing* c = &crossings_[v.crossings.first];
+  while (LinkId{c->link} != v.bottleneck) ++c;
+  members_[c->member].elsewhere = v.elsewhere;
+  LinkRow& link = links_[c->link];
+  if (link.queued == Queued::kExact) link.queued = Queued::kStale;
+}
+
+// The variable's bottleneck stays and its level moves: TellOthers() in the case that
+// is nearly all of them. `own` is its member on the bottleneck.
+void MaxMinSystem::Raise(Variable& v, std::uint32_t own, double level) {
+  const double more = level - v.level;
+  v.level = level;
+  const Crossing* c = &crossings_[v.crossings.first];
+  for (const Crossing* const end = c + v.count; c != end; ++c) {
+    if (c->member == own) continue;
+    members_[c->member].elsewhere = level;
+    LinkRow& other = links_[c->link];
+    if (other.queued == Queued::kStale) continue;
+    if (other.queued == Queued::kNo && c->share == kInfinite) {
+      other.load_bps += more * c->amount;
+      if (other.load_bps < other.capacity_bps * (1 - kNearlyFull)) continue;
+    }
+    Queue(c->link);
   }
 }
 

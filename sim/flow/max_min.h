@@ -232,6 +232,8 @@ class MaxMinSystem {
   bool Settle();
   void Queue(std::uint32_t link);
   void SetShare(std::uint32_t link, double share);
+  void Raise(Variable& v, std::uint32_t own, double level);
+  void TellBottleneck(const Variable& v);
   void TellOthers(const Variable& v, std::uint32_t link, const Held& was);
   double ShareOf(std::uint32_t link);
   static double Elsewhere(const Held& held, std::uint32_t link) {
