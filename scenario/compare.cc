@@ -142,6 +142,7 @@ void RunBeside(const std::vector<PreparedScenario>& cases, const RunControl& con
   for (std::int64_t i = 0; i < count; ++i) {
     const auto row = static_cast<std::size_t>(i);
     if (!control.stop()) reports[row] = RunScenario(cases[row], inner);
+    if (reports[row]) reports[row]->run.threads = control.threads;
 #pragma omp critical
     {
       ++done;
