@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "scenario/faults.h"
 #include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
@@ -85,15 +86,14 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   return terms;
 }
 
+// By name: ENGINE_FLOW is "flow", as users write it.
 EngineKind EngineOf(const ScenarioSpec& spec) {
-  switch (spec.engine()) {
-    case ScenarioSpec::ENGINE_ANALYTIC:
-      return EngineKind::kAnalytic;
-    case ScenarioSpec::ENGINE_SIMGRID:
-      return EngineKind::kSimgrid;
-    default:
-      return EngineKind::kFlow;
-  }
+  std::string name = ScenarioSpec::Engine_Name(spec.engine()).substr(sizeof("ENGINE_") - 1);
+  for (char& c : name)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::optional<EngineKind> engine = FindEngine(name);
+  WEFT_CHECK(engine.has_value());  // a test finds every value of the schema in the table
+  return *engine;
 }
 
 // What `engine: simgrid` cannot express is refused, never approximated.
@@ -143,6 +143,7 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
   PreparedScenario out;
   out.spec = std::move(spec);
   const ScenarioSpec& message = out.spec.message;
+  out.engine = EngineOf(message);
   WEFT_TRY(out.fabric, PrepareFabric(out.spec, cache));
   std::shared_ptr<const Router>& router = cache.routers[RouterKey(out.spec)];
   if (router == nullptr)
@@ -152,7 +153,6 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
   out.physics.coupling = CouplingOf(message);
   out.options = MakeSimOptions(message.sim().options());
   out.fault_policy = MakeFaultPolicy(message.fault_policy());
-  out.engine = EngineOf(message);
   out.first_seed = static_cast<std::uint64_t>(message.routing().seed());
   out.seeds = message.routing().seeds();
 

@@ -80,6 +80,21 @@ TEST(ReadScenario, PlacesAnErrorOfAnOverrideInTheOverride) {
   EXPECT_THAT(got, HasSubstr("--set"));
 }
 
+// Every value of the schema's enum names an engine of the table.
+TEST(Prepare, FindsEveryEngineOfTheSchema) {
+  const auto& names = *ScenarioSpec::Engine_descriptor();
+  EXPECT_EQ(static_cast<std::size_t>(names.value_count()), Engines().size());
+  for (const EngineInfo& engine : Engines()) {
+    SourceTexts texts;
+    FabricCache cache;
+    auto spec = ParseScenario(
+        std::string(kSmall) + "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n",
+        "s.yaml", {"engine=" + std::string(engine.name)}, &texts);
+    ASSERT_TRUE(spec) << engine.name;
+    EXPECT_EQ(Prepare(*std::move(spec), cache)->engine, engine.kind) << engine.name;
+  }
+}
+
 TEST(Prepare, WarnsOfAKeyThatChangesNothing) {
   SourceTexts texts;
   FabricCache cache;
