@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "hardware/parts.h"
 #include "scenario/faults.h"
 #include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
@@ -82,6 +83,10 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
     terms.push_back(
         "NVLS, trees and NCCL's choice of protocol: every collective is a ring here, in Simple's "
         "latencies");
+  const HostSpec::Transport transport = HostOf(scenario.spec.message).transport();
+  if (transport == HostSpec::EFA || transport == HostSpec::SLINGSHOT)
+    terms.push_back(fmt::format("the framing of {}: RoCE's efficiency stands in for it",
+                                transport == HostSpec::EFA ? "EFA" : "Slingshot"));
   terms.push_back("queues, PFC and congestion control: rates are max-min fair at every instant");
   return terms;
 }
@@ -94,6 +99,16 @@ EngineKind EngineOf(const ScenarioSpec& spec) {
   const std::optional<EngineKind> engine = FindEngine(name);
   WEFT_CHECK(engine.has_value());  // a test finds every value of the schema in the table
   return *engine;
+}
+
+Physics PhysicsOf(const ScenarioSpec& spec) {
+  const HostSpec& host = HostOf(spec);
+  std::optional<double> nvlink;
+  if (!spec.physics().has_nvlink_efficiency() && !host.gpu().empty())
+    if (const std::optional<GpuPart> gpu = FindGpu(host.gpu())) nvlink = gpu->nvlink_efficiency;
+  Physics physics = MakePhysics(spec.physics(), spec.rdma(), host.transport(), nvlink);
+  physics.coupling = CouplingOf(spec);
+  return physics;
 }
 
 // What `engine: simgrid` cannot express is refused, never approximated.
@@ -128,6 +143,10 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
 
 }  // namespace
 
+const HostSpec& HostOf(const ScenarioSpec& spec) {
+  return spec.has_host() ? spec.host() : spec.fabric().host();
+}
+
 Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
                                                     FabricCache& cache) {
   std::shared_ptr<const Fabric>& kept = cache.fabrics[FabricKey(spec)];
@@ -149,8 +168,7 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
   if (router == nullptr)
     router = std::make_shared<const Router>(*out.fabric, MakeRoutingPolicy(message.routing()));
   out.router = router;
-  out.physics = MakePhysics(message.physics(), message.rdma());
-  out.physics.coupling = CouplingOf(message);
+  out.physics = PhysicsOf(message);
   out.options = MakeSimOptions(message.sim().options());
   out.fault_policy = MakeFaultPolicy(message.fault_policy());
   out.first_seed = static_cast<std::uint64_t>(message.routing().seed());

@@ -65,6 +65,9 @@ struct PreparedScenario {
   std::vector<std::string> missing_terms;  // what the model lacks here
 };
 
+// What every host is: the scenario's own `host`, else the fabric's.
+const HostSpec& HostOf(const ScenarioSpec& spec);
+
 // Fabrics and routers that were built, by the text of their specs: equal ones are shared.
 struct FabricCache {
   std::map<std::string, std::shared_ptr<const Fabric>> fabrics;
