@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "hardware/parts.h"
 #include "scenario/faults.h"
+#include "scenario/silent_keys.h"
 #include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
 
@@ -52,26 +53,12 @@ std::string RouterKey(const Located<ScenarioSpec>& spec) {
 std::vector<Error> KeysWithoutEffect(const PreparedScenario& scenario) {
   std::vector<Error> warnings = scenario.workload->warnings;
   const Located<ScenarioSpec>& spec = scenario.spec;
-  const auto warn = [&](const std::string& path, const std::string& why) {
-    if (spec.sources.Given(path))
+  for (const SilentKey& key : SilentKeys())
+    if (spec.sources.Given(key.path) && key.silent(scenario))
       warnings.push_back({ErrorCode::kInconsistent,
-                          spec.At(path),
-                          fmt::format("'{}' has no effect: {}", path, why),
+                          spec.At(key.path),
+                          fmt::format("'{}' has no effect: {}", key.path, key.why),
                           {}});
-  };
-  if (spec.message.faults().empty()) warn("fault_policy", "no fault is given");
-  if (scenario.engine == EngineKind::kAnalytic)
-    warn("coupling", "the analytic engine bounds the time from below without it");
-  if (spec.message.placement().policy() != PlacementSpec::RANDOM)
-    warn("placement.seed", "only policy: random draws");
-  const WorkloadSpec& workload = spec.message.workload();
-  if (workload.has_traffic()) warn("coupling", "single flows have nothing to couple");
-  if (workload.has_collective() && workload.collective().group() == CollectiveSpec::PER_HOST)
-    warn("rdma.qps", "no edge leaves its host");
-  bool two_ports = false;
-  for (const Host& host : scenario.fabric->hosts())
-    two_ports = two_ports || (host.nics > 0 && scenario.fabric->PortCount(host.first_nic) > 1);
-  if (!two_ports) warn("routing.host_port", "every NIC has one port");
   SortByPosition(warnings);
   return warnings;
 }
