@@ -98,6 +98,58 @@ Physics PhysicsOf(const ScenarioSpec& spec) {
   return physics;
 }
 
+// Below this a link's rate is a mistake, and times leave SimTime's range.
+constexpr double kSlowestBps = 1e5;
+
+// The keys' ranges bound each factor of a link's rate; here it is their product that counts:
+// a NIC's rate over its ports, times an efficiency, times what faults leave of it.
+Errors RatesTooLow(const PreparedScenario& scenario) {
+  Errors errors;
+  const auto report = [&](const std::string& path, LinkId link, double bps) {
+    errors.push_back(
+        {ErrorCode::kOutOfRange, scenario.spec.At(path),
+         fmt::format("{} -> {} would carry {:.4g} kbit/s", scenario.fabric->PortName(link),
+                     scenario.fabric->Name(scenario.fabric->link(link).to), bps / 1e3),
+         "every link carries at least 100 kbit/s after its efficiency and what faults leave"});
+  };
+  const auto bps = [&](LinkId link, double share) {
+    return Capacity(scenario.fabric->link(link), scenario.physics, share).bits_per_second();
+  };
+  for (std::uint32_t l = 0; l < scenario.fabric->link_count() && errors.empty(); ++l)
+    if (bps(LinkId{l}, 1) < kSlowestBps) report("fabric", LinkId{l}, bps(LinkId{l}, 1));
+  LinkState state(*scenario.fabric);
+  for (std::size_t e = 0; e < scenario.events.size() && errors.empty(); ++e) {
+    const Event& event = scenario.events[e];
+    for (const LinkId link : state.Apply(*scenario.fabric, event.element, event.state)) {
+      if (!errors.empty() || !state.up(link) || bps(link, state.share(link)) >= kSlowestBps)
+        continue;
+      report(fmt::format("faults[{}].rate", scenario.fault_of_event[e]), link,
+             bps(link, state.share(link)));
+    }
+  }
+  return errors;
+}
+
+// One operation's latencies alone, all in a row, may take no more than a day: so no sum of
+// launch, steps and paths leaves SimTime's range. Rough and above: 16 hops.
+Errors StartupTooLong(const PreparedScenario& scenario) {
+  constexpr double kDaySeconds = 86400;
+  double hop = 0, step = 0, steps = 1;
+  for (const Link& link : scenario.fabric->links())
+    hop = std::max(
+        hop, ToSeconds(link.latency) +
+                 ToSeconds(TransferTime(scenario.physics.mtu, Capacity(link, scenario.physics))));
+  for (const SimDuration one : scenario.physics.step) step = std::max(step, ToSeconds(one));
+  for (const Pattern& pattern : scenario.workload->program.patterns)
+    for (const Edge& edge : pattern.edges) steps = std::max(steps, static_cast<double>(edge.steps));
+  const double seconds = ToSeconds(scenario.physics.launch) + steps * (step + 16 * hop);
+  if (seconds <= kDaySeconds) return {};
+  return {{ErrorCode::kOutOfRange, scenario.spec.At("workload"),
+           fmt::format("{:.0f} steps of up to {:.4g} s each are more than a day of latency", steps,
+                       step + 16 * hop),
+           "smaller steps in physics:, or a smaller latency of the fabric"}};
+}
+
 // What `engine: simgrid` cannot express is refused, never approximated.
 Errors WhatSimgridCannot(const PreparedScenario& scenario) {
   Errors errors;
@@ -175,8 +227,10 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
     out.events.push_back(event);
     out.fault_of_event.push_back(row);
   }
+  if (Errors errors = RatesTooLow(out); !errors.empty())
+    return tl::make_unexpected(std::move(errors));
   WEFT_TRY(out.workload, PrepareWorkload(out));
-  if (Errors errors = WhatSimgridCannot(out); !errors.empty()) {
+  if (Errors errors = Join(WhatSimgridCannot(out), StartupTooLong(out)); !errors.empty()) {
     SortByPosition(errors);
     return tl::make_unexpected(std::move(errors));
   }
