@@ -57,7 +57,9 @@ struct CollectiveReport {
   // Mean over rails of their own busbw; a rank alone in its rail is left out.
   std::optional<Interval<double>> busbw_mean_rail_bytes_per_s;
   std::string bottleneck;  // a link's name in the seed of the lower-median makespan; empty: none
-  std::string status = "done";  // where it is another, there are no times
+  // done | stalled | failed | cancelled | stopped | beyond the range of time; where it is not
+  // done, there are no times.
+  std::string status = "done";
   SourcePos pos;
 
   bool done() const { return status == "done"; }
@@ -69,6 +71,7 @@ struct TrafficReport {
   Bytes bytes;                                           // of one flow
   Interval<double> flow_time_s_median, flow_time_s_p99;  // over the flows of a seed
   Interval<double> goodput_bytes_per_s;                  // all bytes over the makespan
+  std::string status = "done";                           // or why a flow did not end
 };
 
 struct LinkReport {

@@ -213,6 +213,53 @@ TEST(RunScenario, ReportsARequirementThatIsMissed) {
   EXPECT_EQ(RunScenario(scenario, Patient()).unmet.size(), 2u);
 }
 
+// A NIC that goes down for good, with nobody to move its QPs and no timeout.
+TEST(RunScenario, CallsAStallAStall) {
+  const std::string cut =
+      "fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps }\n"
+      "routing: { seeds: 2 }\n"
+      "faults: [ { at: 1us, nic: host1/nic0 } ]\n"
+      "fault_policy: { retry_timeout: 0s }\n"
+      "require: { makespan: 1s }\n";
+  const RunReport ring = RunScenario(
+      Make(cut + "workload: { collective: { op: all_reduce, bytes: [100MB, 1MB] } }\n"), Patient());
+  EXPECT_EQ(ring.collectives[0].status, "stalled");
+  EXPECT_EQ(ring.collectives[1].status, "stalled");  // waits for it
+  EXPECT_EQ(ring.unmet.size(), 1u);
+  const RunReport flows = RunScenario(
+      Make(cut + "workload: { traffic: { pattern: permutation, bytes: 100MB } }\n"), Patient());
+  EXPECT_EQ(flows.traffic[0].status, "stalled");
+  EXPECT_EQ(flows.unmet.size(), 1u);
+}
+
+// 1,000 TB over 1 Mb/s takes 258 years: nothing is cut, and it is not a stall.
+TEST(RunScenario, TellsARunBeyondTheRangeOfTimeFromAStall) {
+  for (const char* engine : {"engine=flow", "engine=analytic"}) {
+    const RunReport report = RunScenario(
+        Make("fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, "
+             "link: 1Mbps }\nrouting: { seeds: 1 }\n"
+             "workload: { collective: { op: all_reduce, bytes: [1KiB, 1000TB, 1KiB] } }\n"
+             "require: { makespan: 1s }\n",
+             {engine}),
+        Patient());
+    ASSERT_EQ(report.collectives.size(), 3u);
+    EXPECT_EQ(report.collectives[0].status, "done") << engine;
+    EXPECT_EQ(report.collectives[1].status, "beyond the range of time") << engine;
+    EXPECT_EQ(report.collectives[2].status, "beyond the range of time") << engine;
+    EXPECT_EQ(report.unmet.size(), 1u) << engine;
+  }
+}
+
+TEST(RunScenario, DoesNotCallWhatWasStoppedStalled) {
+  RunControl impatient = Patient();
+  int asked = 0;
+  impatient.stop = [&] { return ++asked > 1; };
+  const RunReport report = RunScenario(Make(kClos, {"routing.seeds=1"}), impatient);
+  EXPECT_TRUE(report.partial);
+  ASSERT_EQ(report.collectives.size(), 1u);
+  EXPECT_EQ(report.collectives[0].status, "stopped");
+}
+
 TEST(RunScenario, BracketsTheMakespanWhenBothCouplingsAreAskedFor) {
   const RunReport report = RunScenario(Make(kClos, {"coupling=both"}), Patient());
   ASSERT_TRUE(report.coupling);
