@@ -59,10 +59,12 @@ ByRow IndexByRow(const Simulation& simulation, std::size_t rows) {
   ByRow by_row{std::vector<const Completion*>(rows), std::vector<std::vector<double>>(rows)};
   for (const Completion& completion : simulation.completions())
     by_row.completion[Index(completion.row)] = &completion;
-  for (const ChannelEnd& end : simulation.channel_ends()) {
+  for (const ChannelEnd& end : simulation.channel_ends()) {  // in order of their ends
     const Completion* completion = by_row.completion[Index(end.row)];
-    if (completion != nullptr)
-      by_row.channel_s[Index(end.row)].push_back(ToSeconds(end.end - completion->start));
+    if (completion == nullptr) continue;
+    std::vector<double>& channels = by_row.channel_s[Index(end.row)];
+    if (channels.size() <= end.channel) channels.resize(end.channel + std::size_t{1});
+    channels[end.channel] = ToSeconds(end.end - completion->start);
   }
   return by_row;
 }

@@ -1,5 +1,6 @@
 #include "scenario/run_scenario.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -258,6 +259,38 @@ TEST(RunScenario, DoesNotCallWhatWasStoppedStalled) {
   EXPECT_TRUE(report.partial);
   ASSERT_EQ(report.collectives.size(), 1u);
   EXPECT_EQ(report.collectives[0].status, "stopped");
+}
+
+// Two rails, each slowed in one of two repeats: over the repeats both take the same, so
+// busbw, mean over rails, is bytes over that time. Rails matched by who came first would
+// pair the slow ones.
+TEST(RunScenario, AveragesEachRailOverItsOwnRepeats) {
+  const std::string text =
+      "fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 100Gbps, "
+      "latency: 0s }\n"
+      "host: { gpus: 2, nics: 2, nic: 100Gbps, nvlink: 900GBps, pcie: 1Tbps }\n"
+      "physics: { network_step: 0s, nvlink_step: 0s, launch: 0s }\n"
+      "fault_policy: { detect: 0s, move: 0s }\n"
+      "routing: { seeds: 1 }\n"
+      "workload: { collective: { op: all_reduce, bytes: 1GB, repeat: 2 } }\n";
+  const auto slow = [](const std::string& nic, const std::string& at, const std::string& until) {
+    return "{ at: " + at + ", " + until + "link: host0/" + nic + "/port0, rate: 50% }";
+  };
+  const RunReport once = RunScenario(
+      Make(text, {"workload.collective.repeat=1", "faults=[ " + slow("nic0", "0s", "") + " ]"}),
+      Patient());
+  const std::string half = fmt::format("{:.0f}ns", once.makespan_s.median * 1e9);
+  const RunReport report =
+      RunScenario(Make(text, {"faults=[ " + slow("nic0", "0s", "until: " + half + ", ") + ", " +
+                              slow("nic1", half, "") + " ]"}),
+                  Patient());
+  ASSERT_EQ(report.collectives.size(), 1u);
+  const CollectiveReport& c = report.collectives[0];
+  ASSERT_EQ(c.channels, 2);
+  ASSERT_LT(c.time_mean_rail_s->median, c.time_s.median * 0.9);  // one rail is slower
+  const double work = 1e9 * 2 * 3 / 4;
+  EXPECT_NEAR(c.busbw_mean_rail_bytes_per_s->median * c.time_mean_rail_s->median, work,
+              work * 1e-3);
 }
 
 TEST(RunScenario, BracketsTheMakespanWhenBothCouplingsAreAskedFor) {
