@@ -168,15 +168,17 @@ Errors WhatSimgridCannot(const PreparedScenario& scenario) {
   return errors;
 }
 
-Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario) {
+Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario,
+                                                        const std::function<bool()>& stop) {
   const Located<ScenarioSpec>& spec = scenario.spec;
   if (!spec.message.has_workload() ||
       spec.message.workload().what_case() == WorkloadSpec::WHAT_NOT_SET)
     return Fail(ErrorCode::kInconsistent, spec.At("workload"), "there is no workload to simulate",
                 "workload: { collective: { op: all_reduce, bytes: 1GiB } }");
-  WEFT_TRY(Workload workload,
-           BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric, scenario.placement,
-                        MakeBuildOptions(spec.message.rdma(), scenario.physics)));
+  BuildOptions options = MakeBuildOptions(spec.message.rdma(), scenario.physics);
+  options.stop = stop;
+  WEFT_TRY(Workload workload, BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric,
+                                           scenario.placement, options));
   return std::make_shared<const Workload>(std::move(workload));
 }
 
@@ -197,12 +199,15 @@ Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>&
   return kept;
 }
 
-Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache) {
+Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
+                                 const std::function<bool()>& stop) {
   PreparedScenario out;
   out.spec = std::move(spec);
   const ScenarioSpec& message = out.spec.message;
   out.engine = EngineOf(message);
   WEFT_TRY(out.fabric, PrepareFabric(out.spec, cache));
+  out.stopped = stop && stop();
+  if (out.stopped) return out;
   std::shared_ptr<const Router>& router = cache.routers[RouterKey(out.spec)];
   if (router == nullptr)
     router = std::make_shared<const Router>(*out.fabric, MakeRoutingPolicy(message.routing()));
@@ -229,7 +234,9 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
   }
   if (Errors errors = RatesTooLow(out); !errors.empty())
     return tl::make_unexpected(std::move(errors));
-  WEFT_TRY(out.workload, PrepareWorkload(out));
+  WEFT_TRY(out.workload, PrepareWorkload(out, stop));
+  out.stopped = out.workload->stopped;
+  if (out.stopped) return out;
   if (Errors errors = Join(WhatSimgridCannot(out), StartupTooLong(out)); !errors.empty()) {
     SortByPosition(errors);
     return tl::make_unexpected(std::move(errors));

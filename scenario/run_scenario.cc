@@ -635,6 +635,13 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   report.engine = std::string(EngineName(scenario.engine));
   report.warnings = scenario.warnings;
   report.missing_terms = scenario.missing_terms;
+  report.run.threads = control.threads;
+  report.partial = scenario.stopped;
+  if (scenario.stopped) {
+    report.seeds = 0;
+    report.incomplete.push_back("everything: stopped while it was built");
+    return report;
+  }
   const std::vector<SeedResult> results =
       RunSeeds(scenario, scenario.physics.coupling, scenario.seeds == 1, control);
 
@@ -670,7 +677,6 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
     if (!report.partial) CheckRequirements(scenario, report);
   }
   report.run.wall_s = control.clock_s() - start_s;
-  report.run.threads = control.threads;
   if (control.peak_memory) report.run.peak_rss_bytes = control.peak_memory().count();
   return report;
 }

@@ -268,6 +268,15 @@ TEST(Weft, WritesThroughALink) {
   std::filesystem::remove(file);
 }
 
+TEST(Weft, RefusesATimeLimitThatIsNone) {
+  const Scenario scenario(kSmall);
+  for (const char* limit : {"--time-limit=-1s", "--time-limit=0s", "--time-limit=9e18s"}) {
+    const Ran ran = Weft({"simulate", scenario.path(), limit});
+    EXPECT_EQ(ran.status, kBadInput) << limit;
+    EXPECT_THAT(ran.err, HasSubstr("want more than 0s, at most 365d")) << limit;
+  }
+}
+
 TEST(Weft, PassesItsOwnSelfTest) { EXPECT_EQ(Weft({"doctor"}).status, kOk); }
 
 }  // namespace

@@ -261,6 +261,21 @@ TEST(RunScenario, DoesNotCallWhatWasStoppedStalled) {
   EXPECT_EQ(report.collectives[0].status, "stopped");
 }
 
+TEST(RunScenario, IsPartialAndEmptyWhereTheBuildingWasStopped) {
+  SourceTexts texts;
+  FabricCache cache;
+  for (int patience = 0; patience < 2; ++patience) {
+    int asked = 0;
+    Result<PreparedScenario> prepared = Prepare(*ParseScenario(kClos, "s.yaml", {}, &texts), cache,
+                                                [&] { return ++asked > patience; });
+    ASSERT_TRUE(prepared);
+    EXPECT_TRUE(prepared->stopped);
+    const RunReport report = RunScenario(*prepared, Patient());
+    EXPECT_TRUE(report.partial);
+    EXPECT_EQ(report.seeds, 0);
+  }
+}
+
 // Two rails, each slowed in one of two repeats: over the repeats both take the same, so
 // busbw, mean over rails, is bytes over that time. Rails matched by who came first would
 // pair the slow ones.
