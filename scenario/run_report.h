@@ -155,9 +155,10 @@ struct RunReport {
   std::string scenario, engine;
   std::int64_t seeds = 1;
   bool partial = false;
-  std::vector<std::string> incomplete;     // what did not come to its end, and why
-  Interval<double> makespan_s;             // meaningless where something is incomplete
-  std::vector<double> makespan_by_seed_s;  // [seeds], for paired comparison
+  std::vector<std::string> incomplete;      // what did not come to its end, and why
+  Interval<double> makespan_s;              // meaningless where something is incomplete
+  std::vector<std::uint64_t> seed_numbers;  // [seeds] finished, ascending
+  std::vector<double> makespan_by_seed_s;   // [seeds], for paired comparison
   std::vector<std::vector<double>> collective_by_seed_s;  // [collectives][seeds]
   // [collectives][seeds], bytes a second: of the slowest rail, and mean over rails.
   std::vector<std::vector<double>> busbw_by_seed, busbw_mean_by_seed;

@@ -666,6 +666,7 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   if (seeds.empty()) report.incomplete.push_back("everything: stopped before the first seed began");
   if (!seeds.empty()) {
     report.makespan_s = Over(seeds, [](const SeedResult& s) { return s.makespan_s; });
+    report.seed_numbers = numbers;
     for (const SeedResult* seed : seeds) report.makespan_by_seed_s.push_back(seed->makespan_s);
     SumUpItems(scenario, seeds, report);
     AddIncomplete(scenario, seeds, report);

@@ -18,7 +18,9 @@ TEST(ExposedShareFor, IsTheInverseOfTheLoss) {
   EXPECT_NEAR(IterationLoss(ExposedShareFor(0.2, 1.7), 1.7), 0.2, 1e-12);
 }
 
-Comparison Compare(const std::vector<std::vector<std::string>>& sets) {
+Comparison Compare(
+    const std::vector<std::vector<std::string>>& sets,
+    std::function<bool()> stop = [] { return false; }) {
   FabricCache cache;
   SourceTexts texts;
   std::vector<PreparedScenario> cases;
@@ -37,7 +39,7 @@ Comparison Compare(const std::vector<std::vector<std::string>>& sets) {
     cases.back().label = set.empty() ? "base" : set[0];
   }
   RunControl control;
-  control.stop = [] { return false; };
+  control.stop = std::move(stop);
   control.clock_s = [] { return 0.0; };
   return CompareScenarios(cases, control);
 }
@@ -67,6 +69,24 @@ TEST(CompareScenarios, PairsBySeed) {
   EXPECT_NEAR(comparison.differences[0].ratio.median, want.median, 1e-12);
   ASSERT_EQ(comparison.published.size(), 1u);
   EXPECT_NEAR(comparison.published[0].second.ours->median, want.median - 1, 1e-12);
+}
+
+// The base's first seed is stopped: its seeds 2, 3, 4 pair with those of the other case,
+// not with its 1, 2, 3.
+TEST(CompareScenarios, PairsByTheNumberOfTheSeedWhereSomeAreMissing) {
+  int asked = 0;
+  const Comparison comparison = Compare({{}, {"fabric.planes=2"}}, [&] { return ++asked == 2; });
+  ASSERT_EQ(comparison.cases[0].seed_numbers, (std::vector<std::uint64_t>{2, 3, 4}));
+  ASSERT_EQ(comparison.cases[1].seed_numbers, (std::vector<std::uint64_t>{1, 2, 3, 4}));
+  const auto& base = comparison.cases[0].collective_by_seed_s[0];
+  const auto& planes = comparison.cases[1].collective_by_seed_s[0];
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < 3; ++i) ratios.push_back(base[i] / planes[i + 1]);
+  ASSERT_FALSE(comparison.differences.empty());
+  const Interval<double> got = comparison.differences[0].ratio, want = IntervalOf(ratios);
+  EXPECT_NEAR(got.median, want.median, 1e-12);
+  EXPECT_NEAR(got.p5, want.p5, 1e-12);
+  EXPECT_NEAR(got.p95, want.p95, 1e-12);
 }
 
 }  // namespace
