@@ -100,20 +100,6 @@ Result<std::vector<PreparedScenario>> PrepareAll(const std::vector<Variant>& var
   return cases;
 }
 
-// The warnings of every case, each once: cases of one file share most of them.
-std::vector<Error> AllWarnings(const Comparison& comparison) {
-  std::vector<Error> all;
-  for (const RunReport& report : comparison.cases)
-    for (const Error& one : report.warnings) {
-      const bool known = std::any_of(all.begin(), all.end(), [&](const Error& other) {
-        return other.message == one.message && other.pos.file == one.pos.file &&
-               other.pos.line == one.pos.line && other.pos.column == one.pos.column;
-      });
-      if (!known) all.push_back(one);
-    }
-  return all;
-}
-
 int Run(const Args& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   const auto fail = [&](const Errors& errors) {
@@ -133,7 +119,8 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
   watch->ClearProgress();
   bool met = true;
   for (const RunReport& report : comparison.cases) met = met && report.unmet.empty();
-  if (!args.options.quiet) PrintWarnings(AllWarnings(comparison), err);
+  if (!args.options.quiet && !comparison.cases.empty())
+    PrintWarnings(ComparisonWarnings(comparison), err);
   if (!WriteResult(args.options, ComparisonText(comparison, TerminalWidth()),
                    ComparisonJson(comparison), out, err))
     return kBadInput;

@@ -224,7 +224,7 @@ Json Curves(const Comparison& comparison) {
                    {"slowdown", curve.slowdown},
                    {"points", points},
                    {"published_loss", curve.published_loss},
-                   {"published_at_exposed", curve.published_at},
+                   {"published_at_exposed", OrNull(curve.published_at)},
                    {"source", curve.source}});
   }
   return out;

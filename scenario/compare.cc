@@ -87,9 +87,10 @@ LossCurve MakeCurve(const Comparison& comparison, std::size_t index, double loss
   curve.published_loss = loss;
   curve.source = source;
   if (curve.slowdown <= 1) return curve;
-  curve.published_at = ExposedShareFor(loss, curve.slowdown);
+  if (loss <= IterationLoss(1, curve.slowdown))
+    curve.published_at = ExposedShareFor(loss, curve.slowdown);
   std::vector<double> exposed{0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1};
-  if (curve.published_at <= 1) exposed.push_back(curve.published_at);
+  if (curve.published_at) exposed.push_back(*curve.published_at);
   std::sort(exposed.begin(), exposed.end());
   for (const double x : exposed) curve.points.emplace_back(x, IterationLoss(x, curve.slowdown));
   return curve;
@@ -102,7 +103,6 @@ void AddPublished(const PreparedScenario& scenario, std::size_t index, Compariso
   if (comparison.base_of[index] == index || one.collectives.empty() ||
       !Comparable(base, one, one.collectives.size() - 1))
     return;
-  const std::size_t last = one.collectives.size() - 1;
   for (const PublishedSpec& spec : scenario.spec.message.published()) {
     if (spec.figure() == PublishedSpec::ITERATION_LOSS)
       comparison.curves.push_back(MakeCurve(comparison, index, spec.share(), spec.source()));
@@ -111,11 +111,7 @@ void AddPublished(const PreparedScenario& scenario, std::size_t index, Compariso
     row.figure = "gain";
     row.source = spec.source();
     row.note = spec.note();
-    row.published = spec.share();
-    const Interval<double> ratio = PairedRatio({base.seed_numbers, base.busbw_by_seed[last]},
-                                               {one.seed_numbers, one.busbw_by_seed[last]});
-    row.ours = Interval<double>{ratio.median - 1, ratio.p5 - 1, ratio.p95 - 1};
-    row.deviation = (1 + row.ours->median) / (1 + row.published) - 1;
+    row.published = spec.share();  // a gain hangs on what is seldom published: no figure of ours
     comparison.published.emplace_back(index, row);
   }
 }

@@ -277,6 +277,17 @@ TEST(Weft, RefusesATimeLimitThatIsNone) {
   }
 }
 
+// B alone misses its requirement and has a key without effect: both are said, and of whom.
+TEST(Weft, ComparesWithTheNotesOfEveryCase) {
+  const Scenario scenario(kSmall);
+  const Ran ran = Weft({"compare", scenario.path(), "--seeds", "1", "--vary",
+                        "require={ makespan: 1s },{ makespan: 1ns }", "--vary",
+                        "placement={ gpus: 4 },{ gpus: 4, seed: 2 }"});
+  EXPECT_EQ(ran.status, kUnmet);
+  EXPECT_THAT(ran.out, HasSubstr("NOT MET: cases C, D: makespan"));
+  EXPECT_THAT(ran.err, HasSubstr("cases B, D: 'placement.seed' has no effect"));
+}
+
 TEST(Weft, PassesItsOwnSelfTest) { EXPECT_EQ(Weft({"doctor"}).status, kOk); }
 
 }  // namespace

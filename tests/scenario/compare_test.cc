@@ -67,8 +67,16 @@ TEST(CompareScenarios, PairsBySeed) {
   for (std::size_t i = 0; i < base.size(); ++i) ratios.push_back(base[i] / planes[i]);
   const Interval<double> want = IntervalOf(ratios);
   EXPECT_NEAR(comparison.differences[0].ratio.median, want.median, 1e-12);
+}
+
+// A gain hangs on what is seldom published: it is a note, and no figure of ours stands beside.
+TEST(CompareScenarios, PutsNoFigureBesideAPublishedGain) {
+  const Comparison comparison = Compare({{}, {"fabric.planes=2"}});
   ASSERT_EQ(comparison.published.size(), 1u);
-  EXPECT_NEAR(comparison.published[0].second.ours->median, want.median - 1, 1e-12);
+  EXPECT_EQ(comparison.published[0].second.figure, "gain");
+  EXPECT_DOUBLE_EQ(comparison.published[0].second.published, 0.5);
+  EXPECT_FALSE(comparison.published[0].second.ours);
+  EXPECT_FALSE(comparison.published[0].second.deviation);
 }
 
 // The base's first seed is stopped: its seeds 2, 3, 4 pair with those of the other case,
@@ -87,6 +95,25 @@ TEST(CompareScenarios, PairsByTheNumberOfTheSeedWhereSomeAreMissing) {
   EXPECT_NEAR(got.median, want.median, 1e-12);
   EXPECT_NEAR(got.p5, want.p5, 1e-12);
   EXPECT_NEAR(got.p95, want.p95, 1e-12);
+}
+
+// At a slowdown of 1 no share loses 30 %, and at one of a few per cent not even all does.
+TEST(CompareScenarios, SaysThatNoShareMeetsAFigureOutOfReach) {
+  const auto curve = [&](const std::string& share, const std::string& set) {
+    const Comparison comparison = Compare(
+        {{},
+         {"published=[ { figure: iteration_loss, share: " + share + ", source: a test } ]", set}});
+    EXPECT_EQ(comparison.curves.size(), 1u);
+    return comparison.curves.front();
+  };
+  EXPECT_DOUBLE_EQ(curve("30%", "fabric.planes=1").slowdown, 1);
+  EXPECT_FALSE(curve("30%", "fabric.planes=1").published_at);
+  EXPECT_FALSE(curve("30%", "fabric.planes=2").published_at);  // faster, not slower
+  const LossCurve slower = curve("30%", "physics.network_step=20us");
+  EXPECT_GT(slower.slowdown, 1);
+  EXPECT_LT(slower.slowdown, 1.2);
+  EXPECT_FALSE(slower.published_at);
+  ASSERT_TRUE(curve("0.1%", "physics.network_step=20us").published_at);
 }
 
 }  // namespace
