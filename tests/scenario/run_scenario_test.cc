@@ -308,6 +308,29 @@ TEST(RunScenario, AveragesEachRailOverItsOwnRepeats) {
               work * 1e-3);
 }
 
+// A fault that takes half of what a link carries in half of the time takes a quarter;
+// what put the load there stands beside it.
+TEST(RunScenario, WeighsAFaultByWhatItTook) {
+  const std::string text =
+      "fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps, "
+      "latency: 0s }\n"
+      "routing: { seeds: 1 }\n"
+      "workload: { traffic: { pattern: permutation, bytes: 100MB } }\n";
+  const auto why = [&](const std::string& fault) {
+    const RunReport report = RunScenario(Make(text, {"faults=[ " + fault + " ]"}), Patient());
+    for (const LinkReport& link : report.links.hottest)
+      if (link.from == "host0/nic0/port0") return link.why;
+    return std::string("not among the hottest");
+  };
+  const std::string port = "link: host0/nic0/port0, ";
+  EXPECT_EQ(why("{ " + port + "at: 1s }"), "the only link here, for 1 QP");
+  EXPECT_EQ(why("{ " + port + "at: 100us, until: 101us, rate: 50% }"),
+            "the only link here, for 1 QP");
+  EXPECT_THAT(why("{ " + port + "at: 0s, until: 1ms, rate: 50% }"),
+              testing::MatchesRegex("the only link here, for 1 QP; faults took "
+                                    "[0-9.]+ % of what it could carry"));
+}
+
 TEST(RunScenario, BracketsTheMakespanWhenBothCouplingsAreAskedFor) {
   const RunReport report = RunScenario(Make(kClos, {"coupling=both"}), Patient());
   ASSERT_TRUE(report.coupling);
