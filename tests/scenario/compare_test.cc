@@ -47,6 +47,7 @@ Comparison Compare(
 TEST(CompareScenarios, FindsNoDifferenceBetweenEqualCases) {
   const Comparison same = Compare({{}, {}});
   EXPECT_TRUE(same.inputs.empty());
+  ASSERT_EQ(same.differences.size(), 2u);  // busbw of the slowest rail, and the mean over rails
   for (const PairedDifference& difference : same.differences)
     EXPECT_EQ(difference.ratio, (Interval<double>{1, 1, 1})) << difference.key;
 }
