@@ -19,6 +19,8 @@
 #include <limits>
 #include <ratio>
 
+#include "base/check.h"
+
 namespace weft {
 
 class Bytes {
@@ -97,8 +99,11 @@ using SimTime = SimClock::time_point;
 // Requires: rate >= 1 bit/s, result < 106 days.
 constexpr SimDuration TransferTime(Bytes size, BitRate rate) {
   const auto bps = static_cast<std::int64_t>(rate.bits_per_second());
+  WEFT_CHECK(bps >= 1);
   const __int128 bit_ps = static_cast<__int128>(size.count()) * 8 * std::pico::den;
-  return SimDuration(static_cast<std::int64_t>((bit_ps + bps - 1) / bps));
+  const __int128 ps = (bit_ps + bps - 1) / bps;
+  WEFT_CHECK(ps <= std::numeric_limits<std::int64_t>::max());
+  return SimDuration(static_cast<std::int64_t>(ps));
 }
 static_assert(TransferTime(MiB(8), GigabitsPerSecond(400)).count() == 167'772'160);
 

@@ -78,14 +78,16 @@ Result<std::vector<Variant>> Variants(const Args& args) {
   return variants;
 }
 
-// Every case prepared, or the errors of the first that cannot be.
+// Every case prepared, or the errors of the first that cannot be. Ends with a case that
+// is `stopped` where `stop` said so.
 Result<std::vector<PreparedScenario>> PrepareAll(const std::vector<Variant>& variants,
-                                                 SourceTexts& texts) {
+                                                 SourceTexts& texts,
+                                                 const std::function<bool()>& stop) {
   FabricCache cache;
   std::vector<PreparedScenario> cases;
   for (const Variant& variant : variants) {
     WEFT_TRY(Located<ScenarioSpec> spec, ReadScenario(variant.path, variant.sets, &texts));
-    WEFT_TRY(PreparedScenario prepared, Prepare(std::move(spec), cache));
+    WEFT_TRY(PreparedScenario prepared, Prepare(std::move(spec), cache, stop));
     const std::string& name = prepared.spec.message.name();
     const bool many = variants.front().path != variants.back().path;
     prepared.label = name.empty() ? variant.path : name;
@@ -93,22 +95,9 @@ Result<std::vector<PreparedScenario>> PrepareAll(const std::vector<Variant>& var
       prepared.label = many ? prepared.label + ": " + variant.label : variant.label;
     prepared.variant = variant.label;
     cases.push_back(std::move(prepared));
+    if (cases.back().stopped) break;
   }
   return cases;
-}
-
-// The warnings of every case, each once: cases of one file share most of them.
-std::vector<Error> AllWarnings(const Comparison& comparison) {
-  std::vector<Error> all;
-  for (const RunReport& report : comparison.cases)
-    for (const Error& one : report.warnings) {
-      const bool known = std::any_of(all.begin(), all.end(), [&](const Error& other) {
-        return other.message == one.message && other.pos.file == one.pos.file &&
-               other.pos.line == one.pos.line && other.pos.column == one.pos.column;
-      });
-      if (!known) all.push_back(one);
-    }
-  return all;
 }
 
 int Run(const Args& args, std::ostream& out, std::ostream& err) {
@@ -121,15 +110,17 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
   if (!watch) return fail(watch.error());
   const Result<std::vector<Variant>> variants = Variants(args);
   if (!variants) return fail(variants.error());
-  const Result<std::vector<PreparedScenario>> cases = PrepareAll(*variants, texts);
+  const RunControl control = watch->Control();
+  const Result<std::vector<PreparedScenario>> cases = PrepareAll(*variants, texts, control.stop);
   if (!cases) return fail(cases.error());
   if (!CheckTargets(args.options, err)) return kBadInput;
 
-  const Comparison comparison = CompareScenarios(*cases, watch->Control());
+  const Comparison comparison = CompareScenarios(*cases, control);
   watch->ClearProgress();
   bool met = true;
   for (const RunReport& report : comparison.cases) met = met && report.unmet.empty();
-  if (!args.options.quiet) PrintWarnings(AllWarnings(comparison), err);
+  if (!args.options.quiet && !comparison.cases.empty())
+    PrintWarnings(ComparisonWarnings(comparison), err);
   if (!WriteResult(args.options, ComparisonText(comparison, TerminalWidth()),
                    ComparisonJson(comparison), out, err))
     return kBadInput;

@@ -49,7 +49,9 @@ void AddRunOptions(CLI::App& command, RunOptions& options) {
   command.add_option("--threads", options.threads, "seeds run beside each other on N threads")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--time-limit", options.time_limit, "stop with a partial result after D")
+  command
+      .add_option("--time-limit", options.time_limit,
+                  "stop with a partial result after D, building included")
       ->type_name("D");
   command.add_option("--out", options.out_dir, "also write report.txt and report.json to DIR")
       ->type_name("DIR");
@@ -68,6 +70,12 @@ Result<RunWatch> RunWatch::Start(const RunOptions& options, std::ostream& err) {
   if (!options.time_limit.empty()) {
     WEFT_TRY(const double ps,
              ParseQuantity(options.time_limit, Unit::DURATION, SourcePos{"--time-limit", 1, 1}));
+    constexpr double kYear = 365 * 86400e12;
+    if (!(ps > 0 && ps <= kYear))
+      return Fail(
+          ErrorCode::kOutOfRange, {"--time-limit", 1, 1},
+          fmt::format("'--time-limit' is {} (want more than 0s, at most 365d)", options.time_limit),
+          "--time-limit 10s");
     watch.deadline_ = watch.start_ + std::chrono::microseconds(static_cast<std::int64_t>(ps / 1e6));
   }
   return watch;

@@ -36,7 +36,7 @@ bool Interrupted();
 // Watches the clock and draws progress for one command.
 class RunWatch {
  public:
-  // Fails where --time-limit is no duration.
+  // Fails where --time-limit is no duration, not above 0, or above a year.
   static Result<RunWatch> Start(const RunOptions& options, std::ostream& err);
 
   bool Stopped() const;  // Ctrl-C or past the limit

@@ -27,14 +27,15 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     PrintErrors(spec.error(), texts, err);
     return kBadInput;
   }
+  const RunControl control = watch->Control();
   FabricCache cache;
-  Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache);
+  Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache, control.stop);
   if (!prepared) {
     PrintErrors(prepared.error(), texts, err);
     return kBadInput;
   }
   if (!CheckTargets(args.options, err)) return kBadInput;
-  const RunReport report = RunScenario(*prepared, watch->Control());
+  const RunReport report = RunScenario(*prepared, control);
   watch->ClearProgress();
   if (!args.options.quiet) PrintWarnings(report.warnings, err);
   if (!WriteResult(args.options, RunReportText(report, TerminalWidth()), RunReportJson(report), out,

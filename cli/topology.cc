@@ -61,7 +61,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     figures.bisection = bisection->rate;
     figures.bisection_cut = bisection->cut;
   }
-  figures.power = FabricPower(**fabric);
+  figures.power = (*fabric)->power();
   const std::string name = spec->message.name().empty() ? args.target : spec->message.name();
   return WriteResult(args.options, TopologyText(name, **fabric, figures, TerminalWidth()),
                      TopologyJson(name, **fabric, figures), out, err)

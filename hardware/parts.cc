@@ -45,6 +45,7 @@ std::optional<GpuPart> FindGpu(std::string_view name) {
   out.memory = Bytes(spec.memory());
   out.memory_rate = BitRate::BitsPerSecond(spec.memory_rate());
   out.nvlink = BitRate::BitsPerSecond(spec.nvlink());
+  if (spec.has_nvlink_efficiency()) out.nvlink_efficiency = spec.nvlink_efficiency();
   out.power = PowerOf(spec);
   return out;
 }

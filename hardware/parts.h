@@ -7,8 +7,7 @@
 //
 // Units    NVLink and PCIe rates are of one direction: an "NVLink 900 GB/s" of a
 //          data sheet counts both and is 450 GB/s here.
-// Errors   MakeHostPart: a gpu preset that does not exist, a NIC rate that its
-//          ports cannot share; at their positions.
+// Errors   MakeHostPart: a gpu preset that does not exist, at its position.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +30,7 @@ struct GpuPart {
   double bf16_flops = 0;       // dense peak, operations a second
   Bytes memory;
   BitRate memory_rate, nvlink;
+  std::optional<double> nvlink_efficiency;  // payload over line rate
   std::optional<Watts> power;
 };
 

@@ -12,8 +12,52 @@ namespace {
 
 constexpr std::size_t kMostColumns = 6, kMostFaultTables = 8;
 
-std::string CaseName(std::size_t index) {
-  return index < 26 ? std::string(1, static_cast<char>('A' + index)) : fmt::format("#{}", index);
+// Texts that several cases say, in order of first appearance, with the cases that do.
+class Sayings {
+ public:
+  void Add(std::size_t index, const std::string& text) {
+    for (auto& [known, cases] : list_)
+      if (known == text) {
+        if (cases.back() != index) cases.push_back(index);
+        return;
+      }
+    list_.push_back({text, {index}});
+  }
+
+  // "case B: ", "cases A, C: "; empty where all `count` say it.
+  static std::string Prefix(const std::vector<std::size_t>& cases, std::size_t count) {
+    constexpr std::size_t kNamed = 6;
+    if (cases.size() == count) return {};
+    std::string names;
+    for (std::size_t i = 0; i < cases.size() && i < kNamed; ++i)
+      names += (i > 0 ? ", " : "") + CaseName(cases[i]);
+    if (cases.size() > kNamed) names += fmt::format(" and {} more", cases.size() - kNamed);
+    return fmt::format("case{} {}: ", cases.size() > 1 ? "s" : "", names);
+  }
+
+  const std::vector<std::pair<std::string, std::vector<std::size_t>>>& list() const {
+    return list_;
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::vector<std::size_t>>> list_;
+};
+
+// What every case has to say of itself, as one report: NotesText then prints it.
+RunReport NotesOfAll(const Comparison& comparison) {
+  Sayings missing, unmet;
+  for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
+    for (const std::string& term : comparison.cases[i].missing_terms) missing.Add(i, term);
+    for (const std::string& one : comparison.cases[i].unmet) unmet.Add(i, one);
+  }
+  RunReport all;
+  all.error = comparison.cases.front().error;
+  const std::size_t count = comparison.cases.size();
+  for (const auto& [text, cases] : missing.list())
+    all.missing_terms.push_back(Sayings::Prefix(cases, count) + text);
+  for (const auto& [text, cases] : unmet.list())
+    all.unmet.push_back(Sayings::Prefix(cases, count) + text);
+  return all;
 }
 
 std::string InputsText(const Comparison& comparison, int width) {
@@ -167,13 +211,16 @@ std::string CurveText(const LossCurve& curve, int width) {
                        std::string(length > 0 ? 1 : 0, ' ') + std::string(length, '#'),
                        exposed == curve.published_at ? " <- published" : "");
   }
-  out += Wrap(fmt::format("the published {} ({}) is met where {} of the iteration is exposed "
-                          "communication; that share was not published, and nothing is fitted",
-                          FormatSignedPercent(-curve.published_loss, 2), curve.source,
-                          FormatPercent(curve.published_at)),
-              width, 4) +
-         '\n';
-  return out;
+  const std::string published = fmt::format(
+      "the published {} ({}) is ", FormatSignedPercent(-curve.published_loss, 2), curve.source);
+  const std::string met =
+      curve.published_at
+          ? fmt::format(
+                "met where {} of the iteration is exposed communication; that share was "
+                "not published, and nothing is fitted",
+                FormatPercent(*curve.published_at))
+          : "not met by any exposed share";
+  return out + Wrap(published + met, width, 4) + '\n';
 }
 
 std::string WhyText(const Comparison& comparison, int width) {
@@ -252,6 +299,13 @@ std::string SweepTable(const Comparison& comparison, std::size_t c, int width) {
          (unlike ? "CAUTION: A and B run unlike sizes: a gain is of that too\n" : "");
 }
 
+std::vector<std::pair<std::string, PublishedRow>> Published(const Comparison& comparison) {
+  std::vector<std::pair<std::string, PublishedRow>> published;
+  for (const auto& [index, row] : comparison.published)
+    published.emplace_back(CaseName(index), row);
+  return published;
+}
+
 std::string SweepText(const Comparison& comparison, int width) {
   const RunReport& base = comparison.cases.front();
   std::string out =
@@ -269,7 +323,8 @@ std::string SweepText(const Comparison& comparison, int width) {
              "gain: busbw of B over A, paired by seed, median [5 %, 95 %]; A hot, A 3:1: bytes on "
              "the busier port of the median NIC, NICs at 3:1 or worse",
              width, 2) +
-         "\n\n" + NotesText(base, width);
+         '\n' + GainNotes(Published(comparison), width) + '\n' +
+         NotesText(NotesOfAll(comparison), width);
 }
 
 // Of the case with most loose operations.
@@ -297,9 +352,6 @@ std::string ComparisonText(const Comparison& comparison, int width) {
   if (comparison.partial) out += "PARTIAL: stopped before the end\n";
   out += InputsText(comparison, width) + ResultsText(comparison, width) +
          DifferencesText(comparison, width);
-  std::vector<std::pair<std::string, PublishedRow>> published;
-  for (const auto& [index, row] : comparison.published)
-    published.emplace_back(CaseName(index), row);
   std::size_t left_out = 0;
   for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
     const RunReport& report = comparison.cases[i];
@@ -313,10 +365,29 @@ std::string ComparisonText(const Comparison& comparison, int width) {
            FaultsText(report, width);
   }
   if (left_out > 0) out += fmt::format("\nfaults of {} more cases: --json FILE\n", left_out);
-  out += PublishedText(published, width);
+  out += PublishedText(Published(comparison), width);
   for (const LossCurve& curve : comparison.curves) out += CurveText(curve, width);
   out += WhyText(comparison, width);
-  return out + '\n' + LooseCaseText(comparison, width) + NotesText(base, width);
+  return out + '\n' + LooseCaseText(comparison, width) + NotesText(NotesOfAll(comparison), width);
+}
+
+std::string CaseName(std::size_t index) {
+  return index < 26 ? std::string(1, static_cast<char>('A' + index)) : fmt::format("#{}", index);
+}
+
+std::vector<Error> ComparisonWarnings(const Comparison& comparison) {
+  Sayings sayings;
+  std::vector<Error> warnings;  // as sayings.list()
+  for (std::size_t i = 0; i < comparison.cases.size(); ++i)
+    for (const Error& one : comparison.cases[i].warnings) {
+      sayings.Add(
+          i, fmt::format("{}:{}:{} {}", one.pos.file, one.pos.line, one.pos.column, one.message));
+      if (sayings.list().size() > warnings.size()) warnings.push_back(one);
+    }
+  for (std::size_t i = 0; i < warnings.size(); ++i)
+    warnings[i].message =
+        Sayings::Prefix(sayings.list()[i].second, comparison.cases.size()) + warnings[i].message;
+  return warnings;
 }
 
 }  // namespace weft

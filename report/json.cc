@@ -76,7 +76,8 @@ Json ToJson(const TrafficReport& t) {
           {"bytes", t.bytes.count()},
           {"flow_time_median_s", figure(t.flow_time_s_median)},
           {"flow_time_p99_s", figure(t.flow_time_s_p99)},
-          {"goodput_GBps", figure(t.goodput_bytes_per_s, 1e-9)}};
+          {"goodput_GBps", figure(t.goodput_bytes_per_s, 1e-9)},
+          {"status", t.status}};
 }
 
 Json ToJson(const LinksReport& links) {
@@ -223,7 +224,7 @@ Json Curves(const Comparison& comparison) {
                    {"slowdown", curve.slowdown},
                    {"points", points},
                    {"published_loss", curve.published_loss},
-                   {"published_at_exposed", curve.published_at},
+                   {"published_at_exposed", OrNull(curve.published_at)},
                    {"source", curve.source}});
   }
   return out;

@@ -192,6 +192,20 @@ std::string HottestText(const LinksReport& links, std::size_t count, int width) 
   return out;
 }
 
+std::string GainNotes(const std::vector<std::pair<std::string, PublishedRow>>& rows, int width) {
+  std::string notes;
+  for (const auto& [label, row] : rows) {
+    if (row.figure != "gain") continue;
+    const std::string note =
+        Wrap(fmt::format("published gain: {} ({}){}", FormatSignedPercent(row.published),
+                         row.source, row.note.empty() ? "" : "; " + row.note),
+             width, 2) +
+        '\n';
+    if (notes.find(note) == std::string::npos) notes += note;
+  }
+  return notes;
+}
+
 std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>>& rows,
                           int width) {
   if (rows.empty()) return {};
@@ -200,22 +214,21 @@ std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>
   for (const char* column : {"published", "weft", "deviation"}) table.AddColumn(column);
   std::string notes;
   for (const auto& [label, row] : rows) {
+    if (row.figure == "gain") continue;
     const bool rate = row.figure == "busbw";
     const auto one = [&](double figure) {
       if (rate) return FormatGBps(figure) + " GB/s";
       return row.figure == "port_ratio" ? FormatSignificant(figure, 3) + " : 1"
                                         : FormatSignedPercent(figure);
     };
-    std::string ours = "-";
-    if (row.ours && row.figure == "gain") ours = FormatSignedPercentInterval(*row.ours);
-    if (row.ours && row.figure != "gain") ours = one(row.ours->median);
+    const std::string ours = row.ours ? one(row.ours->median) : "-";
     table.AddRow({label.empty() ? row.figure : label + ": " + row.figure, one(row.published), ours,
                   row.deviation ? FormatSignedPercent(*row.deviation) : "-"});
     const std::string note =
         Wrap("  " + row.source + (row.note.empty() ? "" : ": " + row.note), width, 4) + '\n';
     if (notes.find(note) == std::string::npos) notes += note;
   }
-  return '\n' + table.Format(width) + notes;
+  return (table.empty() ? "" : '\n' + table.Format(width)) + notes + GainNotes(rows, width);
 }
 
 std::string LooseText(const RunReport& report, const std::string& where, int width) {

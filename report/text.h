@@ -16,8 +16,15 @@ std::string ComparisonText(const Comparison& comparison, int width);
 std::string TopologyText(const std::string& name, const Fabric& fabric,
                          const TopologyFigures& figures, int width);
 
+// "A", "B", … as the comparison's text calls case `index`.
+std::string CaseName(std::size_t index);
+// The cases' warnings, each once; of what not all cases have, the message names those that do.
+std::vector<Error> ComparisonWarnings(const Comparison& comparison);
+
 // Parts that a run's and a comparison's text share.
 std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>>& rows, int width);
+// The published gains, one line each: of them no figure of ours is put beside.
+std::string GainNotes(const std::vector<std::pair<std::string, PublishedRow>>& rows, int width);
 std::string HottestText(const LinksReport& links, std::size_t count, int width);
 std::string MakespanText(const RunReport& report);
 std::string FaultsText(const RunReport& report, int width);

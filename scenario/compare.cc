@@ -26,11 +26,21 @@ std::vector<InputDifference> DifferingInputs(const std::vector<PreparedScenario>
   return out;
 }
 
-// value/base seed by seed; the seeds both have.
-Interval<double> PairedRatio(const std::vector<double>& base, const std::vector<double>& value) {
+// What each finished seed of a case yields, ascending by seed.
+struct BySeed {
+  const std::vector<std::uint64_t>& seed;  // [seeds]
+  std::vector<double> value;               // [seeds]
+};
+
+// value/base seed by seed; the seeds both have: a run that was stopped may lack some.
+Interval<double> PairedRatio(const BySeed& base, const BySeed& one) {
   std::vector<double> ratios;
-  for (std::size_t i = 0; i < std::min(base.size(), value.size()); ++i)
-    if (base[i] > 0) ratios.push_back(value[i] / base[i]);
+  for (std::size_t i = 0, b = 0; i < one.value.size(); ++i) {
+    while (b < base.value.size() && base.seed[b] < one.seed[i]) ++b;
+    if (b == base.value.size()) break;
+    if (base.seed[b] == one.seed[i] && base.value[b] > 0)
+      ratios.push_back(one.value[i] / base.value[b]);
+  }
   return ratios.empty() ? Interval<double>{1, 1, 1} : IntervalOf(ratios);
 }
 
@@ -45,21 +55,23 @@ void AddDifferences(std::size_t index, Comparison& comparison) {
   if (base.makespan_by_seed_s.empty() || one.makespan_by_seed_s.empty()) return;
   const bool traffic = base.collectives.empty() || one.collectives.empty();
   if (traffic && base.incomplete.empty() && one.incomplete.empty())
-    comparison.differences.push_back(
-        {"makespan_s", index, base.makespan_s.median, one.makespan_s.median,
-         PairedRatio(base.makespan_by_seed_s, one.makespan_by_seed_s)});
+    comparison.differences.push_back({"makespan_s", index, base.makespan_s.median,
+                                      one.makespan_s.median,
+                                      PairedRatio({base.seed_numbers, base.makespan_by_seed_s},
+                                                  {one.seed_numbers, one.makespan_by_seed_s})});
   for (std::size_t c = 0; c < one.collectives.size(); ++c) {
     if (!Comparable(base, one, c)) continue;
     const CollectiveReport &was = base.collectives[c], &now = one.collectives[c];
     comparison.differences.push_back({fmt::format("collectives[{}].busbw_GBps", c), index,
                                       was.busbw_bytes_per_s.median / 1e9,
                                       now.busbw_bytes_per_s.median / 1e9,
-                                      PairedRatio(base.busbw_by_seed[c], one.busbw_by_seed[c])});
-    comparison.differences.push_back(
-        {fmt::format("collectives[{}].busbw_mean_rail_GBps", c), index,
-         was.busbw_mean_rail_bytes_per_s->median / 1e9,
-         now.busbw_mean_rail_bytes_per_s->median / 1e9,
-         PairedRatio(base.busbw_mean_by_seed[c], one.busbw_mean_by_seed[c])});
+                                      PairedRatio({base.seed_numbers, base.busbw_by_seed[c]},
+                                                  {one.seed_numbers, one.busbw_by_seed[c]})});
+    comparison.differences.push_back({fmt::format("collectives[{}].busbw_mean_rail_GBps", c), index,
+                                      was.busbw_mean_rail_bytes_per_s->median / 1e9,
+                                      now.busbw_mean_rail_bytes_per_s->median / 1e9,
+                                      PairedRatio({base.seed_numbers, base.busbw_mean_by_seed[c]},
+                                                  {one.seed_numbers, one.busbw_mean_by_seed[c]})});
   }
 }
 
@@ -69,14 +81,16 @@ LossCurve MakeCurve(const Comparison& comparison, std::size_t index, double loss
                   &one = comparison.cases[index];
   LossCurve curve;
   curve.case_index = index;
-  curve.slowdown =
-      PairedRatio(base.collective_by_seed_s.back(), one.collective_by_seed_s.back()).median;
+  curve.slowdown = PairedRatio({base.seed_numbers, base.collective_by_seed_s.back()},
+                               {one.seed_numbers, one.collective_by_seed_s.back()})
+                       .median;
   curve.published_loss = loss;
   curve.source = source;
   if (curve.slowdown <= 1) return curve;
-  curve.published_at = ExposedShareFor(loss, curve.slowdown);
+  if (loss <= IterationLoss(1, curve.slowdown))
+    curve.published_at = ExposedShareFor(loss, curve.slowdown);
   std::vector<double> exposed{0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1};
-  if (curve.published_at <= 1) exposed.push_back(curve.published_at);
+  if (curve.published_at) exposed.push_back(*curve.published_at);
   std::sort(exposed.begin(), exposed.end());
   for (const double x : exposed) curve.points.emplace_back(x, IterationLoss(x, curve.slowdown));
   return curve;
@@ -89,7 +103,6 @@ void AddPublished(const PreparedScenario& scenario, std::size_t index, Compariso
   if (comparison.base_of[index] == index || one.collectives.empty() ||
       !Comparable(base, one, one.collectives.size() - 1))
     return;
-  const std::size_t last = one.collectives.size() - 1;
   for (const PublishedSpec& spec : scenario.spec.message.published()) {
     if (spec.figure() == PublishedSpec::ITERATION_LOSS)
       comparison.curves.push_back(MakeCurve(comparison, index, spec.share(), spec.source()));
@@ -98,10 +111,7 @@ void AddPublished(const PreparedScenario& scenario, std::size_t index, Compariso
     row.figure = "gain";
     row.source = spec.source();
     row.note = spec.note();
-    row.published = spec.share();
-    const Interval<double> ratio = PairedRatio(base.busbw_by_seed[last], one.busbw_by_seed[last]);
-    row.ours = Interval<double>{ratio.median - 1, ratio.p5 - 1, ratio.p95 - 1};
-    row.deviation = (1 + row.ours->median) / (1 + row.published) - 1;
+    row.published = spec.share();  // a gain hangs on what is seldom published: no figure of ours
     comparison.published.emplace_back(index, row);
   }
 }

@@ -41,7 +41,8 @@ struct LossCurve {
   std::size_t case_index = 0;
   double slowdown = 1;                            // f, of the slowest rail, median
   std::vector<std::pair<double, double>> points;  // (X, loss)
-  double published_loss = 0, published_at = 0;    // the X at which the curve meets the figure
+  double published_loss = 0;
+  std::optional<double> published_at;  // the X at which the curve meets the figure; none: no X does
   std::string source;
 };
 

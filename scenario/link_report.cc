@@ -45,14 +45,31 @@ std::vector<LinkId> Siblings(const Fabric& fabric, LinkId id) {
   return siblings;
 }
 
-bool Faulty(const PreparedScenario& scenario, const Outcome& outcome, LinkId id) {
+constexpr double kNoticed = 0.01;  // of what a link could carry, lost to faults
+
+// The share of what `link` could have carried until the end that faults took.
+double LostToFaults(const PreparedScenario& scenario, const Outcome& outcome, LinkId id) {
+  LinkState state(*scenario.fabric);
+  SimTime since{};
+  double lost_s = 0;
+  const auto pass = [&](SimTime until) {
+    const SimTime now = std::min(until, outcome.end);
+    if (now > since) lost_s += (1 - state.share(id)) * ToSeconds(now - since);
+    since = std::max(since, now);
+  };
   for (const Event& event : scenario.events) {
-    if (event.at > outcome.end) break;  // sorted; nobody saw it
-    if (event.state.up && event.state.rate_share >= 1) continue;
-    const auto hit = scenario.fabric->LinksOf(event.element, event.state.direction);
-    if (std::find(hit.begin(), hit.end(), id) != hit.end()) return true;
+    pass(event.at);
+    state.Apply(*scenario.fabric, event.element, event.state);
   }
-  return false;
+  pass(outcome.end);
+  return lost_s > 0 ? lost_s / ToSeconds(outcome.end) : 0;
+}
+
+// Whether anything broke or slowed down before the end.
+bool SomethingBroke(const PreparedScenario& scenario, const Outcome& outcome) {
+  return std::any_of(scenario.events.begin(), scenario.events.end(), [&](const Event& event) {
+    return event.at < outcome.end && (!event.state.up || event.state.rate_share < 1);
+  });
 }
 
 // Whether a hash chose among the siblings of `id`: not where the sender deals its QPs out over
@@ -94,7 +111,7 @@ std::string WhyNetwork(const PreparedScenario& scenario, const Outcome& outcome,
   if (busier && mine > 0 && mine <= even && qp_sum % siblings.size() != 0)
     return fmt::format("{} over {} links: {} on this one is as even as whole QPs can be",
                        Count(qp_sum, "QP"), siblings.size(), mine);
-  if (busier && !scenario.events.empty() && scenario.events.front().at <= outcome.end)
+  if (busier && SomethingBroke(scenario, outcome))
     return fmt::format("fault: it carries what was moved off another of the {} links here",
                        siblings.size());
   if (siblings.size() > 1 && smallest > kEven * own)
@@ -106,9 +123,8 @@ std::string WhyNetwork(const PreparedScenario& scenario, const Outcome& outcome,
                      static_cast<double>(qp_sum) / count, siblings.size());
 }
 
-std::string Why(const PreparedScenario& scenario, const Outcome& outcome,
-                const std::vector<std::uint32_t>& qps, std::size_t users, LinkId id) {
-  if (Faulty(scenario, outcome, id)) return "fault: it was down or degraded in this run";
+std::string WhyLoaded(const PreparedScenario& scenario, const Outcome& outcome,
+                      const std::vector<std::uint32_t>& qps, std::size_t users, LinkId id) {
   switch (scenario.fabric->link(id).link_class) {
     case LinkClass::kNvlink:
       return fmt::format("NVLink, for {} of the schedule", Count(users, "edge"));
@@ -118,6 +134,15 @@ std::string Why(const PreparedScenario& scenario, const Outcome& outcome,
       return WhyNetwork(scenario, outcome, qps, id);
   }
   return {};
+}
+
+// What a fault took stands beside what put the load there.
+std::string Why(const PreparedScenario& scenario, const Outcome& outcome,
+                const std::vector<std::uint32_t>& qps, std::size_t users, LinkId id) {
+  const std::string loaded = WhyLoaded(scenario, outcome, qps, users, id);
+  const double lost = LostToFaults(scenario, outcome, id);
+  if (lost < kNoticed) return loaded;
+  return fmt::format("{}; faults took {:.1f} % of what it could carry", loaded, lost * 100);
 }
 
 LinkReport Describe(const PreparedScenario& scenario, const Simulation& simulation,

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+#include "hardware/parts.h"
 #include "scenario/faults.h"
+#include "scenario/silent_keys.h"
 #include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
 
@@ -50,26 +53,12 @@ std::string RouterKey(const Located<ScenarioSpec>& spec) {
 std::vector<Error> KeysWithoutEffect(const PreparedScenario& scenario) {
   std::vector<Error> warnings = scenario.workload->warnings;
   const Located<ScenarioSpec>& spec = scenario.spec;
-  const auto warn = [&](const std::string& path, const std::string& why) {
-    if (spec.sources.Given(path))
+  for (const SilentKey& key : SilentKeys())
+    if (spec.sources.Given(key.path) && key.silent(scenario))
       warnings.push_back({ErrorCode::kInconsistent,
-                          spec.At(path),
-                          fmt::format("'{}' has no effect: {}", path, why),
+                          spec.At(key.path),
+                          fmt::format("'{}' has no effect: {}", key.path, key.why),
                           {}});
-  };
-  if (spec.message.faults().empty()) warn("fault_policy", "no fault is given");
-  if (scenario.engine == EngineKind::kAnalytic)
-    warn("coupling", "the analytic engine bounds the time from below without it");
-  if (spec.message.placement().policy() != PlacementSpec::RANDOM)
-    warn("placement.seed", "only policy: random draws");
-  const WorkloadSpec& workload = spec.message.workload();
-  if (workload.has_traffic()) warn("coupling", "single flows have nothing to couple");
-  if (workload.has_collective() && workload.collective().group() == CollectiveSpec::PER_HOST)
-    warn("rdma.qps", "no edge leaves its host");
-  bool two_ports = false;
-  for (const Host& host : scenario.fabric->hosts())
-    two_ports = two_ports || (host.nics > 0 && scenario.fabric->PortCount(host.first_nic) > 1);
-  if (!two_ports) warn("routing.host_port", "every NIC has one port");
   SortByPosition(warnings);
   return warnings;
 }
@@ -81,19 +70,84 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
     terms.push_back(
         "NVLS, trees and NCCL's choice of protocol: every collective is a ring here, in Simple's "
         "latencies");
+  const HostSpec::Transport transport = HostOf(scenario.spec.message).transport();
+  if (transport == HostSpec::EFA || transport == HostSpec::SLINGSHOT)
+    terms.push_back(fmt::format("the framing of {}: RoCE's efficiency stands in for it",
+                                transport == HostSpec::EFA ? "EFA" : "Slingshot"));
   terms.push_back("queues, PFC and congestion control: rates are max-min fair at every instant");
   return terms;
 }
 
+// By name: ENGINE_FLOW is "flow", as users write it.
 EngineKind EngineOf(const ScenarioSpec& spec) {
-  switch (spec.engine()) {
-    case ScenarioSpec::ENGINE_ANALYTIC:
-      return EngineKind::kAnalytic;
-    case ScenarioSpec::ENGINE_SIMGRID:
-      return EngineKind::kSimgrid;
-    default:
-      return EngineKind::kFlow;
+  std::string name = ScenarioSpec::Engine_Name(spec.engine()).substr(sizeof("ENGINE_") - 1);
+  for (char& c : name)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::optional<EngineKind> engine = FindEngine(name);
+  WEFT_CHECK(engine.has_value());  // a test finds every value of the schema in the table
+  return *engine;
+}
+
+Physics PhysicsOf(const ScenarioSpec& spec) {
+  const HostSpec& host = HostOf(spec);
+  std::optional<double> nvlink;
+  if (!spec.physics().has_nvlink_efficiency() && !host.gpu().empty())
+    if (const std::optional<GpuPart> gpu = FindGpu(host.gpu())) nvlink = gpu->nvlink_efficiency;
+  Physics physics = MakePhysics(spec.physics(), spec.rdma(), host.transport(), nvlink);
+  physics.coupling = CouplingOf(spec);
+  return physics;
+}
+
+// Below this a link's rate is a mistake, and times leave SimTime's range.
+constexpr double kSlowestBps = 1e5;
+
+// The keys' ranges bound each factor of a link's rate; here it is their product that counts:
+// a NIC's rate over its ports, times an efficiency, times what faults leave of it.
+Errors RatesTooLow(const PreparedScenario& scenario) {
+  Errors errors;
+  const auto report = [&](const std::string& path, LinkId link, double bps) {
+    errors.push_back(
+        {ErrorCode::kOutOfRange, scenario.spec.At(path),
+         fmt::format("{} -> {} would carry {:.4g} kbit/s", scenario.fabric->PortName(link),
+                     scenario.fabric->Name(scenario.fabric->link(link).to), bps / 1e3),
+         "every link carries at least 100 kbit/s after its efficiency and what faults leave"});
+  };
+  const auto bps = [&](LinkId link, double share) {
+    return Capacity(scenario.fabric->link(link), scenario.physics, share).bits_per_second();
+  };
+  for (std::uint32_t l = 0; l < scenario.fabric->link_count() && errors.empty(); ++l)
+    if (bps(LinkId{l}, 1) < kSlowestBps) report("fabric", LinkId{l}, bps(LinkId{l}, 1));
+  LinkState state(*scenario.fabric);
+  for (std::size_t e = 0; e < scenario.events.size() && errors.empty(); ++e) {
+    const Event& event = scenario.events[e];
+    for (const LinkId link : state.Apply(*scenario.fabric, event.element, event.state)) {
+      if (!errors.empty() || !state.up(link) || bps(link, state.share(link)) >= kSlowestBps)
+        continue;
+      report(fmt::format("faults[{}].rate", scenario.fault_of_event[e]), link,
+             bps(link, state.share(link)));
+    }
   }
+  return errors;
+}
+
+// One operation's latencies alone, all in a row, may take no more than a day: so no sum of
+// launch, steps and paths leaves SimTime's range. Rough and above: 16 hops.
+Errors StartupTooLong(const PreparedScenario& scenario) {
+  constexpr double kDaySeconds = 86400;
+  double hop = 0, step = 0, steps = 1;
+  for (const Link& link : scenario.fabric->links())
+    hop = std::max(
+        hop, ToSeconds(link.latency) +
+                 ToSeconds(TransferTime(scenario.physics.mtu, Capacity(link, scenario.physics))));
+  for (const SimDuration one : scenario.physics.step) step = std::max(step, ToSeconds(one));
+  for (const Pattern& pattern : scenario.workload->program.patterns)
+    for (const Edge& edge : pattern.edges) steps = std::max(steps, static_cast<double>(edge.steps));
+  const double seconds = ToSeconds(scenario.physics.launch) + steps * (step + 16 * hop);
+  if (seconds <= kDaySeconds) return {};
+  return {{ErrorCode::kOutOfRange, scenario.spec.At("workload"),
+           fmt::format("{:.0f} steps of up to {:.4g} s each are more than a day of latency", steps,
+                       step + 16 * hop),
+           "smaller steps in physics:, or a smaller latency of the fabric"}};
 }
 
 // What `engine: simgrid` cannot express is refused, never approximated.
@@ -114,19 +168,25 @@ Errors WhatSimgridCannot(const PreparedScenario& scenario) {
   return errors;
 }
 
-Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario) {
+Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario,
+                                                        const std::function<bool()>& stop) {
   const Located<ScenarioSpec>& spec = scenario.spec;
   if (!spec.message.has_workload() ||
       spec.message.workload().what_case() == WorkloadSpec::WHAT_NOT_SET)
     return Fail(ErrorCode::kInconsistent, spec.At("workload"), "there is no workload to simulate",
                 "workload: { collective: { op: all_reduce, bytes: 1GiB } }");
-  WEFT_TRY(Workload workload,
-           BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric, scenario.placement,
-                        MakeBuildOptions(spec.message.rdma(), scenario.physics)));
+  BuildOptions options = MakeBuildOptions(spec.message.rdma(), scenario.physics);
+  options.stop = stop;
+  WEFT_TRY(Workload workload, BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric,
+                                           scenario.placement, options));
   return std::make_shared<const Workload>(std::move(workload));
 }
 
 }  // namespace
+
+const HostSpec& HostOf(const ScenarioSpec& spec) {
+  return spec.has_host() ? spec.host() : spec.fabric().host();
+}
 
 Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
                                                     FabricCache& cache) {
@@ -139,20 +199,22 @@ Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>&
   return kept;
 }
 
-Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache) {
+Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
+                                 const std::function<bool()>& stop) {
   PreparedScenario out;
   out.spec = std::move(spec);
   const ScenarioSpec& message = out.spec.message;
+  out.engine = EngineOf(message);
   WEFT_TRY(out.fabric, PrepareFabric(out.spec, cache));
+  out.stopped = stop && stop();
+  if (out.stopped) return out;
   std::shared_ptr<const Router>& router = cache.routers[RouterKey(out.spec)];
   if (router == nullptr)
     router = std::make_shared<const Router>(*out.fabric, MakeRoutingPolicy(message.routing()));
   out.router = router;
-  out.physics = MakePhysics(message.physics(), message.rdma());
-  out.physics.coupling = CouplingOf(message);
+  out.physics = PhysicsOf(message);
   out.options = MakeSimOptions(message.sim().options());
   out.fault_policy = MakeFaultPolicy(message.fault_policy());
-  out.engine = EngineOf(message);
   out.first_seed = static_cast<std::uint64_t>(message.routing().seed());
   out.seeds = message.routing().seeds();
 
@@ -170,8 +232,12 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache)
     out.events.push_back(event);
     out.fault_of_event.push_back(row);
   }
-  WEFT_TRY(out.workload, PrepareWorkload(out));
-  if (Errors errors = WhatSimgridCannot(out); !errors.empty()) {
+  if (Errors errors = RatesTooLow(out); !errors.empty())
+    return tl::make_unexpected(std::move(errors));
+  WEFT_TRY(out.workload, PrepareWorkload(out, stop));
+  out.stopped = out.workload->stopped;
+  if (out.stopped) return out;
+  if (Errors errors = Join(WhatSimgridCannot(out), StartupTooLong(out)); !errors.empty()) {
     SortByPosition(errors);
     return tl::make_unexpected(std::move(errors));
   }

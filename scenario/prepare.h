@@ -63,7 +63,11 @@ struct PreparedScenario {
   std::int64_t seeds = 1;
   std::vector<Error> warnings;             // keys without effect
   std::vector<std::string> missing_terms;  // what the model lacks here
+  bool stopped = false;  // the caller did not wait for the building: nothing below fabric is there
 };
+
+// What every host is: the scenario's own `host`, else the fabric's.
+const HostSpec& HostOf(const ScenarioSpec& spec);
 
 // Fabrics and routers that were built, by the text of their specs: equal ones are shared.
 struct FabricCache {
@@ -73,6 +77,8 @@ struct FabricCache {
 
 Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
                                                     FabricCache& cache);
-Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache);
+// `stop`: true where the caller waits no longer; then the result is `stopped`. Empty: never.
+Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
+                                 const std::function<bool()>& stop = {});
 
 }  // namespace weft

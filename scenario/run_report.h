@@ -57,7 +57,9 @@ struct CollectiveReport {
   // Mean over rails of their own busbw; a rank alone in its rail is left out.
   std::optional<Interval<double>> busbw_mean_rail_bytes_per_s;
   std::string bottleneck;  // a link's name in the seed of the lower-median makespan; empty: none
-  std::string status = "done";  // where it is another, there are no times
+  // done | stalled | failed | cancelled | stopped | beyond the range of time; where it is not
+  // done, there are no times.
+  std::string status = "done";
   SourcePos pos;
 
   bool done() const { return status == "done"; }
@@ -69,6 +71,7 @@ struct TrafficReport {
   Bytes bytes;                                           // of one flow
   Interval<double> flow_time_s_median, flow_time_s_p99;  // over the flows of a seed
   Interval<double> goodput_bytes_per_s;                  // all bytes over the makespan
+  std::string status = "done";                           // or why a flow did not end
 };
 
 struct LinkReport {
@@ -152,9 +155,10 @@ struct RunReport {
   std::string scenario, engine;
   std::int64_t seeds = 1;
   bool partial = false;
-  std::vector<std::string> incomplete;     // what did not come to its end, and why
-  Interval<double> makespan_s;             // meaningless where something is incomplete
-  std::vector<double> makespan_by_seed_s;  // [seeds], for paired comparison
+  std::vector<std::string> incomplete;      // what did not come to its end, and why
+  Interval<double> makespan_s;              // meaningless where something is incomplete
+  std::vector<std::uint64_t> seed_numbers;  // [seeds] finished, ascending
+  std::vector<double> makespan_by_seed_s;   // [seeds], for paired comparison
   std::vector<std::vector<double>> collective_by_seed_s;  // [collectives][seeds]
   // [collectives][seeds], bytes a second: of the slowest rail, and mean over rails.
   std::vector<std::vector<double>> busbw_by_seed, busbw_mean_by_seed;

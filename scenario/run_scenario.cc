@@ -59,18 +59,79 @@ ByRow IndexByRow(const Simulation& simulation, std::size_t rows) {
   ByRow by_row{std::vector<const Completion*>(rows), std::vector<std::vector<double>>(rows)};
   for (const Completion& completion : simulation.completions())
     by_row.completion[Index(completion.row)] = &completion;
-  for (const ChannelEnd& end : simulation.channel_ends()) {
+  for (const ChannelEnd& end : simulation.channel_ends()) {  // in order of their ends
     const Completion* completion = by_row.completion[Index(end.row)];
-    if (completion != nullptr)
-      by_row.channel_s[Index(end.row)].push_back(ToSeconds(end.end - completion->start));
+    if (completion == nullptr) continue;
+    std::vector<double>& channels = by_row.channel_s[Index(end.row)];
+    if (channels.size() <= end.channel) channels.resize(end.channel + std::size_t{1});
+    channels[end.channel] = ToSeconds(end.end - completion->start);
   }
   return by_row;
 }
 
-std::string StatusOf(const std::vector<RowId>& rows, const ByRow& by_row) {
+// Why rows that have no completion did not end.
+class Unended {
+ public:
+  // `finished`: the engine stopped by itself. Requires: `scenario` and `waiting`, ascending by
+  // row, outlive this.
+  Unended(const PreparedScenario& scenario, HashSeed seed, bool finished,
+          const std::vector<Waiting>& waiting)
+      : scenario_(&scenario), seed_(seed), finished_(finished), waiting_(&waiting) {}
+
+  // What holds up the last row of the chain in which one waits for the other.
+  std::string Why(RowId row) const {
+    if (!finished_) return "stopped";
+    const Waiting* at = Find(row);
+    while (at != nullptr && at->for_row != kNoRow) at = Find(at->for_row);
+    const bool runs = at != nullptr;  // else what it waits for failed
+    return runs && !MayLackPath(at->row) ? "beyond the range of time" : "stalled";
+  }
+
+ private:
+  const Waiting* Find(RowId row) const {
+    const auto at = std::lower_bound(waiting_->begin(), waiting_->end(), row,
+                                     [](const Waiting& w, RowId id) { return w.row < id; });
+    return at != waiting_->end() && at->row == row ? &*at : nullptr;
+  }
+
+  // Whether a QP of the row may be without a path when all events have happened.
+  bool MayLackPath(RowId row) const {
+    LinkState state(*scenario_->fabric);
+    for (const Event& event : scenario_->events)
+      state.Apply(*scenario_->fabric, event.element, event.state);
+    if (state.all_up()) return false;
+    const Program& program = scenario_->workload->program;
+    const Op& op = program.ops[Index(row)];
+    if (op.kind == Op::Kind::kSend)
+      return MayLackPath(program.sends[op.subject].from, program.sends[op.subject].to, state);
+    if (op.kind != Op::Kind::kPattern) return false;
+    const std::vector<Edge>& edges = program.patterns[op.subject].edges;
+    return std::any_of(edges.begin(), edges.end(),
+                       [&](const Edge& edge) { return MayLackPath(edge.from, edge.to, state); });
+  }
+
+  bool MayLackPath(VertexId from, VertexId to, const LinkState& state) const {
+    if (from == to) return false;
+    const VertexId nic = scenario_->router->SourceNic(from, to);
+    const int ports = nic == kNoVertex ? 1 : scenario_->fabric->PortCount(nic);
+    std::vector<LinkId> path;
+    for (int port = 0; port < ports; ++port)
+      if (!scenario_->router->Path({from, to, static_cast<std::uint8_t>(port), 0, 0}, seed_, state,
+                                   path))
+        return true;
+    return false;
+  }
+
+  const PreparedScenario* scenario_;
+  HashSeed seed_;
+  bool finished_;
+  const std::vector<Waiting>* waiting_;
+};
+
+std::string StatusOf(const std::vector<RowId>& rows, const ByRow& by_row, const Unended& unended) {
   for (const RowId row : rows) {
     const Completion* completion = by_row.completion[Index(row)];
-    if (completion == nullptr) return "stalled";
+    if (completion == nullptr) return unended.Why(row);
     if (completion->status == Completion::Status::kFailed) return "failed";
     if (completion->status == Completion::Status::kCancelled) return "cancelled";
   }
@@ -100,12 +161,12 @@ double Busbw(const WorkloadItem& item, double factor, double time_s) {
   return time_s > 0 ? factor * static_cast<double>(item.bytes.count()) / time_s : 0;
 }
 
-ItemResult CollectiveResult(const WorkloadItem& item, const ByRow& by_row) {
+ItemResult CollectiveResult(const WorkloadItem& item, const ByRow& by_row, const Unended& unended) {
   ItemResult result;
   std::vector<double> times, factors;  // of the groups that send
   for (std::size_t g = 0; g < item.rows_by_group.size(); ++g) {
     const std::vector<RowId>& rows = item.rows_by_group[g];
-    result.status = StatusOf(rows, by_row);
+    result.status = StatusOf(rows, by_row, unended);
     if (result.status != "done") return result;
     const double time = GroupTime(rows, by_row);
     for (const RowId row : rows) {
@@ -136,16 +197,18 @@ ItemResult CollectiveResult(const WorkloadItem& item, const ByRow& by_row) {
   return result;
 }
 
-ItemResult TrafficResult(const WorkloadItem& item, const ByRow& by_row) {
+ItemResult TrafficResult(const WorkloadItem& item, const ByRow& by_row, const Unended& unended) {
   ItemResult result;
   std::vector<double> times;
-  for (const std::vector<RowId>& rows : item.rows_by_group)
+  for (const std::vector<RowId>& rows : item.rows_by_group) {
+    result.status = StatusOf(rows, by_row, unended);
     for (const RowId row : rows) {
       const Completion* completion = by_row.completion[Index(row)];
       if (completion == nullptr || completion->status != Completion::Status::kDone) continue;
       times.push_back(ToSeconds(completion->end - completion->start));
       result.time_s = std::max(result.time_s, ToSeconds(completion->end));
     }
+  }
   result.completed = static_cast<std::int64_t>(times.size());
   if (times.empty()) return result;
   std::sort(times.begin(), times.end());
@@ -238,12 +301,11 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
   result.loose_operations = outcome.loose_operations;
   result.ports = SharesOfPorts(*scenario.fabric, outcome);
   const ByRow by_row = IndexByRow(*simulation, scenario.workload->program.ops.size());
+  const Unended unended(scenario, HashSeed{seed}, result.finished, outcome.waiting);
   for (const WorkloadItem& item : scenario.workload->items) {
     const bool collective = item.kind == WorkloadItem::Kind::kCollective;
-    result.items.push_back(collective ? CollectiveResult(item, by_row)
-                                      : TrafficResult(item, by_row));
-    if (!result.finished && result.items.back().status == "stalled")
-      result.items.back().status = "stopped";
+    result.items.push_back(collective ? CollectiveResult(item, by_row, unended)
+                                      : TrafficResult(item, by_row, unended));
     if (details) result.bottlenecks.push_back(BottleneckName(scenario, item, by_row));
   }
   if (details) {
@@ -326,6 +388,8 @@ TrafficReport SumUpTraffic(const PreparedScenario& scenario,
   for (const auto& rows : item.rows_by_group)
     report.flows += static_cast<std::int64_t>(rows.size());
   report.completed = report.flows;
+  for (const SeedResult* seed : seeds)
+    if (seed->items[i].status != "done") report.status = seed->items[i].status;
   for (const SeedResult* seed : seeds)
     report.completed = std::min(report.completed, seed->items[i].completed);
   report.flow_time_s_median =
@@ -418,22 +482,19 @@ void AddIncomplete(const PreparedScenario& scenario, const std::vector<const See
                    RunReport& report) {
   for (std::size_t i = 0; i < scenario.workload->items.size(); ++i) {
     const WorkloadItem& item = scenario.workload->items[i];
-    std::int64_t flows = 0;
-    for (const auto& rows : item.rows_by_group) flows += static_cast<std::int64_t>(rows.size());
     std::size_t count = 0;
     std::string status;
     for (const SeedResult* seed : seeds) {
       const ItemResult& one = seed->items[i];
-      const bool traffic = item.kind == WorkloadItem::Kind::kTraffic;
-      if (traffic ? one.completed == flows : one.status == "done") continue;
+      if (one.status == "done") continue;
       ++count;
-      status = !seed->finished ? "stopped" : traffic ? "stalled or failed" : one.status;
+      status = one.status;
     }
     if (count == 0) continue;
     const std::string text = fmt::format(
         "{} of {} {} in {} of {} seed{}{}", item.op, FormatWhole(item.bytes.count(), Unit::BYTES),
         status, count, seeds.size(), seeds.size() == 1 ? "" : "s",
-        status == "stopped" ? "" : ": a queue pair has no path any more");
+        status == "stalled" || status == "failed" ? ": a queue pair has no path any more" : "");
     report.incomplete.push_back(text);
     if (status != "stopped")
       report.warnings.push_back(
@@ -574,6 +635,13 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   report.engine = std::string(EngineName(scenario.engine));
   report.warnings = scenario.warnings;
   report.missing_terms = scenario.missing_terms;
+  report.run.threads = control.threads;
+  report.partial = scenario.stopped;
+  if (scenario.stopped) {
+    report.seeds = 0;
+    report.incomplete.push_back("everything: stopped while it was built");
+    return report;
+  }
   const std::vector<SeedResult> results =
       RunSeeds(scenario, scenario.physics.coupling, scenario.seeds == 1, control);
 
@@ -598,6 +666,7 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   if (seeds.empty()) report.incomplete.push_back("everything: stopped before the first seed began");
   if (!seeds.empty()) {
     report.makespan_s = Over(seeds, [](const SeedResult& s) { return s.makespan_s; });
+    report.seed_numbers = numbers;
     for (const SeedResult* seed : seeds) report.makespan_by_seed_s.push_back(seed->makespan_s);
     SumUpItems(scenario, seeds, report);
     AddIncomplete(scenario, seeds, report);
@@ -609,7 +678,6 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
     if (!report.partial) CheckRequirements(scenario, report);
   }
   report.run.wall_s = control.clock_s() - start_s;
-  report.run.threads = control.threads;
   if (control.peak_memory) report.run.peak_rss_bytes = control.peak_memory().count();
   return report;
 }

@@ -1,7 +1,7 @@
 // The engines there are, by name.
 //
-// One more engine is one subclass of Simulation and one row of the table in
-// engines.cc.
+// One more engine is one subclass of Simulation, a value here and one of
+// ScenarioSpec.Engine, and one row of the table in engines.cc.
 #pragma once
 
 #include <memory>

@@ -6,8 +6,10 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "base/units.h"
+#include "hardware/hardware.pb.h"
 #include "topology/fabric.h"
 
 namespace weft {
@@ -44,12 +46,17 @@ class PhysicsSpec;
 class RdmaSpec;
 class FaultPolicySpec;
 
-// From the messages as the reader leaves them, defaults filled in. The coupling
-// is the scenario's, and stays kAuto here.
-Physics MakePhysics(const PhysicsSpec& spec, const RdmaSpec& rdma);
+// From the messages as the reader leaves them, defaults filled in, and what the hosts bring:
+// what their NICs speak, and NVLink's efficiency where their GPU's part says one, which a key
+// of `spec` overrides. The coupling is the scenario's, and stays kAuto here.
+Physics MakePhysics(const PhysicsSpec& spec, const RdmaSpec& rdma,
+                    HostSpec::Transport transport = HostSpec::ROCE,
+                    std::optional<double> gpu_nvlink_efficiency = std::nullopt);
 FaultPolicy MakeFaultPolicy(const FaultPolicySpec& spec);
 
 // Payload over wire bytes of a full RoCEv2 packet: mtu / (mtu + 82).
 double RoceEfficiency(Bytes mtu);
+// The same of an InfiniBand packet that stays in its subnet: mtu / (mtu + 26).
+double InfinibandEfficiency(Bytes mtu);
 
 }  // namespace weft

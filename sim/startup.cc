@@ -10,6 +10,17 @@ namespace {
 
 using Durations = std::vector<SimDuration>;
 
+// Sums stop here, so that none wraps: a quarter of what SimTime can say.
+constexpr SimDuration kLongest = SimDuration::max() / 4;
+
+SimDuration Saturated(__int128 ps) {
+  return ps < kLongest.count() ? SimDuration(static_cast<std::int64_t>(ps)) : kLongest;
+}
+
+SimDuration Sum(SimDuration a, SimDuration b) {
+  return Saturated(static_cast<__int128>(a.count()) + b.count());
+}
+
 bool EveryEdgeHasOneFeedOfLagOne(const Pattern& pattern) {
   return std::all_of(pattern.edges.begin(), pattern.edges.end(), [&](const Edge& e) {
     return e.feed_count == 1 && pattern.feeds[e.first_feed].lag == 1;
@@ -21,13 +32,13 @@ bool EveryEdgeHasOneFeedOfLagOne(const Pattern& pattern) {
 void AddCycle(const Pattern& pattern, const std::vector<std::uint32_t>& cycle,
               const Durations& latency, Durations& startup) {
   const std::size_t n = cycle.size();
-  std::vector<std::int64_t> before(2 * n + 1, 0);  // prefix sums, twice round
+  std::vector<__int128> before(2 * n + 1, 0);  // prefix sums, twice round
   for (std::size_t i = 0; i < 2 * n; ++i) before[i + 1] = before[i] + latency[cycle[i % n]].count();
   for (std::size_t i = 0; i < n; ++i) {
     const Edge& edge = pattern.edges[cycle[i]];
-    const auto rounds = static_cast<std::int64_t>(edge.steps / n);
+    const auto rounds = static_cast<__int128>(edge.steps / n);
     const std::size_t rest = edge.steps % n;
-    const SimDuration sum(rounds * before[n] + before[i + rest] - before[i]);
+    const SimDuration sum = Saturated(rounds * before[n] + before[i + rest] - before[i]);
     startup[edge.channel] = std::max(startup[edge.channel], sum);
   }
 }
@@ -95,9 +106,9 @@ Durations WalkStartup(const Pattern& pattern, const Durations& latency,
         const auto lag = static_cast<std::uint32_t>(feed.lag);
         if (lag > b) continue;
         const SimDuration chunk = lag == 0 ? chunk_time[feed.edge] : SimDuration{};
-        wait = std::max(wait, longest[(b - lag) % layers][feed.edge] + chunk);
+        wait = std::max(wait, Sum(longest[(b - lag) % layers][feed.edge], chunk));
       }
-      now[e] = wait + latency[e];
+      now[e] = Sum(wait, latency[e]);
       if (b < edge.steps) startup[edge.channel] = std::max(startup[edge.channel], now[e]);
     }
   }
@@ -126,7 +137,9 @@ std::vector<SimDuration> SubjectStartup(const PathTable& paths, const PathTable:
       chunk = std::min(bytes, static_cast<double>(tuning.chunk.count()));
     double bps = edge.path_bps;
     if (edge.cap_bps > 0) bps = bps == 0 ? edge.cap_bps : std::min(bps, edge.cap_bps);
-    if (bps > 0) chunk_time[e] = FromSecondsUp(chunk * 8 / bps);
+    if (bps <= 0) continue;
+    const double seconds = chunk * 8 / bps;
+    chunk_time[e] = seconds < ToSeconds(kLongest) ? FromSecondsUp(seconds) : kLongest;
   }
   return ChannelStartup(*subject.pattern, latency, chunk_time);
 }

@@ -9,6 +9,8 @@
 //   A ring of n with lag 1 and 2(n − 1) steps: any 2(n − 1) consecutive edges,
 //   the worst of the n windows.
 //
+// Units    a sum beyond a quarter of SimTime's range is that quarter; Prepare() refuses
+//          scenarios that come near it.
 // Cost     O(edges) where every edge has one feed of lag 1 and these close into
 //          cycles; O(edges + feeds) where all lags are 0; O(steps · feeds) else.
 #pragma once

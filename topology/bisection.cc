@@ -212,6 +212,4 @@ std::optional<Bisection> FindBisection(const Fabric& fabric) {
   return best;
 }
 
-std::optional<Watts> FabricPower(const Fabric& fabric) { return fabric.power(); }
-
 }  // namespace weft

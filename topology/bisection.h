@@ -1,4 +1,4 @@
-// What a fabric carries between its halves, and what it draws from the wall.
+// What a fabric carries between its halves.
 //
 // The bisection is the smallest max-flow between declared halves: the first
 // half of the pods against the second, segments of even against segments of odd
@@ -31,8 +31,5 @@ struct Bisection {
 
 // None where there are fewer than two hosts.
 std::optional<Bisection> FindBisection(const Fabric& fabric);
-
-// The sum over hosts and switches; none where a part has no figure.
-std::optional<Watts> FabricPower(const Fabric& fabric);
 
 }  // namespace weft

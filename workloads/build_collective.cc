@@ -184,9 +184,12 @@ Result<Workload> BuildCollective(const CollectiveSpec& spec, const SourceMap& so
 
   Workload out;
   std::vector<Group> groups;
-  for (std::size_t g = 0; g < communicators->size(); ++g)
+  for (std::size_t g = 0; g < communicators->size(); ++g) {
+    out.stopped = options.stop && options.stop();
+    if (out.stopped) return out;
     groups.push_back(AddGroup(fabric, (*communicators)[g], **algorithm, spec, channels[g], options,
                               out.program));
+  }
   out.program.stream_count = static_cast<std::uint32_t>(placement.gpu_of_rank.size());
   for (const GpuId gpu : placement.gpu_of_rank)
     out.program.host_of_stream.push_back(fabric.vertex(fabric.gpu(gpu)).host);

@@ -80,7 +80,7 @@ Result<Workload> BuildProgram(const WorkloadSpec& spec, const SourceMap& sources
             ? BuildCollective(spec.collective(), sources, fabric, placement, options)
             : BuildTraffic(spec.traffic(), sources, fabric, placement, options);
     if (built) {
-      CheckProgram(built->program);
+      if (!built->stopped) CheckProgram(built->program);
       return built;
     }
     errors = std::move(built).error();

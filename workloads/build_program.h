@@ -22,6 +22,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,9 +41,10 @@ class RdmaSpec;  // sim/physics.proto
 
 // What the network's constants say about an edge.
 struct BuildOptions {
-  std::uint8_t qps = 1;       // of a connection between hosts; inside a host always 1
-  EdgeClass nvlink, network;  // what a step costs and what a channel can copy
-  SimDuration launch{};       // once an operation
+  std::uint8_t qps = 1;        // of a connection between hosts; inside a host always 1
+  EdgeClass nvlink, network;   // what a step costs and what a channel can copy
+  SimDuration launch{};        // once an operation
+  std::function<bool()> stop;  // true: give up, the workload is `stopped`; empty: never
 };
 BuildOptions MakeBuildOptions(const RdmaSpec& rdma, const Physics& physics);
 
@@ -66,6 +68,7 @@ struct Workload {
   Program program;
   std::vector<WorkloadItem> items;
   std::vector<Error> warnings;  // keys that the user gave and that change nothing here
+  bool stopped = false;         // BuildOptions::stop said so: the rest is incomplete
 };
 
 Result<Workload> BuildProgram(const WorkloadSpec& spec, const SourceMap& sources,

@@ -8,6 +8,7 @@
 namespace weft {
 namespace {
 
+constexpr std::size_t kFlowsBetweenLooks = 4096;  // at the clock
 constexpr const char* kPath = "workload.traffic";
 
 std::string At(const char* key) { return fmt::format("{}.{}", kPath, key); }
@@ -98,6 +99,8 @@ Result<Workload> BuildTraffic(const TrafficSpec& spec, const SourceMap& sources,
   program.ops.reserve(list->flows.size());
   rows.reserve(list->flows.size());
   for (const FlowPair& flow : list->flows) {
+    out.stopped = options.stop && program.sends.size() % kFlowsBetweenLooks == 0 && options.stop();
+    if (out.stopped) return out;
     op.subject = static_cast<std::uint32_t>(program.sends.size());
     if (spec.has_concurrency()) {
       op.first_stream = static_cast<std::uint32_t>(program.streams.size());

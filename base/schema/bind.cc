@@ -32,6 +32,16 @@ std::string OtherVariantWith(const Descriptor& type, std::string_view key) {
   return {};
 }
 
+// The key of a mapping inside `type` to which a later version's `key` belongs; empty: none.
+std::string LaterInside(const Descriptor& type, std::string_view key) {
+  for (const FieldDescriptor* own : OwnKeys(type)) {
+    if (own->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    const std::vector<std::string> later = LaterKeys(*own->message_type());
+    if (std::find(later.begin(), later.end(), key) != later.end()) return own->name();
+  }
+  return {};
+}
+
 // The text of a default as a tree that lies where the key is missing.
 void MoveTo(Node& node, const NodePlace& place) {
   node.place = place;
@@ -70,8 +80,13 @@ void Binder::Bind(const Node& node, Message& message, const std::string& path,
   sources_.Add(path, node.place.origin());
   if (node.kind != Node::Kind::kMap) {
     const bool named = node.kind == Node::Kind::kScalar && !SchemaOf(type).preset_kind().empty();
-    Unwanted(node, name, "a mapping of keys",
-             named ? fmt::format("{{ preset: {} }}", node.text.substr(0, 60)) : "");
+    std::string hint = named ? fmt::format("{{ preset: {} }}", node.text.substr(0, 60)) : "";
+    for (const OneofDescriptor* variant : Variants(type))
+      if (named && FindMember(*variant, node.text) != nullptr &&
+          (presets_ == nullptr ||
+           presets_->Find(SchemaOf(type).preset_kind(), node.text) == nullptr))
+        hint = fmt::format("{{ {}: {}, … }}", SchemaOf(*variant).tag(), node.text);
+    Unwanted(node, name, "a mapping of keys", hint);
     return;
   }
   Mapping map{node, path, {{&message, &type}}, !node.partial};
@@ -138,6 +153,12 @@ void Binder::ReportUnknown(const Mapping& map, const Node::Entry& entry) {
   const SourcePos pos = entry.place.pos();
   if (std::find(later.begin(), later.end(), entry.key) != later.end()) {
     Report(ErrorCode::kUnknownKey, pos, fmt::format("'{}' is not in this version", entry.key),
+           exist);
+    return;
+  }
+  if (const std::string inside = LaterInside(type, entry.key); !inside.empty()) {
+    Report(ErrorCode::kUnknownKey, pos,
+           fmt::format("'{}' belongs under '{}', and is not in this version", entry.key, inside),
            exist);
     return;
   }

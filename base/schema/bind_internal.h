@@ -17,7 +17,9 @@ namespace weft {
 
 class Binder {
  public:
-  Binder(SourceMap& sources, Errors& errors) : sources_(sources), errors_(errors) {}
+  // `presets`, for hints, may be null.
+  Binder(SourceMap& sources, Errors& errors, const PresetTable* presets)
+      : sources_(sources), errors_(errors), presets_(presets) {}
 
   // Binds `node` to `message`; `path` is where it lies and `name` what errors call it.
   void Bind(const Node& node, google::protobuf::Message& message, const std::string& path,
@@ -61,6 +63,7 @@ class Binder {
 
   SourceMap& sources_;
   Errors& errors_;
+  const PresetTable* presets_;
 };
 
 }  // namespace weft

@@ -118,7 +118,13 @@ Result<std::string> ExplainKey(const Descriptor& root, std::string_view key) {
     paths.push_back(one.path);
   }
   const bool dotted = path.find('.') != std::string::npos;
-  const std::string nearest = Nearest(path, dotted ? paths : names);
+  std::string nearest;
+  if (dotted)  // fabric.rate: what has that name further inside
+    for (const std::string& one : paths)
+      if (nearest.empty() && one.starts_with(path.substr(0, path.rfind('.') + 1)) &&
+          one.ends_with(path.substr(path.rfind('.'))))
+        nearest = one;
+  if (nearest.empty()) nearest = Nearest(path, dotted ? paths : names);
   return Fail(ErrorCode::kUnknownKey, {std::string("explain"), 0, 0},
               fmt::format("there is no key {}", Quoted(key)),
               nearest.empty() ? "docs/formats/ lists all keys"

@@ -21,13 +21,13 @@ Errors Tidied(Errors errors) {
 }
 
 Result<SourceMap> Finish(google::protobuf::Message& message, std::optional<Node> root,
-                         Composer& composer, Errors& errors) {
+                         Composer& composer, const PresetTable* presets, Errors& errors) {
   message.Clear();
   SourceMap sources;
   if (root) {
     composer.ApplySets(*root);
     composer.ExpandPresets(*root, *message.GetDescriptor());
-    Binder(sources, errors).Bind(*root, message, "", "the file");
+    Binder(sources, errors, presets).Bind(*root, message, "", "the file");
   }
   if (errors.empty()) return sources;
   return tl::make_unexpected(Tidied(std::move(errors)));
@@ -75,7 +75,7 @@ Result<SourceMap> ReadFileInto(google::protobuf::Message& message, const std::st
   Errors errors;
   Composer composer(options, errors);
   std::optional<Node> root = composer.LoadFile(path);
-  return Finish(message, std::move(root), composer, errors);
+  return Finish(message, std::move(root), composer, options.presets, errors);
 }
 
 Result<SourceMap> ParseTextInto(google::protobuf::Message& message, std::string_view text,
@@ -83,7 +83,7 @@ Result<SourceMap> ParseTextInto(google::protobuf::Message& message, std::string_
   Errors errors;
   Composer composer(options, errors);
   std::optional<Node> root = composer.LoadText(text, file_name);
-  return Finish(message, std::move(root), composer, errors);
+  return Finish(message, std::move(root), composer, options.presets, errors);
 }
 
 }  // namespace weft

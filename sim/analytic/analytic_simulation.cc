@@ -7,6 +7,16 @@
 #include "sim/startup.h"
 
 namespace weft {
+namespace {
+
+constexpr double kNeverSeconds = 9e6;  // SimTime reaches 106 days, 9.16e6 s
+
+// kForever where it lies beyond what SimTime can say.
+SimTime EndOf(SimTime from, double seconds) {
+  return seconds < kNeverSeconds - ToSeconds(from) ? from + FromSecondsUp(seconds) : kForever;
+}
+
+}  // namespace
 
 AnalyticSimulation::AnalyticSimulation(const SimulationInput& input)
     : input_(input),
@@ -135,7 +145,7 @@ void AnalyticSimulation::Start(std::uint32_t row) {
     run.end = now_ + op.duration();
   else
     StartTransfer(row, run);
-  ends_.Set(row, run.end);
+  if (run.end < kForever) ends_.Set(row, run.end);  // else it never ends
 }
 
 void AnalyticSimulation::StartTransfer(std::uint32_t row, Running& run) {
@@ -155,7 +165,7 @@ void AnalyticSimulation::StartTransfer(std::uint32_t row, Running& run) {
   SimDuration first = SimDuration::max();
   const auto add = [&](PathTable::Range edges, SimDuration latency) {
     const Bound bound = BoundOf(row, edges);
-    const SimTime end = now_ + launch + latency + FromSecondsUp(bound.seconds);
+    const SimTime end = EndOf(now_ + launch + latency, bound.seconds);
     first = std::min(first, latency);
     if (end > run.end || run.bottleneck == kNoLink) run.bottleneck = bound.link;
     run.end = std::max(run.end, end);
@@ -171,7 +181,7 @@ void AnalyticSimulation::StartTransfer(std::uint32_t row, Running& run) {
     if (!send) run.channels.push_back({c, channel_end});
   }
   const Bound all = BoundOf(row, {subject.first_edge, subject.edge_count});
-  const SimTime end = now_ + launch + first + FromSecondsUp(all.seconds);
+  const SimTime end = EndOf(now_ + launch + first, all.seconds);
   if (end > run.end) {
     run.end = end;
     run.bottleneck = all.link;
@@ -235,7 +245,7 @@ Outcome AnalyticSimulation::Finish() {
   for (std::uint32_t l = 0; l < link_bits_.size(); ++l) {
     outcome.link_bytes.push_back(Bytes(std::llround(link_bits_[l] / 8)));
     if (must_bits_[l] > 0)
-      outcome.end = std::max(outcome.end, SimTime(FromSecondsUp(must_bits_[l] / CapacityBps(l))));
+      outcome.end = std::max(outcome.end, EndOf({}, must_bits_[l] / CapacityBps(l)));
   }
   return outcome;
 }

@@ -41,5 +41,11 @@ TEST(FromSecondsUp, UndoesToSecondsForWholePicoseconds) {
   }
 }
 
+// No rate, and a time beyond 106 days: a bug of the caller, never a number.
+TEST(TransferTimeDeathTest, StopsWhereItsRequirementsDoNotHold) {
+  EXPECT_DEATH(TransferTime(Bytes(1), BitRate::BitsPerSecond(0.5)), "bps >= 1");
+  EXPECT_DEATH(TransferTime(GiB(1 << 20), BitRate::BitsPerSecond(1e6)), "ps <= ");
+}
+
 }  // namespace
 }  // namespace weft

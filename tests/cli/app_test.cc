@@ -268,7 +268,30 @@ TEST(Weft, WritesThroughALink) {
   std::filesystem::remove(file);
 }
 
-TEST(Weft, PassesItsOwnSelfTest) { EXPECT_EQ(Weft({"doctor"}).status, kOk); }
+TEST(Weft, RefusesATimeLimitThatIsNone) {
+  const Scenario scenario(kSmall);
+  for (const char* limit : {"--time-limit=-1s", "--time-limit=0s", "--time-limit=9e18s"}) {
+    const Ran ran = Weft({"simulate", scenario.path(), limit});
+    EXPECT_EQ(ran.status, kBadInput) << limit;
+    EXPECT_THAT(ran.err, HasSubstr("want more than 0s, at most 365d")) << limit;
+  }
+}
+
+// B alone misses its requirement and has a key without effect: both are said, and of whom.
+TEST(Weft, ComparesWithTheNotesOfEveryCase) {
+  const Scenario scenario(kSmall);
+  const Ran ran = Weft({"compare", scenario.path(), "--seeds", "1", "--vary",
+                        "require={ makespan: 1s },{ makespan: 1ns }", "--vary",
+                        "placement={ gpus: 4 },{ gpus: 4, seed: 2 }"});
+  EXPECT_EQ(ran.status, kUnmet);
+  EXPECT_THAT(ran.out, HasSubstr("NOT MET: cases C, D: makespan"));
+  EXPECT_THAT(ran.err, HasSubstr("cases B, D: 'placement.seed' has no effect"));
+}
+
+TEST(Weft, PassesItsOwnSelfTest) {
+  const Ran ran = Weft({"doctor"});
+  EXPECT_EQ(ran.status, kOk) << ran.out;
+}
 
 }  // namespace
 }  // namespace weft::cli

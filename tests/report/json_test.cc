@@ -1,12 +1,16 @@
 #include "report/json.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
+#include "report/text.h"
+
 namespace weft {
 namespace {
 
+using testing::HasSubstr;
 using Json = nlohmann::ordered_json;
 
 RunReport Example() {
@@ -89,6 +93,41 @@ TEST(ComparisonJson, NamesTheBaseAndEveryCase) {
   EXPECT_EQ(json["cases"].size(), 2u);
   EXPECT_DOUBLE_EQ(json["differences"][0]["ratio"]["median"], 0.5);
   EXPECT_EQ((--json.end()).key(), "run");
+}
+
+Comparison Pair() {
+  Comparison pair;
+  pair.cases = {Example(), Example()};
+  pair.labels = {"one", "two"};
+  pair.variants = {"", ""};
+  pair.base_of = {0, 0};
+  return pair;
+}
+
+TEST(ComparisonText, SaysThatNoShareMeetsThePublishedLoss) {
+  Comparison pair = Pair();
+  pair.curves.push_back({1, 1, {}, 0.0625, std::nullopt, "a test"});
+  EXPECT_THAT(ComparisonText(pair, 160), HasSubstr("not met by any exposed share"));
+  EXPECT_TRUE(Json::parse(ComparisonJson(pair))["curves"][0]["published_at_exposed"].is_null());
+  pair.curves[0].published_at = 0.25;
+  EXPECT_THAT(ComparisonText(pair, 160), HasSubstr("met where 25.0 % of the iteration"));
+}
+
+TEST(ComparisonText, NamesTheCasesOfANoteThatNotAllHave) {
+  Comparison pair = Pair();
+  pair.cases[0].missing_terms = {"queues"};
+  pair.cases[1].missing_terms = {"queues", "framing"};
+  pair.cases[1].unmet = {"makespan 2 s, required at most 1 s"};
+  pair.cases[0].warnings =
+      pair.cases[1].warnings = {{ErrorCode::kInconsistent, {"s.yaml", 1, 1}, "a key", {}}};
+  pair.cases[1].warnings.push_back({ErrorCode::kInconsistent, {"s.yaml", 2, 1}, "another", {}});
+  const std::string text = ComparisonText(pair, 160);
+  EXPECT_THAT(text, HasSubstr("not modelled: queues\nnot modelled: case B: framing\n"));
+  EXPECT_THAT(text, HasSubstr("NOT MET: case B: makespan 2 s"));
+  const std::vector<Error> warnings = ComparisonWarnings(pair);
+  ASSERT_EQ(warnings.size(), 2u);
+  EXPECT_EQ(warnings[0].message, "a key");
+  EXPECT_EQ(warnings[1].message, "case B: another");
 }
 
 }  // namespace

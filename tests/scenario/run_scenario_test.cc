@@ -1,5 +1,6 @@
 #include "scenario/run_scenario.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -211,6 +212,123 @@ TEST(RunScenario, MarksWhatWasStoppedAsPartial) {
 TEST(RunScenario, ReportsARequirementThatIsMissed) {
   const PreparedScenario scenario = Make(kClos, {"require={ makespan: 1us, busbw: 9TBps }"});
   EXPECT_EQ(RunScenario(scenario, Patient()).unmet.size(), 2u);
+}
+
+// A NIC that goes down for good, with nobody to move its QPs and no timeout.
+TEST(RunScenario, CallsAStallAStall) {
+  const std::string cut =
+      "fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps }\n"
+      "routing: { seeds: 2 }\n"
+      "faults: [ { at: 1us, nic: host1/nic0 } ]\n"
+      "fault_policy: { retry_timeout: 0s }\n"
+      "require: { makespan: 1s }\n";
+  const RunReport ring = RunScenario(
+      Make(cut + "workload: { collective: { op: all_reduce, bytes: [100MB, 1MB] } }\n"), Patient());
+  EXPECT_EQ(ring.collectives[0].status, "stalled");
+  EXPECT_EQ(ring.collectives[1].status, "stalled");  // waits for it
+  EXPECT_EQ(ring.unmet.size(), 1u);
+  const RunReport flows = RunScenario(
+      Make(cut + "workload: { traffic: { pattern: permutation, bytes: 100MB } }\n"), Patient());
+  EXPECT_EQ(flows.traffic[0].status, "stalled");
+  EXPECT_EQ(flows.unmet.size(), 1u);
+}
+
+// 1,000 TB over 1 Mb/s takes 258 years: nothing is cut, and it is not a stall.
+TEST(RunScenario, TellsARunBeyondTheRangeOfTimeFromAStall) {
+  for (const char* engine : {"engine=flow", "engine=analytic"}) {
+    const RunReport report = RunScenario(
+        Make("fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, "
+             "link: 1Mbps }\nrouting: { seeds: 1 }\n"
+             "workload: { collective: { op: all_reduce, bytes: [1KiB, 1000TB, 1KiB] } }\n"
+             "require: { makespan: 1s }\n",
+             {engine}),
+        Patient());
+    ASSERT_EQ(report.collectives.size(), 3u);
+    EXPECT_EQ(report.collectives[0].status, "done") << engine;
+    EXPECT_EQ(report.collectives[1].status, "beyond the range of time") << engine;
+    EXPECT_EQ(report.collectives[2].status, "beyond the range of time") << engine;
+    EXPECT_EQ(report.unmet.size(), 1u) << engine;
+  }
+}
+
+TEST(RunScenario, DoesNotCallWhatWasStoppedStalled) {
+  RunControl impatient = Patient();
+  int asked = 0;
+  impatient.stop = [&] { return ++asked > 1; };
+  const RunReport report = RunScenario(Make(kClos, {"routing.seeds=1"}), impatient);
+  EXPECT_TRUE(report.partial);
+  ASSERT_EQ(report.collectives.size(), 1u);
+  EXPECT_EQ(report.collectives[0].status, "stopped");
+}
+
+TEST(RunScenario, IsPartialAndEmptyWhereTheBuildingWasStopped) {
+  SourceTexts texts;
+  FabricCache cache;
+  for (int patience = 0; patience < 2; ++patience) {
+    int asked = 0;
+    Result<PreparedScenario> prepared = Prepare(*ParseScenario(kClos, "s.yaml", {}, &texts), cache,
+                                                [&] { return ++asked > patience; });
+    ASSERT_TRUE(prepared);
+    EXPECT_TRUE(prepared->stopped);
+    const RunReport report = RunScenario(*prepared, Patient());
+    EXPECT_TRUE(report.partial);
+    EXPECT_EQ(report.seeds, 0);
+  }
+}
+
+// Two rails, each slowed in one of two repeats: over the repeats both take the same, so
+// busbw, mean over rails, is bytes over that time. Rails matched by who came first would
+// pair the slow ones.
+TEST(RunScenario, AveragesEachRailOverItsOwnRepeats) {
+  const std::string text =
+      "fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 100Gbps, "
+      "latency: 0s }\n"
+      "host: { gpus: 2, nics: 2, nic: 100Gbps, nvlink: 900GBps, pcie: 1Tbps }\n"
+      "physics: { network_step: 0s, nvlink_step: 0s, launch: 0s }\n"
+      "fault_policy: { detect: 0s, move: 0s }\n"
+      "routing: { seeds: 1 }\n"
+      "workload: { collective: { op: all_reduce, bytes: 1GB, repeat: 2 } }\n";
+  const auto slow = [](const std::string& nic, const std::string& at, const std::string& until) {
+    return "{ at: " + at + ", " + until + "link: host0/" + nic + "/port0, rate: 50% }";
+  };
+  const RunReport once = RunScenario(
+      Make(text, {"workload.collective.repeat=1", "faults=[ " + slow("nic0", "0s", "") + " ]"}),
+      Patient());
+  const std::string half = fmt::format("{:.0f}ns", once.makespan_s.median * 1e9);
+  const RunReport report =
+      RunScenario(Make(text, {"faults=[ " + slow("nic0", "0s", "until: " + half + ", ") + ", " +
+                              slow("nic1", half, "") + " ]"}),
+                  Patient());
+  ASSERT_EQ(report.collectives.size(), 1u);
+  const CollectiveReport& c = report.collectives[0];
+  ASSERT_EQ(c.channels, 2);
+  ASSERT_LT(c.time_mean_rail_s->median, c.time_s.median * 0.9);  // one rail is slower
+  const double work = 1e9 * 2 * 3 / 4;
+  EXPECT_NEAR(c.busbw_mean_rail_bytes_per_s->median * c.time_mean_rail_s->median, work,
+              work * 1e-3);
+}
+
+// A fault that takes half of what a link carries in half of the time takes a quarter;
+// what put the load there stands beside it.
+TEST(RunScenario, WeighsAFaultByWhatItTook) {
+  const std::string text =
+      "fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps, "
+      "latency: 0s }\n"
+      "routing: { seeds: 1 }\n"
+      "workload: { traffic: { pattern: permutation, bytes: 100MB } }\n";
+  const auto why = [&](const std::string& fault) {
+    const RunReport report = RunScenario(Make(text, {"faults=[ " + fault + " ]"}), Patient());
+    for (const LinkReport& link : report.links.hottest)
+      if (link.from == "host0/nic0/port0") return link.why;
+    return std::string("not among the hottest");
+  };
+  const std::string port = "link: host0/nic0/port0, ";
+  EXPECT_EQ(why("{ " + port + "at: 1s }"), "the only link here, for 1 QP");
+  EXPECT_EQ(why("{ " + port + "at: 100us, until: 101us, rate: 50% }"),
+            "the only link here, for 1 QP");
+  EXPECT_THAT(why("{ " + port + "at: 0s, until: 1ms, rate: 50% }"),
+              testing::MatchesRegex("the only link here, for 1 QP; faults took "
+                                    "[0-9.]+ % of what it could carry"));
 }
 
 TEST(RunScenario, BracketsTheMakespanWhenBothCouplingsAreAskedFor) {

@@ -80,6 +80,49 @@ TEST(ReadScenario, PlacesAnErrorOfAnOverrideInTheOverride) {
   EXPECT_THAT(got, HasSubstr("--set"));
 }
 
+TEST(ReadScenario, RefusesRatesAndTimesNobodyMeans) {
+  const std::string traffic = "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n";
+  EXPECT_THAT(ErrorsOf(kSmall + traffic, {"fabric.link=1bps"}),
+              HasSubstr("'link' is 1bps (want 1Mbps..1000Tbps)"));
+  for (const char* set :
+       {"physics.network_step=30d", "physics.launch=2s", "physics.nvlink_step=1h"})
+    EXPECT_THAT(ErrorsOf(kSmall + traffic, {set}), HasSubstr("(want 0s..1s)")) << set;
+}
+
+// 1 Mb/s at an efficiency of 1 %, and 1 Gb/s of which a fault leaves a millionth.
+TEST(Prepare, RefusesALinkThatCarriesAlmostNothing) {
+  const std::string traffic = "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n";
+  EXPECT_THAT(ErrorsOf(kSmall + traffic, {"fabric.link=1Mbps", "physics.roce_efficiency=1%"}),
+              HasSubstr("would carry 10 kbit/s"));
+  const std::string fault = "faults=[ { at: 1us, link: host1/nic0/port0, rate: 0.0001% } ]";
+  EXPECT_THAT(ErrorsOf(kSmall + traffic, {"fabric.link=1Gbps", fault}),
+              HasSubstr("--set faults:1:"));
+  EXPECT_EQ(ErrorsOf(kSmall + traffic, {"fabric.link=1Mbps"}), "");
+}
+
+// 2·(50,000 − 1) steps of 1 s each.
+TEST(Prepare, RefusesMoreThanADayOfLatency) {
+  EXPECT_THAT(ErrorsOf("fabric: { family: leaf_spine, leaves: 25, spines: 1, hosts_per_leaf: 2000, "
+                       "link: 400Gbps, check_ports: false }\nphysics: { network_step: 1s }\n"
+                       "workload: { collective: { op: all_reduce, bytes: 1MiB } }\n"),
+              HasSubstr("are more than a day of latency"));
+}
+
+// Every value of the schema's enum names an engine of the table.
+TEST(Prepare, FindsEveryEngineOfTheSchema) {
+  const auto& names = *ScenarioSpec::Engine_descriptor();
+  EXPECT_EQ(static_cast<std::size_t>(names.value_count()), Engines().size());
+  for (const EngineInfo& engine : Engines()) {
+    SourceTexts texts;
+    FabricCache cache;
+    auto spec = ParseScenario(
+        std::string(kSmall) + "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n",
+        "s.yaml", {"engine=" + std::string(engine.name)}, &texts);
+    ASSERT_TRUE(spec) << engine.name;
+    EXPECT_EQ(Prepare(*std::move(spec), cache)->engine, engine.kind) << engine.name;
+  }
+}
+
 TEST(Prepare, WarnsOfAKeyThatChangesNothing) {
   SourceTexts texts;
   FabricCache cache;

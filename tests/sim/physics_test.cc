@@ -35,6 +35,22 @@ TEST(MakePhysics, TakesTheMessageLiterallyAndRoceFromTheMtu) {
   EXPECT_EQ(physics.channel_cap, GigabitsPerSecond(1));
 }
 
+TEST(MakePhysics, TakesWhatTheHostsBringWhereTheMessageIsSilent) {
+  PhysicsSpec spec;
+  RdmaSpec rdma;
+  rdma.set_mtu(4096);
+  EXPECT_DOUBLE_EQ(MakePhysics(spec, rdma).efficiency[0], 0.824);
+  const Physics a100 = MakePhysics(spec, rdma, HostSpec::IB, 0.8);
+  EXPECT_DOUBLE_EQ(a100.efficiency[0], 0.8);
+  EXPECT_DOUBLE_EQ(a100.efficiency[2], 4096.0 / 4122);  // 8 + 12 + 4 + 2 bytes a packet
+  spec.set_nvlink_efficiency(0.7);
+  spec.set_roce_efficiency(0.5);
+  spec.set_ib_efficiency(0.9);
+  EXPECT_DOUBLE_EQ(MakePhysics(spec, rdma, HostSpec::IB, 0.8).efficiency[0], 0.7);
+  EXPECT_DOUBLE_EQ(MakePhysics(spec, rdma, HostSpec::IB, 0.8).efficiency[2], 0.9);
+  EXPECT_DOUBLE_EQ(MakePhysics(spec, rdma, HostSpec::ROCE).efficiency[2], 0.5);
+}
+
 TEST(MakeFaultPolicy, TakesTheMessageLiterally) {
   FaultPolicySpec spec;
   spec.set_detect(1);

@@ -36,6 +36,14 @@ TEST(ChannelStartup, ChannelsWithoutFeedsTakeTheirSlowestEdge) {
   EXPECT_EQ(ChannelStartup(pattern, {1us, 2us}, Durations(2)), (Durations{1us, 2us, 0us}));
 }
 
+// 4 latencies of 70 days are more than SimTime holds: the sum stops, and does not wrap.
+TEST(ChannelStartup, NeverWraps) {
+  const Pattern ring = Ring({VertexId{0}, VertexId{1}, VertexId{2}});
+  const SimDuration long_time = 24h * 70;
+  const Durations got = ChannelStartup(ring, Durations(3, long_time), Durations(3));
+  EXPECT_EQ(got, Durations{SimDuration::max() / 4});
+}
+
 // The longest walk by looking at all of them.
 SimDuration Longest(const Pattern& pattern, const Durations& latency, const Durations& chunk,
                     std::uint32_t edge, std::int32_t budget) {

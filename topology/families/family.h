@@ -1,7 +1,7 @@
 // A fabric family: how one kind of network is built from its message.
 //
-// To add one: a file here with a Build function, a message in fabric.proto's
-// oneof, one line in the table of family.cc.
+// To add one: a file here with a Build function, its declaration below, a message
+// in fabric.proto's oneof, one line in the table of family.cc.
 //
 // Errors   a family reports everything its message can say that cannot be
 //          built, at the key's position; the schema has checked single values'
@@ -29,8 +29,16 @@ struct FamilyInput {
   SwitchPart chip;
   const SourceMap* sources = nullptr;
 
-  // Of a key of the fabric.
-  SourcePos At(std::string_view key) const { return sources->At("fabric." + std::string(key)).pos; }
+  // Of a key of the fabric; where a preset says it, of the user's `fabric`.
+  SourcePos At(std::string_view key) const { return Written("fabric." + std::string(key)); }
+  SourcePos Written(std::string_view path) const {
+    const Origin origin = sources->At(path);
+    return origin.kind == Origin::Kind::kPreset ? sources->At("fabric").pos : origin.pos;
+  }
+  // Of two keys that contradict each other, the one that the user wrote.
+  std::string_view Given(std::string_view key, std::string_view other) const {
+    return sources->Given("fabric." + std::string(key)) ? key : other;
+  }
 };
 
 // The families. Requires: `spec` holds that family's message.

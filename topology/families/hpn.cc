@@ -72,11 +72,12 @@ Plan Resolve(const HpnSpec& spec, const HostPart& host, const SwitchPart& chip) 
 
 void CheckToggles(const HpnSpec& spec, const Plan& plan, const FamilyInput& input, Errors& errors) {
   if (plan.planes == 2 && plan.ports == 1)
-    AddError(input, "planes", "'planes: 2' needs two ToRs a NIC, and 'tors' is single",
-             "planes: 1, or tors: dual", errors);
+    AddError(input, input.Given("planes", "tors"),
+             "'planes: 2' needs two ToRs a NIC, and 'tors' is single", "planes: 1, or tors: dual",
+             errors);
   if (plan.ports == 2 && input.host->nic_ports != 2)
     errors.push_back(
-        {ErrorCode::kInconsistent, input.sources->At(input.host_path).pos,
+        {ErrorCode::kInconsistent, input.Written(input.host_path),
          fmt::format("two ToRs a NIC need NICs of two ports, and the host's have nic_ports: {}",
                      input.host->nic_ports),
          "nic_ports: 2, or fabric.tors: single"});

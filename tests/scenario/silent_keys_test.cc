@@ -1,0 +1,73 @@
+#include "scenario/silent_keys.h"
+
+#include <gtest/gtest.h>
+
+namespace weft {
+namespace {
+
+constexpr const char* kLeafSpine =
+    "fabric: { family: leaf_spine, leaves: 2, spines: 2, hosts_per_leaf: 2, link: 400Gbps }\n";
+constexpr const char* kTraffic = "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n";
+constexpr const char* kRing = "workload: { collective: { op: all_reduce, bytes: 1MiB } }\n";
+constexpr const char* kPod = "fabric: { preset: hpn, segments: 1, hosts: 2 }\n";
+
+std::vector<std::string> WarningsOf(const std::string& text) {
+  SourceTexts texts;
+  FabricCache cache;
+  auto spec = ParseScenario(text, "s.yaml", {}, &texts);
+  EXPECT_TRUE(spec) << text << spec.error().front();
+  if (!spec) return {};
+  const auto prepared = Prepare(*std::move(spec), cache);
+  EXPECT_TRUE(prepared) << text << prepared.error().front();
+  if (!prepared) return {};
+  std::vector<std::string> messages;
+  for (const Error& warning : prepared->warnings) messages.push_back(warning.message);
+  return messages;
+}
+
+// A scenario for each row of the table, in its order, that warns of it and of nothing else.
+TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
+  const std::string leaf_spine = kLeafSpine, pod = kPod;
+  const std::vector<std::string> scenarios = {
+      leaf_spine + kTraffic + "fault_policy: { qps: stay }\n",
+      leaf_spine + kRing + "engine: analytic\ncoupling: loose\n",
+      leaf_spine + kTraffic + "coupling: loose\n",
+      leaf_spine + "workload: { collective: { op: send_recv, bytes: 1MiB } }\ncoupling: loose\n",
+      leaf_spine + kTraffic + "placement: { hosts: [host1, host0], policy: random }\n",
+      leaf_spine + kTraffic + "placement: { hosts: [host1, host0], seed: 9 }\n",
+      leaf_spine + kTraffic + "placement: { seed: 9 }\n",
+      pod +
+          "workload: { collective: { op: all_reduce, bytes: 1MiB, group: per_host } }\n"
+          "rdma: { qps: 4 }\n",
+      leaf_spine + kTraffic + "routing: { host_port: hash }\n",
+      "fabric: { preset: hpn, segments: 1, hosts: 2, core_groups_per_plane: 2 }\n" +
+          std::string(kRing),
+      "fabric: { preset: dcn_plus, segments: 1, hosts: 2, core_groups: 1 }\n" + std::string(kRing),
+      leaf_spine + kTraffic +
+          "host: { gpus: 1, nics: 1, transport: ib }\n"
+          "physics: { roce_efficiency: 90% }\n",
+      leaf_spine + kTraffic + "physics: { ib_efficiency: 90% }\n",
+      leaf_spine + kTraffic + "physics: { nvlink_efficiency: 90% }\n",
+      leaf_spine + kTraffic + "physics: { nvlink_step: 1us }\n",
+  };
+  const auto rows = SilentKeys();
+  ASSERT_EQ(scenarios.size(), rows.size()) << "a row of the table without a scenario here";
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::string want = std::string("'") + rows[i].path + "' has no effect: " + rows[i].why;
+    EXPECT_EQ(WarningsOf(scenarios[i]), std::vector<std::string>{want}) << scenarios[i];
+  }
+}
+
+TEST(SilentKeys, AreNotWarnedOfWhereTheyCount) {
+  EXPECT_TRUE(WarningsOf(std::string(kLeafSpine) + kRing +
+                         "coupling: loose\nplacement: { policy: random, seed: 9 }\n"
+                         "rdma: { qps: 4 }\n")
+                  .empty());
+  EXPECT_TRUE(WarningsOf(std::string(kPod) + kRing +
+                         "routing: { host_port: hash }\nphysics: { nvlink_step: 1us, "
+                         "nvlink_efficiency: 90%, roce_efficiency: 90% }\n")
+                  .empty());
+}
+
+}  // namespace
+}  // namespace weft
