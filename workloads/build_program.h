@@ -41,10 +41,10 @@ class RdmaSpec;  // sim/physics.proto
 
 // What the network's constants say about an edge.
 struct BuildOptions {
-  std::uint8_t qps = 1;        // of a connection between hosts; inside a host always 1
-  EdgeClass nvlink, network;   // what a step costs and what a channel can copy
-  SimDuration launch{};        // once an operation
-  std::function<bool()> stop;  // true: give up, the workload is `stopped`; empty: never
+  std::uint8_t qps = 1;             // of a connection between hosts; inside a host always 1
+  EdgeClass nvlink, network;        // what a step costs and what a channel can copy
+  SimDuration launch{};             // once an operation
+  std::function<bool()> stop = {};  // true: give up, the workload is `stopped`; empty: never
 };
 BuildOptions MakeBuildOptions(const RdmaSpec& rdma, const Physics& physics);
 
