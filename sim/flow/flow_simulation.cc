@@ -164,7 +164,7 @@ void FlowSimulation::Instant(SimTime time) {
   while (next_event_ < input_.events.size() && input_.events[next_event_].at <= now_)
     OnEvent(next_event_++);
   Process();
-  Reschedule();
+  if (schedule_.open_count() > 0) Reschedule();  // after the last nothing is left to share
   SortTail(completions, channel_ends);
 }
 
