@@ -68,6 +68,7 @@ void Schedule::AddDependents(const Program& program, std::uint32_t first_row) {
 void Schedule::Reset() {
   ready_.clear();
   open_count_ = row_count();
+  watched_open_ = watched_count_;
   for (Row& row : rows_) {
     row.passes_done = 0;
     row.state = State::kBlocked;
@@ -129,13 +130,31 @@ void Schedule::Notify(std::uint32_t row) {
   }
 }
 
+void Schedule::Watch(std::span<const RowId> rows) {
+  for (Row& row : rows_) row.watched = false;
+  watched_count_ = watched_open_ = 0;
+  for (const RowId id : rows) {
+    WEFT_CHECK(Index(id) < row_count());
+    Row& row = rows_[Index(id)];
+    if (row.watched) continue;
+    row.watched = true;
+    ++watched_count_;
+    if (row.state < State::kDone) ++watched_open_;
+  }
+}
+
+void Schedule::Close(Row& row, State state) {
+  row.state = state;
+  --open_count_;
+  if (row.watched) --watched_open_;
+}
+
 void Schedule::Complete(std::uint32_t row) {
   Row& r = rows_[row];
   WEFT_CHECK(r.state == State::kRunning);
   ++r.passes_done;
   if (r.passes_done == r.times) {
-    r.state = State::kDone;
-    --open_count_;
+    Close(r, State::kDone);
   } else {
     Await(row);
   }
@@ -145,16 +164,14 @@ void Schedule::Complete(std::uint32_t row) {
 
 void Schedule::Stop(std::uint32_t row) {
   WEFT_CHECK(rows_[row].state == State::kRunning);
-  rows_[row].state = State::kStopped;
-  --open_count_;
+  Close(rows_[row], State::kStopped);
 }
 
 void Schedule::Drop(std::uint32_t row) {
   Row& r = rows_[row];
   if (r.state >= State::kDone) return;
-  r.state = State::kDone;
+  Close(r, State::kDone);
   r.dropped = true;
-  --open_count_;
   while (r.passes_done < r.times) {
     ++r.passes_done;
     Notify(row);

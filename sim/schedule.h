@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "sim/program.h"
@@ -38,6 +39,12 @@ class Schedule {
   bool closed(std::uint32_t row) const { return rows_[row].state >= State::kDone; }
   bool running(std::uint32_t row) const { return rows_[row].state == State::kRunning; }
 
+  // Which rows a caller waits for [simulation.h, Watch()]; an empty list watches nothing.
+  // Requires: every row is there. They stay watched over Reset().
+  void Watch(std::span<const RowId> rows);
+  // Something is watched, and all of it is closed.
+  bool watched_closed() const { return watched_count_ > 0 && watched_open_ == 0; }
+
   bool has_ready() const { return !ready_.empty(); }
   // Moves what may start into `rows`, ascending; they count as running from now on.
   void TakeReady(std::vector<std::uint32_t>& rows);
@@ -62,7 +69,7 @@ class Schedule {
     std::uint32_t missing = 0;  // streams and rows still waited for
     std::uint32_t first_dependent = 0, dependent_count = 0;
     State state = State::kBlocked;
-    bool dropped = false;
+    bool dropped = false, watched = false;
   };
   struct Dependent {
     std::uint32_t row = 0;
@@ -79,6 +86,7 @@ class Schedule {
 
   void AddBlocks(const Program& program, std::uint32_t first_row);
   void AddDependents(const Program& program, std::uint32_t first_row);
+  void Close(Row& row, State state);
   void Await(std::uint32_t row);   // counts what the next pass waits for
   void Arrive(std::uint32_t row);  // one thing less
   std::uint32_t Needed(std::uint32_t row, std::uint32_t on, std::uint16_t back) const;
@@ -93,6 +101,7 @@ class Schedule {
   std::vector<Stream> streams_;
   std::vector<std::uint32_t> ready_;
   std::uint32_t open_count_ = 0, block_count_ = 0;
+  std::uint32_t watched_count_ = 0, watched_open_ = 0;  // of these not closed
 };
 
 // How long a computation takes in this pass: its duration, by the draw of its

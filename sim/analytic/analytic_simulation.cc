@@ -39,25 +39,12 @@ RowId AnalyticSimulation::Append(const Program& program) {
   const std::uint32_t first = schedule_.Append(program);
   paths_.Append(program, first);
   running_.resize(schedule_.row_count());
-  watched_.resize(schedule_.row_count(), 0);
   return RowId{first};
-}
-
-void AnalyticSimulation::Watch(std::span<const RowId> rows) {
-  std::fill(watched_.begin(), watched_.end(), std::uint8_t{0});
-  watched_count_ = watched_open_ = 0;
-  for (const RowId id : rows) {
-    WEFT_CHECK(Index(id) < schedule_.row_count());
-    if (watched_[Index(id)] != 0) continue;
-    watched_[Index(id)] = 1;
-    ++watched_count_;
-    if (!schedule_.closed(Index(id))) ++watched_open_;
-  }
 }
 
 Simulation::Stop AnalyticSimulation::Run(SimTime until, std::uint64_t event_budget) {
   for (std::uint64_t used = 0;; ++used) {
-    if (watched_count_ > 0 && watched_open_ == 0) return Stop::kWatched;
+    if (schedule_.watched_closed()) return Stop::kWatched;
     if (schedule_.open_count() == 0) return Stop::kIdle;
     if (!schedule_.has_ready() && ends_.empty()) return Stop::kStarved;
     const SimTime next = schedule_.has_ready() ? now_ : ends_.top_time();
@@ -211,7 +198,6 @@ void AnalyticSimulation::End(std::uint32_t row, Completion::Status status) {
   } else {
     schedule_.Drop(row);
   }
-  if (watched_[row] != 0 && schedule_.closed(row)) --watched_open_;
 }
 
 void AnalyticSimulation::Cancel(JobId job) {
@@ -227,7 +213,6 @@ void AnalyticSimulation::Reset(HashSeed seed) {
   now_ = {};
   instants_ = 0;
   ends_.Clear();
-  watched_open_ = watched_count_;
   completions_.clear();
   channel_ends_.clear();
   std::fill(link_bits_.begin(), link_bits_.end(), 0.0);

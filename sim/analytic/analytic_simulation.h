@@ -30,7 +30,7 @@ class AnalyticSimulation final : public Simulation {
   explicit AnalyticSimulation(const SimulationInput& input);
 
   RowId Append(const Program& program) override;
-  void Watch(std::span<const RowId> rows) override;
+  void Watch(std::span<const RowId> rows) override { schedule_.Watch(rows); }
   Stop Run(SimTime until, std::uint64_t event_budget) override;
   std::span<const Completion> completions() const override { return completions_; }
   std::span<const ChannelEnd> channel_ends() const override { return channel_ends_; }
@@ -76,8 +76,6 @@ class AnalyticSimulation final : public Simulation {
   EventQueue ends_;  // by row
   std::vector<std::uint32_t> due_;
   std::vector<Running> running_;
-  std::vector<std::uint8_t> watched_;
-  std::uint32_t watched_count_ = 0, watched_open_ = 0;
   std::vector<Completion> completions_;
   std::vector<ChannelEnd> channel_ends_;
   std::vector<double> link_bits_;  // [L] of operations that ended, by bound paths

@@ -280,7 +280,6 @@ void FlowSimulation::EndRow(std::uint32_t row, Completion::Status status, LinkId
     schedule_.Stop(row);
   else
     schedule_.Drop(row);
-  if (watched_[row] != 0 && schedule_.closed(row)) --watched_open_;
   EndFollowers(followers, row, status, bottleneck);
 }
 

@@ -62,14 +62,12 @@ void FlowSimulation::Restart() {
   edge_terms_.clear();
   channel_terms_.clear();
   startup_.clear();
-  watched_open_ = watched_count_;
   Grow();
 }
 
 // Tables by row, edge and channel follow what was appended.
 void FlowSimulation::Grow() {
   slot_of_row_.resize(schedule_.row_count(), kNoSlot);
-  watched_.resize(schedule_.row_count(), 0);
   edge_terms_.resize(paths_.edges().size(), kNoTerms);
   channel_terms_.resize(paths_.channel_row_count(), kNoTerms);
   startup_.resize(paths_.subjects().size());
@@ -103,18 +101,6 @@ RowId FlowSimulation::Append(const Program& program) {
   return RowId{first};
 }
 
-void FlowSimulation::Watch(std::span<const RowId> rows) {
-  std::fill(watched_.begin(), watched_.end(), std::uint8_t{0});
-  watched_count_ = watched_open_ = 0;
-  for (const RowId id : rows) {
-    WEFT_CHECK(Index(id) < schedule_.row_count());
-    if (watched_[Index(id)] != 0) continue;
-    watched_[Index(id)] = 1;
-    ++watched_count_;
-    if (!schedule_.closed(Index(id))) ++watched_open_;
-  }
-}
-
 SimTime FlowSimulation::NextTime() const {
   if (schedule_.has_ready()) return now_;
   SimTime next = kForever;
@@ -140,7 +126,7 @@ void FlowSimulation::Plan() {
 Simulation::Stop FlowSimulation::Run(SimTime until, std::uint64_t event_budget) {
   if (!plan_known_) Plan();
   for (std::uint64_t used = 0;; ++used) {
-    if (watched_count_ > 0 && watched_open_ == 0) return Stop::kWatched;
+    if (schedule_.watched_closed()) return Stop::kWatched;
     if (schedule_.open_count() == 0) return Stop::kIdle;
     const SimTime next = NextTime();
     if (next == kForever) return Stop::kStarved;

@@ -39,7 +39,7 @@ class FlowSimulation final : public Simulation {
   explicit FlowSimulation(const SimulationInput& input);
 
   RowId Append(const Program& program) override;
-  void Watch(std::span<const RowId> rows) override;
+  void Watch(std::span<const RowId> rows) override { schedule_.Watch(rows); }
   Stop Run(SimTime until, std::uint64_t event_budget) override;
   std::span<const Completion> completions() const override { return completions_; }
   std::span<const ChannelEnd> channel_ends() const override { return channel_ends_; }
@@ -194,8 +194,6 @@ class FlowSimulation final : public Simulation {
   std::vector<Flow> flows_;          // by the solver's ids
   std::vector<std::uint8_t> tight_;  // [rows], for Coupling::kAuto
   bool plan_known_ = false;
-  std::vector<std::uint8_t> watched_;  // [rows]
-  std::uint32_t watched_count_ = 0, watched_open_ = 0;
   std::vector<Completion> completions_;
   std::vector<ChannelEnd> channel_ends_;
   std::vector<double> sent_bits_;     // [rows of the solver's terms] of what is over

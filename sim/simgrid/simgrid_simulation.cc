@@ -46,20 +46,7 @@ RowId SimgridSimulation::Append(const Program& program) {
   WEFT_CHECK(!SimgridCannot(program, input_.physics.coupling));
   const std::uint32_t first = schedule_.Append(program);
   paths_.Append(program, first);
-  watched_.resize(schedule_.row_count(), 0);
   return RowId{first};
-}
-
-void SimgridSimulation::Watch(std::span<const RowId> rows) {
-  std::fill(watched_.begin(), watched_.end(), std::uint8_t{0});
-  watched_count_ = watched_open_ = 0;
-  for (const RowId id : rows) {
-    WEFT_CHECK(Index(id) < schedule_.row_count());
-    if (watched_[Index(id)] != 0) continue;
-    watched_[Index(id)] = 1;
-    ++watched_count_;
-    if (!schedule_.closed(Index(id))) ++watched_open_;
-  }
 }
 
 // All that is shared with other threads is read here, before the fork.
@@ -80,7 +67,7 @@ void SimgridSimulation::Start() {
 Simulation::Stop SimgridSimulation::Run(SimTime until, std::uint64_t event_budget) {
   if (process_ == nullptr && schedule_.open_count() > 0) Start();
   for (std::uint64_t used = 0;; ++used) {
-    if (watched_count_ > 0 && watched_open_ == 0) return Stop::kWatched;
+    if (schedule_.watched_closed()) return Stop::kWatched;
     if (schedule_.open_count() == 0) return Stop::kIdle;
     if (!Fetch(event_budget)) return Stop::kBudget;
     if (next_record_ == records_.size()) return Stop::kStarved;
@@ -147,7 +134,6 @@ void SimgridSimulation::Replay(const OperationRecord& record) {
                           Completion::Status::kDone, kNoLink});
   CreditLinks(record.row);
   schedule_.Complete(record.row);
-  if (watched_[record.row] != 0 && schedule_.closed(record.row)) --watched_open_;
 }
 
 void SimgridSimulation::CreditLinks(std::uint32_t row) {
@@ -169,7 +155,6 @@ void SimgridSimulation::Cancel(JobId job) {
     completions_.push_back(
         {RowId{row}, schedule_.pass(row), {}, {}, Completion::Status::kCancelled, kNoLink});
     schedule_.Drop(row);
-    if (watched_[row] != 0 && schedule_.closed(row)) --watched_open_;
   }
 }
 
@@ -184,7 +169,6 @@ void SimgridSimulation::Reset(HashSeed seed) {
   solver_time_ = {};
   instants_ = 0;
   loose_operations_ = 0;
-  watched_open_ = watched_count_;
   completions_.clear();
   channel_ends_.clear();
   std::fill(link_bytes_.begin(), link_bytes_.end(), 0.0);

@@ -40,7 +40,7 @@ class SimgridSimulation final : public Simulation {
   explicit SimgridSimulation(const SimulationInput& input);
 
   RowId Append(const Program& program) override;
-  void Watch(std::span<const RowId> rows) override;
+  void Watch(std::span<const RowId> rows) override { schedule_.Watch(rows); }
   Stop Run(SimTime until, std::uint64_t event_budget) override;
   std::span<const Completion> completions() const override { return completions_; }
   std::span<const ChannelEnd> channel_ends() const override { return channel_ends_; }
@@ -77,8 +77,6 @@ class SimgridSimulation final : public Simulation {
   SolverTime solver_time_;
   std::uint64_t instants_ = 0;
   std::uint32_t loose_operations_ = 0;
-  std::vector<std::uint8_t> watched_;
-  std::uint32_t watched_count_ = 0, watched_open_ = 0;
   std::vector<Completion> completions_;
   std::vector<ChannelEnd> channel_ends_;
   std::vector<double> link_bytes_;  // [L]
