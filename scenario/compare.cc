@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/schema/flatten.h"
+#include "scenario/side_by_side_internal.h"
 
 namespace weft {
 namespace {
@@ -146,20 +147,11 @@ void RunBeside(const std::vector<PreparedScenario>& cases, const RunControl& con
   RunControl inner = control;
   inner.threads = 1;
   inner.progress = nullptr;
-  std::size_t done = 0;
-  const auto count = static_cast<std::int64_t>(cases.size());
-#pragma omp parallel for schedule(dynamic, 1) num_threads(control.threads)
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto row = static_cast<std::size_t>(i);
-    if (!control.stop()) reports[row] = RunScenario(cases[row], inner);
-    if (reports[row]) reports[row]->run.threads = control.threads;
-#pragma omp critical
-    {
-      ++done;
-      if (control.progress)
-        control.progress(static_cast<double>(done) / static_cast<double>(cases.size()));
-    }
-  }
+  SideBySide(cases.size(), control.threads, control.progress, [&](std::size_t i) {
+    if (control.stop()) return;
+    reports[i] = RunScenario(cases[i], inner);
+    reports[i]->run.threads = control.threads;
+  });
 }
 
 // One case after the other, each with its seeds on the threads.

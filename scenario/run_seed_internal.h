@@ -1,0 +1,57 @@
+// One seed of a scenario: the simulation, and what is read off it.
+//
+// run_scenario.cc runs seeds beside each other and sums up what they give.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scenario/link_report.h"
+#include "scenario/prepare.h"
+#include "scenario/run_scenario.h"
+#include "sim/simulation.h"
+
+namespace weft {
+
+// What one item of the workload took under one seed.
+struct ItemResult {
+  std::string status = "done";
+  double time_s = 0;        // slowest group, mean over repeats
+  std::size_t slowest = 0;  // that group
+  double worst_s = 0;       // longest repeat of any group
+  double busbw = 0;         // bytes a second, of that group by its own ranks
+  double mean_time_s = 0;   // mean over groups, or over the rails of a single group
+  double mean_busbw = 0;    // mean over the same
+  double flow_median_s = 0, flow_p99_s = 0;  // traffic
+  std::int64_t completed = 0;
+};
+
+struct SeedResult {
+  bool finished = false;
+  double makespan_s = 0, sim_s = 0;
+  std::uint64_t events = 0;
+  std::int64_t folded = 0, memoised = 0;
+  std::string not_folded;
+  std::uint32_t loose_operations = 0;
+  std::vector<ItemResult> items;
+  std::optional<PortShares> ports;
+  std::optional<LinksReport> links;  // of the seed shown in detail
+  std::vector<std::string> bottlenecks;
+  std::vector<std::optional<double>> startups_s;  // [items]
+  std::vector<bool> event_bound;                  // [events] a QP is bound over its element
+  Outcome outcome;                                // of the seed shown in detail
+};
+
+// Bytes a second; 0 where there is no time.
+inline double Busbw(const WorkloadItem& item, double factor, double time_s) {
+  return time_s > 0 ? factor * static_cast<double>(item.bytes.count()) / time_s : 0;
+}
+
+// With `details` also what is only worth its cost for the seed that a report shows. Not
+// `finished` where control.stop() said so.
+SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling,
+                   bool details, const RunControl& control);
+
+}  // namespace weft
