@@ -112,7 +112,7 @@ void RingStepByStep(benchmark::State& state) {
 BENCHMARK(RingStepByStep)
     ->ArgNames({"leaves", "hosts_a_leaf", "small"})
     ->Args({4, 4, 1})
-    ->Args({16, 16, 0})
+    ->Args({32, 32, 0})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
 
@@ -150,7 +150,7 @@ void RingAsChannel(benchmark::State& state) {
 BENCHMARK(RingAsChannel)
     ->ArgNames({"leaves", "hosts_a_leaf", "small"})
     ->Args({4, 4, 1})
-    ->Args({16, 16, 0})
+    ->Args({32, 32, 0})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
 

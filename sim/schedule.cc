@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "sim/sort_rows.h"
 
 namespace weft {
 
@@ -117,7 +118,7 @@ void Schedule::TakeReady(std::vector<std::uint32_t>& rows) {
   for (const std::uint32_t row : ready_)
     if (rows_[row].state == State::kReady) rows.push_back(row);
   ready_.clear();
-  std::sort(rows.begin(), rows.end());
+  SortRows(rows, scratch_);
   for (const std::uint32_t row : rows) rows_[row].state = State::kRunning;
 }
 

@@ -99,7 +99,7 @@ class Schedule {
   std::vector<Row> rows_;
   std::vector<Dependent> dependents_;
   std::vector<Stream> streams_;
-  std::vector<std::uint32_t> ready_;
+  std::vector<std::uint32_t> ready_, scratch_;
   std::uint32_t open_count_ = 0, block_count_ = 0;
   std::uint32_t watched_count_ = 0, watched_open_ = 0;  // of these not closed
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "sim/sort_rows.h"
 
 namespace weft {
 namespace {
@@ -148,7 +149,7 @@ void FlowClocks::TakeEnded(std::vector<std::uint32_t>& ids, bool all) {
       TakeEndedOn(event, now, ids, all);
     }
   }
-  if (!std::is_sorted(ids.begin(), ids.end())) std::sort(ids.begin(), ids.end());
+  SortRows(ids, scratch_);
 }
 
 void FlowClocks::TakeEndedOn(std::uint32_t link, SimTime now, std::vector<std::uint32_t>& ids,

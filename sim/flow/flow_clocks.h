@@ -85,7 +85,7 @@ class FlowClocks {
   std::vector<Clock> clocks_;  // [L]
   std::vector<Flow> flows_;
   std::vector<std::uint32_t> stale_;
-  std::vector<std::uint32_t> due_;
+  std::vector<std::uint32_t> due_, scratch_;
   EventQueue queue_;  // links, then flows with a clock of their own
 };
 

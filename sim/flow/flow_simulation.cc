@@ -19,6 +19,12 @@ std::vector<double> Capacities(const SimulationInput& input) {
   return bps;
 }
 
+template <typename T, typename Less>
+void SortFrom(std::vector<T>& items, std::size_t first, Less less) {
+  const auto begin = items.begin() + static_cast<std::ptrdiff_t>(first);
+  if (!std::is_sorted(begin, items.end(), less)) std::sort(begin, items.end(), less);
+}
+
 }  // namespace
 
 bool FlowSimulation::Timer::operator>(const Timer& other) const {
@@ -196,15 +202,12 @@ void FlowSimulation::Reclock(std::uint32_t id) {
 void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_channel_end) {
   if (completions_.size() <= first_completion + 1 && channel_ends_.size() <= first_channel_end + 1)
     return;
-  std::sort(completions_.begin() + static_cast<std::ptrdiff_t>(first_completion),
-            completions_.end(), [](const Completion& a, const Completion& b) {
-              return std::tie(a.row, a.pass) < std::tie(b.row, b.pass);
-            });
-  std::sort(channel_ends_.begin() + static_cast<std::ptrdiff_t>(first_channel_end),
-            channel_ends_.end(), [](const ChannelEnd& a, const ChannelEnd& b) {
-              return std::tie(a.end, a.row, a.pass, a.channel) <
-                     std::tie(b.end, b.row, b.pass, b.channel);
-            });
+  SortFrom(completions_, first_completion, [](const Completion& a, const Completion& b) {
+    return a.row != b.row ? a.row < b.row : a.pass < b.pass;
+  });
+  SortFrom(channel_ends_, first_channel_end, [](const ChannelEnd& a, const ChannelEnd& b) {
+    return std::tie(a.end, a.row, a.pass, a.channel) < std::tie(b.end, b.row, b.pass, b.channel);
+  });
 }
 
 void FlowSimulation::AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part) {

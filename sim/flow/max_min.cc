@@ -9,7 +9,7 @@
 namespace weft {
 namespace {
 
-constexpr std::uint32_t kFewMembers = 32;
+constexpr std::uint32_t kFewMembers = 32, kFewLinks = 64;
 constexpr double kNearlyFull = 1e-6;  // far above the drift of a load kept in passing
 
 bool Moved(double before, double after) {
@@ -18,11 +18,17 @@ bool Moved(double before, double after) {
   return std::abs(after - before) > kSettled * before;
 }
 
+double Largest(const std::vector<double>& capacity_bps) {
+  const auto most = std::max_element(capacity_bps.begin(), capacity_bps.end());
+  return most == capacity_bps.end() || *most <= 0 ? 1 : *most;
+}
+
 }  // namespace
 
 MaxMinSystem::MaxMinSystem(std::vector<double> capacity_bps, const MaxMinOptions& options)
     : options_(options),
       links_(capacity_bps.size()),
+      work_(Largest(capacity_bps)),
       link_epoch_(capacity_bps.size()),
       spare_bps_(capacity_bps.size()),
       open_weight_(capacity_bps.size()),
@@ -143,25 +149,33 @@ void MaxMinSystem::Enter(std::uint32_t id) {
     v.crossings = crossings_.Take(static_cast<std::uint32_t>(terms.size()));
   }
   v.count = static_cast<std::uint32_t>(terms.size());
+  for (const Term& term : terms) __builtin_prefetch(&links_[term.link], 1);
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const std::uint32_t link = terms[i].link;
+    __builtin_prefetch(&members_[links_[link].members.first], 1);
     crossings_[v.crossings.first + i] = {link, 0, v.weight * terms[i].coefficient,
                                          links_[link].share_bps};
     Touch(link);
   }
+  if (v.count > kFewLinks) EnterWide(v);
   Hold(v);
   Note(id);
   const Held held{v.level, v.elsewhere, v.bottleneck};
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const Crossing& c = crossings_[v.crossings.first + i];
-    AddMember(links_[c.link], {Elsewhere(held, c.link), c.amount, id, i});
+    AddMember(links_[c.link], {Elsewhere(held, c.link), c.amount, id, v.crossings.first + i});
   }
 }
 
 void MaxMinSystem::Leave(std::uint32_t id) {
   Variable& v = variables_[id];
+  if (v.wide != kNarrow) LeaveWide(v);
   v.level = 0;
   v.bottleneck = kNoLink;
+  for (std::uint32_t i = 0; i < v.count; ++i) {
+    __builtin_prefetch(&links_[crossings_[v.crossings.first + i].link], 1);
+    __builtin_prefetch(&members_[crossings_[v.crossings.first + i].member], 1);
+  }
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const Crossing& c = crossings_[v.crossings.first + i];
     DropMember(links_[c.link], c.member);
@@ -177,6 +191,7 @@ void MaxMinSystem::Note(std::uint32_t id) {
 }
 
 void MaxMinSystem::Hold(Variable& v) const {
+  if (v.wide != kNarrow) return HoldWide(v);
   double level = v.cap_level, elsewhere = kInfinite;
   LinkId bottleneck = kNoLink;
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
@@ -196,7 +211,7 @@ void MaxMinSystem::Hold(Variable& v) const {
 
 void MaxMinSystem::Place(std::uint32_t at, const Member& member) {
   members_[at] = member;
-  crossings_[variables_[member.variable].crossings.first + member.crossing].member = at;
+  crossings_[member.crossing].member = at;
 }
 
 // Links of few members are kept in order at once, others when they are next solved.
@@ -250,9 +265,10 @@ double MaxMinSystem::ShareOf(std::uint32_t l) {
   const Member* const last = first + link.count;
   const double capacity = link.capacity_bps;
   WEFT_CHECK(capacity > 0);
+  const double more = link.wides == 0 ? 0 : AskWides(link);
   if (link.count == 1) {
     const double alone = capacity / first->amount;
-    link.load_bps = first->elsewhere * first->amount;
+    link.load_bps = first->elsewhere * first->amount + more;
     return first->elsewhere <= alone ? kInfinite : alone;
   }
   double share = std::isinf(link.share_bps) ? 0 : link.share_bps;
@@ -268,7 +284,7 @@ double MaxMinSystem::ShareOf(std::uint32_t l) {
     }
     if (held == before) return share;
     if (held == link.count) {
-      link.load_bps = capacity - spare;
+      link.load_bps = capacity - spare + more;
       if (spare >= 0 || from_below) return kInfinite;
       share = 0;  // past the root, where nothing rises
       from_below = true;
@@ -303,7 +319,8 @@ void MaxMinSystem::SetShare(std::uint32_t l, double share) {
   for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
     const Member& m = members_[i];
     Variable& v = variables_[m.variable];
-    crossings_[v.crossings.first + m.crossing].share = share;
+    crossings_[m.crossing].share = share;
+    if (v.wide != kNarrow) TrackFull(v, m.crossing, before, share);
     const Held was{v.level, v.elsewhere, v.bottleneck};
     if (was.bottleneck == LinkId{l} && share <= was.elsewhere) {
       Raise(v, i, share);
@@ -324,6 +341,7 @@ void MaxMinSystem::SetShare(std::uint32_t l, double share) {
 // that gives: it matters only where the bottleneck's share is about to move.
 void MaxMinSystem::TellBottleneck(const Variable& v) {
   if (v.bottleneck == kNoLink) return;  // its cap holds it, wherever else it could get more
+  if (v.wide != kNarrow) return;        // its links ask
   const Crossing* c = &crossings_[v.crossings.first];
   while (LinkId{c->link} != v.bottleneck) ++c;
   members_[c->member].elsewhere = v.elsewhere;
@@ -334,9 +352,15 @@ void MaxMinSystem::TellBottleneck(const Variable& v) {
 // The variable's bottleneck stays and its level moves: TellOthers() in the case that
 // is nearly all of them. `own` is its member on the bottleneck.
 void MaxMinSystem::Raise(Variable& v, std::uint32_t own, double level) {
+  if (v.wide != kNarrow) {
+    const Held was{v.level, v.elsewhere, v.bottleneck};
+    v.level = level;
+    return TellOthersWide(v, Index(v.bottleneck), was);
+  }
   const double more = level - v.level;
   v.level = level;
   const Crossing* c = &crossings_[v.crossings.first];
+  for (std::uint32_t i = 0; i < v.count; ++i) __builtin_prefetch(&links_[c[i].link], 1);
   for (const Crossing* const end = c + v.count; c != end; ++c) {
     if (c->member == own) continue;
     members_[c->member].elsewhere = level;
@@ -353,6 +377,7 @@ void MaxMinSystem::Raise(Variable& v, std::uint32_t own, double level) {
 // What the variable can get elsewhere matters to another of its links only where it
 // is below that link's share, and to a link that is not full only where it fills it.
 void MaxMinSystem::TellOthers(const Variable& v, std::uint32_t link, const Held& was) {
+  if (v.wide != kNarrow) return TellOthersWide(v, link, was);
   const Held now{v.level, v.elsewhere, v.bottleneck};
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
     const Crossing& c = crossings_[i];
@@ -360,16 +385,20 @@ void MaxMinSystem::TellOthers(const Variable& v, std::uint32_t link, const Held&
     const double before = Elsewhere(was, c.link), after = Elsewhere(now, c.link);
     if (before == after) continue;
     members_[c.member].elsewhere = after;
-    LinkRow& other = links_[c.link];
-    if (other.queued == Queued::kNo) {
-      if (std::min(before, after) >= c.share) continue;
-      if (c.share == kInfinite) {
-        other.load_bps += (after - before) * c.amount;
-        if (other.load_bps < other.capacity_bps * (1 - kNearlyFull)) continue;
-      }
-    }
-    Queue(c.link);
+    TellOther(c, before, after);
   }
+}
+
+void MaxMinSystem::TellOther(const Crossing& c, double before, double after) {
+  LinkRow& other = links_[c.link];
+  if (other.queued == Queued::kNo) {
+    if (std::min(before, after) >= c.share) return;
+    if (c.share == kInfinite) {
+      other.load_bps += (after - before) * c.amount;
+      if (other.load_bps < other.capacity_bps * (1 - kNearlyFull)) return;
+    }
+  }
+  Queue(c.link);
 }
 
 // The work list. False where it does not settle within its budget; the shares
@@ -378,10 +407,11 @@ bool MaxMinSystem::Settle() {
   for (const std::uint32_t link : touched_) Queue(link);
   std::size_t budget = 1000 + 16 * touched_.size();
   while (!work_.empty() && budget-- > 0) {
-    const Share top = work_.Pop();
+    const WorkList::Item top = work_.Pop();
     LinkRow& link = links_[top.link];
-    const double share = link.queued == Queued::kExact ? top.level : ShareOf(top.link);
-    if (share > top.level * (1 + kSettled) && !work_.empty() && share > work_.least()) {
+    const bool exact = link.queued == Queued::kExact && link.wides == 0;
+    const double share = exact ? top.level : ShareOf(top.link);
+    if (share > top.level && work_.AnyBelow(share)) {
       link.queued = Queued::kExact;
       work_.Push({share, top.link});  // others come first now
       continue;
@@ -396,7 +426,7 @@ bool MaxMinSystem::Settle() {
 
 MaxMinSystem::Changes MaxMinSystem::Resolve() {
   // Above this the list would look at most links several times; filling, at most twice.
-  constexpr std::size_t kManyLinks = 1024;
+  constexpr std::size_t kManyLinks = 8192;
   Begin();
   const bool few = options_.work_list && touched_.size() <= kManyLinks;
   if (!few || !Settle()) FillComponent();

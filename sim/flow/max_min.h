@@ -40,6 +40,7 @@
 
 #include "base/units.h"
 #include "sim/flow/chunk_pool.h"
+#include "sim/flow/work_list.h"
 #include "topology/fabric.h"
 
 namespace weft {
@@ -128,7 +129,7 @@ class MaxMinSystem {
 
  private:
   static constexpr double kInfinite = std::numeric_limits<double>::infinity();
-  static constexpr std::uint32_t kNoVariable = 0xffffffff;
+  static constexpr std::uint32_t kNoVariable = 0xffffffff, kNarrow = 0xffffffff;
   enum class State : std::uint8_t { kFree, kPaused, kLive, kLeaving };
   struct TermsRow {
     std::uint32_t first = 0, count = 0, silent = 0;
@@ -142,8 +143,17 @@ class MaxMinSystem {
     std::uint32_t count = 0;  // of crossings
     TermsId terms{0};
     LinkId bottleneck = kNoLink;
+    std::uint32_t wide = kNarrow;  // row of wides_
     State state = State::kFree;
     bool noted = false;  // it is in noted_
+  };
+  // More about a variable of many links: a channel of a ring. Its links are not told
+  // what it can get elsewhere, they ask when they are looked at; and only its links
+  // that are full are gone through when that moves.
+  struct Wide {
+    std::vector<std::uint32_t> full;  // rows of crossings_ with a finite share, in no order
+    // What links count it with where they are not full; its level is never above.
+    double most = 0;
   };
   // A variable on a link, as the variable sees it …
   struct Crossing {
@@ -155,7 +165,7 @@ class MaxMinSystem {
   struct Member {
     double elsewhere = kInfinite;  // what the variable can get at its other links
     double amount = 1;
-    std::uint32_t variable = 0, crossing = 0;  // row of its crossings, from 0
+    std::uint32_t variable = 0, crossing = 0;  // row of crossings_
   };
   struct Share {
     double level = 0;
@@ -178,41 +188,10 @@ class MaxMinSystem {
     double load_bps = 0;
     Chunk members;
     std::uint32_t count = 0;  // of members
+    std::uint32_t wides = 0;  // of these wide
     Queued queued = Queued::kNo;
     bool touched = false, moved = false;
     bool untidy = false;  // members are dead or out of order
-  };
-
-  // Links to look at, lowest share first: a heap, in which a few cost next to nothing.
-  class WorkList {
-   public:
-    bool empty() const { return heap_.empty(); }
-    double least() const { return heap_.front().level; }
-    void Push(Share share) {
-      std::size_t at = heap_.size();
-      heap_.push_back(share);
-      for (; at > 0 && heap_[(at - 1) / 2] > share; at = (at - 1) / 2)
-        heap_[at] = heap_[(at - 1) / 2];
-      heap_[at] = share;
-    }
-    Share Pop() {
-      const Share top = heap_.front(), last = heap_.back();
-      heap_.pop_back();
-      const std::size_t size = heap_.size();
-      if (size == 0) return top;
-      std::size_t at = 0;
-      for (std::size_t child = 1; child < size; child = 2 * at + 1) {
-        if (child + 1 < size && heap_[child] > heap_[child + 1]) ++child;
-        if (!(last > heap_[child])) break;
-        heap_[at] = heap_[child];
-        at = child;
-      }
-      heap_[at] = last;
-      return top;
-    }
-
-   private:
-    std::vector<Share> heap_;
   };
 
   std::uint32_t TakeId(double weight);
@@ -235,12 +214,22 @@ class MaxMinSystem {
   void Raise(Variable& v, std::uint32_t own, double level);
   void TellBottleneck(const Variable& v);
   void TellOthers(const Variable& v, std::uint32_t link, const Held& was);
+  void TellOther(const Crossing& c, double before, double after);
   double ShareOf(std::uint32_t link);
   static double Elsewhere(const Held& held, std::uint32_t link) {
     return held.bottleneck == LinkId{link} ? held.elsewhere : held.level;
   }
   // Level, elsewhere and bottleneck from the shares.
   void Hold(Variable& v) const;
+
+  // max_min_wide.cc: variables of many links
+  void EnterWide(Variable& v);
+  void LeaveWide(Variable& v);
+  void FindFull(const Variable& v);
+  void TrackFull(const Variable& v, std::uint32_t crossing, double before, double after);
+  void HoldWide(Variable& v) const;
+  void TellOthersWide(const Variable& v, std::uint32_t link, const Held& was);
+  double AskWides(LinkRow& link);
 
   // max_min_filling.cc
   void FillComponent();
@@ -256,6 +245,8 @@ class MaxMinSystem {
   std::vector<Term> terms_;
   std::vector<TermsRow> rows_;
   std::vector<Variable> variables_;
+  std::vector<Wide> wides_;
+  std::vector<std::uint32_t> free_wides_;
   std::vector<std::uint32_t> free_;     // heap, lowest id on top
   std::vector<std::uint32_t> leaving_;  // removed since the last Resolve()
   std::vector<std::uint32_t> touched_;  // links whose members or capacity changed

@@ -17,8 +17,8 @@ void MaxMinSystem::FillComponent() {
     for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
       const Member& m = members_[i];
       const Variable& v = variables_[m.variable];
-      link.load_bps += v.level * m.amount;
-      crossings_[v.crossings.first + m.crossing].share = link.share_bps;
+      link.load_bps += (v.wide == kNarrow ? v.level : wides_[v.wide].most) * m.amount;
+      crossings_[m.crossing].share = link.share_bps;
     }
     if (link.share_bps == share_before_[l] || link.moved) continue;
     link.moved = true;
@@ -27,8 +27,10 @@ void MaxMinSystem::FillComponent() {
   for (const std::uint32_t id : component_) {
     Variable& v = variables_[id];
     const LinkId before = v.bottleneck;
+    if (v.wide != kNarrow) FindFull(v);
     Hold(v);
     if (v.bottleneck != before) Note(id);
+    if (v.wide != kNarrow) continue;
     const Held held{v.level, v.elsewhere, v.bottleneck};
     for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
       members_[crossings_[i].member].elsewhere = Elsewhere(held, crossings_[i].link);
