@@ -265,10 +265,10 @@ double MaxMinSystem::ShareOf(std::uint32_t l) {
   const Member* const last = first + link.count;
   const double capacity = link.capacity_bps;
   WEFT_CHECK(capacity > 0);
-  const double more = link.wides == 0 ? 0 : AskWides(link);
+  if (link.wides > 0) AskWides(link);
   if (link.count == 1) {
     const double alone = capacity / first->amount;
-    link.load_bps = first->elsewhere * first->amount + more;
+    link.load_bps = first->elsewhere * first->amount;
     return first->elsewhere <= alone ? kInfinite : alone;
   }
   double share = std::isinf(link.share_bps) ? 0 : link.share_bps;
@@ -284,7 +284,7 @@ double MaxMinSystem::ShareOf(std::uint32_t l) {
     }
     if (held == before) return share;
     if (held == link.count) {
-      link.load_bps = capacity - spare + more;
+      link.load_bps = capacity - spare;
       if (spare >= 0 || from_below) return kInfinite;
       share = 0;  // past the root, where nothing rises
       from_below = true;
@@ -341,11 +341,12 @@ void MaxMinSystem::SetShare(std::uint32_t l, double share) {
 // that gives: it matters only where the bottleneck's share is about to move.
 void MaxMinSystem::TellBottleneck(const Variable& v) {
   if (v.bottleneck == kNoLink) return;  // its cap holds it, wherever else it could get more
-  if (v.wide != kNarrow) return;        // its links ask
-  const Crossing* c = &crossings_[v.crossings.first];
-  while (LinkId{c->link} != v.bottleneck) ++c;
-  members_[c->member].elsewhere = v.elsewhere;
-  LinkRow& link = links_[c->link];
+  LinkRow& link = links_[Index(v.bottleneck)];
+  if (v.wide == kNarrow) {
+    const Crossing* c = &crossings_[v.crossings.first];
+    while (LinkId{c->link} != v.bottleneck) ++c;
+    members_[c->member].elsewhere = v.elsewhere;
+  }
   if (link.queued == Queued::kExact) link.queued = Queued::kStale;
 }
 
@@ -409,8 +410,7 @@ bool MaxMinSystem::Settle() {
   while (!work_.empty() && budget-- > 0) {
     const WorkList::Item top = work_.Pop();
     LinkRow& link = links_[top.link];
-    const bool exact = link.queued == Queued::kExact && link.wides == 0;
-    const double share = exact ? top.level : ShareOf(top.link);
+    const double share = link.queued == Queued::kExact ? top.level : ShareOf(top.link);
     if (share > top.level && work_.AnyBelow(share)) {
       link.queued = Queued::kExact;
       work_.Push({share, top.link});  // others come first now

@@ -147,13 +147,9 @@ class MaxMinSystem {
     State state = State::kFree;
     bool noted = false;  // it is in noted_
   };
-  // More about a variable of many links: a channel of a ring. Its links are not told
-  // what it can get elsewhere, they ask when they are looked at; and only its links
-  // that are full are gone through when that moves.
+  // More about a variable of many links: those that are full, rows of crossings_ in no order.
   struct Wide {
-    std::vector<std::uint32_t> full;  // rows of crossings_ with a finite share, in no order
-    // What links count it with where they are not full; its level is never above.
-    double most = 0;
+    std::vector<std::uint32_t> full;
   };
   // A variable on a link, as the variable sees it …
   struct Crossing {
@@ -229,7 +225,7 @@ class MaxMinSystem {
   void TrackFull(const Variable& v, std::uint32_t crossing, double before, double after);
   void HoldWide(Variable& v) const;
   void TellOthersWide(const Variable& v, std::uint32_t link, const Held& was);
-  double AskWides(LinkRow& link);
+  void AskWides(LinkRow& link);
 
   // max_min_filling.cc
   void FillComponent();

@@ -17,7 +17,7 @@ void MaxMinSystem::FillComponent() {
     for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
       const Member& m = members_[i];
       const Variable& v = variables_[m.variable];
-      link.load_bps += (v.wide == kNarrow ? v.level : wides_[v.wide].most) * m.amount;
+      link.load_bps += v.level * m.amount;
       crossings_[m.crossing].share = link.share_bps;
     }
     if (link.share_bps == share_before_[l] || link.moved) continue;

@@ -1,6 +1,7 @@
 // Variables that cross many links, as a channel of a ring does: thousands, of which
-// a handful are full. Going through all of them whenever its level moves took a third
-// of a training iteration with tight channels.
+// a handful are full. Their bottleneck is looked for among these; and what they can
+// get elsewhere is not copied to every link whenever it moves, but asked for by a link
+// that is looked at.
 #include <algorithm>
 
 #include "base/check.h"
@@ -16,13 +17,8 @@ void MaxMinSystem::EnterWide(Variable& v) {
     v.wide = free_wides_.back();
     free_wides_.pop_back();
   }
-  double most = v.cap_level;  // by itself it fills a link at capacity / amount
-  for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
-    LinkRow& link = links_[crossings_[i].link];
-    ++link.wides;
-    most = std::min(most, link.capacity_bps / crossings_[i].amount);
-  }
-  wides_[v.wide].most = most;
+  for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
+    ++links_[crossings_[i].link].wides;
   FindFull(v);
 }
 
@@ -70,37 +66,28 @@ void MaxMinSystem::HoldWide(Variable& v) const {
   v.bottleneck = at == kNoVariable ? kNoLink : LinkId{crossings_[at].link};
 }
 
-// TellOthers(): links that are not full counted it with the most it can get, so they
-// need not know, unless that was too little (a capacity has risen since).
+// TellOthers(), but for the links' copies: they ask.
 void MaxMinSystem::TellOthersWide(const Variable& v, std::uint32_t link, const Held& was) {
+  constexpr std::uint32_t kAhead = 8;
   const Held now{v.level, v.elsewhere, v.bottleneck};
-  Wide& wide = wides_[v.wide];
-  for (const std::uint32_t i : wide.full) {
-    const Crossing& c = crossings_[i];
+  const Crossing* const first = &crossings_[v.crossings.first];
+  for (std::uint32_t i = 0; i < v.count; ++i) {
+    if (i + kAhead < v.count) __builtin_prefetch(&links_[first[i + kAhead].link], 1);
+    const Crossing& c = first[i];
     if (c.link == link) continue;
     const double before = Elsewhere(was, c.link), after = Elsewhere(now, c.link);
     if (before != after) TellOther(c, before, after);
   }
-  if (v.level <= wide.most || v.level == kInfinite) return;
-  const double before = wide.most;
-  wide.most = v.level;
-  for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
-    if (crossings_[i].share == kInfinite) TellOther(crossings_[i], before, v.level);
 }
 
-// Brings the link's copies up to date; returns by how much its wide members may yet
-// put more on it than they do now.
-double MaxMinSystem::AskWides(LinkRow& link) {
-  double more = 0;
+// Brings the link's copies of what its wide members can get elsewhere up to date.
+void MaxMinSystem::AskWides(LinkRow& link) {
   for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
     Member& m = members_[i];
     const Variable& v = variables_[m.variable];
     if (v.wide == kNarrow) continue;
-    const std::uint32_t l = crossings_[m.crossing].link;
-    m.elsewhere = Elsewhere({v.level, v.elsewhere, v.bottleneck}, l);
-    more += std::max(0.0, wides_[v.wide].most - m.elsewhere) * m.amount;
+    m.elsewhere = Elsewhere({v.level, v.elsewhere, v.bottleneck}, crossings_[m.crossing].link);
   }
-  return more;
 }
 
 }  // namespace weft
