@@ -66,8 +66,8 @@ void FlowClocks::Place(std::uint32_t id, LinkId link, double left, SimTime now) 
   flow.link = Index(link);
   clock.heap.push_back({clock.reading + left, id});
   flow.at = static_cast<std::uint32_t>(clock.heap.size()) - 1;
-  Up(clock, flow.at);
-  if (clock.heap.front().id == id) MarkStale(Index(link));
+  if (flow.at > 0) Up(clock, flow.at);
+  if (flow.at == 0) MarkStale(Index(link));
 }
 
 void FlowClocks::PlaceAlone(std::uint32_t id, double left, double level, SimTime now) {
@@ -155,14 +155,26 @@ void FlowClocks::TakeEnded(std::vector<std::uint32_t>& ids, bool all) {
 void FlowClocks::TakeEndedOn(std::uint32_t link, SimTime now, std::vector<std::uint32_t>& ids,
                              bool all) {
   Clock& clock = clocks_[link];
-  while (!clock.heap.empty() && (all || ids.empty()) &&
-         EndOf(clock.heap.front().end - clock.reading, clock.level, clock.since) <= now) {
-    const std::uint32_t id = clock.heap.front().id;
-    ids.push_back(id);
-    Take(id);
-    flows_[id].placed = false;
+  double ended = -1;  // a reading that is due
+  while (!clock.heap.empty() && (all || ids.empty())) {
+    const Entry front = clock.heap.front();
+    const bool due =
+        front.end == ended || EndOf(front.end - clock.reading, clock.level, clock.since) <= now;
+    if (!due) break;
+    ended = front.end;
+    ids.push_back(front.id);
+    RemoveFront(clock);
+    flows_[front.id].placed = false;
   }
   MarkStale(link);
+}
+
+void FlowClocks::RemoveFront(Clock& clock) {
+  const Entry last = clock.heap.back();
+  clock.heap.pop_back();
+  if (clock.heap.empty()) return;
+  Put(clock, 0, last);
+  Down(clock, 0);
 }
 
 void FlowClocks::Put(Clock& clock, std::uint32_t at, Entry entry) {

@@ -78,6 +78,7 @@ class FlowClocks {
   void Rebase(Clock& clock);
   void Take(std::uint32_t id);
   void TakeEndedOn(std::uint32_t link, SimTime now, std::vector<std::uint32_t>& ids, bool all);
+  void RemoveFront(Clock& clock);
   void Put(Clock& clock, std::uint32_t at, Entry entry);
   void Up(Clock& clock, std::uint32_t at);
   void Down(Clock& clock, std::uint32_t at);

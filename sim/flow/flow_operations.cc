@@ -33,6 +33,13 @@ FlowSimulation::Running& FlowSimulation::TakeSlot(std::uint32_t row) {
   return run;
 }
 
+void FlowSimulation::FreeSlot(std::uint32_t row) {
+  slots_[slot_of_row_[row]].live = false;
+  free_slots_.push_back(slot_of_row_[row]);
+  slot_of_row_[row] = kNoSlot;
+  --at_work_;
+}
+
 void FlowSimulation::StartRow(std::uint32_t row) {
   const Op& op = schedule_.op(row);
   TakeSlot(row);
@@ -262,16 +269,15 @@ void FlowSimulation::FinishChannel(std::uint32_t row, std::uint16_t channel) {
 // Also for rows that never began, where they are cancelled.
 void FlowSimulation::EndRow(std::uint32_t row, Completion::Status status, LinkId bottleneck) {
   SimTime start = now_;
-  std::vector<std::uint32_t> followers;
-  if (AtWork(row)) {
-    start = RunOf(row).start;
-    followers.swap(RunOf(row).followers);
-    if (status == Completion::Status::kDone) Record(row, bottleneck);
+  std::uint32_t slot = slot_of_row_[row];
+  if (slot != kNoSlot) {
+    start = slots_[slot].start;
+    if (recording_ == row && status == Completion::Status::kDone) Record(row, bottleneck);
     if (status != Completion::Status::kDone) DropFlows(row);
-    RunOf(row).live = false;
-    free_slots_.push_back(slot_of_row_[row]);
-    slot_of_row_[row] = kNoSlot;
-    --at_work_;
+    if (slots_[slot].followers.empty()) {
+      FreeSlot(row);
+      slot = kNoSlot;
+    }
   }
   completions_.push_back({RowId{row}, schedule_.pass(row), start, now_, status, bottleneck});
   if (status == Completion::Status::kDone)
@@ -280,7 +286,7 @@ void FlowSimulation::EndRow(std::uint32_t row, Completion::Status status, LinkId
     schedule_.Stop(row);
   else
     schedule_.Drop(row);
-  EndFollowers(followers, row, status, bottleneck);
+  if (slot != kNoSlot) EndFollowers(row, status, bottleneck);
 }
 
 void FlowSimulation::DropFlows(std::uint32_t row) {

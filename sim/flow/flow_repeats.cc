@@ -78,7 +78,6 @@ void FlowSimulation::OnReplay(std::uint32_t row) {
 
 // Keeps what the operation did, where it was alone to the end.
 void FlowSimulation::Record(std::uint32_t row, LinkId bottleneck) {
-  if (recording_ != row) return;
   recording_ = kNobody;
   if (recorded_starts_ != starts_ || recorded_epoch_ != epoch_) return;
   const Op& op = schedule_.op(row);
@@ -104,10 +103,7 @@ void FlowSimulation::Materialise() {
   const SimTime until = now_;
   replaying_ = kNobody;
   now_ = RunOf(row).start;
-  free_slots_.push_back(slot_of_row_[row]);  // StartRow takes one; the timer's serial is dead
-  RunOf(row).live = false;
-  slot_of_row_[row] = kNoSlot;
-  --at_work_;
+  FreeSlot(row);  // StartRow takes one; the timer's serial is dead
   StartRow(row);
   Reschedule();
   while (NextTime() <= until) Instant(NextTime());
@@ -173,8 +169,11 @@ LinkId FlowSimulation::ImageOf(LinkId link, std::uint32_t leader, std::uint32_t 
   return kNoLink;
 }
 
-void FlowSimulation::EndFollowers(const std::vector<std::uint32_t>& followers, std::uint32_t leader,
-                                  Completion::Status status, LinkId bottleneck) {
+void FlowSimulation::EndFollowers(std::uint32_t leader, Completion::Status status,
+                                  LinkId bottleneck) {
+  std::vector<std::uint32_t> followers;
+  followers.swap(RunOf(leader).followers);
+  FreeSlot(leader);
   if (status == Completion::Status::kCancelled) return;  // each is cancelled for itself
   for (const std::uint32_t row : followers) {
     if (status == Completion::Status::kDone) CountAgain(row);

@@ -115,6 +115,7 @@ class FlowSimulation final : public Simulation {
   Running& RunOf(std::uint32_t row) { return slots_[slot_of_row_[row]]; }
   bool AtWork(std::uint32_t row) const { return slot_of_row_[row] != kNoSlot; }
   Running& TakeSlot(std::uint32_t row);
+  void FreeSlot(std::uint32_t row);
   void StartRow(std::uint32_t row);
   void StartPattern(std::uint32_t row);
   void StartChannel(std::uint32_t row, std::uint16_t channel);
@@ -145,8 +146,7 @@ class FlowSimulation final : public Simulation {
   void CountAgain(std::uint32_t row);
   bool Follow(std::uint32_t row);
   LinkId ImageOf(LinkId link, std::uint32_t leader, std::uint32_t follower) const;
-  void EndFollowers(const std::vector<std::uint32_t>& followers, std::uint32_t leader,
-                    Completion::Status status, LinkId bottleneck);
+  void EndFollowers(std::uint32_t leader, Completion::Status status, LinkId bottleneck);
   bool Tight(std::uint32_t row) const;
 
   // flow_terms.cc: what a flow puts on links
