@@ -168,6 +168,10 @@ Json Body(const RunReport& report) {
   if (report.coupling)
     out["coupling"] = {{"loose_s", ToJson(report.coupling->loose_s)},
                        {"tight_s", ToJson(report.coupling->tight_s)}};
+  if (report.path_search)
+    out["path_search"] = {{"qps", report.path_search->qps},
+                          {"tried", report.path_search->tried},
+                          {"shared", report.path_search->shared}};
   if (report.loose)
     out["loose"] = {{"operations", report.loose->operations},
                     {"time_low", 0.0},

@@ -243,6 +243,18 @@ std::string LooseText(const RunReport& report, const std::string& where, int wid
          '\n';
 }
 
+std::string PathSearchText(const RunReport& report, int width) {
+  if (!report.path_search) return {};
+  const PathSearchReport& search = *report.path_search;
+  return Wrap(fmt::format("path search: {:.1f} source ports tried a QP; {} of {} QPs share links "
+                          "more than they need",
+                          static_cast<double>(search.tried) / static_cast<double>(search.qps),
+                          FormatCount(static_cast<std::int64_t>(search.shared)),
+                          FormatCount(static_cast<std::int64_t>(search.qps))),
+              width, 2) +
+         '\n';
+}
+
 // What was simulated once for several, or why it was not.
 std::string FoldingText(const RunReport& report, int width) {
   std::string out;
@@ -291,8 +303,8 @@ std::string RunReportText(const RunReport& report, int width) {
   std::vector<std::pair<std::string, PublishedRow>> published;
   for (const PublishedRow& row : report.published) published.emplace_back("", row);
   out += PublishedText(published, width);
-  return out + '\n' + LooseText(report, "", width) + FoldingText(report, width) +
-         NotesText(report, width);
+  return out + '\n' + LooseText(report, "", width) + PathSearchText(report, width) +
+         FoldingText(report, width) + NotesText(report, width);
 }
 
 }  // namespace weft

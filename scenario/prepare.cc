@@ -159,6 +159,11 @@ Errors WhatSimgridCannot(const PreparedScenario& scenario) {
     errors.push_back({ErrorCode::kInconsistent, spec.At("faults"),
                       "'engine: simgrid' cannot run faults: its paths and capacities are fixed",
                       "engine: flow"});
+  if (scenario.router->policy().policy == PathPolicy::kAdaptive)
+    errors.push_back({ErrorCode::kInconsistent, spec.At("routing.policy"),
+                      "'engine: simgrid' cannot run 'policy: adaptive': a SimGrid flow takes a "
+                      "whole number of shares of a link",
+                      "engine: flow, or policy: spray"});
   const bool both = spec.message.coupling() == ScenarioSpec::COUPLING_BOTH;
   const Coupling coupling = both ? Coupling::kTight : scenario.physics.coupling;
   if (const auto why = SimgridCannot(scenario.workload->program, coupling))
@@ -183,6 +188,20 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
 }
 
 }  // namespace
+
+bool AnyNicHasPorts(const Fabric& fabric) {
+  const auto hosts = fabric.hosts();
+  return std::any_of(hosts.begin(), hosts.end(), [&](const Host& host) {
+    return host.nics > 0 && fabric.PortCount(host.first_nic) > 1;
+  });
+}
+
+bool RoutingDraws(const PreparedScenario& scenario) {
+  const RoutingPolicy& policy = scenario.router->policy();
+  const bool hashed =
+      policy.policy != PathPolicy::kStatic && policy.policy != PathPolicy::kAdaptive;
+  return hashed || (policy.host_port == HostPortRule::kHash && AnyNicHasPorts(*scenario.fabric));
+}
 
 const HostSpec& HostOf(const ScenarioSpec& spec) {
   return spec.has_host() ? spec.host() : spec.fabric().host();
@@ -210,7 +229,8 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
   if (out.stopped) return out;
   std::shared_ptr<const Router>& router = cache.routers[RouterKey(out.spec)];
   if (router == nullptr)
-    router = std::make_shared<const Router>(*out.fabric, MakeRoutingPolicy(message.routing()));
+    router = std::make_shared<const Router>(*out.fabric,
+                                            MakeRoutingPolicy(message.routing(), *out.fabric));
   out.router = router;
   out.physics = PhysicsOf(message);
   out.options = MakeSimOptions(message.sim().options());

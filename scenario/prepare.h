@@ -66,6 +66,12 @@ struct PreparedScenario {
   bool stopped = false;  // the caller did not wait for the building: nothing below fabric is there
 };
 
+// Whether any NIC has more ports than one.
+bool AnyNicHasPorts(const Fabric& fabric);
+
+// Whether anything of the routing follows from the seed.
+bool RoutingDraws(const PreparedScenario& scenario);
+
 // What every host is: the scenario's own `host`, else the fabric's.
 const HostSpec& HostOf(const ScenarioSpec& spec);
 

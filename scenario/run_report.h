@@ -141,6 +141,12 @@ struct PublishedRow {
   std::optional<double> deviation;       // median over published, less 1
 };
 
+// What hosts tried for disjoint paths, all seeds together.
+struct PathSearchReport {
+  std::uint64_t qps = 0, tried = 0;  // tried: source ports whose path was computed
+  std::uint64_t shared = 0;          // QPs that share links more than they need
+};
+
 struct RunStats {
   double wall_s = 0, sim_s = 0;  // sim_s: engine time with paths bound, all seeds
   std::uint64_t events = 0;
@@ -165,7 +171,8 @@ struct RunReport {
   std::vector<CollectiveReport> collectives;
   std::vector<TrafficReport> traffic;
   std::optional<CouplingReport> coupling;
-  std::optional<LooseReport> loose;  // none: nothing ran loose for others' sake
+  std::optional<LooseReport> loose;             // none: nothing ran loose for others' sake
+  std::optional<PathSearchReport> path_search;  // none: policy disjoint alone searches
   LinksReport links;
   ErrorBand error;
   std::vector<FaultReport> faults;

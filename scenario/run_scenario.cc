@@ -308,6 +308,16 @@ void AddCoupling(const PreparedScenario& scenario, const RunControl& control, Ru
   if (loose && tight) report.coupling = CouplingReport{*loose, *tight};
 }
 
+std::optional<PathSearchReport> PathSearchOf(const std::vector<const SeedResult*>& seeds) {
+  PathSearchReport all;
+  for (const SeedResult* seed : seeds) {
+    all.qps += seed->path_search.qps;
+    all.tried += seed->path_search.tried;
+    all.shared += seed->path_search.shared;
+  }
+  return all.qps > 0 ? std::optional(all) : std::nullopt;
+}
+
 }  // namespace
 
 RunReport RunScenario(const PreparedScenario& scenario, const RunControl& control) {
@@ -340,6 +350,7 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
     seeds.push_back(&results[i]);
     numbers.push_back(scenario.first_seed + i);
   }
+  report.path_search = PathSearchOf(seeds);
   report.partial = seeds.size() < results.size();
   report.seeds = static_cast<std::int64_t>(seeds.size());
   if (seeds.empty() && !results.front().items.empty()) {

@@ -258,6 +258,7 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
   result.folded = outcome.folded;
   result.memoised = static_cast<std::int64_t>(outcome.memoised);
   result.not_folded = outcome.not_folded;
+  result.path_search = outcome.path_search;
   result.loose_operations = outcome.loose_operations;
   result.ports = SharesOfPorts(*scenario.fabric, outcome);
   const ByRow by_row = IndexByRow(*simulation, scenario.workload->program.ops.size());

@@ -34,6 +34,7 @@ struct SeedResult {
   std::uint64_t events = 0;
   std::int64_t folded = 0, memoised = 0;
   std::string not_folded;
+  SearchWork path_search;
   std::uint32_t loose_operations = 0;
   std::vector<ItemResult> items;
   std::optional<PortShares> ports;

@@ -36,12 +36,15 @@ bool StaysInHosts(const PreparedScenario& s) {
   return Spec(s).workload().has_collective() && Collective(s).group() == CollectiveSpec::PER_HOST &&
          EveryHostHasNvswitch(s);
 }
-bool OnePort(const PreparedScenario& s) {
-  const auto hosts = s.fabric->hosts();
-  return std::none_of(hosts.begin(), hosts.end(), [&](const Host& host) {
-    return host.nics > 0 && s.fabric->PortCount(host.first_nic) > 1;
-  });
+bool OnePort(const PreparedScenario& s) { return !AnyNicHasPorts(*s.fabric); }
+
+PathPolicy PolicyOf(const PreparedScenario& s) { return s.router->policy().policy; }
+bool NoCores(const PreparedScenario& s) { return !s.router->has_cores(); }
+bool SwitchesHashNothing(const PreparedScenario& s) {
+  return PolicyOf(s) == PathPolicy::kStatic || PolicyOf(s) == PathPolicy::kAdaptive;
 }
+bool NobodyHashes(const PreparedScenario& s) { return !RoutingDraws(s); }
+bool SpraysNot(const PreparedScenario& s) { return PolicyOf(s) != PathPolicy::kSpray; }
 
 bool OneHpnPod(const PreparedScenario& s) {
   return Spec(s).fabric().has_hpn() && Spec(s).fabric().hpn().pods() == 1;
@@ -52,6 +55,9 @@ bool OneDcnPlusPod(const PreparedScenario& s) {
 bool IsInfiniband(const PreparedScenario& s) { return HostOf(Spec(s)).transport() == HostSpec::IB; }
 bool IsNoInfiniband(const PreparedScenario& s) { return !IsInfiniband(s); }
 
+constexpr const char* kNoHash = "under policy: static and adaptive switches hash nothing";
+constexpr const char* kNobodyHashes =
+    "under policy: static and adaptive only hosts hash, with host_port: hash and several ports";
 constexpr const char* kNoTier3 = "with one pod there are no cores";
 constexpr const char* kNoNvlink = "no host has an NVSwitch";
 
@@ -65,6 +71,14 @@ constexpr SilentKey kSilentKeys[] = {
     {"placement.seed", "only policy: random draws", DrawsNoHosts},
     {"rdma.qps", "no edge leaves its host", StaysInHosts},
     {"routing.host_port", "every NIC has one port", OnePort},
+    {"routing.hash", kNobodyHashes, NobodyHashes},
+    {"routing.udp_port", kNobodyHashes, NobodyHashes},
+    {"routing.seed", kNobodyHashes, NobodyHashes},
+    {"routing.seeds", kNobodyHashes, NobodyHashes},
+    {"routing.seed_scope", kNoHash, SwitchesHashNothing},
+    {"routing.core_hash", kNoHash, SwitchesHashNothing},
+    {"routing.core_hash", "there is no tier of cores", NoCores},
+    {"routing.spray_paths", "only policy: spray sprays", SpraysNot},
     {"fabric.core_groups_per_plane", kNoTier3, OneHpnPod},
     {"fabric.core_groups", kNoTier3, OneDcnPlusPod},
     {"physics.roce_efficiency", "the hosts speak InfiniBand: ib_efficiency", IsInfiniband},

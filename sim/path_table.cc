@@ -1,6 +1,7 @@
 #include "sim/path_table.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/check.h"
 
@@ -22,7 +23,8 @@ PathTable::PathTable(const Fabric& fabric, const Router& router, const Physics& 
       physics_(physics),
       seed_(seed),
       all_up_(fabric),
-      qps_of_nic_(fabric.vertex_count(), 0) {}
+      qps_of_nic_(fabric.vertex_count(), 0),
+      search_(router) {}
 
 void PathTable::Append(const Program& program, std::uint32_t first_row) {
   const auto first = static_cast<std::uint32_t>(subjects_.size());
@@ -44,6 +46,8 @@ void PathTable::Append(const Program& program, std::uint32_t first_row) {
 void PathTable::Rebind(HashSeed seed) {
   seed_ = seed;
   hops_.clear();
+  shares_.clear();
+  search_.Clear();
   std::fill(qps_of_nic_.begin(), qps_of_nic_.end(), 0u);
   for (std::uint32_t row = 0; row < subjects_.size(); ++row) BindSubject(row);
 }
@@ -93,14 +97,29 @@ void PathTable::AddSend(const Send& send) {
   subjects_.push_back(subject);
 }
 
-// Path latency, and a full packet received before it is sent on, at every hop but the last.
+// A link's, and a full packet received before it is sent on, at every hop but the last.
+SimDuration PathTable::LatencyOf(LinkId id, bool last) const {
+  const Link& link = fabric_->link(id);
+  if (last || physics_.mtu.count() == 0) return link.latency;
+  return link.latency + TransferTime(physics_.mtu, Capacity(link, physics_));
+}
+
 SimDuration PathTable::LatencyOf(std::span<const LinkId> path) const {
   SimDuration latency{};
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    const Link& link = fabric_->link(path[i]);
-    latency += link.latency;
-    if (i + 1 < path.size() && physics_.mtu.count() > 0)
-      latency += TransferTime(physics_.mtu, Capacity(link, physics_));
+  for (std::size_t i = 0; i < path.size(); ++i) latency += LatencyOf(path[i], i + 1 == path.size());
+  return latency;
+}
+
+// The longest way over links of which each comes after those that lead to it.
+SimDuration PathTable::LatencyOfSplit(std::span<const LinkId> links) const {
+  std::unordered_map<std::uint32_t, SimDuration> reached;  // by vertex
+  SimDuration latency{};
+  const VertexId end = links.empty() ? kNoVertex : fabric_->link(links.back()).to;
+  for (const LinkId link : links) {
+    const VertexId to = fabric_->link(link).to;
+    SimDuration& held = reached[Index(to)];
+    held = std::max(held, reached[Index(fabric_->link(link).from)] + LatencyOf(link, to == end));
+    latency = std::max(latency, held);
   }
   return latency;
 }
@@ -128,38 +147,97 @@ void PathTable::BindSubject(std::uint32_t row) {
       qp.nic = nic;
       qp.traffic_class = subject.traffic_class;
       BindQp(qp);
-      edge.latency = std::max(edge.latency, step_[e] + LatencyOf(hops(qp)));
-      for (const LinkId link : hops(qp)) {
-        const double bps = Capacity(fabric_->link(link), physics_).bits_per_second();
+      edge.latency = std::max(edge.latency, step_[e] + scratch_.latency);
+      for (std::size_t h = 0; h < scratch_.links.size(); ++h) {
+        double bps = Capacity(fabric_->link(scratch_.links[h]), physics_).bits_per_second();
+        if (!scratch_.shares.empty()) bps /= scratch_.shares[h];
         edge.path_bps = edge.path_bps == 0 ? bps : std::min(edge.path_bps, bps);
       }
     }
   }
 }
 
+// The route stays in scratch_.
 void PathTable::BindQp(Qp& qp) {
   const Edge& edge = edges_[qp.edge];
   qp.first_hop = static_cast<std::uint32_t>(hops_.size());
+  scratch_.links.clear();
+  scratch_.shares.clear();
+  scratch_.latency = {};
   if (edge.from == edge.to) {
     qp.bound = true;
     return;
   }
+  const bool search = qp.nic != kNoVertex && policy().policy == PathPolicy::kDisjoint;
   if (qp.nic != kNoVertex) {
-    const std::uint32_t number = qps_of_nic_[Index(qp.nic)]++;
-    qp.entropy = router_->UdpPort(qp.nic, seed_, number);
-    const FlowKey key{edge.from, edge.to, 0, qp.entropy, qp.traffic_class};
-    qp.host_port = router_->HostPort(key, seed_, number);
+    qp.number = qps_of_nic_[Index(qp.nic)]++;
+    const FlowKey key = router_->QpKey(edge.from, edge.to, seed_, qp.number);
+    qp.entropy = key.entropy;
+    qp.host_port = key.host_port;
   }
-  qp.bound = Route(qp, qp.host_port, all_up_, scratch_);
-  qp.hop_count = static_cast<std::uint16_t>(scratch_.size());
-  hops_.insert(hops_.end(), scratch_.begin(), scratch_.end());
+  qp.bound = search ? Search(qp) : Route(qp, qp.host_port, all_up_, scratch_);
+  qp.hop_count = static_cast<std::uint32_t>(scratch_.links.size());
+  hops_.insert(hops_.end(), scratch_.links.begin(), scratch_.links.end());
+  if (!policy().splits()) return;
+  scratch_.shares.resize(scratch_.links.size(), 1.0);
+  shares_.insert(shares_.end(), scratch_.shares.begin(), scratch_.shares.end());
+}
+
+bool PathTable::Search(Qp& qp) {
+  const Edge& edge = edges_[qp.edge];
+  FlowKey key = router_->QpKey(edge.from, edge.to, seed_, qp.number);
+  const bool found = search_.Place(key, seed_, qp.number, all_up_, scratch_.links);
+  qp.entropy = key.entropy;
+  scratch_.latency = LatencyOf(scratch_.links);
+  return found;
 }
 
 bool PathTable::Route(const Qp& qp, std::uint8_t host_port, const LinkState& state,
-                      std::vector<LinkId>& path) const {
+                      QpRoute& route) const {
   const Edge& edge = edges_[qp.edge];
-  return router_->Path({edge.from, edge.to, host_port, qp.entropy, qp.traffic_class}, seed_, state,
-                       path);
+  route.shares.clear();
+  const bool inside = qp.nic == kNoVertex;
+  if (!inside && policy().policy == PathPolicy::kSpray && policy().splits())
+    return Spray(qp, state, route);
+  FlowKey key{edge.from, edge.to, host_port, qp.entropy, qp.traffic_class};
+  if (!inside && policy().policy == PathPolicy::kEecmp)
+    key.qp = router_->QpKey(edge.from, edge.to, seed_, qp.number).qp;
+  if (!inside && policy().policy == PathPolicy::kAdaptive) {
+    SplitPath split;
+    const bool found = router_->Split(key, state, split);
+    route.links = std::move(split.links);
+    route.shares = std::move(split.shares);
+    route.latency = LatencyOfSplit(route.links);
+    return found;
+  }
+  const bool found = router_->Path(key, seed_, state, route.links);
+  route.latency = LatencyOf(route.links);
+  return found;
+}
+
+bool PathTable::Spray(const Qp& qp, const LinkState& state, QpRoute& route) const {
+  const Edge& edge = edges_[qp.edge];
+  const std::uint32_t count = policy().spray_paths;
+  std::vector<LinkId> path;
+  std::uint32_t found = 0;
+  route.links.clear();
+  route.latency = {};
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const FlowKey key = router_->QpKey(edge.from, edge.to, seed_, qp.number * count + i);
+    if (!router_->Path(key, seed_, state, path)) continue;
+    ++found;
+    route.latency = std::max(route.latency, LatencyOf(path));
+    route.links.insert(route.links.end(), path.begin(), path.end());
+  }
+  std::sort(route.links.begin(), route.links.end());
+  std::size_t kept = 0;
+  for (std::size_t i = 0, next = 0; i < route.links.size(); i = next) {
+    while (next < route.links.size() && route.links[next] == route.links[i]) ++next;
+    route.links[kept++] = route.links[i];
+    route.shares.push_back(static_cast<double>(next - i) / found);
+  }
+  route.links.resize(kept);
+  return found > 0;
 }
 
 std::vector<LinkUser> PathTable::UsersOf(LinkId link) const {

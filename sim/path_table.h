@@ -3,11 +3,17 @@
 // A pattern or a send is a subject, bound once however many operations run it.
 // Its edges, their QPs and the QPs' hops are rows of flat tables. QPs are
 // numbered by source NIC over its connections, in the order patterns (edge by
-// edge), then sends; HostPort and UdpPort take that number.
+// edge), then sends; the router's QpKey takes that number.
+//
+// Under a policy that splits, a QP's hops are the links of all its paths, each
+// once, with the share of the QP's bytes that crosses it. Sprayed, QP q has paths
+// q·n to q·n + n - 1 of its NIC, an even part of its bytes on each that exists;
+// adaptive, Router::Split of its key. Elsewhere all of a QP crosses every hop.
 //
 // Shapes   S subjects, E edges, Q QPs, P hops.
 // Errors   a QP without a path has no hops and is not `bound`.
-// Cost     Append O(Q) calls of Router::Path; 24 bytes a QP, 4 a hop.
+// Cost     Append O(Q) calls of Router::Path, as many again as paths that are sprayed or tried
+//          (disjoint); 32 bytes a QP, 4 a hop, 8 more where QPs split.
 // Repeats  same programs in the same order, same seed: same paths.
 #pragma once
 
@@ -18,9 +24,17 @@
 #include "sim/physics.h"
 #include "sim/program.h"
 #include "sim/simulation.h"
+#include "topology/port_search.h"
 #include "topology/router.h"
 
 namespace weft {
+
+// What carries a QP.
+struct QpRoute {
+  std::vector<LinkId> links;   // a path, or the links of all paths, each once
+  std::vector<double> shares;  // of the QP's bytes, by link; empty: all of them on each
+  SimDuration latency{};       // of the slowest path, store-and-forward included
+};
 
 class PathTable {
  public:
@@ -33,8 +47,9 @@ class PathTable {
     double path_bps = 0;            // the narrowest link's capacity; 0: no links
   };
   struct Qp {
-    std::uint32_t first_hop = 0;
-    std::uint16_t hop_count = 0, entropy = 0;
+    std::uint32_t first_hop = 0, hop_count = 0;
+    std::uint32_t number = 0;  // among its NIC's
+    std::uint16_t entropy = 0;
     std::uint8_t host_port = 0, traffic_class = 0;
     bool bound = false;
     VertexId nic = kNoVertex;  // kNoVertex: inside a host
@@ -78,11 +93,18 @@ class PathTable {
   std::span<const LinkId> hops(const Qp& qp) const {
     return std::span(hops_).subspan(qp.first_hop, qp.hop_count);
   }
+  // By hop, the share of the QP's bytes; empty: all of them on every hop.
+  std::span<const double> shares(const Qp& qp) const {
+    return shares_.empty() ? std::span<const double>()
+                           : std::span(shares_).subspan(qp.first_hop, qp.hop_count);
+  }
   HashSeed seed() const { return seed_; }
+  const RoutingPolicy& policy() const { return router_->policy(); }
+  const SearchWork& search_work() const { return search_.work(); }
 
-  // The path of `qp` out of `host_port` under `state`; false where there is none.
-  bool Route(const Qp& qp, std::uint8_t host_port, const LinkState& state,
-             std::vector<LinkId>& path) const;
+  // What carries `qp` out of `host_port` under `state`; false where nothing does. Sprayed QPs
+  // leave by all ports.
+  bool Route(const Qp& qp, std::uint8_t host_port, const LinkState& state, QpRoute& route) const;
 
   // As Simulation::UsersOf and QpsByLink say.
   std::vector<LinkUser> UsersOf(LinkId link) const;
@@ -97,7 +119,11 @@ class PathTable {
   void AddSend(const Send& send);
   void BindSubject(std::uint32_t row);
   void BindQp(Qp& qp);
+  bool Search(Qp& qp);
+  bool Spray(const Qp& qp, const LinkState& state, QpRoute& route) const;
+  SimDuration LatencyOf(LinkId link, bool last) const;
   SimDuration LatencyOf(std::span<const LinkId> path) const;
+  SimDuration LatencyOfSplit(std::span<const LinkId> links) const;
 
   const Fabric* fabric_;
   const Router* router_;
@@ -112,8 +138,10 @@ class PathTable {
   std::vector<Range> channels_;
   std::vector<Qp> qps_;
   std::vector<LinkId> hops_;
+  std::vector<double> shares_;             // [P], where the policy splits
   std::vector<std::uint32_t> qps_of_nic_;  // [V]
-  std::vector<LinkId> scratch_;
+  PortSearch search_;
+  QpRoute scratch_;
 };
 
 }  // namespace weft

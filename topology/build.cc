@@ -24,17 +24,36 @@ Result<Fabric> BuildFabric(const FabricSpec& spec, const HostSpec* host, const S
   return fabric;
 }
 
-RoutingPolicy MakeRoutingPolicy(const RoutingSpec& spec) {
+RoutingPolicy MakeRoutingPolicy(const RoutingSpec& spec, const Fabric& fabric) {
   RoutingPolicy policy;
   policy.seed_scope = spec.seed_scope() == RoutingSpec::TIER   ? SeedScope::kTier
                       : spec.seed_scope() == RoutingSpec::SAME ? SeedScope::kSame
                                                                : SeedScope::kSwitch;
   policy.host_port =
       spec.host_port() == RoutingSpec::HASH ? HostPortRule::kHash : HostPortRule::kByQp;
-  policy.udp_port =
-      spec.udp_port() == RoutingSpec::SEQUENTIAL ? UdpPortRule::kSequential : UdpPortRule::kRandom;
+  policy.udp_port = spec.udp_port() == RoutingSpec::SEQUENTIAL ? UdpPortRule::kSequential
+                    : spec.udp_port() == RoutingSpec::PER_PAIR ? UdpPortRule::kPerPair
+                                                               : UdpPortRule::kRandom;
+  // The schema's values stand in the order of ours.
+  policy.policy = static_cast<PathPolicy>(spec.policy());
+  policy.hash = static_cast<HashKind>(spec.hash());
+  const bool by_port = spec.has_core_hash() ? spec.core_hash() == RoutingSpec::PER_PORT
+                                            : fabric.cores_hash_by_port();
+  policy.core_hash = by_port ? CoreHash::kPerPort : CoreHash::kFiveTuple;
+  policy.spray_paths = static_cast<std::uint32_t>(spec.spray_paths());
   return policy;
 }
+
+static_assert(static_cast<int>(PathPolicy::kEecmp) == RoutingSpec::EECMP &&
+              static_cast<int>(PathPolicy::kDisjoint) == RoutingSpec::DISJOINT &&
+              static_cast<int>(PathPolicy::kSpray) == RoutingSpec::SPRAY &&
+              static_cast<int>(PathPolicy::kAdaptive) == RoutingSpec::ADAPTIVE &&
+              static_cast<int>(PathPolicy::kStatic) == RoutingSpec::STATIC);
+static_assert(static_cast<int>(HashKind::kCrc16) == RoutingSpec::CRC16 &&
+              static_cast<int>(HashKind::kCrc32) == RoutingSpec::CRC32 &&
+              static_cast<int>(HashKind::kCrc32c) == RoutingSpec::CRC32C &&
+              static_cast<int>(HashKind::kXor) == RoutingSpec::XOR &&
+              static_cast<int>(HashKind::kToeplitz) == RoutingSpec::TOEPLITZ);
 
 std::vector<Preset> TopologyPresets() {
   std::vector<Preset> out;

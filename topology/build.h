@@ -20,7 +20,8 @@ namespace weft {
 // NIC port.
 Result<Fabric> BuildFabric(const FabricSpec& spec, const HostSpec* host, const SourceMap& sources);
 
-RoutingPolicy MakeRoutingPolicy(const RoutingSpec& spec);
+// What `spec` leaves open is as `fabric` is deployed.
+RoutingPolicy MakeRoutingPolicy(const RoutingSpec& spec, const Fabric& fabric);
 
 // Every file of topology/presets/; kind "fabric".
 std::vector<Preset> TopologyPresets();

@@ -414,6 +414,7 @@ Fabric FabricBuilder::Build() {
   out.naming_ = std::move(naming_);
   out.limits_ = limits_;
   out.notes_ = std::move(notes_);
+  out.cores_hash_by_port_ = cores_hash_by_port_;
   out.power_ = power_;
   out.first_link_ = SortLinks(out.vertices_.size(), out.links_);
   for (std::size_t l = 1; l < out.links_.size(); ++l)

@@ -183,6 +183,8 @@ class Fabric {
   const FabricLimits& limits() const { return limits_; }
   // What a reader of the counts should know: a published figure that the ports do not give.
   const std::vector<std::string>& notes() const { return notes_; }
+  // Whether its cores are deployed with a hash by ingress port (topology/router.h).
+  bool cores_hash_by_port() const { return cores_hash_by_port_; }
   // The sum over hosts and switches; none where a part has no figure.
   std::optional<Watts> power() const { return power_; }
 
@@ -199,6 +201,7 @@ class Fabric {
   FabricCounts counts_, provisioned_;
   FabricLimits limits_;
   std::vector<std::string> notes_;
+  bool cores_hash_by_port_ = false;
   std::optional<Watts> power_;
 };
 
@@ -233,6 +236,7 @@ class FabricBuilder {
   // What reserved hosts and ports add; by default nothing, provisioned equals populated.
   void SetProvisioned(FabricCounts provisioned) { provisioned_ = std::move(provisioned); }
   void SetLimits(FabricLimits limits) { limits_ = limits; }
+  void SetCoresHashByPort() { cores_hash_by_port_ = true; }
   void AddNote(std::string note) { notes_.push_back(std::move(note)); }
   void SetPower(std::optional<Watts> power) { power_ = power; }
 
@@ -252,6 +256,7 @@ class FabricBuilder {
   std::optional<FabricCounts> provisioned_;
   FabricLimits limits_;
   std::vector<std::string> notes_;
+  bool cores_hash_by_port_ = false;
   std::optional<Watts> power_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/check.h"
 #include "base/random.h"
@@ -20,13 +21,16 @@ enum Stream : std::uint64_t {
   kTierStream,
   kSameStream,
   kHostStream,
-  kUdpStream
+  kUdpStream,
+  kPairStream,
+  kQpStream
 };
 
-// The flow's 5-tuple; protocol and destination port are RoCEv2's for all.
-std::uint64_t TupleHash(VertexId src_nic, VertexId dst_nic, std::uint16_t entropy) {
+// Of the ids, source port and QP; the destination port and protocol are RoCEv2's for all.
+std::uint64_t MixTuple(VertexId src_nic, VertexId dst_nic, std::uint16_t entropy,
+                       std::uint32_t qp) {
   const std::uint64_t pair = (std::uint64_t{Index(src_nic)} << 32) | Index(dst_nic);
-  return Mix64(Mix64(pair + 0x9e3779b97f4a7c15ULL) + entropy);
+  return Mix64(Mix64(pair + 0x9e3779b97f4a7c15ULL) + entropy + (std::uint64_t{qp} << 16));
 }
 
 }  // namespace
@@ -182,13 +186,78 @@ struct Router::Alive {
   }
 };
 
+// The links by which a switch may forward, whatever is up: its row where all is, what is left
+// of it where the start keeps its distance, else by distances found anew.
+struct Router::Onward {
+  const Router& router;
+  VertexId dst_nic;
+  std::optional<Alive> alive;
+  std::optional<Walk> walk;
+
+  Onward(const Router& owner, VertexId start, VertexId dst, const LinkState& state)
+      : router(owner), dst_nic(dst) {
+    if (state.all_up()) return;
+    alive.emplace(owner, dst, state);
+    if (alive->At(start)) return;
+    alive.reset();
+    walk.emplace(owner, dst, start, state);
+  }
+
+  void NextLinks(VertexId at, std::vector<LinkId>& links) {
+    if (alive) return alive->NextLinks(at, links);
+    if (walk) return walk->NextLinks(at, links);
+    links.clear();
+    const NextHops hops = router.HopsAt(at, router.group_of_[Index(dst_nic)]);
+    if (hops.first == kAttached) return router.LastLinks(at, dst_nic, nullptr, links);
+    for (std::uint32_t i = 0; i < hops.count; ++i) links.push_back(router.Hop(hops, i));
+  }
+};
+
 Router::Router(const Fabric& fabric, RoutingPolicy policy) : fabric_(&fabric), policy_(policy) {
   first_switch_ = fabric.vertex_count();
   while (first_switch_ > 0 &&
          fabric.vertex(VertexId{first_switch_ - 1}).kind == VertexKind::kSwitch)
     --first_switch_;
   GroupNics();
+  NumberNics();
+  FindTiers();
   FillRows(Classes(*this));
+}
+
+void Router::NumberNics() {
+  std::vector<std::uint32_t> nics;
+  nic_number_.assign(first_switch_, kNone);
+  leaf_number_.assign(first_switch_, kNone);
+  for (std::uint32_t v = 0; v < first_switch_; ++v) {
+    if (group_of_[v] == kNone) continue;
+    nic_number_[v] = static_cast<std::uint32_t>(nics.size());
+    nics.push_back(v);
+  }
+  std::stable_sort(nics.begin(), nics.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return group_of_[a] < group_of_[b]; });
+  for (std::uint32_t i = 0; i < nics.size(); ++i) leaf_number_[nics[i]] = i;
+}
+
+void Router::FindTiers() {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 32;  // beyond any NIC's number
+  std::vector<std::uint64_t> uplinks(1, 1);                // [tiers + 1] most parents of a switch
+  for (std::uint32_t v = first_switch_; v < fabric_->vertex_count(); ++v) {
+    const std::uint8_t tier = fabric_->vertex(VertexId{v}).tier;
+    std::uint64_t up = 0;  // parents: parallel cables to one lead to the same tier above
+    VertexId before = kNoVertex;
+    for (const Link& link : fabric_->links_from(VertexId{v})) {
+      if (!IsSwitch(link.to) || fabric_->vertex(link.to).tier <= tier || link.to == before)
+        continue;
+      before = link.to;
+      ++up;
+    }
+    if (uplinks.size() <= tier) uplinks.resize(tier + std::size_t{1}, 1);
+    uplinks[tier] = std::max(uplinks[tier], up);
+  }
+  divisor_.assign(uplinks.size() + 1, 1);
+  for (std::size_t t = 1; t < uplinks.size(); ++t)
+    divisor_[t + 1] = std::min(kMost, divisor_[t] * uplinks[t]);
+  if (uplinks.size() > 3) core_tier_ = static_cast<std::uint8_t>(uplinks.size() - 1);
 }
 
 void Router::GroupNics() {
@@ -336,7 +405,8 @@ bool Router::HostPath(VertexId src, VertexId dst, const LinkState& state,
   if (src == dst) return true;
   const auto step = [&](VertexId from, VertexId to) {
     const LinkId link = fabric_->FindLink(from, to);
-    if (link == kNoLink || !state.up(link)) return false;
+    // Asking for one link's state is a walk to memory that a whole fabric can be spared.
+    if (link == kNoLink || (!state.all_up() && !state.up(link))) return false;
     path.push_back(link);
     return true;
   };
@@ -368,57 +438,154 @@ void Router::LastLinks(VertexId at, VertexId dst_nic, const LinkState* state,
       links.push_back(link.reverse);
 }
 
-std::size_t Router::Choose(VertexId at, std::uint64_t tuple, HashSeed seed,
-                           std::size_t count) const {
-  return count == 1 ? 0 : static_cast<std::size_t>(Mix64(tuple ^ SwitchSeed(at, seed)) % count);
+std::uint64_t Router::TupleHash(const FlowKey& key, VertexId src_nic, VertexId dst_nic) const {
+  const bool with_qp = policy_.policy == PathPolicy::kEecmp;
+  if (policy_.hash == HashKind::kMix)
+    return MixTuple(src_nic, dst_nic, key.entropy, with_qp ? key.qp : 0);
+  return HashTuple(policy_.hash, {Address(src_nic), Address(dst_nic), key.entropy}, with_qp,
+                   key.qp);
 }
 
-bool Router::FollowRows(VertexId at, VertexId dst_nic, std::uint64_t tuple, HashSeed seed,
-                        std::vector<LinkId>& path) const {
-  const std::uint32_t group = group_of_[Index(dst_nic)];
+std::size_t Router::PortIn(LinkId in) const {
+  const Link& link = fabric_->link(in);
+  return Index(link.reverse) - Index(fabric_->first_link_from(link.to));
+}
+
+std::size_t Router::Choose(VertexId at, LinkId in, LinkId first, const Choice& choice,
+                           std::size_t count) const {
+  if (count == 1) return 0;
+  if (HashesByPort(at)) return PortIn(in) % count;
+  if (policy_.policy != PathPolicy::kStatic)
+    return ChooseByHash(policy_.hash, choice.tuple, SwitchSeed(at, choice.seed), count);
+  // The cable between two tiers is chosen by one digit of the number, both ways.
+  const VertexId to = fabric_->link(first).to;
+  const std::uint8_t tier =
+      IsSwitch(to) ? std::min(fabric_->vertex(at).tier, fabric_->vertex(to).tier) : std::uint8_t{1};
+  const auto row =
+      static_cast<std::size_t>(leaf_number_[Index(choice.dst_nic)] / divisor_[tier] % count);
+  std::size_t parallel = 1;
+  while (parallel < count && Index(first) + parallel < fabric_->link_count() &&
+         fabric_->link(LinkId{Index(first) + static_cast<std::uint32_t>(parallel)}).to == to)
+    ++parallel;
+  if (count % parallel != 0) return row;
+  // The neighbour first, then which of the cables to it.
+  const std::size_t neighbours = count / parallel;
+  return row % neighbours * parallel + row / neighbours;
+}
+
+bool Router::FollowRows(VertexId at, const Choice& choice, std::vector<LinkId>& path) const {
+  const std::uint32_t group = group_of_[Index(choice.dst_nic)];
   NextHops hops = HopsAt(at, group);
   while (hops.first != kAttached) {
     if (hops.count == 0) return false;
-    const LinkId hop = Hop(hops, Choose(at, tuple, seed, hops.count));
+    const LinkId hop = Hop(hops, Choose(at, path.back(), Hop(hops, 0), choice, hops.count));
     path.push_back(hop);
     at = fabric_->link(hop).to;
     hops = HopsAt(at, group);
   }
+  const LinkId in = path.back();
   const std::size_t first = path.size();
-  LastLinks(at, dst_nic, nullptr, path);
-  path[first] = path[first + Choose(at, tuple, seed, path.size() - first)];
+  LastLinks(at, choice.dst_nic, nullptr, path);
+  path[first] = path[first + Choose(at, in, path[first], choice, path.size() - first)];
   path.resize(first + 1);
   return true;
 }
 
-bool Router::FollowSurvivors(VertexId at, VertexId dst_nic, std::uint64_t tuple, HashSeed seed,
-                             const LinkState& state, std::vector<LinkId>& path) const {
+bool Router::FollowSurvivors(VertexId at, const Choice& choice, const LinkState& state,
+                             std::vector<LinkId>& path) const {
+  Onward onward(*this, at, choice.dst_nic, state);
+  const std::uint32_t group = group_of_[Index(choice.dst_nic)];
   std::vector<LinkId> links;
-  const auto follow = [&](auto& next) {
-    while (at != dst_nic) {
-      next.NextLinks(at, links);
-      if (links.empty()) return false;
-      path.push_back(links[Choose(at, tuple, seed, links.size())]);
-      at = fabric_->link(path.back()).to;
+  while (at != choice.dst_nic) {
+    onward.NextLinks(at, links);
+    if (links.empty()) return false;
+    std::size_t taken = 0;
+    if (HashesByPort(at)) {
+      // The port of all links up, while it survives; else the hash of the 5-tuple.
+      const NextHops hops = HopsAt(at, group);
+      const auto port =
+          hops.first == kAttached || hops.count == 0
+              ? links.end()
+              : std::find(links.begin(), links.end(), Hop(hops, PortIn(path.back()) % hops.count));
+      taken = port != links.end() ? static_cast<std::size_t>(port - links.begin())
+                                  : ChooseByHash(policy_.hash, choice.tuple,
+                                                 SwitchSeed(at, choice.seed), links.size());
+    } else {
+      taken = Choose(at, path.back(), links.front(), choice, links.size());
     }
-    return true;
-  };
-  Alive alive(*this, dst_nic, state);
-  if (alive.At(at)) return follow(alive);
-  const Walk walk(*this, dst_nic, at, state);
-  return follow(walk);
+    path.push_back(links[taken]);
+    at = fabric_->link(path.back()).to;
+  }
+  return true;
 }
 
 bool Router::NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic, HashSeed seed,
                          const LinkState& state, std::vector<LinkId>& path) const {
   const LinkId port = fabric_->PortLink(src_nic, key.host_port);
   WEFT_CHECK(port != kNoLink);
-  if (!state.up(port)) return false;
+  if (!state.all_up() && !state.up(port)) return false;
   path.push_back(port);
   const VertexId at = fabric_->link(port).to;
-  const std::uint64_t tuple = TupleHash(src_nic, dst_nic, key.entropy);
-  return state.all_up() ? FollowRows(at, dst_nic, tuple, seed, path)
-                        : FollowSurvivors(at, dst_nic, tuple, seed, state, path);
+  const Choice choice{dst_nic, TupleHash(key, src_nic, dst_nic), seed};
+  return state.all_up() ? FollowRows(at, choice, path) : FollowSurvivors(at, choice, state, path);
+}
+
+// Layer by layer: all next hops of a switch are one hop nearer.
+void Router::SplitNetwork(VertexId at, VertexId dst_nic, const LinkState& state,
+                          SplitPath& split) const {
+  Onward onward(*this, at, dst_nic, state);
+  std::vector<double> share(fabric_->vertex_count() - first_switch_, 0.0);
+  std::vector<VertexId> layer{at}, next;
+  std::vector<LinkId> links;
+  share[Index(at) - first_switch_] = 1;
+  while (!layer.empty()) {
+    next.clear();
+    for (const VertexId from : layer) {
+      onward.NextLinks(from, links);
+      double rates = 0;
+      for (const LinkId link : links) rates += fabric_->link(link).rate.bits_per_second();
+      for (const LinkId id : links) {
+        const Link& link = fabric_->link(id);
+        const double part =
+            share[Index(from) - first_switch_] * (link.rate.bits_per_second() / rates);
+        split.links.push_back(id);
+        split.shares.push_back(part);
+        if (!IsSwitch(link.to)) continue;
+        double& held = share[Index(link.to) - first_switch_];
+        if (held == 0) next.push_back(link.to);
+        held += part;
+      }
+    }
+    layer.swap(next);
+  }
+}
+
+bool Router::Split(const FlowKey& key, const LinkState& state, SplitPath& split) const {
+  split.links.clear();
+  split.shares.clear();
+  const auto rest = [&](bool found) {
+    split.shares.resize(split.links.size(), 1.0);
+    return found;
+  };
+  const auto found = [&] {
+    if (InsideHost(key.src, key.dst)) return rest(HostPath(key.src, key.dst, state, split.links));
+    const VertexId src_nic = NetworkNic(key.src, key.dst), dst_nic = NicAt(key.dst);
+    if (src_nic == kNoVertex || dst_nic == kNoVertex ||
+        !HostPath(key.src, src_nic, state, split.links))
+      return false;
+    const LinkId port = fabric_->PortLink(src_nic, key.host_port);
+    WEFT_CHECK(port != kNoLink);
+    if (!state.up(port)) return false;
+    split.links.push_back(port);
+    const std::size_t before = split.links.size();
+    rest(true);
+    SplitNetwork(fabric_->link(port).to, dst_nic, state, split);
+    return split.links.size() > before && rest(HostPath(dst_nic, key.dst, state, split.links));
+  }();
+  if (found) return true;
+  split.links.clear();
+  split.shares.clear();
+  return false;
 }
 
 bool Router::Path(const FlowKey& key, HashSeed seed, const LinkState& state,
@@ -496,16 +663,36 @@ std::uint8_t Router::HostPort(const FlowKey& key, HashSeed seed, std::uint32_t q
   if (policy_.host_port == HostPortRule::kByQp) return static_cast<std::uint8_t>(qp_of_nic % ports);
   const std::uint64_t host_seed = StreamSeed(static_cast<std::uint64_t>(seed),
                                              {kHostStream, Index(fabric_->vertex(src_nic).host)});
-  const std::uint64_t tuple = TupleHash(src_nic, NicAt(key.dst), key.entropy);
-  return static_cast<std::uint8_t>(Mix64(tuple ^ host_seed) % ports);
+  const std::uint64_t tuple = TupleHash(key, src_nic, NicAt(key.dst));
+  return static_cast<std::uint8_t>(ChooseByHash(policy_.hash, tuple, host_seed, ports));
 }
 
-std::uint16_t Router::UdpPort(VertexId nic, HashSeed seed, std::uint32_t qp_of_nic) const {
-  const std::uint64_t drawn =
-      policy_.udp_port == UdpPortRule::kSequential
-          ? qp_of_nic
-          : StreamSeed(static_cast<std::uint64_t>(seed), {kUdpStream, Index(nic), qp_of_nic});
+std::uint16_t Router::UdpPort(VertexId src_nic, VertexId dst_nic, HashSeed seed,
+                              std::uint32_t qp_of_nic, std::uint32_t attempt) const {
+  const auto base = static_cast<std::uint64_t>(seed);
+  std::uint64_t drawn = std::uint64_t{qp_of_nic} + attempt;
+  if (policy_.udp_port == UdpPortRule::kPerPair && attempt == 0)
+    drawn = StreamSeed(base, {kPairStream, Index(src_nic), Index(dst_nic)});
+  else if (policy_.udp_port != UdpPortRule::kSequential)
+    drawn = attempt == 0 ? StreamSeed(base, {kUdpStream, Index(src_nic), qp_of_nic})
+                         : StreamSeed(base, {kUdpStream, Index(src_nic), qp_of_nic, attempt});
   return static_cast<std::uint16_t>(kFirstUdpPort + drawn % kUdpPorts);
+}
+
+FlowKey Router::QpKey(VertexId src, VertexId dst, HashSeed seed, std::uint32_t qp_of_nic) const {
+  FlowKey key{src, dst};
+  const VertexId nic = SourceNic(src, dst);
+  if (nic == kNoVertex) return key;
+  key.entropy = UdpPort(nic, NicAt(dst), seed, qp_of_nic);
+  key.qp = static_cast<std::uint32_t>(
+      StreamSeed(static_cast<std::uint64_t>(seed), {kQpStream, Index(nic), qp_of_nic}) >> 40);
+  key.host_port = HostPort(key, seed, qp_of_nic);
+  return key;
+}
+
+std::size_t Router::NextHopCount(VertexId at, VertexId dst_nic) const {
+  const NextHops hops = HopsAt(at, group_of_[Index(dst_nic)]);
+  return hops.first == kAttached ? 0 : hops.count;
 }
 
 }  // namespace weft

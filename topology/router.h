@@ -1,10 +1,22 @@
 // Paths through a fabric, as its switches would choose them.
 //
 // Every switch forwards to a next hop on a shortest path to the destination's
-// NIC, chosen by "hash mod n" over its candidates sorted by (neighbour id, link
-// number); the hash is a strong mix of the flow's 5-tuple and the switch's own
-// seed. Two QPs of one NIC pair differ in their UDP source port alone. Planes
-// are isolated where the fabric is: a QP that leaves by port 1 stays in plane 1.
+// NIC, one of its candidates sorted by (neighbour id, link number). Planes are
+// isolated where the fabric is: a QP that leaves by port 1 stays in plane 1.
+//
+//   ecmp, disjoint, spray   "hash mod n" of the 5-tuple with the switch's own
+//             seed (topology/hash.h). Two QPs of one NIC pair differ in their UDP
+//             source port alone; disjoint searches for it (topology/port_search.h)
+//   eecmp     the destination QP is hashed too [GMZ+24 §5]
+//   static    by destination alone: next hop (d / k) mod n, where d numbers NICs
+//             ToR by ToR and k is the product of the parents in the tiers below
+//             the cable, as InfiniBand's d-mod-k does [Zah10]
+//   adaptive  every switch splits what it gets over all candidates (Split)
+//
+// Cores that hash by port send what enters by port j to a pod by the same one of
+// its ports, j mod n, whatever the 5-tuple; only where that port is down or leads
+// nowhere do they hash [QXC+24 §7]. They are the switches of the top tier of three
+// or more.
 //
 // From a GPU, the path leaves by the NIC on the destination's rail: NVLink to
 // that rail's GPU where the source is another (NCCL's PXN [NCCL 2.28.9
@@ -23,8 +35,10 @@
 //          links are up. Where some are down, O(links on the pair's shortest
 //          ways) while one of those survives, since no distance on it changes
 //          then; else O(links): the distances are found anew.
-// Departs  HPN's cores hash by ingress port first [QXC+24 §7]; here a core is
-//          like any switch.
+// Departs  Split is an ideal: real switches choose packet by packet, by queues. A
+//          split in proportion to line rates is what they come to where all
+//          traffic is adaptive and the fabric symmetric; it neither avoids a link
+//          that other traffic fills nor one that a fault slows down.
 // Repeats  pure: same key, seed and state, same path, on every thread.
 #pragma once
 
@@ -32,19 +46,32 @@
 #include <vector>
 
 #include "topology/fabric.h"
+#include "topology/hash.h"
 
 namespace weft {
 
 enum class HashSeed : std::uint64_t {};
 
+enum class PathPolicy : std::uint8_t { kEcmp, kEecmp, kDisjoint, kSpray, kAdaptive, kStatic };
+
 enum class SeedScope : std::uint8_t { kSwitch, kTier, kSame };  // who shares a hash seed
 enum class HostPortRule : std::uint8_t { kByQp, kHash };
-enum class UdpPortRule : std::uint8_t { kRandom, kSequential };
+enum class UdpPortRule : std::uint8_t { kRandom, kSequential, kPerPair };
+enum class CoreHash : std::uint8_t { kFiveTuple, kPerPort };
 
 struct RoutingPolicy {
   SeedScope seed_scope = SeedScope::kSwitch;
   HostPortRule host_port = HostPortRule::kByQp;
   UdpPortRule udp_port = UdpPortRule::kRandom;
+  PathPolicy policy = PathPolicy::kEcmp;
+  HashKind hash = HashKind::kMix;
+  CoreHash core_hash = CoreHash::kFiveTuple;
+  std::uint32_t spray_paths = 128;  // of a QP, under kSpray; duplicates count twice
+
+  // Whether a QP runs over several paths at once.
+  bool splits() const {
+    return policy == PathPolicy::kAdaptive || (policy == PathPolicy::kSpray && spray_paths > 1);
+  }
 };
 
 struct FlowKey {
@@ -52,6 +79,14 @@ struct FlowKey {
   std::uint8_t host_port = 0;                 // of the source NIC
   std::uint16_t entropy = 0;                  // UDP source port
   std::uint8_t traffic_class = 0;
+  std::uint32_t qp = 0;  // destination QP, 24 bits; hashed by kEecmp alone
+};
+
+// The links of a split flow, each once, and the share of its bytes on each. A link comes after
+// all those that lead to where it leaves.
+struct SplitPath {
+  std::vector<LinkId> links;
+  std::vector<double> shares;
 };
 
 // Every shortest path of a pair, one after the other.
@@ -75,6 +110,11 @@ class Router {
   bool Path(const FlowKey& key, HashSeed seed, const LinkState& state,
             std::vector<LinkId>& path) const;
 
+  // The links that carry a flow whose switches split it over all their shortest next hops, in
+  // proportion to the links' line rates; false, and nothing, where there is no path by that host
+  // port. Inside a host nothing is split.
+  bool Split(const FlowKey& key, const LinkState& state, SplitPath& split) const;
+
   // All shortest paths by any port, at most `limit` of them in next-hop order:
   // for engines that spray or adapt.
   PathSet Candidates(VertexId src, VertexId dst, const LinkState& state,
@@ -87,9 +127,26 @@ class Router {
   // the 5-tuple under the host's own seed, as the policy says.
   std::uint8_t HostPort(const FlowKey& key, HashSeed seed, std::uint32_t qp_of_nic) const;
 
-  // The UDP source port of QP `qp_of_nic` of a NIC. Random: drawn from (seed,
-  // NIC, number). Sequential: 49152 + number, as a driver that counts would.
-  std::uint16_t UdpPort(VertexId nic, HashSeed seed, std::uint32_t qp_of_nic) const;
+  // The UDP source port of QP `qp_of_nic` of a NIC, from 49152. Random: drawn from (seed, NIC,
+  // number). Sequential: 49152 + number, as a driver that counts would. Per pair: drawn from
+  // (seed, source, destination), one for all QPs between two NICs. `attempt` counts the draws
+  // of a search.
+  std::uint16_t UdpPort(VertexId src_nic, VertexId dst_nic, HashSeed seed, std::uint32_t qp_of_nic,
+                        std::uint32_t attempt = 0) const;
+
+  // The key of QP `qp_of_nic` of the source's NIC: its port, UDP port and destination QP, drawn
+  // from (seed, NIC, number). Inside a host only the ends are set.
+  FlowKey QpKey(VertexId src, VertexId dst, HashSeed seed, std::uint32_t qp_of_nic) const;
+
+  // How many next hops switch `at` has towards `dst_nic` with all links up; 0 where they are
+  // neighbours, or nothing leads there.
+  std::size_t NextHopCount(VertexId at, VertexId dst_nic) const;
+
+  // The NIC's IPv4 address: 10.0.0.0 and on, in order of ids.
+  std::uint32_t Address(VertexId nic) const { return 0x0a000000u + nic_number_[Index(nic)]; }
+
+  // Whether the fabric has cores: a tier of switches above two others.
+  bool has_cores() const { return core_tier_ != 0; }
 
  private:
   // Next hops of a switch mostly are neighbouring rows of its links: then no list is kept.
@@ -101,8 +158,17 @@ class Router {
   struct Classes;  // the graph of classes; in router.cc
   struct Walk;     // distances to one destination under faults; in router.cc
   struct Alive;    // which switches keep their distance under faults; in router.cc
+  struct Onward;   // the next hops of a switch in any state of the links; in router.cc
+  // What choices on the way of one flow depend on.
+  struct Choice {
+    VertexId dst_nic = kNoVertex;
+    std::uint64_t tuple = 0;  // its hash
+    HashSeed seed{};
+  };
 
   void GroupNics();
+  void NumberNics();
+  void FindTiers();
   void FillRows(const Classes& classes);
   std::vector<std::uint32_t> AddRows(const Classes& classes, std::uint32_t of,
                                      const std::vector<std::uint32_t>& next);
@@ -124,21 +190,35 @@ class Router {
   bool NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic, HashSeed seed,
                    const LinkState& state, std::vector<LinkId>& path) const;
   // The rest of a path from switch `at`, with all links up and with some down.
-  bool FollowRows(VertexId at, VertexId dst_nic, std::uint64_t tuple, HashSeed seed,
-                  std::vector<LinkId>& path) const;
-  bool FollowSurvivors(VertexId at, VertexId dst_nic, std::uint64_t tuple, HashSeed seed,
-                       const LinkState& state, std::vector<LinkId>& path) const;
+  bool FollowRows(VertexId at, const Choice& choice, std::vector<LinkId>& path) const;
+  bool FollowSurvivors(VertexId at, const Choice& choice, const LinkState& state,
+                       std::vector<LinkId>& path) const;
+  void SplitNetwork(VertexId at, VertexId dst_nic, const LinkState& state, SplitPath& split) const;
   // Appends the links from `at` to `dst_nic`, of `state` those that are up.
   void LastLinks(VertexId at, VertexId dst_nic, const LinkState* state,
                  std::vector<LinkId>& links) const;
-  std::size_t Choose(VertexId at, std::uint64_t tuple, HashSeed seed, std::size_t count) const;
+  // The row of `count` next hops that switch `at` takes; `in`: the link by which it was reached,
+  // `first`: the first of the next hops.
+  std::size_t Choose(VertexId at, LinkId in, LinkId first, const Choice& choice,
+                     std::size_t count) const;
+  bool HashesByPort(VertexId at) const {
+    return policy_.core_hash == CoreHash::kPerPort && policy_.policy != PathPolicy::kStatic &&
+           fabric_->vertex(at).tier == core_tier_;
+  }
+  // The port's number among those of the switch that `in` leads to.
+  std::size_t PortIn(LinkId in) const;
+  std::uint64_t TupleHash(const FlowKey& key, VertexId src_nic, VertexId dst_nic) const;
 
   const Fabric* fabric_;
   RoutingPolicy policy_;
-  std::uint32_t first_switch_ = 0;       // switches are the last rows of the fabric
-  std::vector<std::uint32_t> group_of_;  // [V before the switches]; NICs alone have one
-  std::vector<std::uint32_t> row_;       // [S·A] -> row in rows_
-  std::vector<NextHops> rows_;           // distinct next-hop sets; row 0 empty
+  std::uint32_t first_switch_ = 0;          // switches are the last rows of the fabric
+  std::vector<std::uint32_t> group_of_;     // [V before the switches]; NICs alone have one
+  std::vector<std::uint32_t> nic_number_;   // [V before the switches] in order of ids
+  std::vector<std::uint32_t> leaf_number_;  // the same, ToR by ToR
+  std::vector<std::uint64_t> divisor_;      // [tiers + 1] static: parents below, multiplied
+  std::uint8_t core_tier_ = 0;              // 0: there is none
+  std::vector<std::uint32_t> row_;          // [S·A] -> row in rows_
+  std::vector<NextHops> rows_;              // distinct next-hop sets; row 0 empty
   std::vector<LinkId> hop_;
   std::uint32_t group_count_ = 0;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 #include "base/check.h"
 #include "sim/startup.h"
@@ -22,10 +24,42 @@ AnalyticSimulation::AnalyticSimulation(const SimulationInput& input)
     : input_(input),
       paths_(*input.fabric, *input.router, input.physics, input.seed),
       goes_down_(input.fabric->link_count(), false),
-      link_bits_(input.fabric->link_count(), 0.0),
-      must_bits_(input.fabric->link_count(), 0.0),
-      scratch_bits_(input.fabric->link_count(), 0.0) {
+      link_bits_(input.fabric->link_count(), 0.0) {
   FindDownLinks();
+  for (const Link& link : input_.fabric->links())
+    capacity_bps_.push_back(Capacity(link, input_.physics).bits_per_second());
+  if (paths_.policy().splits()) FindCuts();
+  must_bits_.assign(capacity_bps_.size(), 0.0);
+  scratch_bits_.assign(capacity_bps_.size(), 0.0);
+  crossing_.assign(capacity_bps_.size(), 0.0);
+}
+
+// Rows after the links'. A link lies in the cut of its lower end, and between tier 2 and the
+// cores in the one of that end's pod and plane too.
+void AnalyticSimulation::FindCuts() {
+  const Fabric& fabric = *input_.fabric;
+  std::map<std::pair<std::uint64_t, bool>, std::uint32_t> rows;
+  const auto row_of = [&](std::uint64_t owner, bool outwards) {
+    const auto next = static_cast<std::uint32_t>(capacity_bps_.size());
+    const auto [at, is_new] = rows.emplace(std::pair(owner, outwards), next);
+    if (is_new) capacity_bps_.push_back(0);
+    return at->second;
+  };
+  cuts_of_link_.assign(fabric.link_count(), {kNoCut, kNoCut});
+  for (std::uint32_t l = 0; l < fabric.link_count(); ++l) {
+    const Link& link = fabric.link(LinkId{l});
+    if (link.link_class != LinkClass::kNetwork) continue;
+    const Vertex &from = fabric.vertex(link.from), &to = fabric.vertex(link.to);
+    if (from.tier == to.tier) continue;
+    const bool outwards = from.tier < to.tier;  // a NIC's is 0
+    const Vertex& lower = outwards ? from : to;
+    cuts_of_link_[l][0] = row_of(Index(outwards ? link.from : link.to), outwards);
+    if (lower.tier == 2)
+      cuts_of_link_[l][1] =
+          row_of(std::uint64_t{1} << 40 | std::uint64_t{lower.pod} << 8 | lower.plane, outwards);
+    for (const std::uint32_t cut : cuts_of_link_[l])
+      if (cut != kNoCut) capacity_bps_[cut] += capacity_bps_[l];
+  }
 }
 
 void AnalyticSimulation::FindDownLinks() {
@@ -69,10 +103,6 @@ void AnalyticSimulation::EndDue() {
   for (const std::uint32_t row : due_) End(row, Completion::Status::kDone);
 }
 
-double AnalyticSimulation::CapacityBps(std::uint32_t link) const {
-  return Capacity(input_.fabric->link(LinkId{link}), input_.physics).bits_per_second();
-}
-
 bool AnalyticSimulation::MayMove(const PathTable::Qp& qp) const {
   if (!qp.bound) return true;
   for (const LinkId link : paths_.hops(qp))
@@ -80,11 +110,40 @@ bool AnalyticSimulation::MayMove(const PathTable::Qp& qp) const {
   return false;
 }
 
-// Adds the bits of `edges` to `bits` by link. With `links`, only what cannot go
-// elsewhere, and `links` lists where anything was added.
+void AnalyticSimulation::AddMustCross(const PathTable::Qp& qp, double qp_bits,
+                                      std::vector<double>& bits,
+                                      std::vector<std::uint32_t>& rows) const {
+  const auto add = [&](std::uint32_t row) {
+    if (bits[row] == 0) rows.push_back(row);
+    bits[row] += qp_bits;
+  };
+  const auto hops = paths_.hops(qp);
+  const auto shares = paths_.shares(qp);
+  if (shares.empty()) {
+    for (const LinkId link : hops) add(Index(link));
+    return;
+  }
+  crossed_.clear();
+  const auto cross = [&](std::uint32_t row, double share) {
+    if (crossing_[row] == 0) crossed_.push_back(row);
+    crossing_[row] += share;
+  };
+  for (std::size_t h = 0; h < hops.size(); ++h) {
+    cross(Index(hops[h]), shares[h]);
+    for (const std::uint32_t cut : cuts_of_link_[Index(hops[h])])
+      if (cut != kNoCut) cross(cut, shares[h]);
+  }
+  for (const std::uint32_t row : crossed_) {
+    if (crossing_[row] >= 1 - 1e-9) add(row);
+    crossing_[row] = 0;
+  }
+}
+
+// Adds the bits of `edges` to `bits` by link. With `rows`, only what cannot go elsewhere, by
+// link and cut, and `rows` lists where anything was added.
 void AnalyticSimulation::AddBits(std::uint32_t row, PathTable::Range edges,
                                  std::vector<double>& bits,
-                                 std::vector<std::uint32_t>* links) const {
+                                 std::vector<std::uint32_t>* rows) const {
   const Op& op = schedule_.op(row);
   const PathTable::Subject& subject = paths_.subject(schedule_.program_index(row), op);
   for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
@@ -92,11 +151,15 @@ void AnalyticSimulation::AddBits(std::uint32_t row, PathTable::Range edges,
     const double each = EdgeWireBytes(schedule_.program(row), op, subject, e) * 8 / edge.qps;
     for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
       const PathTable::Qp& qp = paths_.qps()[q];
-      if (each == 0 || (links != nullptr && MayMove(qp))) continue;
-      for (const LinkId link : paths_.hops(qp)) {
-        if (links != nullptr && bits[Index(link)] == 0) links->push_back(Index(link));
-        bits[Index(link)] += each;
+      if (each == 0 || (rows != nullptr && MayMove(qp))) continue;
+      if (rows != nullptr) {
+        AddMustCross(qp, each, bits, *rows);
+        continue;
       }
+      const auto hops = paths_.hops(qp);
+      const auto shares = paths_.shares(qp);
+      for (std::size_t h = 0; h < hops.size(); ++h)
+        bits[Index(hops[h])] += shares.empty() ? each : each * shares[h];
     }
   }
 }
@@ -107,8 +170,8 @@ AnalyticSimulation::Bound AnalyticSimulation::BoundOf(std::uint32_t row, PathTab
   AddBits(row, edges, scratch_bits_, &scratch_links_);
   std::sort(scratch_links_.begin(), scratch_links_.end());
   for (const std::uint32_t link : scratch_links_) {
-    const double seconds = scratch_bits_[link] / CapacityBps(link);
-    if (seconds > bound.seconds) bound = {seconds, LinkId{link}};
+    const double seconds = scratch_bits_[link] / capacity_bps_[link];
+    if (seconds > bound.seconds) bound = {seconds, LinkOf(link)};
     scratch_bits_[link] = 0;
   }
   const Op& op = schedule_.op(row);
@@ -226,12 +289,12 @@ Outcome AnalyticSimulation::Finish() {
   for (std::uint32_t e = 0; e < input_.events.size(); ++e) outcome.faults.push_back({e});
   for (const Completion& completion : completions_)
     outcome.end = std::max(outcome.end, completion.end);
+  outcome.path_search = paths_.search_work();
   outcome.link_bytes.reserve(link_bits_.size());
-  for (std::uint32_t l = 0; l < link_bits_.size(); ++l) {
-    outcome.link_bytes.push_back(Bytes(std::llround(link_bits_[l] / 8)));
-    if (must_bits_[l] > 0)
-      outcome.end = std::max(outcome.end, EndOf({}, must_bits_[l] / CapacityBps(l)));
-  }
+  for (const double bits : link_bits_) outcome.link_bytes.push_back(Bytes(std::llround(bits / 8)));
+  for (std::uint32_t row = 0; row < must_bits_.size(); ++row)
+    if (must_bits_[row] > 0)
+      outcome.end = std::max(outcome.end, EndOf({}, must_bits_[row] / capacity_bps_[row]));
   return outcome;
 }
 

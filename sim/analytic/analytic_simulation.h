@@ -5,7 +5,11 @@
 //     alone in the network: its launch and latency, then its own bytes over the
 //     capacity of its own narrowest link (bytes of all its edges there, times the
 //     QPs that cross it over the edge's QPs), or its channel's cap;
-//   - for every link, all bytes that must cross it over its capacity.
+//   - for every link, all bytes that must cross it over its capacity. Where QPs
+//     split (sprayed, adaptive) it is for every cut: links between whose ends
+//     all of a QP's bytes must pass, however they are split. Cuts are the links
+//     by themselves, the links of a switch to the tier above and from it, those
+//     of a pod's plane between its tier 2 and the cores, and the ports of a NIC.
 // A stream's computations lie on one way, so they are bounded too.
 //
 // Completions carry the times of the longest way; Outcome::end is the bound.
@@ -17,6 +21,8 @@
 //          appends rows in answer to completions is not a fixed Program.
 // Cost     O(hops of an operation) each; nothing is shared, so nothing is solved.
 #pragma once
+
+#include <array>
 
 #include "sim/event_queue.h"
 #include "sim/path_table.h"
@@ -50,7 +56,8 @@ class AnalyticSimulation final : public Simulation {
     LinkId bottleneck = kNoLink;
     std::vector<Channel> channels;
   };
-  // The time of bytes alone, and the link that takes it.
+  // The time of bytes alone, and the link that takes it; kNoLink where it is a cap or a cut of
+  // several links.
   struct Bound {
     double seconds = 0;
     LinkId link = kNoLink;
@@ -65,7 +72,13 @@ class AnalyticSimulation final : public Simulation {
                std::vector<std::uint32_t>* links) const;
   bool MayMove(const PathTable::Qp& qp) const;
   void FindDownLinks();
-  double CapacityBps(std::uint32_t link) const;
+  void FindCuts();
+  // Adds a QP's bits to what it must cross, and lists where anything was added.
+  void AddMustCross(const PathTable::Qp& qp, double qp_bits, std::vector<double>& bits,
+                    std::vector<std::uint32_t>& rows) const;
+  LinkId LinkOf(std::uint32_t row) const {
+    return row < input_.fabric->link_count() ? LinkId{row} : kNoLink;
+  }
 
   SimulationInput input_;
   Schedule schedule_;
@@ -78,8 +91,13 @@ class AnalyticSimulation final : public Simulation {
   std::vector<Running> running_;
   std::vector<Completion> completions_;
   std::vector<ChannelEnd> channel_ends_;
-  std::vector<double> link_bits_;  // [L] of operations that ended, by bound paths
-  std::vector<double> must_bits_;  // [L] the part that cannot go elsewhere
+  static constexpr std::uint32_t kNoCut = 0xffffffff;
+  std::vector<std::array<std::uint32_t, 2>> cuts_of_link_;  // [L], where QPs split; or kNoCut
+  std::vector<double> capacity_bps_;                        // [L + cuts]
+  std::vector<double> link_bits_;         // [L] of operations that ended, by bound paths
+  std::vector<double> must_bits_;         // [L + cuts] the part that cannot go elsewhere
+  mutable std::vector<double> crossing_;  // [L + cuts] scratch: shares of one QP
+  mutable std::vector<std::uint32_t> crossed_;
   std::vector<double> scratch_bits_;
   std::vector<std::uint32_t> scratch_links_, ready_;
 };

@@ -35,7 +35,7 @@ FlowSimulation::FlowSimulation(const SimulationInput& input)
     : input_(input),
       paths_(*input.fabric, *input.router, input.physics, input.seed),
       coefficient_(input.fabric->link_count(), 0.0),
-      crossings_(input.fabric->link_count(), 0) {
+      crossings_(input.fabric->link_count(), 0.0) {
   const auto earlier = [](const Event& a, const Event& b) { return a.at < b.at; };
   WEFT_CHECK(std::is_sorted(input_.events.begin(), input_.events.end(), earlier));
   Restart();
@@ -261,6 +261,7 @@ Outcome FlowSimulation::Finish() {
     outcome.loose_operations = CountLoose(schedule_, paths_, tight_);
   outcome.events = instants_;
   outcome.faults = effects_;
+  outcome.path_search = paths_.search_work();
   outcome.waiting = schedule_.WaitingRows();
   for (const Completion& completion : completions_)
     outcome.end = std::max(outcome.end, completion.end);

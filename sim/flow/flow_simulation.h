@@ -7,7 +7,9 @@
 //          pipelined) or a channel of a pipelined pattern (tight): all edges of
 //          the channel in proportion to their bytes. An edge's QPs carry equal
 //          parts and are one variable, paced by the slowest. Its weight is the
-//          QPs of one edge, so that fairness is by QP in both.
+//          QPs of one edge, so that fairness is by QP in both. A QP that splits
+//          (sprayed, adaptive) puts its share on each of its links and is paced
+//          by the slowest of them: no path makes up for another.
 // Faults   as FaultPolicy says (sim/physics.h). What a fault moves goes on where it
 //          stopped. A flow without a path fails its operation after the retry
 //          timeout, counted from when it had bytes to send and no path; its
@@ -205,8 +207,8 @@ class FlowSimulation final : public Simulation {
   std::vector<std::vector<SimDuration>> startup_;  // [subjects], where amounts do not matter
   std::vector<Rounds> rounds_;                     // [subjects]
   std::vector<SimDuration> startup_scratch_;
-  std::vector<double> coefficient_;       // [L] scratch
-  std::vector<std::uint32_t> crossings_;  // [L] scratch
+  std::vector<double> coefficient_;  // [L] scratch
+  std::vector<double> crossings_;    // [L] scratch
   std::vector<std::uint32_t> scratch_links_, scratch_hops_;
   std::vector<Term> scratch_terms_, scratch_silent_;
   std::vector<std::uint32_t> ready_, ended_;

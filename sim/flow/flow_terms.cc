@@ -35,13 +35,19 @@ void FlowSimulation::FindSilentLinks() {
   }
 }
 
-// Adds `scale` times the edge's share of each link: the QPs that cross it over its QPs.
+// Adds `scale` times the edge's share of each link: what of its QPs crosses it over its QPs.
 void FlowSimulation::AddEdgeToScratch(std::uint32_t edge, double scale) {
   const PathTable::Edge& e = paths_.edges()[edge];
   scratch_hops_.clear();
-  for (std::uint32_t q = e.first_qp; q < e.first_qp + e.qps; ++q)
-    for (const LinkId link : routes_->hops(q))
-      if (crossings_[Index(link)]++ == 0) scratch_hops_.push_back(Index(link));
+  for (std::uint32_t q = e.first_qp; q < e.first_qp + e.qps; ++q) {
+    const auto hops = routes_->hops(q);
+    const auto shares = routes_->shares(q);
+    for (std::size_t h = 0; h < hops.size(); ++h) {
+      double& crossing = crossings_[Index(hops[h])];
+      if (crossing == 0) scratch_hops_.push_back(Index(hops[h]));
+      crossing += shares.empty() ? 1 : shares[h];
+    }
+  }
   for (const std::uint32_t link : scratch_hops_) {
     if (coefficient_[link] == 0) scratch_links_.push_back(link);
     coefficient_[link] += scale * crossings_[link] / e.qps;
@@ -74,10 +80,13 @@ TermsId FlowSimulation::EdgeTerms(std::uint32_t edge) {
     AddEdgeToScratch(edge, 1);
     return terms = StoreScratch();
   }
-  scratch_terms_.clear();  // a path crosses a link once
+  scratch_terms_.clear();  // a QP's hops are each a link of their own
   scratch_silent_.clear();
-  for (const LinkId link : routes_->hops(e.first_qp))
-    (silent_[Index(link)] != 0 ? scratch_silent_ : scratch_terms_).push_back({Index(link), 1});
+  const auto hops = routes_->hops(e.first_qp);
+  const auto shares = routes_->shares(e.first_qp);
+  for (std::size_t h = 0; h < hops.size(); ++h)
+    (silent_[Index(hops[h])] != 0 ? scratch_silent_ : scratch_terms_)
+        .push_back({Index(hops[h]), shares.empty() ? 1 : shares[h]});
   return terms = StoreTerms();
 }
 

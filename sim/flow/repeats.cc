@@ -70,6 +70,8 @@ class Matcher {
   bool SameHops(const PathTable::Qp& a, const PathTable::Qp& b) {
     const auto x = paths_.hops(a), y = paths_.hops(b);
     if (a.bound != b.bound || x.size() != y.size()) return false;
+    const auto s = paths_.shares(a), t = paths_.shares(b);
+    if (!std::equal(s.begin(), s.end(), t.begin(), t.end())) return false;
     for (std::size_t h = 0; h < x.size(); ++h) {
       if (Capacity(input_.fabric->link(x[h]), input_.physics) !=
           Capacity(input_.fabric->link(y[h]), input_.physics))

@@ -30,8 +30,13 @@ bool Routes::Grow(std::uint32_t event) {
 }
 
 std::span<const LinkId> Routes::hops(std::uint32_t qp) const {
-  if (state_[qp] == State::kDetour) return detours_[detour_[qp] - 1];
+  if (state_[qp] == State::kDetour) return detours_[detour_[qp] - 1].links;
   return paths_->hops(paths_->qps()[qp]);
+}
+
+std::span<const double> Routes::shares(std::uint32_t qp) const {
+  if (state_[qp] == State::kDetour) return detours_[detour_[qp] - 1].shares;
+  return paths_->shares(paths_->qps()[qp]);
 }
 
 bool Routes::AllUp(std::span<const LinkId> path) const {
@@ -43,8 +48,8 @@ bool Routes::Detour(std::uint32_t qp, std::uint8_t host_port) {
     detours_.emplace_back();
     detour_[qp] = static_cast<std::uint32_t>(detours_.size());
   }
-  std::vector<LinkId>& path = detours_[detour_[qp] - 1];
-  if (!paths_->Route(paths_->qps()[qp], host_port, links_, path)) return false;
+  QpRoute& route = detours_[detour_[qp] - 1];
+  if (!paths_->Route(paths_->qps()[qp], host_port, links_, route)) return false;
   state_[qp] = State::kDetour;
   return true;
 }

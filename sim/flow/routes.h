@@ -9,7 +9,8 @@
 //     └──path repaired───────┴─> kStalled, where neither has a path
 //
 // A QP returns to its bound path as soon as all of it is up. A QP that was
-// broken again goes through the same steps under the later event.
+// broken again goes through the same steps under the later event. A QP that splits is
+// broken by the loss of any of its links, and goes on over the paths that are left.
 //
 // Cost     Apply O(hops of all QPs); Path of the router a QP that has to move.
 #pragma once
@@ -53,6 +54,8 @@ class Routes {
   bool bound(std::uint32_t qp) const { return state_[qp] == State::kBound; }
   std::uint32_t broken_by(std::uint32_t qp) const { return broken_by_[qp]; }
   std::span<const LinkId> hops(std::uint32_t qp) const;
+  // By hop, the share of the QP's bytes; empty: all of them on every hop.
+  std::span<const double> shares(std::uint32_t qp) const;
   const LinkState& links() const { return links_; }
 
  private:
@@ -69,7 +72,7 @@ class Routes {
   std::vector<State> state_;              // [Q]
   std::vector<std::uint32_t> broken_by_;  // [Q] event row
   std::vector<std::uint32_t> detour_;     // [Q] row of detours_ + 1; 0: none yet
-  std::vector<std::vector<LinkId>> detours_;
+  std::vector<QpRoute> detours_;
   std::vector<std::uint8_t> changed_;  // [L] scratch
 };
 

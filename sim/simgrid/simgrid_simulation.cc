@@ -143,8 +143,12 @@ void SimgridSimulation::CreditLinks(std::uint32_t row) {
   for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
     const PathTable::Edge& edge = paths_.edges()[e];
     const double each = EdgeWireBytes(schedule_.program(row), op, subject, e) / edge.qps;
-    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)
-      for (const LinkId link : paths_.hops(paths_.qps()[q])) link_bytes_[Index(link)] += each;
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
+      const auto hops = paths_.hops(paths_.qps()[q]);
+      const auto shares = paths_.shares(paths_.qps()[q]);
+      for (std::size_t h = 0; h < hops.size(); ++h)
+        link_bytes_[Index(hops[h])] += shares.empty() ? each : each * shares[h];
+    }
   }
 }
 
@@ -178,6 +182,7 @@ Outcome SimgridSimulation::Finish() {
   Outcome outcome;
   outcome.events = instants_;
   outcome.loose_operations = loose_operations_;
+  outcome.path_search = paths_.search_work();
   outcome.waiting = schedule_.WaitingRows();
   for (const Completion& completion : completions_)
     outcome.end = std::max(outcome.end, completion.end);

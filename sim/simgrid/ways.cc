@@ -24,7 +24,9 @@ Ways::Ways(const Schedule& schedule, const PathTable& paths, const std::vector<s
     : schedule_(&schedule),
       paths_(&paths),
       of_edge_(paths.edges().size(), kUnknown),
-      of_channel_(paths.channel_row_count(), kUnknown) {
+      of_channel_(paths.channel_row_count(), kUnknown),
+      unit_(paths.policy().splits() ? paths.policy().spray_paths : 1) {
+  WEFT_CHECK(paths.policy().policy != PathPolicy::kAdaptive);
   for (std::uint32_t row = 0; row < schedule.row_count(); ++row) {
     const Op& op = schedule.op(row);
     if (op.kind != Op::Kind::kPattern && op.kind != Op::Kind::kSend) continue;
@@ -57,19 +59,27 @@ double Ways::LargestBytes(std::uint32_t row, PathTable::Range edges) const {
   return largest;
 }
 
+// The QP's links, each as often as paths of it cross it, `times` over.
+void Ways::AddQp(const PathTable::Qp& qp, long times, Way& way) {
+  const auto hops = paths_->hops(qp);
+  const auto shares = paths_->shares(qp);
+  for (std::size_t h = 0; h < hops.size(); ++h) {
+    const double crossings = unit_ * (shares.empty() ? 1 : shares[h]);
+    WEFT_CHECK(Whole(crossings));
+    links_.insert(links_.end(), static_cast<std::size_t>(times * std::lround(crossings)), hops[h]);
+  }
+  way.bound = way.bound && qp.bound;
+}
+
 void Ways::AddLoose(std::uint32_t edge) {
   if (of_edge_[edge] != kUnknown) return;
   of_edge_[edge] = static_cast<std::uint32_t>(ways_.size());
   const PathTable::Edge& e = paths_->edges()[edge];
   Way way;
   way.first_link = static_cast<std::uint32_t>(links_.size());
-  way.parts = e.qps;
-  way.cap_bps = e.cap_bps / e.qps;
-  for (std::uint32_t q = e.first_qp; q < e.first_qp + e.qps; ++q) {
-    const auto hops = paths_->hops(paths_->qps()[q]);
-    links_.insert(links_.end(), hops.begin(), hops.end());
-    way.bound = way.bound && paths_->qps()[q].bound;
-  }
+  way.parts = e.qps * unit_;
+  way.cap_bps = e.cap_bps / way.parts;
+  for (std::uint32_t q = e.first_qp; q < e.first_qp + e.qps; ++q) AddQp(paths_->qps()[q], 1, way);
   way.link_count = static_cast<std::uint32_t>(links_.size()) - way.first_link;
   ways_.push_back(way);
 }
@@ -81,7 +91,7 @@ void Ways::AddTight(std::uint32_t row, PathTable::Range edges, std::uint32_t& kn
   Way way;
   way.first_link = static_cast<std::uint32_t>(links_.size());
   for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e)
-    way.parts = std::max(way.parts, static_cast<double>(paths_->edges()[e].qps));
+    way.parts = std::max(way.parts, unit_ * paths_->edges()[e].qps);
   for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
     const PathTable::Edge& edge = paths_->edges()[e];
     const double bytes = EdgeBytes(row, e);
@@ -89,14 +99,10 @@ void Ways::AddTight(std::uint32_t row, PathTable::Range edges, std::uint32_t& kn
       const double cap = edge.cap_bps * (largest / bytes) / way.parts;
       way.cap_bps = way.cap_bps == 0 ? cap : std::min(way.cap_bps, cap);
     }
-    const double times = Times(bytes, largest, edge.qps, way.parts);
+    const double times = Times(bytes, largest, edge.qps, way.parts / unit_);
     WEFT_CHECK(Whole(times));
-    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
-      const auto hops = paths_->hops(paths_->qps()[q]);
-      for (auto t = std::lround(times); t > 0; --t)
-        links_.insert(links_.end(), hops.begin(), hops.end());
-      way.bound = way.bound && paths_->qps()[q].bound;
-    }
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)
+      AddQp(paths_->qps()[q], std::lround(times), way);
   }
   way.link_count = static_cast<std::uint32_t>(links_.size()) - way.first_link;
   ways_.push_back(way);

@@ -11,6 +11,9 @@
 //                    stands b/B · Q/q times: a whole number, or it cannot be
 //                    written (NeedsFractions())
 //
+// Where QPs are sprayed over n paths, all flows are at the rate of a path, an n-th of the QP's:
+// a link stands as often as paths cross it, n times where all do.
+//
 // so that the level that max-min fairness makes equal is the rate of a QP in both.
 //
 // Shapes   W ways, H links of all ways.
@@ -31,14 +34,14 @@ namespace weft {
 
 struct Way {
   std::uint32_t first_link = 0, link_count = 0;
-  double parts = 1;    // the QPs whose rate is the flow's: a transfer moves bytes / parts
+  double parts = 1;  // the QPs, or paths, whose rate is the flow's: a transfer moves bytes / parts
   double cap_bps = 0;  // of the flow; 0: none
   bool bound = true;   // false: some QP has no path, nothing ever moves
 };
 
 class Ways {
  public:
-  // Requires: NeedsFractions() is false for every row that is tight.
+  // Requires: NeedsFractions() is false for every row that is tight; the policy is not adaptive.
   Ways(const Schedule& schedule, const PathTable& paths, const std::vector<std::uint8_t>& tight);
 
   std::span<const Way> all() const { return ways_; }
@@ -50,6 +53,7 @@ class Ways {
   double Bytes(const Operations::Transfer& transfer) const;
 
  private:
+  void AddQp(const PathTable::Qp& qp, long times, Way& way);
   void AddLoose(std::uint32_t edge);
   void AddTight(std::uint32_t row, PathTable::Range edges, std::uint32_t& known);
   double EdgeBytes(std::uint32_t row, std::uint32_t edge) const;
@@ -61,6 +65,7 @@ class Ways {
   std::vector<LinkId> links_;
   std::vector<std::uint32_t> of_edge_, of_channel_;  // [E], [channels of all subjects]
   std::map<std::pair<std::uint32_t, std::uint16_t>, std::uint32_t> of_amounts_;  // row, channel
+  double unit_ = 1;  // the paths of a QP
 };
 
 // Whether the operation, run tight, has a channel whose edges cannot be written

@@ -40,6 +40,15 @@ TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
           "workload: { collective: { op: all_reduce, bytes: 1MiB, group: per_host } }\n"
           "rdma: { qps: 4 }\n",
       leaf_spine + kTraffic + "routing: { host_port: hash }\n",
+      leaf_spine + kTraffic + "routing: { policy: static, hash: crc32 }\n",
+      leaf_spine + kTraffic + "routing: { policy: adaptive, udp_port: sequential }\n",
+      leaf_spine + kTraffic + "routing: { policy: static, seed: 9 }\n",
+      leaf_spine + kTraffic + "routing: { policy: static, seeds: 2 }\n",
+      leaf_spine + kTraffic + "routing: { policy: adaptive, seed_scope: same }\n",
+      "fabric: { preset: hpn, pods: 2, segments: 1, hosts: 1 }\n" + std::string(kRing) +
+          "routing: { policy: adaptive, core_hash: five_tuple }\n",
+      pod + kRing + "routing: { core_hash: five_tuple }\n",
+      leaf_spine + kTraffic + "routing: { spray_paths: 4 }\n",
       "fabric: { preset: hpn, segments: 1, hosts: 2, core_groups_per_plane: 2 }\n" +
           std::string(kRing),
       "fabric: { preset: dcn_plus, segments: 1, hosts: 2, core_groups: 1 }\n" + std::string(kRing),
@@ -64,8 +73,13 @@ TEST(SilentKeys, AreNotWarnedOfWhereTheyCount) {
                          "rdma: { qps: 4 }\n")
                   .empty());
   EXPECT_TRUE(WarningsOf(std::string(kPod) + kRing +
-                         "routing: { host_port: hash }\nphysics: { nvlink_step: 1us, "
+                         "routing: { host_port: hash, policy: static, hash: crc32, seeds: 3, "
+                         "udp_port: sequential }\nphysics: { nvlink_step: 1us, "
                          "nvlink_efficiency: 90%, roce_efficiency: 90% }\n")
+                  .empty());
+  EXPECT_TRUE(WarningsOf("fabric: { preset: hpn, pods: 2, segments: 1, hosts: 1 }\n" +
+                         std::string(kRing) +
+                         "routing: { policy: spray, spray_paths: 4, core_hash: five_tuple }\n")
                   .empty());
 }
 

@@ -224,18 +224,42 @@ TEST(BuildFabric, ReadsEveryPreset) {
     EXPECT_GT(MakeFabric("preset: " + preset.name).gpu_count(), 0u) << preset.name;
 }
 
+RoutingPolicy PolicyOf(const std::string& text, const Fabric& fabric) {
+  const auto spec = ReadAt<RoutingSpec>("routing", text);
+  EXPECT_TRUE(spec) << TextOf(spec.error());
+  return MakeRoutingPolicy(spec->message, fabric);
+}
+
 TEST(MakeRoutingPolicy, TakesEveryRule) {
-  const RoutingPolicy usual = MakeRoutingPolicy(RoutingSpec());
+  const Fabric fabric = MakeFabric("{ preset: dcn_plus, segments: 1, hosts: 1 }");
+  const RoutingPolicy usual = PolicyOf("{}", fabric);
   EXPECT_EQ(usual.seed_scope, SeedScope::kSwitch);
   EXPECT_EQ(usual.host_port, HostPortRule::kByQp);
   EXPECT_EQ(usual.udp_port, UdpPortRule::kRandom);
-  const auto spec =
-      ReadAt<RoutingSpec>("routing", "{ seed_scope: tier, host_port: hash, udp_port: sequential }");
-  ASSERT_TRUE(spec) << TextOf(spec.error());
-  const RoutingPolicy other = MakeRoutingPolicy(spec->message);
+  EXPECT_EQ(usual.policy, PathPolicy::kEcmp);
+  EXPECT_EQ(usual.hash, HashKind::kMix);
+  EXPECT_EQ(usual.spray_paths, 128u);
+  const RoutingPolicy other = PolicyOf(
+      "{ seed_scope: tier, host_port: hash, udp_port: sequential, policy: spray, hash: crc32c, "
+      "spray_paths: 7 }",
+      fabric);
   EXPECT_EQ(other.seed_scope, SeedScope::kTier);
   EXPECT_EQ(other.host_port, HostPortRule::kHash);
   EXPECT_EQ(other.udp_port, UdpPortRule::kSequential);
+  EXPECT_EQ(other.policy, PathPolicy::kSpray);
+  EXPECT_EQ(other.hash, HashKind::kCrc32c);
+  EXPECT_EQ(other.spray_paths, 7u);
+  EXPECT_EQ(PolicyOf("{ udp_port: per_pair }", fabric).udp_port, UdpPortRule::kPerPair);
+}
+
+// [QXC+24 §7]: HPN's cores hash by port; others' do where the user says so.
+TEST(MakeRoutingPolicy, HashesCoresAsTheFabricIsDeployed) {
+  const Fabric hpn = MakeFabric("{ preset: hpn, segments: 1, hosts: 1 }");
+  const Fabric clos = MakeFabric("{ preset: dcn_plus, segments: 1, hosts: 1 }");
+  EXPECT_EQ(PolicyOf("{}", hpn).core_hash, CoreHash::kPerPort);
+  EXPECT_EQ(PolicyOf("{ core_hash: five_tuple }", hpn).core_hash, CoreHash::kFiveTuple);
+  EXPECT_EQ(PolicyOf("{}", clos).core_hash, CoreHash::kFiveTuple);
+  EXPECT_EQ(PolicyOf("{ core_hash: per_port }", clos).core_hash, CoreHash::kPerPort);
 }
 
 }  // namespace

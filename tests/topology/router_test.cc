@@ -122,11 +122,22 @@ ElementId RandomNetworkElement(const Fabric& fabric, Random& random) {
   }
 }
 
+// Any policy, hash and scope: none may cost a path.
+RoutingPolicy RandomPolicy(std::uint64_t seed) {
+  Random random(StreamSeed(seed, {78}));
+  RoutingPolicy policy;
+  policy.policy = static_cast<PathPolicy>(random.Below(6));
+  policy.hash = static_cast<HashKind>(random.Below(6));
+  policy.core_hash = static_cast<CoreHash>(random.Below(2));
+  policy.seed_scope = static_cast<SeedScope>(random.Below(3));
+  return policy;
+}
+
 TEST(Path, IsShortestAndLoopFreeOnRandomFabrics) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed << ' ' << RandomFabricText(seed));
     const Fabric fabric = MakeFabric(RandomFabricText(seed));
-    const Router router(fabric, {});
+    const Router router(fabric, RandomPolicy(seed));
     Random random(seed);
     CheckRandomPairs(fabric, router, LinkState(fabric), 12, random);
     if (HasFatalFailure()) return;
@@ -137,7 +148,7 @@ TEST(Path, FindsWhatSurvivesRandomFaults) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed << ' ' << RandomFabricText(seed));
     const Fabric fabric = MakeFabric(RandomFabricText(seed));
-    const Router router(fabric, {});
+    const Router router(fabric, RandomPolicy(seed));
     Random random(seed);
     LinkState state(fabric);
     for (std::uint32_t faults = 1 + random.Below(4); faults > 0; --faults) {
@@ -149,12 +160,8 @@ TEST(Path, FindsWhatSurvivesRandomFaults) {
   }
 }
 
-TEST(Path, SurvivesEverySingleCableAndSwitchAsBfsDoes) {
-  const Fabric fabric = MakeFabric(
-      "{ family: hpn, pods: 2, segments: 2, hosts: 1, aggs_per_plane: 2, core_groups_per_plane: 2, "
-      "core_oversubscription: 60, host: { preset: hgx-h800, gpus: 2, nics: 2 } }");
-  const Router router(fabric, {});
-  Random random(5);
+// Every cable and switch taken away by itself, and put back.
+void CheckWithoutEachElement(const Fabric& fabric, const Router& router, Random& random) {
   LinkState state(fabric);
   std::vector<ElementId> elements;
   for (std::uint32_t l = 0; l < fabric.link_count(); ++l) {
@@ -167,11 +174,35 @@ TEST(Path, SurvivesEverySingleCableAndSwitchAsBfsDoes) {
       elements.push_back({ElementId::Kind::kVertex, v});
   for (const ElementId element : elements) {
     state.Apply(fabric, element, {false, 1, Direction::kBoth});
-    CheckRandomPairs(fabric, router, state, 6, random);
-    if (HasFatalFailure()) return;
+    CheckRandomPairs(fabric, router, state, 3, random);
+    if (testing::Test::HasFatalFailure()) return;
     state.Apply(fabric, element, {});
   }
   EXPECT_TRUE(state.all_up());
+}
+
+TEST(Path, SurvivesEverySingleCableAndSwitchAsBfsDoes) {
+  const char* const text =
+      "{ family: hpn, pods: 2, segments: 2, hosts: 1, aggs_per_plane: 2, core_groups_per_plane: 2, "
+      "core_oversubscription: 60, host: { preset: hgx-h800, gpus: 2, nics: 2 } }";
+  for (const CoreHash core_hash : {CoreHash::kFiveTuple, CoreHash::kPerPort}) {
+    const Fabric fabric = MakeFabric(text);
+    RoutingPolicy policy;
+    policy.core_hash = core_hash;
+    Random random(5);
+    CheckWithoutEachElement(fabric, Router(fabric, policy), random);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(Path, SurvivesEverySingleCableAndSwitchOfRandomFabrics) {
+  for (std::uint64_t seed = 101; seed <= 112; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed << ' ' << RandomFabricText(seed));
+    const Fabric fabric = MakeFabric(RandomFabricText(seed));
+    Random random(seed);
+    CheckWithoutEachElement(fabric, Router(fabric, RandomPolicy(seed)), random);
+    if (HasFatalFailure()) return;
+  }
 }
 
 // gpu0 nic0 leaf0 spine? leaf1 nic2 gpu2: see fabric_test.cc for the numbers.
@@ -249,7 +280,7 @@ std::vector<int> PortLoad(const Fabric& fabric, const Router& router, std::uint3
   std::vector<int> load(2, 0);
   std::vector<LinkId> path;
   for (std::uint32_t q = 0; q < qps; ++q) {
-    FlowKey key{from, to, 0, router.UdpPort(fabric.NicOf(from), seed, q), 0};
+    FlowKey key{from, to, 0, router.UdpPort(fabric.NicOf(from), fabric.NicOf(to), seed, q), 0};
     key.host_port = router.HostPort(key, seed, q);
     EXPECT_TRUE(router.Path(key, seed, state, path));
     ++load[fabric.link(path[path.size() - 2]).number];
@@ -293,7 +324,7 @@ TEST(Path, SpreadsEvenlyUnlessSwitchesShareASeed) {
   const Fabric fabric = MakeFabric("{ preset: dcn_plus, pods: 2 }");
   const LinkState state(fabric);
   for (const SeedScope scope : {SeedScope::kSwitch, SeedScope::kTier, SeedScope::kSame}) {
-    const Router router(fabric, {scope, HostPortRule::kByQp, UdpPortRule::kRandom});
+    const Router router(fabric, {.seed_scope = scope});
     std::map<LinkId, std::set<LinkId>> agg_uplinks_of;  // by the ToR's uplink taken
     std::map<LinkId, int> taken;
     std::vector<LinkId> path;
@@ -313,18 +344,255 @@ TEST(Path, SpreadsEvenlyUnlessSwitchesShareASeed) {
   }
 }
 
+// Equal seeds in all tiers polarise whatever the hash: what reached an Agg by one uplink of a
+// ToR all leaves it by one of its own. A mix with a seed a switch does not.
+TEST(Path, PolarisesUnderEveryHashWhereAllSwitchesShareASeed) {
+  const Fabric fabric = MakeFabric("{ preset: dcn_plus, pods: 2 }");
+  const LinkState state(fabric);
+  for (int kind = 0; kind < 6; ++kind) {
+    RoutingPolicy policy;
+    policy.hash = static_cast<HashKind>(kind);
+    policy.seed_scope = SeedScope::kSame;
+    const Router router(fabric, policy);
+    std::map<LinkId, std::set<LinkId>> next_of;
+    std::vector<LinkId> path;
+    for (std::uint32_t f = 0; f < 4096; ++f) {
+      const FlowKey key{fabric.gpu(GpuId{0}), fabric.gpu(GpuId{512}), 0,
+                        static_cast<std::uint16_t>(f * 40503), 0};
+      ASSERT_TRUE(router.Path(key, HashSeed{11}, state, path));
+      next_of[path[2]].insert(path[3]);
+    }
+    EXPECT_EQ(next_of.size(), 64u) << kind;
+    for (const auto& [link, next] : next_of) EXPECT_EQ(next.size(), 1u) << kind;
+  }
+}
+
+// The 4 QPs of a pair whose source port is one: a path by the 5-tuple, several by the QP.
+TEST(Path, PartsByDestinationQpUnderExtendedEcmpAlone) {
+  const Fabric fabric =
+      MakeFabric("{ family: leaf_spine, leaves: 2, spines: 16, hosts_per_leaf: 1, link: 1Gbps }");
+  const LinkState state(fabric);
+  for (const PathPolicy kind : {PathPolicy::kEcmp, PathPolicy::kEecmp})
+    for (int hash = 0; hash < 6; ++hash) {
+      RoutingPolicy policy;
+      policy.policy = kind;
+      policy.hash = static_cast<HashKind>(hash);
+      policy.udp_port = UdpPortRule::kPerPair;
+      const Router router(fabric, policy);
+      std::set<std::vector<LinkId>> paths;
+      std::vector<LinkId> path;
+      for (std::uint32_t q = 0; q < 64; ++q) {
+        const FlowKey key = router.QpKey(fabric.gpu(GpuId{0}), fabric.gpu(GpuId{1}), kSeed, q);
+        ASSERT_TRUE(router.Path(key, kSeed, state, path));
+        paths.insert(path);
+      }
+      EXPECT_EQ(paths.size() == 1, kind == PathPolicy::kEcmp) << "hash " << hash;
+      EXPECT_EQ(paths.size() > 8, kind == PathPolicy::kEecmp) << "hash " << hash;
+    }
+}
+
+// D-mod-k on a non-blocking tree: every shift of all hosts is free of conflicts [Zah10].
+TEST(Path, CarriesEveryShiftWithoutConflictWhenStatic) {
+  const Fabric fabric =
+      MakeFabric("{ family: leaf_spine, leaves: 4, spines: 4, hosts_per_leaf: 4, link: 1Gbps }");
+  RoutingPolicy policy;
+  policy.policy = PathPolicy::kStatic;
+  const Router router(fabric, policy);
+  const LinkState state(fabric);
+  std::vector<LinkId> path;
+  for (std::uint32_t shift = 1; shift < 16; ++shift) {
+    std::set<LinkId> used;
+    for (std::uint32_t g = 0; g < 16; ++g) {
+      const FlowKey key{fabric.gpu(GpuId{g}), fabric.gpu(GpuId{(g + shift) % 16}), 0,
+                        static_cast<std::uint16_t>(g), 0};
+      ASSERT_TRUE(router.Path(key, HashSeed{g}, state, path));
+      for (const LinkId link : path) EXPECT_TRUE(used.insert(link).second) << "shift " << shift;
+    }
+  }
+}
+
+// From one ToR to the 512 NICs of another pod of DCN+: each of its Aggs' 512 uplinks carries one,
+// and each of the ToR's own 64 carries eight.
+TEST(Path, SpreadsDestinationsOverTheUplinksOfEveryTierWhenStatic) {
+  const Fabric fabric = MakeFabric("{ preset: dcn_plus, pods: 2 }");
+  RoutingPolicy policy;
+  policy.policy = PathPolicy::kStatic;
+  const Router router(fabric, policy);
+  const LinkState state(fabric);
+  std::map<LinkId, int> tor_up, agg_up;
+  std::vector<LinkId> path;
+  for (std::uint32_t g = 512; g < 1024; ++g) {
+    ASSERT_TRUE(router.Path({fabric.gpu(GpuId{0}), fabric.gpu(GpuId{g})}, kSeed, state, path));
+    for (const LinkId link : path) {
+      const Vertex &from = fabric.vertex(fabric.link(link).from),
+                   &to = fabric.vertex(fabric.link(link).to);
+      if (from.tier == 1 && to.tier == 2) ++tor_up[link];
+      if (from.tier == 2 && to.tier == 3) ++agg_up[link];
+    }
+  }
+  EXPECT_EQ(tor_up.size(), 64u);
+  for (const auto& [link, count] : tor_up) EXPECT_EQ(count, 8) << fabric.PortName(link);
+  EXPECT_EQ(agg_up.size(), 512u);
+  for (const auto& [link, count] : agg_up) EXPECT_EQ(count, 1) << fabric.PortName(link);
+}
+
+// A switch's choice depends on the destination alone, in three tiers too.
+TEST(Path, LeavesEverySwitchByOneLinkToADestinationWhenStatic) {
+  const Fabric fabric = MakeFabric("{ preset: dcn_plus, pods: 3, segments: 2, hosts: 2 }");
+  RoutingPolicy policy;
+  policy.policy = PathPolicy::kStatic;
+  policy.core_hash = CoreHash::kPerPort;  // has no say
+  const Router router(fabric, policy);
+  const LinkState state(fabric);
+  Random random(4);
+  std::map<std::pair<VertexId, VertexId>, LinkId> table;
+  std::vector<LinkId> path;
+  for (int i = 0; i < 4000; ++i) {
+    const VertexId src = fabric.gpu(GpuId{random.Below(fabric.gpu_count())});
+    const VertexId dst = fabric.gpu(GpuId{random.Below(8)});
+    if (router.SourceNic(src, dst) == kNoVertex) continue;
+    const FlowKey key{src, dst, static_cast<std::uint8_t>(i % 2), static_cast<std::uint16_t>(i)};
+    ASSERT_TRUE(router.Path(key, kSeed, state, path));
+    for (const LinkId link : path) {
+      const VertexId from = fabric.link(link).from;
+      if (fabric.vertex(from).kind != VertexKind::kSwitch) continue;
+      EXPECT_EQ(table.emplace(std::pair(from, dst), link).first->second, link) << "seed 4";
+    }
+  }
+}
+
+// By (core, port in), the ports out towards pod 1.
+std::map<LinkId, std::set<LinkId>> CorePorts(const Fabric& fabric, const Router& router,
+                                             const LinkState& state) {
+  std::map<LinkId, std::set<LinkId>> out_of;
+  std::vector<LinkId> path;
+  const std::uint32_t pod = fabric.gpu_count() / 3;
+  for (std::uint32_t f = 0; f < 30'000; ++f) {
+    const std::uint32_t from = f % 2 == 0 ? f % pod : 2 * pod + f % pod;
+    const FlowKey key{fabric.gpu(GpuId{from}), fabric.gpu(GpuId{pod + (f / 7) % pod}),
+                      static_cast<std::uint8_t>(f / 2 % 2), static_cast<std::uint16_t>(f), 0};
+    EXPECT_TRUE(router.Path(key, kSeed, state, path));
+    for (std::size_t h = 1; h < path.size(); ++h)
+      if (fabric.vertex(fabric.link(path[h]).from).tier == 3) out_of[path[h - 1]].insert(path[h]);
+  }
+  return out_of;
+}
+
+// [QXC+24 §7]: from a port of a core to a pod by one port, whatever the 5-tuple, each port of
+// the pod from one of each other pod; past a port that is down by hash, the others as before.
+TEST(Path, LeavesAPerPortCoreByOnePortUntilItFails) {
+  const Fabric fabric = MakeFabric(
+      "{ preset: hpn, pods: 3, segments: 2, hosts: 2, aggs_per_plane: 12, "
+      "core_groups_per_plane: 4, core_oversubscription: 60 }");
+  RoutingPolicy policy;
+  policy.core_hash = CoreHash::kPerPort;
+  const Router router(fabric, policy);
+  LinkState state(fabric);
+  const auto usual = CorePorts(fabric, router, state);
+  std::map<LinkId, int> users;
+  for (const auto& [in, out] : usual) {
+    EXPECT_EQ(out.size(), 1u) << fabric.PortName(in);
+    ++users[*out.begin()];
+  }
+  for (const auto& [out, count] : users) EXPECT_EQ(count, 2) << fabric.PortName(out);
+
+  const LinkId broken = *usual.begin()->second.begin();
+  state.Apply(fabric, {ElementId::Kind::kCable, Index(broken)}, {false, 1, Direction::kBoth});
+  int moved = 0;
+  for (const auto& [in, out] : CorePorts(fabric, router, state)) {
+    const LinkId before = *usual.at(in).begin();
+    if (before == broken) ++moved;
+    EXPECT_EQ(out.size() > 1, before == broken) << fabric.PortName(in);
+    EXPECT_FALSE(out.contains(broken));
+  }
+  EXPECT_EQ(moved, 2);
+}
+
+// Oracle: of all candidate paths by the port, each with the product of 1 / (next hops) on its way.
+std::map<LinkId, double> SharesByPaths(const Fabric& fabric, const PathSet& all, LinkId port) {
+  std::map<std::vector<LinkId>, std::set<LinkId>> next;  // by the way so far
+  std::vector<std::vector<LinkId>> paths;
+  for (std::size_t p = 0; p < all.path_count(); ++p) {
+    paths.emplace_back(all.hop.begin() + all.first_hop[p], all.hop.begin() + all.first_hop[p + 1]);
+    if (std::find(paths.back().begin(), paths.back().end(), port) == paths.back().end()) {
+      paths.pop_back();
+      continue;
+    }
+    std::vector<LinkId> way;
+    for (const LinkId link : paths.back()) {
+      next[way].insert(link);
+      way.push_back(link);
+    }
+  }
+  const auto rate = [&](LinkId link) { return fabric.link(link).rate.bits_per_second(); };
+  std::map<LinkId, double> shares;
+  for (const std::vector<LinkId>& path : paths) {
+    double share = 1;
+    std::vector<LinkId> way;
+    for (const LinkId link : path) {
+      double rates = 0;
+      for (const LinkId other : next[way]) rates += rate(other);
+      share *= rate(link) / rates;
+      way.push_back(link);
+    }
+    for (const LinkId link : path) shares[link] += share;
+  }
+  return shares;
+}
+
+TEST(Split, SharesOutAsEveryCandidatePathSays) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed << ' ' << RandomFabricText(seed));
+    const Fabric fabric = MakeFabric(RandomFabricText(seed));
+    const Router router(fabric, {});
+    Random random(seed);
+    LinkState state(fabric);
+    for (std::uint32_t faults = random.Below(3); faults > 0; --faults)
+      state.Apply(fabric, RandomNetworkElement(fabric, random), {false, 1, Direction::kBoth});
+    SplitPath split;
+    std::vector<LinkId> path;
+    for (int i = 0; i < 6; ++i) {
+      FlowKey key{fabric.gpu(GpuId{random.Below(fabric.gpu_count())}),
+                  fabric.gpu(GpuId{random.Below(fabric.gpu_count())})};
+      const VertexId nic = router.SourceNic(key.src, key.dst);
+      if (nic == kNoVertex) continue;
+      key.host_port = static_cast<std::uint8_t>(random.Below(fabric.PortCount(nic)));
+      const bool found = router.Split(key, state, split);
+      ASSERT_EQ(found, router.Path(key, kSeed, state, path));
+      ASSERT_EQ(split.links.size(), split.shares.size());
+      const LinkId port = fabric.PortLink(nic, key.host_port);
+      const PathSet all = router.Candidates(key.src, key.dst, state, 100'000);
+      const auto expected = SharesByPaths(fabric, all, port);
+      if (!found || expected.empty()) continue;  // the other port is nearer
+      ASSERT_EQ(split.links.size(), expected.size());
+      std::set<VertexId> reached{key.src};
+      for (std::size_t h = 0; h < split.links.size(); ++h) {
+        EXPECT_NEAR(split.shares[h], expected.at(split.links[h]), 1e-12);
+        EXPECT_TRUE(reached.contains(fabric.link(split.links[h]).from));
+        reached.insert(fabric.link(split.links[h]).to);
+      }
+    }
+  }
+}
+
 TEST(UdpPort, StaysAmongDynamicPorts) {
   const Fabric fabric = MakeFabric("{ preset: hpn, segments: 1, hosts: 1 }");
-  const VertexId nic = fabric.host(HostId{0}).first_nic;
+  const VertexId nic = fabric.host(HostId{0}).first_nic, other{Index(nic) + 1};
   RoutingPolicy policy;
-  std::set<std::uint16_t> drawn;
+  std::set<std::uint16_t> drawn, attempts;
   for (std::uint32_t q = 0; q < 100; ++q) {
-    drawn.insert(Router(fabric, policy).UdpPort(nic, kSeed, q));
+    drawn.insert(Router(fabric, policy).UdpPort(nic, other, kSeed, q));
+    attempts.insert(Router(fabric, policy).UdpPort(nic, other, kSeed, 0, q));
     EXPECT_GE(*drawn.begin(), 49152);
   }
   EXPECT_GT(drawn.size(), 90u);
+  EXPECT_GT(attempts.size(), 90u);
   policy.udp_port = UdpPortRule::kSequential;
-  EXPECT_EQ(Router(fabric, policy).UdpPort(nic, kSeed, 5), 49157);
+  EXPECT_EQ(Router(fabric, policy).UdpPort(nic, other, kSeed, 5), 49157);
+  policy.udp_port = UdpPortRule::kPerPair;
+  const Router per_pair(fabric, policy);
+  EXPECT_EQ(per_pair.UdpPort(nic, other, kSeed, 5), per_pair.UdpPort(nic, other, kSeed, 6));
+  EXPECT_NE(per_pair.UdpPort(nic, other, kSeed, 5), per_pair.UdpPort(other, nic, kSeed, 5));
 }
 
 TEST(HostPort, AlternatesByQpOrHashes) {

@@ -276,6 +276,7 @@ Result<Fabric> BuildHpn(const FabricSpec& fabric, const FamilyInput& input) {
                                     {"agg", true, false, plan.planes == 2}};
   if (plan.pods > 1) naming.push_back({"core", false, false, false});
   builder.SetNaming(std::move(naming));
+  builder.SetCoresHashByPort();  // [QXC+24 §7]
   builder.SetProvisioned(Provisioned(plan, host));
   builder.SetLimits(LimitsOf(plan, host));
   AddNotes(spec, plan, builder);
