@@ -97,7 +97,8 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 
 void AddTopology(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<Args>();
-  CLI::App* command = app.add_subcommand("topology", "Count a fabric's switches, links and limits");
+  CLI::App* command =
+      app.add_subcommand("topology", "Count a fabric's switches, links, cables and racks");
   command->add_option("file", args->target, "scenario file, or the name of a fabric preset")
       ->required();
   command->add_option("--set", args->options.sets, "override a value: --set fabric.segments=4")

@@ -154,6 +154,11 @@ Result<std::vector<OpticPart>> MakeOptics(
           {ErrorCode::kInconsistent, sources.At(fmt::format("{}[{}].ports", path, i)).pos,
            fmt::format("{} lanes do not split into {} equal ports", spec.lanes(), spec.ports()),
            "ports: a divisor of lanes"});
+    if (spec.half_power() > spec.power())
+      errors.push_back({ErrorCode::kInconsistent,
+                        sources.At(fmt::format("{}[{}].half_power", path, i)).pos,
+                        "an optic draws more with half of its lanes than with all",
+                        "half_power: at most power"});
     out.push_back(MakeOptic(spec));
   }
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));

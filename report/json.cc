@@ -325,8 +325,10 @@ Json ToJson(const CablingSummary& cabling) {
                   {"units", cabling.rack.units},
                   {"most_units", cabling.most_units},
                   {"power_limit_w", cabling.rack.power.count()},
-                  {"most_power_w", watts(cabling.most_power)},
-                  {"reserved_hosts", cabling.reserved_hosts}};
+                  {"most_power_w", watts(cabling.most_power)}};
+  out["reserved"] = {{"hosts", cabling.reserved_hosts},
+                     {"host_cables", cabling.reserved_host_cables},
+                     {"switch_cables", cabling.reserved_switch_cables}};
   out["optics_power_w"] = watts(cabling.optics_draw);
   out["cables_power_w"] = watts(cabling.cables_draw);
   out["notes"] = cabling.notes;

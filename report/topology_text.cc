@@ -83,10 +83,15 @@ std::string CabledText(const CablingSummary& cabling, int width) {
                                   FormatCount(cabling.racks), cabling.rack.units,
                                   Watt(cabling.rack.power), cabling.most_units);
   if (cabling.most_power) racks += fmt::format(", the hottest draws {}", Watt(*cabling.most_power));
-  if (cabling.reserved_hosts > 0)
-    racks +=
-        fmt::format("; {} reserved hosts have their place", FormatCount(cabling.reserved_hosts));
   out += Wrap(racks, width, 2) + '\n';
+  if (cabling.reserved_host_cables + cabling.reserved_switch_cables > 0)
+    out += Wrap(fmt::format("reserved, beside all these: {} hosts, which have their place in the "
+                            "racks, {} cables to hosts, {} between switches",
+                            FormatCount(cabling.reserved_hosts),
+                            FormatCount(cabling.reserved_host_cables),
+                            FormatCount(cabling.reserved_switch_cables)),
+                width, 2) +
+           '\n';
   out += fmt::format("plugs draw at most {}: optics {}, cables {}\n",
                      Watt(cabling.optics_draw + cabling.cables_draw), Watt(cabling.optics_draw),
                      Watt(cabling.cables_draw));

@@ -76,6 +76,16 @@ std::array<int, 2> SplitsOf(const Fabric& fabric, const CablingPlan& plan, std::
   return out;
 }
 
+// A link up of one tier is a link down of the next.
+void CountReserve(const Fabric& fabric, CablingSummary& out) {
+  const FabricCounts &now = fabric.counts(), &later = fabric.provisioned();
+  out.reserved_hosts = later.hosts - now.hosts;
+  for (std::size_t t = 0; t < std::min(now.tiers.size(), later.tiers.size()); ++t) {
+    if (t == 0) out.reserved_host_cables = later.tiers[t].links_down - now.tiers[t].links_down;
+    out.reserved_switch_cables += later.tiers[t].links_up - now.tiers[t].links_up;
+  }
+}
+
 void CountCages(const Fabric& fabric, const CablingPlan& plan, CablingSummary& out) {
   const FabricCounts &now = fabric.counts(), &later = fabric.provisioned();
   out.cages.push_back({"host", plan.host_cage.form, now.hosts * plan.host_cages, 0, 0});
@@ -108,7 +118,6 @@ void CountRacks(const CablingParts& parts, const CablingPlan& plan, CablingSumma
   for (const Rack& rack : plan.racks.racks) {
     out.most_units = std::max(out.most_units, rack.units);
     out.units += rack.units;
-    out.reserved_hosts += rack.reserved_hosts;
     if (!rack.power)
       out.most_power.reset();
     else if (out.most_power)
@@ -124,6 +133,7 @@ CablingSummary SummarizeCabling(const Fabric& fabric, const CablingParts& parts,
   CountCables(parts, plan, out);
   CountOptics(parts, plan, out);
   CountCages(fabric, plan, out);
+  CountReserve(fabric, out);
   CountRacks(parts, plan, out);
   if (const auto boxes = fabric.power()) out.power = *boxes + out.optics_draw + out.cables_draw;
   out.notes = plan.notes;

@@ -45,9 +45,10 @@ struct CablingSummary {
   int most_units = 0;  // of one rack, the reserve included
   std::int64_t units = 0;
   std::optional<Watts> most_power;  // of one rack; none: a rack's is unknown
-  std::int64_t reserved_hosts = 0;  // that have their place
-  Watts optics_draw, cables_draw;   // plugs: transceivers, ends of active and passive cables
-  std::optional<Watts> power;       // hosts, switches and plugs; none where a part has no figure
+  // Provisioned and not there: the hosts have their place in the racks, the cables none.
+  std::int64_t reserved_hosts = 0, reserved_host_cables = 0, reserved_switch_cables = 0;
+  Watts optics_draw, cables_draw;  // plugs: transceivers, ends of active and passive cables
+  std::optional<Watts> power;      // hosts, switches and plugs; none where a part has no figure
   std::vector<std::string> notes;
 };
 

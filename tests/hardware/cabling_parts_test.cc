@@ -92,6 +92,19 @@ TEST(MakeOptics, RefusesPortsThatDoNotDivideTheLanes) {
             "lanes)\n");
 }
 
+TEST(MakeOptics, RefusesMorePowerOnHalfTheLanes) {
+  google::protobuf::RepeatedPtrField<OpticSpec> specs;
+  OpticSpec& spec = *specs.Add();
+  spec.set_lanes(4);
+  spec.set_ports(4);
+  spec.set_power(5);
+  spec.set_half_power(6);
+  const auto got = MakeOptics(specs, {}, "cabling.optics");
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().front().message,
+            "an optic draws more with half of its lanes than with all");
+}
+
 TEST(MakeCables, RefusesFibreWithoutPlugs) {
   google::protobuf::RepeatedPtrField<CableSpec> specs;
   specs.Add()->set_medium(CableSpec::SINGLE_MODE);

@@ -272,6 +272,17 @@ void CheckPlanes(const Planned& p) {
     const int plane = p.fabric.vertex(VertexId{v}).plane;
     EXPECT_EQ(plane_of.emplace(sets.Of(v), plane).first->second, plane);
   }
+  // In each plane every host reaches every other.
+  for (int plane = 0; plane < p.fabric.planes(); ++plane) {
+    Sets devices(DeviceCount(p.fabric));
+    for (const Cable& cable : p.plan.cables) {
+      const Link& link = p.fabric.link(cable.link);
+      if (p.fabric.vertex(link.to).plane != plane) continue;
+      devices.Join(Index(DeviceOf(p.fabric, link.from)), Index(DeviceOf(p.fabric, link.to)));
+    }
+    for (std::uint32_t h = 1; h < p.fabric.host_count(); ++h)
+      EXPECT_EQ(devices.Of(h), devices.Of(0)) << "plane " << plane;
+  }
 }
 
 void CheckClaims(const Planned& p, Random& random) {
@@ -391,6 +402,8 @@ TEST(PlanCabling, CablesAnHpnPod) {
   EXPECT_EQ(of_200g, 30'720);
   EXPECT_EQ(of_400g, 14'400);
   EXPECT_EQ(sum.reserved_hosts, 120);
+  EXPECT_EQ(sum.reserved_host_cables, 120 * 16);
+  EXPECT_EQ(sum.reserved_switch_cables, 120 * 8);
   EXPECT_FALSE(sum.power);  // neither hosts nor switches have a figure
 }
 
