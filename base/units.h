@@ -6,7 +6,7 @@
 //   BitRate      double, bits per second: a fair share need not be an integer.
 //   SimDuration  exact, int64 picoseconds, so std literals convert: 500ns, 2us.
 //   SimTime      instant since the start of the run; range 106 days.
-//   Watts, Dollars  double.
+//   Watts, Dollars, Metres  double.
 //
 // Why picoseconds: one byte takes 80, 40, 20, 10, 5 ps at 100, 200, 400, 800,
 // 1600 Gb/s, all whole. What is not whole is rounded as each function says.
@@ -78,6 +78,20 @@ class Dollars {
   constexpr auto operator<=>(const Dollars&) const = default;
   friend constexpr Dollars operator+(Dollars a, Dollars b) { return Dollars(a.count_ + b.count_); }
   friend constexpr Dollars operator*(Dollars a, double k) { return Dollars(a.count_ * k); }
+
+ private:
+  double count_ = 0;
+};
+
+class Metres {
+ public:
+  constexpr Metres() = default;
+  explicit constexpr Metres(double count) : count_(count) {}
+  constexpr double count() const { return count_; }
+  constexpr auto operator<=>(const Metres&) const = default;
+  friend constexpr Metres operator+(Metres a, Metres b) { return Metres(a.count_ + b.count_); }
+  friend constexpr Metres operator-(Metres a, Metres b) { return Metres(a.count_ - b.count_); }
+  friend constexpr Metres operator*(Metres a, double k) { return Metres(a.count_ * k); }
 
  private:
   double count_ = 0;

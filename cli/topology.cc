@@ -13,6 +13,7 @@
 #include "scenario/prepare.h"
 #include "topology/bisection.h"
 #include "topology/build.h"
+#include "topology/cabling_summary.h"
 
 namespace weft::cli {
 namespace {
@@ -42,6 +43,25 @@ Result<Located<ScenarioSpec>> ReadTarget(const Args& args, SourceTexts& texts) {
                        args.options.sets, &texts);
 }
 
+// Adds the cabling to `figures`. Where it cannot be cabled, the reason; an error for who asked
+// for it with cabling:.
+Errors AddCabling(const Located<ScenarioSpec>& spec, const Fabric& fabric,
+                  TopologyFigures& figures) {
+  const ScenarioSpec& message = spec.message;
+  const HostSpec* host = message.has_host() ? &message.host() : nullptr;
+  const auto parts = MakeCablingParts(message.fabric(), host, message.cabling(), spec.sources);
+  if (!parts) return parts.error();
+  const auto plan = PlanCabling(fabric, *parts);
+  if (plan) {
+    figures.cabling = SummarizeCabling(fabric, *parts, *plan);
+    figures.power = figures.cabling->power;
+    return {};
+  }
+  if (spec.sources.Given("cabling")) return plan.error();
+  figures.no_cabling = plan.error().front().message;
+  return {};
+}
+
 int Run(const Args& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   Result<Located<ScenarioSpec>> spec = ReadTarget(args, texts);
@@ -62,6 +82,10 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     figures.bisection_cut = bisection->cut;
   }
   figures.power = (*fabric)->power();
+  if (Errors errors = AddCabling(*spec, **fabric, figures); !errors.empty()) {
+    PrintErrors(errors, texts, err);
+    return kBadInput;
+  }
   const std::string name = spec->message.name().empty() ? args.target : spec->message.name();
   return WriteResult(args.options, TopologyText(name, **fabric, figures, TerminalWidth()),
                      TopologyJson(name, **fabric, figures), out, err)
@@ -73,7 +97,8 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 
 void AddTopology(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<Args>();
-  CLI::App* command = app.add_subcommand("topology", "Count a fabric's switches, links and limits");
+  CLI::App* command =
+      app.add_subcommand("topology", "Count a fabric's switches, links, cables and racks");
   command->add_option("file", args->target, "scenario file, or the name of a fabric preset")
       ->required();
   command->add_option("--set", args->options.sets, "override a value: --set fabric.segments=4")

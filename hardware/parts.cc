@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/check.h"
@@ -62,6 +63,8 @@ Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
   out.nvlink_latency = SimDuration(spec.nvlink_latency());
   out.pcie_latency = SimDuration(spec.pcie_latency());
   out.power = PowerOf(spec);
+  if (spec.has_nic_cage()) out.nic_cage = MakeCagePart(spec.nic_cage(), 1);
+  out.units = spec.units();
   WEFT_CHECK(out.gpus > 0 && out.nics > 0 && out.nic_ports > 0);  // the schema's ranges
   out.nic_port = BitRate::BitsPerSecond(spec.nic() / out.nic_ports);
   if (spec.has_nvlink()) out.nvlink = BitRate::BitsPerSecond(spec.nvlink());
@@ -85,6 +88,10 @@ SwitchPart MakeSwitchPart(const SwitchSpec& spec) {
   out.ports = spec.ports();
   if (spec.has_chip_power()) out.chip_power = Watts(spec.chip_power());
   out.power = PowerOf(spec);
+  out.cage = spec.has_cage() ? MakeCagePart(spec.cage(), spec.cage().lanes())
+                             : CageOfLane(out.rate * (1.0 / out.ports));
+  out.cages = spec.has_cages() ? spec.cages() : std::max(1, out.ports / out.cage.lanes);
+  out.units = spec.units();
   return out;
 }
 

@@ -1,4 +1,5 @@
-// Parts: GPUs, hosts, switches and NICs, as data with sources.
+// Parts: GPUs, hosts, switches and NICs, as data with sources. What cables them is in
+// hardware/cabling_parts.h.
 //
 // A part is a message of hardware.proto; the ones weft brings are YAML files in
 // hardware/presets/KIND/NAME.yaml, compiled in, every figure with its source. A
@@ -19,6 +20,7 @@
 #include "base/result.h"
 #include "base/schema/reader.h"
 #include "base/units.h"
+#include "hardware/cabling_parts.h"
 #include "hardware/hardware.pb.h"
 
 namespace weft {
@@ -43,6 +45,8 @@ struct HostPart {
   BitRate pcie;
   SimDuration nvlink_latency{}, pcie_latency{};
   std::optional<Watts> power;
+  std::optional<CagePart> nic_cage;  // none: nobody said; CageOfPort of the port's rate
+  int units = 1;                     // of a rack
 
   BitRate nic() const { return nic_port * nic_ports; }
 };
@@ -50,10 +54,13 @@ struct HostPart {
 struct SwitchPart {
   BitRate rate;
   int ports = 0;
-  std::optional<Watts> chip_power, power;
+  std::optional<Watts> chip_power, power;  // power: the box without the plugs in its cages
+  CagePart cage{};
+  int cages = 0;
+  int units = 1;  // of a rack
 };
 
-// Every file of hardware/presets/: kinds "gpu", "host", "switch", "nic".
+// Every file of hardware/presets/; its folder is its kind: "gpu", "optic".
 std::vector<Preset> HardwarePresets();
 
 // The gpu preset `name`; none where there is no such preset.

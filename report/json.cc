@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/schema/quantity.h"
 #include "base/version.h"
 
 namespace weft {
@@ -288,6 +290,57 @@ std::string ComparisonJson(const Comparison& comparison) {
   return out.dump(2) + '\n';
 }
 
+namespace {
+
+Json ToJson(const CableCount& one) {
+  return {{"medium", std::string(NameOf(one.medium))},
+          {"part", OrNull(one.part)},
+          {"rate", FormatQuantity(one.rate.bits_per_second(), Unit::BIT_RATE)},
+          {"rate_bps", one.rate.bits_per_second()},
+          {"count", one.count},
+          {"breakout", one.breakout},
+          {"pieces", one.pieces},
+          {"length_m",
+           {{"shortest", one.shortest.count()},
+            {"longest", one.longest.count()},
+            {"total", one.total.count()}}}};
+}
+
+Json ToJson(const CablingSummary& cabling) {
+  // To the milliwatt: sums of thousands of plugs carry no more.
+  const auto watts = [](const std::optional<Watts>& power) {
+    return power ? Json(std::round(power->count() * 1e3) / 1e3) : Json(nullptr);
+  };
+  Json out;
+  out["cables"] = Json::array();
+  for (const CableCount& one : cabling.cables) out["cables"].push_back(ToJson(one));
+  out["optics"] = Json::array();
+  for (const OpticCount& one : cabling.optics)
+    out["optics"].push_back(
+        {{"part", one.part}, {"count", one.count}, {"power_w", watts(one.draws)}});
+  out["cages"] = Json::array();
+  for (const CageCount& one : cabling.cages)
+    out["cages"].push_back({{"of", one.device},
+                            {"form", std::string(NameOf(one.form))},
+                            {"all", one.all},
+                            {"used", one.used},
+                            {"reserved", one.reserved}});
+  out["racks"] = {{"count", cabling.racks},
+                  {"units", cabling.rack.units},
+                  {"most_units", cabling.most_units},
+                  {"power_limit_w", cabling.rack.power.count()},
+                  {"most_power_w", watts(cabling.most_power)}};
+  out["reserved"] = {{"hosts", cabling.reserved_hosts},
+                     {"host_cables", cabling.reserved_host_cables},
+                     {"switch_cables", cabling.reserved_switch_cables}};
+  out["optics_power_w"] = watts(cabling.optics_draw);
+  out["cables_power_w"] = watts(cabling.cables_draw);
+  out["notes"] = cabling.notes;
+  return out;
+}
+
+}  // namespace
+
 std::string TopologyJson(const std::string& name, const Fabric& fabric,
                          const TopologyFigures& figures) {
   Json out = Head("weft.topology/1");
@@ -301,9 +354,12 @@ std::string TopologyJson(const std::string& name, const Fabric& fabric,
   out["bisection_bps"] =
       number(figures.bisection, [](BitRate rate) { return rate.bits_per_second(); });
   out["bisection_cut"] = OrNull(figures.bisection_cut);
-  out["power_w"] = number(figures.power, [](Watts power) { return power.count(); });
+  out["power_w"] =
+      number(figures.power, [](Watts power) { return std::round(power.count() * 1e3) / 1e3; });
   out["price_usd"] = number(figures.price, [](Dollars price) { return price.count(); });
   if (fabric.provisioned() != fabric.counts()) out["provisioned"] = ToJson(fabric.provisioned());
+  out["cabling"] = figures.cabling ? ToJson(*figures.cabling) : Json(nullptr);
+  if (!figures.cabling) out["no_cabling"] = OrNull(figures.no_cabling);
   out["names"] = NameRanges(fabric);
   out["notes"] = fabric.notes();
   return out.dump(2) + '\n';

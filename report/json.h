@@ -10,6 +10,7 @@
 
 #include "scenario/compare.h"
 #include "scenario/run_report.h"
+#include "topology/cabling_summary.h"
 #include "topology/fabric.h"
 
 namespace weft {
@@ -17,9 +18,11 @@ namespace weft {
 // What a topology report has beside the fabric's own counts.
 struct TopologyFigures {
   std::optional<BitRate> bisection;
-  std::string bisection_cut;  // which halves, in words
-  std::optional<Watts> power;
+  std::string bisection_cut;   // which halves, in words
+  std::optional<Watts> power;  // hosts and switches, and the plugs where there is a cabling
   std::optional<Dollars> price;
+  std::optional<CablingSummary> cabling;
+  std::string no_cabling;  // why there is none
 };
 
 std::string RunReportJson(const RunReport& report);

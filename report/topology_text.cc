@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "report/numbers.h"
 #include "report/table.h"
 #include "report/text.h"
@@ -35,6 +37,74 @@ std::string LimitsText(const FabricLimits& limits) {
                      one(limits.tier1_gpus), one(limits.tier2_gpus));
 }
 
+std::string Watt(Watts power) {
+  return FormatCount(static_cast<std::int64_t>(std::llround(power.count()))) + " W";
+}
+
+std::string Metre(Metres length) { return fmt::format("{:.6g} m", length.count()); }
+
+std::string CablesText(const CablingSummary& cabling, int width) {
+  Table table;
+  for (const char* column : {"medium", "part"}) table.AddColumn(column, Align::kLeft);
+  for (const char* column : {"rate", "breakout", "cables", "pieces", "lengths"})
+    table.AddColumn(column);
+  for (const CableCount& one : cabling.cables)
+    table.AddRow({std::string(NameOf(one.medium)), one.part.empty() ? "fibre" : one.part,
+                  FormatRate(one.rate), one.breakout == 1 ? "-" : fmt::format("{}x", one.breakout),
+                  FormatCount(one.count), FormatCount(one.pieces),
+                  one.shortest == one.longest
+                      ? Metre(one.longest)
+                      : fmt::format("{:.6g} to {}", one.shortest.count(), Metre(one.longest))});
+  return table.Format(width);
+}
+
+std::string CabledText(const CablingSummary& cabling, int width) {
+  std::int64_t optics = 0;
+  Table optic, cage;
+  optic.AddColumn("optic", Align::kLeft);
+  for (const char* column : {"count", "power"}) optic.AddColumn(column);
+  for (const OpticCount& one : cabling.optics) {
+    optics += one.count;
+    optic.AddRow({one.part, FormatCount(one.count), Watt(one.draws)});
+  }
+  cage.AddColumn("cages of", Align::kLeft);
+  cage.AddColumn("form", Align::kLeft);
+  for (const char* column : {"all", "used", "reserved"}) cage.AddColumn(column);
+  for (const CageCount& one : cabling.cages)
+    cage.AddRow({one.device, std::string(NameOf(one.form)), FormatCount(one.all),
+                 FormatCount(one.used), FormatCount(one.reserved)});
+  std::string out =
+      fmt::format("cabling: {} cables, {} optics, {} racks\n", FormatCount(cabling.cable_count),
+                  FormatCount(optics), FormatCount(cabling.racks)) +
+      CablesText(cabling, width);
+  if (!optic.empty()) out += optic.Format(width);
+  out += cage.Format(width);
+  std::string racks = fmt::format("racks: {} of {} units and {}; the fullest has {} units taken",
+                                  FormatCount(cabling.racks), cabling.rack.units,
+                                  Watt(cabling.rack.power), cabling.most_units);
+  if (cabling.most_power) racks += fmt::format(", the hottest draws {}", Watt(*cabling.most_power));
+  out += Wrap(racks, width, 2) + '\n';
+  if (cabling.reserved_host_cables + cabling.reserved_switch_cables > 0)
+    out += Wrap(fmt::format("reserved, beside all these: {} hosts, which have their place in the "
+                            "racks, {} cables to hosts, {} between switches",
+                            FormatCount(cabling.reserved_hosts),
+                            FormatCount(cabling.reserved_host_cables),
+                            FormatCount(cabling.reserved_switch_cables)),
+                width, 2) +
+           '\n';
+  out += fmt::format("plugs draw at most {}: optics {}, cables {}\n",
+                     Watt(cabling.optics_draw + cabling.cables_draw), Watt(cabling.optics_draw),
+                     Watt(cabling.cables_draw));
+  for (const std::string& note : cabling.notes) out += Wrap("note: " + note, width, 2) + '\n';
+  return out;
+}
+
+std::string PowerText(const TopologyFigures& figures) {
+  if (!figures.power) return "power: no figure, for a part has none\n";
+  return fmt::format("power: {}: hosts, switches{}\n", Watt(*figures.power),
+                     figures.cabling ? " and the plugs in their cages" : "; no optics");
+}
+
 }  // namespace
 
 std::string TopologyText(const std::string& name, const Fabric& fabric,
@@ -49,12 +119,14 @@ std::string TopologyText(const std::string& name, const Fabric& fabric,
                                 : "bisection: no figure; there is one host",
               width, 2) +
          '\n';
-  out += figures.power ? fmt::format("power: {} W\n",
-                                     FormatCount(static_cast<std::int64_t>(figures.power->count())))
-                       : "power: no figure, for a part has none\n";
+  out += PowerText(figures);
   out += figures.price ? fmt::format("price: {} USD\n",
                                      FormatCount(static_cast<std::int64_t>(figures.price->count())))
                        : "price: no figure, for a part has none\n";
+  out += '\n' +
+         (figures.cabling ? CabledText(*figures.cabling, width)
+                          : Wrap("cabling: no plan; " + figures.no_cabling, width, 2) + '\n') +
+         '\n';
   std::string names;
   for (const std::string& range : NameRanges(fabric)) names += (names.empty() ? "" : ", ") + range;
   out += Wrap("names, for faults and hosts: " + names, width, 2) + '\n';

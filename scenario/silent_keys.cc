@@ -11,6 +11,7 @@ const CollectiveSpec& Collective(const PreparedScenario& scenario) {
   return Spec(scenario).workload().collective();  // empty where there is none
 }
 
+bool Always(const PreparedScenario&) { return true; }
 bool NoFault(const PreparedScenario& s) { return Spec(s).faults().empty(); }
 bool IsAnalytic(const PreparedScenario& s) { return s.engine == EngineKind::kAnalytic; }
 bool IsTraffic(const PreparedScenario& s) { return Spec(s).workload().has_traffic(); }
@@ -62,6 +63,7 @@ constexpr const char* kNoTier3 = "with one pod there are no cores";
 constexpr const char* kNoNvlink = "no host has an NVSwitch";
 
 constexpr SilentKey kSilentKeys[] = {
+    {"cabling", "racks and cables change no time: weft topology reads it", Always},
     {"fault_policy", "no fault is given", NoFault},
     {"coupling", "the analytic engine bounds the time from below without it", IsAnalytic},
     {"coupling", "single flows have nothing to couple", IsTraffic},

@@ -76,6 +76,8 @@ std::string UnitText(const SchemaKey& key) {
       return "price (2.5kUSD)";
     case Unit::RATIO:
       return "share (50%)";
+    case Unit::LENGTH:
+      return "length (50m)";
     default:
       return {};
   }

@@ -48,6 +48,8 @@ constexpr std::array kDurations = {
     Measure{"ps", 0}, Measure{"min", 12, 60}, Measure{"h", 12, 3600}, Measure{"d", 12, 86400}};
 constexpr std::array kPowers = {Measure{"MW", 6}, Measure{"kW", 3}, Measure{"W", 0}};
 constexpr std::array kMoneys = {Measure{"MUSD", 6}, Measure{"kUSD", 3}, Measure{"USD", 0}};
+constexpr std::array kLengths = {Measure{"km", 3}, Measure{"m", 0}, Measure{"cm", -2},
+                                 Measure{"mm", -3}};
 constexpr std::array kRatios = {Measure{"%", -2}, Measure{"", 0}};
 constexpr std::array kPlain = {Measure{"", 0}};
 
@@ -65,6 +67,8 @@ std::span<const Measure> MeasuresOf(Unit unit) {
       return kMoneys;
     case Unit::RATIO:
       return kRatios;
+    case Unit::LENGTH:
+      return kLengths;
     default:
       return kPlain;
   }
@@ -151,6 +155,8 @@ std::string_view ExampleOf(Unit unit) {
       return "2.5kUSD";
     case Unit::RATIO:
       return "50%";
+    case Unit::LENGTH:
+      return "50m";
     default:
       return "1.5";
   }
@@ -256,6 +262,8 @@ std::string DescribeUnit(Unit unit) {
       return "a price with its unit, such as 2.5kUSD";
     case Unit::RATIO:
       return "a share, such as 50% or 0.5";
+    case Unit::LENGTH:
+      return "a length with its unit, such as 50m";
     default:
       return "a number";
   }

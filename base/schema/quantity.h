@@ -1,4 +1,4 @@
-// Text with a unit to a number, and back: 400Gbps, 64MiB, 1.5us, 750W, 2.5kUSD, 50%.
+// Text with a unit to a number, and back: 400Gbps, 64MiB, 1.5us, 750W, 2.5kUSD, 50%, 50m.
 //
 //   BIT_RATE  bps b/s bit/s, and bytes Bps B/s     k M G T are 1000
 //   BYTES     B with k M G T (1000), Ki Mi Gi Ti (1024); b for bits is refused
@@ -6,9 +6,10 @@
 //   POWER     W kW MW
 //   MONEY     USD kUSD MUSD, $ in front
 //   RATIO     50% or 0.5
+//   LENGTH    mm cm m km
 //   NONE      a plain number
 //
-// Units    stored as field.proto says: bits/s, bytes, picoseconds, watts, dollars, 1.
+// Units    stored as field.proto says: bits/s, bytes, picoseconds, watts, dollars, 1, metres.
 //          Bytes and durations are exact integers; what is not whole is refused. The
 //          others are the double nearest to what was written.
 // Errors   no unit, wrong unit, not a number, nan, inf, out of the type's range.

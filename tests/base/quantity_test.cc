@@ -34,6 +34,9 @@ TEST(ScanQuantity, ReadsPowerMoneyAndShares) {
   EXPECT_EQ(Quantity("50%", Unit::RATIO), 0.5);
   EXPECT_EQ(Quantity("0.5", Unit::RATIO), 0.5);
   EXPECT_EQ(Quantity("71.6%", Unit::RATIO), 0.716);
+  EXPECT_EQ(Quantity("50m", Unit::LENGTH), 50);
+  EXPECT_EQ(Quantity("600mm", Unit::LENGTH), 0.6);
+  EXPECT_EQ(Quantity("2km", Unit::LENGTH), 2000);
 }
 
 TEST(ScanWhole, KeepsThousandsAnd1024Apart) {
@@ -135,7 +138,8 @@ TEST(FormatQuantity, IsReadBackAsTheSameNumber) {
   for (std::uint64_t seed = 0; seed < 5000; ++seed) {
     Random random(seed);
     const double number = AnyNumber(random);
-    for (const Unit unit : {Unit::NONE, Unit::BIT_RATE, Unit::POWER, Unit::MONEY, Unit::RATIO}) {
+    for (const Unit unit :
+         {Unit::NONE, Unit::BIT_RATE, Unit::POWER, Unit::MONEY, Unit::RATIO, Unit::LENGTH}) {
       const std::string text = FormatQuantity(number, unit);
       EXPECT_EQ(Quantity(text, unit), number) << "seed " << seed << ": " << text;
     }

@@ -40,10 +40,18 @@ TEST(HardwarePresets, AreAllReadableUnderTheirKind) {
     if (preset.kind == "host") keep(Read<HostSpec>(text));
     if (preset.kind == "switch") keep(Read<SwitchSpec>(text));
     if (preset.kind == "nic") keep(Read<NicSpec>(text));
+    if (preset.kind == "optic") keep(Read<OpticSpec>(text));
+    if (preset.kind == "cable") keep(Read<CableSpec>(text));
+    if (preset.kind == "rack") keep(Read<RackSpec>(text));
     EXPECT_EQ(TextOf(errors), "");
   }
-  EXPECT_EQ(count,
-            (std::map<std::string, int>{{"gpu", 3}, {"host", 4}, {"nic", 3}, {"switch", 2}}));
+  EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 3},
+                                               {"host", 4},
+                                               {"nic", 3},
+                                               {"switch", 5},
+                                               {"optic", 12},
+                                               {"cable", 6},
+                                               {"rack", 2}}));
 }
 
 // [NV-A100], [NV-H100], [QXC+24 §9]: 600, 900 and 400 GB/s, both directions together.

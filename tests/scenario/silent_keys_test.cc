@@ -29,6 +29,7 @@ std::vector<std::string> WarningsOf(const std::string& text) {
 TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
   const std::string leaf_spine = kLeafSpine, pod = kPod;
   const std::vector<std::string> scenarios = {
+      leaf_spine + kTraffic + "cabling: { hosts_per_rack: 4 }\n",
       leaf_spine + kTraffic + "fault_policy: { qps: stay }\n",
       leaf_spine + kRing + "engine: analytic\ncoupling: loose\n",
       leaf_spine + kTraffic + "coupling: loose\n",

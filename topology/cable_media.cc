@@ -1,0 +1,274 @@
+// Which plug every cage takes: cages that cables join are chosen for together.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/check.h"
+#include "base/schema/quantity.h"
+#include "topology/cabling_internal.h"
+
+namespace weft {
+namespace {
+
+template <typename Part>
+bool Fits(const Part& part, CageSpec::Form form) {
+  return std::find(part.forms.begin(), part.forms.end(), form) != part.forms.end();
+}
+
+// Rates come from decimal text: a lane may be off by an ulp.
+bool Carries(BitRate lane, BitRate need) { return need <= lane * (1 + 1e-9); }
+
+// Optics that understand each other.
+struct Standard {
+  std::string name;
+  BitRate lane;
+  Medium fibre = Medium::kMultimode;
+  Metres shortest;  // reach of its shortest optic
+  std::vector<std::uint16_t> optics;
+};
+
+std::vector<Standard> StandardsOf(const std::vector<OpticPart>& optics) {
+  std::vector<Standard> out;
+  for (std::uint16_t i = 0; i < optics.size(); ++i) {
+    const OpticPart& optic = optics[i];
+    auto found = std::find_if(out.begin(), out.end(), [&](const Standard& one) {
+      return one.name == optic.standard && one.lane == optic.lane && one.fibre == optic.fibre;
+    });
+    if (found == out.end()) {
+      out.push_back({optic.standard, optic.lane, optic.fibre, optic.reach, {}});
+      found = std::prev(out.end());
+    }
+    found->shortest = std::min(found->shortest, optic.reach);
+    found->optics.push_back(i);
+  }
+  std::stable_sort(out.begin(), out.end(), [](const Standard& a, const Standard& b) {
+    return a.lane != b.lane ? a.lane < b.lane : a.shortest < b.shortest;
+  });
+  return out;
+}
+
+// The cages that cables join, and these cables.
+struct Cluster {
+  std::vector<CageId> cages;
+  std::vector<std::uint32_t> cables;
+  Metres longest;
+  int legs = 1;            // plugs at the split end, where it is a star
+  bool one_piece = false;  // a star, or two cages with all cables between them
+};
+
+class Chooser {
+ public:
+  Chooser(const Fabric& fabric, const CablingParts& parts, CablingPlan& plan, Errors& errors)
+      : fabric_(fabric),
+        parts_(parts),
+        plan_(plan),
+        errors_(errors),
+        standards_(StandardsOf(parts.optics)),
+        cable_order_(parts.cables.size()) {
+    std::iota(cable_order_.begin(), cable_order_.end(), std::uint16_t{0});
+    std::stable_sort(cable_order_.begin(), cable_order_.end(),
+                     [&](std::uint16_t x, std::uint16_t y) {
+                       const CablePart &a = parts.cables[x], &b = parts.cables[y];
+                       return a.lane != b.lane ? a.lane < b.lane : a.reach < b.reach;
+                     });
+  }
+
+  void Run() {
+    Join();
+    for (Cluster& cluster : Clusters()) {
+      if (Choose(cluster)) continue;
+      Report(cluster);
+      return;  // the others would say the same
+    }
+  }
+
+ private:
+  std::uint32_t Root(std::uint32_t cage) {
+    while (parent_[cage] != cage) cage = parent_[cage] = parent_[parent_[cage]];
+    return cage;
+  }
+
+  void Join() {
+    parent_.resize(plan_.cages.size());
+    std::iota(parent_.begin(), parent_.end(), 0u);
+    for (const Cable& cable : plan_.cables) {
+      const std::uint32_t a = Root(Index(cable.a.cage)), b = Root(Index(cable.b.cage));
+      parent_[std::max(a, b)] = std::min(a, b);
+    }
+  }
+
+  std::vector<Cluster> Clusters() {
+    std::vector<std::uint32_t> row(plan_.cages.size(), 0);
+    std::vector<Cluster> out;
+    for (std::uint32_t k = 0; k < plan_.cages.size(); ++k) {
+      if (Root(k) == k) {
+        row[k] = static_cast<std::uint32_t>(out.size());
+        out.emplace_back();
+      }
+      out[row[Root(k)]].cages.push_back(CageId{k});
+    }
+    for (std::uint32_t c = 0; c < plan_.cables.size(); ++c) {
+      Cluster& cluster = out[row[Root(Index(plan_.cables[c].a.cage))]];
+      cluster.cables.push_back(c);
+      cluster.longest = std::max(cluster.longest, plan_.cables[c].length);
+    }
+    for (Cluster& cluster : out) SetShape(cluster);
+    return out;
+  }
+
+  void SetShape(Cluster& cluster) const {
+    int split = 0;  // cages of more than one port
+    for (const CageId id : cluster.cages) split += plan_.cage(id).ports > 1 ? 1 : 0;
+    if (cluster.cages.size() == 2) {
+      cluster.one_piece = true;
+    } else if (split == 1) {  // connected, so that every other cage hangs on that one
+      cluster.one_piece = true;
+      cluster.legs = static_cast<int>(cluster.cables.size());
+    }
+  }
+
+  const CagePart& PartOf(const Cage& cage) const {
+    return Index(cage.device) < fabric_.host_count() ? plan_.host_cage : plan_.switch_cage;
+  }
+  static BitRate LaneOf(const Cage& cage) { return cage.rate * (1.0 / cage.port_lanes); }
+  static bool Allows(const CagePart& cage, Watts draws) {
+    return !cage.power || draws <= *cage.power;
+  }
+
+  bool Choose(const Cluster& cluster) {
+    for (const Medium medium : parts_.media)
+      if (HasOptics(medium) ? TakeOptics(cluster, medium) : TakeCable(cluster, medium)) return true;
+    return false;
+  }
+
+  bool TakeCable(const Cluster& cluster, Medium medium) {
+    if (!cluster.one_piece) return false;
+    const auto draws = [](const CablePart& part, const Cage& cage) {
+      return part.lane_power * (cage.port_lanes * cage.ports);
+    };
+    for (const std::uint16_t row : cable_order_) {
+      const CablePart& part = parts_.cables[row];
+      if (part.medium != medium || part.reach < cluster.longest || part.legs < cluster.legs)
+        continue;
+      const bool fits =
+          std::all_of(cluster.cages.begin(), cluster.cages.end(), [&](const CageId id) {
+            const Cage& cage = plan_.cage(id);
+            return Fits(part, PartOf(cage).form) && Carries(part.lane, LaneOf(cage)) &&
+                   Allows(PartOf(cage), draws(part, cage));
+          });
+      if (!fits) continue;
+      for (const CageId id : cluster.cages) {
+        Cage& cage = plan_.cages[Index(id)];
+        Plug(cage, medium, row, draws(part, cage));
+      }
+      for (const std::uint32_t c : cluster.cables) {
+        plan_.cables[c].medium = medium;
+        plan_.cables[c].assembly = plan_.assemblies;
+      }
+      ++plan_.assemblies;
+      return true;
+    }
+    return false;
+  }
+
+  bool TakeOptics(const Cluster& cluster, Medium fibre) {
+    for (const Standard& standard : standards_) {
+      if (standard.fibre != fibre || !Carries(standard.lane, LaneOf(plan_.cage(cluster.cages[0]))))
+        continue;
+      chosen_.clear();
+      for (const CageId id : cluster.cages) {
+        const auto optic = BestOptic(standard, plan_.cage(id), cluster.longest);
+        if (!optic) break;
+        chosen_.push_back(*optic);
+      }
+      if (chosen_.size() < cluster.cages.size()) continue;
+      for (std::size_t i = 0; i < cluster.cages.size(); ++i) {
+        Cage& cage = plan_.cages[Index(cluster.cages[i])];
+        Plug(cage, fibre, chosen_[i],
+             parts_.optics[chosen_[i]].Draws(cage.port_lanes * cage.ports));
+      }
+      for (const std::uint32_t c : cluster.cables) {
+        plan_.cables[c].medium = fibre;
+        plan_.cables[c].assembly = plan_.assemblies++;
+      }
+      return true;
+    }
+    return false;
+  }
+
+  // Of the standard's optics that fit the cage, with every port it splits into, the one of the
+  // fewest lanes, then of the least power.
+  std::optional<std::uint16_t> BestOptic(const Standard& standard, const Cage& cage,
+                                         Metres length) const {
+    const CagePart& place = PartOf(cage);
+    std::optional<std::uint16_t> best;
+    for (const std::uint16_t row : standard.optics) {
+      const OpticPart& optic = parts_.optics[row];
+      const Watts draws = optic.Draws(cage.port_lanes * cage.ports);
+      if (!Fits(optic, place.form) || optic.reach < length || !Allows(place, draws) ||
+          optic.lanes < cage.port_lanes * cage.split || optic.ports < cage.split ||
+          cage.port_lanes % (optic.lanes / optic.ports) != 0)
+        continue;
+      if (best) {
+        const OpticPart& other = parts_.optics[*best];
+        const Watts other_draws = other.Draws(cage.port_lanes * cage.ports);
+        if (optic.lanes != other.lanes ? optic.lanes > other.lanes : draws >= other_draws) continue;
+      }
+      best = row;
+    }
+    return best;
+  }
+
+  static void Plug(Cage& cage, Medium medium, std::uint16_t part, Watts draws) {
+    cage.medium = medium;
+    cage.part = part;
+    cage.draws = draws;
+  }
+
+  void Report(const Cluster& cluster) {
+    const Cable* longest = nullptr;
+    for (const std::uint32_t c : cluster.cables)
+      if (longest == nullptr || plan_.cables[c].length > longest->length)
+        longest = &plan_.cables[c];
+    const Link& link = fabric_.link(longest->link);
+    const Cage &a = plan_.cage(longest->a.cage), &b = plan_.cage(longest->b.cage);
+    const auto end = [&](const Cage& cage, LinkId id) {
+      return fmt::format("{} ({}, {} x {})", fabric_.PortName(id), NameOf(PartOf(cage).form),
+                         cage.split, FormatQuantity(cage.rate.bits_per_second(), Unit::BIT_RATE));
+    };
+    errors_.push_back(
+        {ErrorCode::kInconsistent, parts_.sources->At("cabling").pos,
+         fmt::format("no part reaches {} m from {} to {} in {} lanes of {}",
+                     longest->length.count(), end(a, longest->link), end(b, link.reverse),
+                     a.port_lanes, FormatQuantity(LaneOf(a).bits_per_second(), Unit::BIT_RATE)),
+         "cabling: other media, optics, cables or lengths; weft presets optic lists some"});
+  }
+
+  const Fabric& fabric_;
+  const CablingParts& parts_;
+  CablingPlan& plan_;
+  Errors& errors_;
+  const std::vector<Standard> standards_;
+  std::vector<std::uint16_t> cable_order_;  // rows of parts.cables, the plainest first
+  std::vector<std::uint32_t> parent_;       // [K], union-find; the root is the lowest
+  std::vector<std::uint16_t> chosen_;       // scratch
+};
+
+}  // namespace
+
+void ChooseMedia(const Fabric& fabric, const CablingParts& parts, CablingPlan& plan,
+                 Errors& errors) {
+  Chooser(fabric, parts, plan, errors).Run();
+}
+
+Watts MostThatFits(const CagePart& cage, const CablingParts& parts) {
+  Watts most;
+  for (const OpticPart& optic : parts.optics)
+    if (Fits(optic, cage.form)) most = std::max(most, optic.power);
+  for (const CablePart& cable : parts.cables)
+    if (Fits(cable, cage.form)) most = std::max(most, cable.lane_power * cage.lanes);
+  return cage.power ? std::min(most, *cage.power) : most;
+}
+
+}  // namespace weft

@@ -1,0 +1,191 @@
+// Which cage and lanes every port takes.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "base/schema/quantity.h"
+#include "topology/cabling_internal.h"
+
+namespace weft {
+namespace {
+
+// One end of a cable at its device, in the order in which ports are put into cages.
+struct Port {
+  std::uint32_t cable = 0;
+  bool is_b = false;
+  std::uint8_t lanes = 1;
+  std::uint8_t towards = 0;  // 0: to a lower tier, 1: its own, 2: a higher one
+  BitRate rate;
+};
+
+std::uint8_t LanesFor(BitRate rate, BitRate lane) {
+  const double lanes = std::ceil(rate / lane - 1e-9);
+  return static_cast<std::uint8_t>(std::clamp(lanes, 1.0, 255.0));
+}
+
+std::string Rate(BitRate rate) { return FormatQuantity(rate.bits_per_second(), Unit::BIT_RATE); }
+
+// Ports of one kind, and how many share a cage.
+struct Kind {
+  std::uint8_t lanes = 1;
+  BitRate rate;
+  int split = 1;
+};
+
+class Packer {
+ public:
+  Packer(const Fabric& fabric, const CablingParts& parts, CablingPlan& plan, Errors& errors)
+      : fabric_(fabric), parts_(parts), plan_(plan), errors_(errors) {}
+
+  void Run() {
+    cable_of_link_.resize(fabric_.link_count());
+    const std::uint32_t first_switch = FirstSwitch(fabric_);
+    for (const Host& host : fabric_.hosts()) {
+      for (std::uint16_t n = 0; n < host.nics; ++n) Gather(VertexId{Index(host.first_nic) + n});
+      std::stable_sort(ports_.begin(), ports_.end(),
+                       [&](const Port& x, const Port& y) { return NicPort(x) < NicPort(y); });
+      Close(plan_.host_cage, plan_.host_cages);
+    }
+    for (std::uint32_t v = first_switch; v < fabric_.vertex_count(); ++v) {
+      Gather(VertexId{v});
+      Close(plan_.switch_cage, plan_.switch_cages);
+    }
+    plan_.first_cage.push_back(static_cast<std::uint32_t>(plan_.cages.size()));
+  }
+
+ private:
+  // A NIC's ports in the order of their numbers, NIC by NIC.
+  std::uint64_t NicPort(const Port& port) const {
+    const Link& link = fabric_.link(plan_.cables[port.cable].link);
+    return (std::uint64_t{Index(link.from)} << 8) | link.number;
+  }
+
+  void Gather(VertexId vertex) {
+    const std::uint32_t first = Index(fabric_.first_link_from(vertex));
+    const auto links = fabric_.links_from(vertex);
+    for (std::uint32_t i = 0; i < links.size(); ++i) {
+      const Link& link = links[i];
+      if (link.link_class != LinkClass::kNetwork) continue;
+      Port port;
+      port.is_b = Index(link.from) > Index(link.to);
+      if (port.is_b) {
+        port.cable = cable_of_link_[Index(link.reverse)];
+      } else {
+        port.cable = static_cast<std::uint32_t>(plan_.cables.size());
+        cable_of_link_[first + i] = port.cable;
+        plan_.cables.emplace_back().link = LinkId{first + i};
+      }
+      port.rate = link.rate;
+      port.lanes = LanesFor(link.rate, std::min(CageAt(link.from).lane, CageAt(link.to).lane));
+      const std::uint8_t here = fabric_.vertex(link.from).tier,
+                         there = fabric_.vertex(link.to).tier;
+      port.towards = here > there ? 0 : here == there ? 1 : 2;
+      ports_.push_back(port);
+    }
+  }
+
+  const CagePart& CageAt(VertexId vertex) const {
+    return fabric_.vertex(vertex).kind == VertexKind::kSwitch ? plan_.switch_cage : plan_.host_cage;
+  }
+
+  // Puts the gathered ports of one device, which has `cages`, into them; 0: as many as it takes.
+  void Close(const CagePart& part, int cages) {
+    const DeviceId device{static_cast<std::uint32_t>(plan_.first_cage.size())};
+    plan_.first_cage.push_back(static_cast<std::uint32_t>(plan_.cages.size()));
+    std::vector<Kind> kinds;
+    for (const Port& port : ports_) {
+      const auto same = [&](const Kind& kind) {
+        return kind.lanes == port.lanes && kind.rate == port.rate;
+      };
+      if (std::any_of(kinds.begin(), kinds.end(), same)) continue;
+      if (!Carries(part, port, device)) {
+        ports_.clear();
+        return;
+      }
+      kinds.push_back({port.lanes, port.rate, std::min(part.lanes / port.lanes, part.ports)});
+    }
+    std::int64_t apart = 0, together = 0;
+    std::string sum;
+    for (const Kind& kind : kinds) {
+      std::int64_t towards[3] = {}, all = 0;
+      for (const Port& port : ports_)
+        if (port.lanes == kind.lanes && port.rate == kind.rate) {
+          ++towards[port.towards];
+          ++all;
+        }
+      const auto cages_for = [&](std::int64_t n) { return (n + kind.split - 1) / kind.split; };
+      for (const std::int64_t n : towards) apart += cages_for(n);
+      together += cages_for(all);
+      sum += fmt::format("{}{} x {} in {} of {}", sum.empty() ? "" : " + ", all, Rate(kind.rate),
+                         cages_for(all), kind.split);
+    }
+    if (cages > 0 && together > cages) {
+      if (!reported_)
+        errors_.push_back({ErrorCode::kInconsistent, parts_.sources->At("fabric.switch").pos,
+                           fmt::format("{} has too few cages: {} = {}, and it has {}",
+                                       DeviceName(fabric_, device), sum, together, cages),
+                           "a switch: with more cages, or fewer links"});
+      reported_ = true;
+    } else {
+      for (const Kind& kind : kinds) Pack(kind, device, cages == 0 || apart <= cages);
+    }
+    ports_.clear();
+  }
+
+  bool Carries(const CagePart& part, const Port& port, DeviceId device) {
+    if (port.lanes <= part.lanes) return true;
+    const bool host = Index(device) < fabric_.host_count();
+    if (!reported_)
+      errors_.push_back(
+          {ErrorCode::kInconsistent,
+           parts_.sources->At(host ? parts_.host_path : "fabric.switch").pos,
+           fmt::format("a port of {} needs {} lanes, and a cage of {} has {} of {}",
+                       Rate(port.rate), port.lanes, DeviceName(fabric_, device), part.lanes,
+                       Rate(part.lane)),
+           host ? "nic_cage: with more or faster lanes" : "cage: with more or faster lanes"});
+    reported_ = true;
+    return false;
+  }
+
+  // `apart`: ports to unlike tiers do not share a cage.
+  void Pack(const Kind& kind, DeviceId device, bool apart) {
+    const std::uint32_t first = plan_.first_cage[Index(device)];
+    int towards = -1;
+    for (const Port& port : ports_) {
+      if (port.lanes != kind.lanes || port.rate != kind.rate) continue;
+      const bool full = towards < 0 || plan_.cages.back().ports == kind.split;
+      if (full || (apart && towards != port.towards)) {
+        Cage cage;
+        cage.device = device;
+        cage.number = static_cast<std::uint16_t>(plan_.cages.size() - first);
+        cage.port_lanes = kind.lanes;
+        cage.split = static_cast<std::uint8_t>(kind.split);
+        cage.rate = kind.rate;
+        plan_.cages.push_back(cage);
+      }
+      towards = port.towards;
+      CableEnd& end = port.is_b ? plan_.cables[port.cable].b : plan_.cables[port.cable].a;
+      end.cage = CageId{static_cast<std::uint32_t>(plan_.cages.size() - 1)};
+      end.port = plan_.cages.back().ports++;
+    }
+  }
+
+  const Fabric& fabric_;
+  const CablingParts& parts_;
+  CablingPlan& plan_;
+  Errors& errors_;
+  std::vector<std::uint32_t> cable_of_link_;  // [L]
+  std::vector<Port> ports_;                   // of the device at hand
+  bool reported_ = false;                     // one such error tells them all
+};
+
+}  // namespace
+
+void PutPortsIntoCages(const Fabric& fabric, const CablingParts& parts, CablingPlan& plan,
+                       Errors& errors) {
+  Packer(fabric, parts, plan, errors).Run();
+}
+
+}  // namespace weft

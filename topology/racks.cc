@@ -1,0 +1,292 @@
+#include "topology/racks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/check.h"
+#include "base/schema/quantity.h"
+
+namespace weft {
+namespace {
+
+// A rack while it is filled.
+struct Shelf {
+  std::vector<DeviceId> hosts, switches;
+  int reserved = 0;
+};
+using Row = std::vector<Shelf>;
+
+void InsertInMiddle(Row& row, Row middle) {
+  row.insert(row.begin() + static_cast<std::ptrdiff_t>((row.size() + 1) / 2),
+             std::make_move_iterator(middle.begin()), std::make_move_iterator(middle.end()));
+}
+
+// What stands together: hosts and tier-1 switches of one segment.
+struct Group {
+  std::vector<DeviceId> hosts, switches;
+};
+
+class Filler {
+ public:
+  Filler(const RackRules& rules, const DeviceSize& host, const DeviceSize& one_switch)
+      : rules_(rules), host_(host), switch_(one_switch) {
+    hosts_per_rack_ = Most(host);
+    if (rules.hosts_per_rack) hosts_per_rack_ = std::min(hosts_per_rack_, *rules.hosts_per_rack);
+    switches_per_rack_ = Most(one_switch);
+  }
+
+  // How many of one kind a rack holds, by units and by the power that is known.
+  int Most(const DeviceSize& device) const {
+    const int by_units = rules_.rack.units / device.units;
+    const double each_w = Known(device).count();
+    if (each_w <= 0) return by_units;
+    return std::min(by_units, static_cast<int>(std::floor(rules_.rack.power.count() / each_w)));
+  }
+
+  Row FillGroup(const Group& group, std::int64_t reserved) const {
+    Row row;
+    const auto next = [&]() -> Shelf& {
+      if (row.empty() ||
+          static_cast<int>(row.back().hosts.size()) + row.back().reserved >= hosts_per_rack_)
+        row.emplace_back();
+      return row.back();
+    };
+    for (const DeviceId host : group.hosts) next().hosts.push_back(host);
+    for (std::int64_t r = 0; r < reserved; ++r) ++next().reserved;
+    const std::size_t placed = TopOfRacks(group.switches, row);
+    InsertInMiddle(row, FillSwitches({group.switches.begin() + static_cast<std::ptrdiff_t>(placed),
+                                      group.switches.end()}));
+    return row;
+  }
+
+  Row FillSwitches(const std::vector<DeviceId>& switches) const {
+    Row row;
+    for (const DeviceId one : switches) {
+      if (row.empty() || static_cast<int>(row.back().switches.size()) >= switches_per_rack_)
+        row.emplace_back();
+      row.back().switches.push_back(one);
+    }
+    return row;
+  }
+
+ private:
+  static Watts Known(const DeviceSize& device) {
+    return device.power.value_or(Watts()) + device.plugs;
+  }
+
+  bool HasRoom(const Shelf& shelf) const {
+    const int hosts = static_cast<int>(shelf.hosts.size()) + shelf.reserved;
+    const int switches = static_cast<int>(shelf.switches.size()) + 1;
+    return hosts * host_.units + switches * switch_.units <= rules_.rack.units &&
+           Known(host_) * hosts + Known(switch_) * switches <= rules_.rack.power;
+  }
+
+  // Puts as many as there is room for on the hosts' racks, the middle ones first.
+  std::size_t TopOfRacks(const std::vector<DeviceId>& switches, Row& row) const {
+    std::vector<std::size_t> order(row.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    const auto off = [&](std::size_t i) {  // twice the distance from the middle
+      return std::abs(2 * static_cast<std::int64_t>(i) + 1 - static_cast<std::int64_t>(row.size()));
+    };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return off(a) < off(b); });
+    std::size_t placed = 0;
+    for (const std::size_t i : order)
+      while (placed < switches.size() && HasRoom(row[i]))
+        row[i].switches.push_back(switches[placed++]);
+    return placed;
+  }
+
+  const RackRules& rules_;
+  const DeviceSize &host_, &switch_;
+  int hosts_per_rack_ = 0, switches_per_rack_ = 0;
+};
+
+// All devices by where they belong.
+struct Floor {
+  std::map<std::pair<std::uint16_t, std::uint16_t>, Group> groups;  // by pod and segment
+  std::map<std::uint16_t, std::vector<DeviceId>> of_pod;            // tiers 2 and up in a pod
+  std::vector<DeviceId> above;
+};
+
+Floor Gather(const Fabric& fabric) {
+  Floor out;
+  for (std::uint32_t h = 0; h < fabric.host_count(); ++h) {
+    const Host& host = fabric.host(HostId{h});
+    out.groups[{host.pod, host.segment}].hosts.push_back(DeviceId{h});
+  }
+  for (std::uint32_t v = FirstSwitch(fabric); v < fabric.vertex_count(); ++v) {
+    const Vertex& vertex = fabric.vertex(VertexId{v});
+    const DeviceId device = DeviceOf(fabric, VertexId{v});
+    if (vertex.tier == 1)
+      out.groups[{vertex.pod, vertex.segment}].switches.push_back(device);
+    else if (fabric.naming(vertex.tier).in_pod)
+      out.of_pod[vertex.pod].push_back(device);
+    else
+      out.above.push_back(device);
+  }
+  return out;
+}
+
+Row FillFloor(const Fabric& fabric, const Filler& filler) {
+  Floor floor = Gather(fabric);
+  const std::int64_t reserve = fabric.provisioned().hosts - fabric.counts().hosts;
+  std::int64_t with_hosts = 0;
+  for (const auto& [where, group] : floor.groups) with_hosts += group.hosts.empty() ? 0 : 1;
+  const std::int64_t each = with_hosts == 0 ? 0 : (reserve + with_hosts - 1) / with_hosts;
+
+  std::vector<Row> pods;
+  std::optional<std::uint16_t> pod;
+  std::vector<std::uint16_t> pod_numbers;
+  std::int64_t left = reserve;
+  for (const auto& [where, group] : floor.groups) {
+    if (pod != where.first) {
+      pods.emplace_back();
+      pod_numbers.push_back(where.first);
+      pod = where.first;
+    }
+    const std::int64_t reserved = group.hosts.empty() ? 0 : std::min(each, left);
+    left -= reserved;
+    Row row = filler.FillGroup(group, reserved);
+    std::move(row.begin(), row.end(), std::back_inserter(pods.back()));
+  }
+  Row out;
+  std::size_t middle = 0;
+  for (std::size_t p = 0; p < pods.size(); ++p) {
+    InsertInMiddle(pods[p], filler.FillSwitches(floor.of_pod[pod_numbers[p]]));
+    std::move(pods[p].begin(), pods[p].end(), std::back_inserter(out));
+    if (p + 1 == pods.size() / 2) middle = out.size();
+  }
+  if (pods.size() < 2) middle = (out.size() + 1) / 2;
+  Row above = filler.FillSwitches(floor.above);
+  out.insert(out.begin() + static_cast<std::ptrdiff_t>(middle),
+             std::make_move_iterator(above.begin()), std::make_move_iterator(above.end()));
+  return out;
+}
+
+std::string Describe(const DeviceSize& device) {
+  std::string out = fmt::format("{} units", device.units);
+  if (device.power)
+    out += " and " + FormatQuantity((*device.power + device.plugs).count(), Unit::POWER) +
+           " with its plugs";
+  return out;
+}
+
+void CheckFits(std::string_view what, const DeviceSize& device, const RackRules& rules,
+               const Filler& filler, const SourceMap& sources, Errors& errors) {
+  if (filler.Most(device) > 0) return;
+  errors.push_back(
+      {ErrorCode::kInconsistent, sources.At("cabling.rack").pos,
+       fmt::format("a {} of {} does not fit a rack of {} units and {}", what, Describe(device),
+                   rules.rack.units, FormatQuantity(rules.rack.power.count(), Unit::POWER)),
+       "a larger cabling.rack"});
+}
+
+}  // namespace
+
+std::uint32_t FirstSwitch(const Fabric& fabric) {
+  if (fabric.host_count() == 0) return 0;
+  const Host& last = fabric.hosts().back();
+  return Index(last.first_nic) + last.nics;
+}
+
+DeviceId DeviceOf(const Fabric& fabric, VertexId vertex) {
+  const Vertex& one = fabric.vertex(vertex);
+  if (one.kind != VertexKind::kSwitch) return DeviceId{Index(one.host)};
+  return DeviceId{fabric.host_count() + Index(vertex) - FirstSwitch(fabric)};
+}
+
+std::uint32_t DeviceCount(const Fabric& fabric) {
+  return fabric.host_count() + fabric.vertex_count() - FirstSwitch(fabric);
+}
+
+std::string DeviceName(const Fabric& fabric, DeviceId device) {
+  if (Index(device) < fabric.host_count()) return fmt::format("host{}", Index(device));
+  return fabric.Name(VertexId{FirstSwitch(fabric) + Index(device) - fabric.host_count()});
+}
+
+RackRules MakeRackRules(const CablingSpec& spec) {
+  RackRules out;
+  out.rack = MakeRackPart(spec.rack());
+  if (spec.has_hosts_per_rack()) out.hosts_per_rack = spec.hosts_per_rack();
+  out.racks_per_row = spec.racks_per_row();
+  out.row_pitch = Metres(spec.row_pitch());
+  out.tray = Metres(spec.tray());
+  out.per_end = Metres(spec.per_end());
+  out.slack = spec.slack();
+  return out;
+}
+
+Result<RackPlan> PlanRacks(const Fabric& fabric, const RackRules& rules, const DeviceSize& host,
+                           const DeviceSize& one_switch, const SourceMap& sources) {
+  const Filler filler(rules, host, one_switch);
+  Errors errors;
+  CheckFits("host", host, rules, filler, sources, errors);
+  CheckFits("switch", one_switch, rules, filler, sources, errors);
+  if (errors.empty() && rules.hosts_per_rack && *rules.hosts_per_rack > filler.Most(host))
+    errors.push_back({ErrorCode::kInconsistent, sources.At("cabling.hosts_per_rack").pos,
+                      fmt::format("'hosts_per_rack' is {}, and a rack holds {} hosts of {}",
+                                  *rules.hosts_per_rack, filler.Most(host), Describe(host)),
+                      fmt::format("at most {}, or a larger cabling.rack", filler.Most(host))});
+  if (!errors.empty()) return tl::make_unexpected(std::move(errors));
+
+  RackPlan plan;
+  plan.place.resize(DeviceCount(fabric));
+  const auto per_row = static_cast<std::uint32_t>(rules.racks_per_row);
+  for (const Shelf& shelf : FillFloor(fabric, filler)) {
+    const auto number = static_cast<std::uint32_t>(plan.racks.size());
+    Rack rack;
+    rack.row = number / per_row;
+    rack.column = number % per_row;
+    rack.hosts = static_cast<int>(shelf.hosts.size());
+    rack.reserved_hosts = shelf.reserved;
+    rack.switches = static_cast<int>(shelf.switches.size());
+    rack.units = (rack.hosts + rack.reserved_hosts) * host.units + rack.switches * one_switch.units;
+    int unit = 1;
+    for (const DeviceId device : shelf.hosts) {
+      plan.place[Index(device)] = {number, static_cast<std::uint16_t>(unit)};
+      unit += host.units;
+    }
+    unit = rules.rack.units + 1;
+    for (const DeviceId device : shelf.switches) {
+      unit -= one_switch.units;
+      plan.place[Index(device)] = {number, static_cast<std::uint16_t>(unit)};
+    }
+    plan.racks.push_back(rack);
+  }
+  return plan;
+}
+
+Metres CableLength(const RackPlan& plan, const RackRules& rules, DeviceId a, int a_units,
+                   DeviceId b, int b_units) {
+  const Place &from = plan.place[Index(a)], &to = plan.place[Index(b)];
+  const auto height = [](const Place& place, int units) {
+    return kRackUnit * (place.unit - 1 + units / 2.0);
+  };
+  const double from_m = height(from, a_units).count(), to_m = height(to, b_units).count();
+  Metres way = rules.per_end * 2;
+  if (from.rack == to.rack) {
+    way = way + Metres(std::abs(from_m - to_m));
+  } else {
+    const Rack &one = plan.racks[from.rack], &other = plan.racks[to.rack];
+    const double top_m = (kRackUnit * rules.rack.units).count();
+    const auto apart = [](std::uint32_t x, std::uint32_t y) {
+      return std::abs(static_cast<double>(x) - static_cast<double>(y));
+    };
+    way = way + Metres(2 * top_m - from_m - to_m) + rules.tray * 2 +
+          rules.rack.width * apart(one.column, other.column) +
+          rules.row_pitch * apart(one.row, other.row);
+  }
+  return BoughtLength(way * (1 + rules.slack));
+}
+
+Metres BoughtLength(Metres length) {
+  const double m = length.count();
+  const double step = m <= 5 ? 0.5 : m <= 10 ? 1 : m <= 100 ? 5 : 10;
+  return Metres(std::max(1.0, std::ceil(m / step - 1e-9)) * step);
+}
+
+}  // namespace weft
