@@ -7,7 +7,8 @@
 //
 // Units    NVLink and PCIe rates are of one direction: an "NVLink 900 GB/s" of a
 //          data sheet counts both and is 450 GB/s here.
-// Errors   MakeHostPart: a gpu preset that does not exist, at its position.
+// Errors   MakeHostPart: a gpu preset that does not exist, at its position. MakeSwitchPart: a
+//          cooler that does not exist or allows less than the chip draws, with both figures.
 #pragma once
 
 #include <cstdint>
@@ -51,9 +52,10 @@ struct SwitchPart {
   BitRate rate;
   int ports = 0;
   std::optional<Watts> chip_power, power;
+  std::string cooler{};  // of a cooler preset; may be empty
 };
 
-// Every file of hardware/presets/: kinds "gpu", "host", "switch", "nic".
+// Every file of hardware/presets/: kinds "gpu", "host", "switch", "cooler", "nic".
 std::vector<Preset> HardwarePresets();
 
 // The gpu preset `name`; none where there is no such preset.
@@ -62,6 +64,7 @@ std::optional<GpuPart> FindGpu(std::string_view name);
 // `path` is where `spec` stands in the file, for errors: "host", "fabric.host".
 Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
                               std::string_view path);
-SwitchPart MakeSwitchPart(const SwitchSpec& spec);
+Result<SwitchPart> MakeSwitchPart(const SwitchSpec& spec, const SourceMap& sources,
+                                  std::string_view path);
 
 }  // namespace weft
