@@ -50,25 +50,52 @@ fault_policy: {{ detect: 1s, move: 100ms, qps: move }}
 }};
 
 // A fabric to start from: a preset's name, or a family's with the keys it cannot do without.
-constexpr std::string_view kLeafSpine =
-    "family: leaf_spine, leaves: 16, spines: 32, hosts_per_leaf: 4, link: 400Gbps, "
-    "host: { preset: hgx-h100 }";
+struct FamilyKeys {
+  std::string_view name, keys;
+};
+constexpr std::array<FamilyKeys, 6> kFamilies{{
+    {"leaf_spine",
+     "family: leaf_spine, leaves: 16, spines: 32, hosts_per_leaf: 4, link: 400Gbps, "
+     "host: { preset: hgx-h100 }"},
+    {"fat_tree",
+     "family: fat_tree, tiers: 2, radix: 64, endpoints: 1024, link: 400Gbps, "
+     "host: { preset: hgx-h100 }"},
+    {"rail_optimized",
+     "family: rail_optimized, units: 4, hosts_per_unit: 32, host: { preset: hgx-h100 }, "
+     "switch: { preset: qm9700 }"},
+    {"rail_only",
+     "family: rail_only, hosts: 128, host: { preset: hgx-h100 }, switch: { preset: qm9700 }"},
+    {"dragonfly",
+     "family: dragonfly, p: 8, a: 8, h: 4, groups: 16, link: 400Gbps, host: { preset: hgx-h100 }"},
+    {"slim_fly", "family: slim_fly, q: 5, p: 16, link: 400Gbps, host: { preset: hgx-h100 }"},
+}};
+
+void ReplaceAll(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + 1))
+    text.replace(at, from.size(), to);
+}
 
 int Run(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
   std::vector<std::string> names = AllPresets().Names("fabric");
-  names.emplace_back("leaf_spine");
+  std::string fabric = name == "hpn" ? "preset: hpn, segments: 4" : "preset: " + name;
+  for (const FamilyKeys& family : kFamilies) {
+    names.emplace_back(family.name);
+    if (family.name == name) fabric = family.keys;
+  }
   if (std::find(names.begin(), names.end(), name) == names.end()) {
     err << fmt::format(
         "weft: error: no fabric is called '{}' (want {}); weft explain fabric says more\n", name,
         JoinOr(names));
     return kBadInput;
   }
-  const std::string fabric = name == "leaf_spine" ? std::string(kLeafSpine)
-                             : name == "hpn"      ? "preset: hpn, segments: 4"
-                                                  : "preset: " + name;
   for (const Kind& one : kKinds) {
     if (one.name != kind) continue;
-    out << fmt::format(fmt::runtime(one.text), fabric);
+    std::string text = fmt::format(fmt::runtime(one.text), fabric);
+    if (name == "fire_flyer2") {  // no way from zone to zone, and one NIC a host
+      ReplaceAll(text, "policy: spread", "policy: packed");
+      ReplaceAll(text, "nic5", "nic0");
+    }
+    out << text;
     return kOk;
   }
   err << fmt::format("weft: error: no kind of scenario is called '{}' (there are: {}, {}, {})\n",
@@ -85,7 +112,7 @@ void AddNew(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<Args>();
   CLI::App* command = app.add_subcommand("new", "Print a scenario to start from");
   command->add_option("kind", args->kind, "collective, traffic or fault")->required();
-  command->add_option("fabric", args->fabric, "a fabric preset, or leaf_spine; hpn by default");
+  command->add_option("fabric", args->fabric, "a fabric preset, or a family; hpn by default");
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) {
       return Run(args->kind, args->fabric, out, err);

@@ -35,12 +35,15 @@ std::string WrapAfter(const std::string& head, const std::string& text, int widt
 }
 
 int List(const std::string& kind, std::ostream& out) {
-  out << fmt::format("{:<8}{:<15}{}\n", "kind", "preset", "what it is");
   const PresetTable presets = AllPresets();
+  std::size_t longest = 0;
+  for (const Preset& preset : presets.list())
+    if (kind.empty() || preset.kind == kind) longest = std::max(longest, preset.name.size());
+  out << fmt::format("{:<8}{:<{}}{}\n", "kind", "preset", longest + 2, "what it is");
   for (const Preset& preset : presets.list())
     if (kind.empty() || preset.kind == kind)
-      out << WrapAfter(fmt::format("{:<8}{:<15}", preset.kind, preset.name), Summary(preset.text),
-                       TerminalWidth())
+      out << WrapAfter(fmt::format("{:<8}{:<{}}", preset.kind, preset.name, longest + 2),
+                       Summary(preset.text), TerminalWidth())
           << '\n';
   return kOk;
 }

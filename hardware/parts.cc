@@ -16,6 +16,24 @@ std::optional<Watts> PowerOf(const Spec& spec) {
   return spec.has_power() ? std::optional(Watts(spec.power())) : std::nullopt;
 }
 
+// "a, b, c"
+std::string PresetNames(std::string_view kind) {
+  std::string known;
+  for (const std::string& name : PresetTable(HardwarePresets()).Names(kind))
+    known += (known.empty() ? "" : ", ") + name;
+  return known;
+}
+
+// What the cooler preset `name` allows; none where there is no such preset.
+std::optional<Watts> CoolerPower(std::string_view name) {
+  const PresetTable presets(HardwarePresets());
+  const Preset* preset = presets.Find("cooler", name);
+  if (preset == nullptr) return std::nullopt;
+  const auto read = ParseText<CoolerSpec>(preset->text, preset->file, {&presets, {}, nullptr});
+  WEFT_CHECK(read.has_value());  // presets are compiled in, and tests read each
+  return Watts(read->message.allowed_power());
+}
+
 }  // namespace
 
 std::vector<Preset> HardwarePresets() {
@@ -72,17 +90,15 @@ Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
 
   const std::optional<GpuPart> gpu = FindGpu(out.gpu_name);
   if (!gpu) {
-    std::string known;
-    for (const std::string& name : PresetTable(HardwarePresets()).Names("gpu"))
-      known += (known.empty() ? "" : ", ") + name;
     return Fail(ErrorCode::kUnknownKey, sources.At(fmt::format("{}.gpu", path)).pos,
-                fmt::format("there is no gpu preset '{}'", out.gpu_name), known);
+                fmt::format("there is no gpu preset '{}'", out.gpu_name), PresetNames("gpu"));
   }
   if (!spec.has_nvlink()) out.nvlink = gpu->nvlink;
   return out;
 }
 
-SwitchPart MakeSwitchPart(const SwitchSpec& spec) {
+Result<SwitchPart> MakeSwitchPart(const SwitchSpec& spec, const SourceMap& sources,
+                                  std::string_view path) {
   SwitchPart out;
   out.rate = BitRate::BitsPerSecond(spec.rate());
   out.ports = spec.ports();
@@ -92,6 +108,27 @@ SwitchPart MakeSwitchPart(const SwitchSpec& spec) {
                              : CageOfLane(out.rate * (1.0 / out.ports));
   out.cages = spec.has_cages() ? spec.cages() : std::max(1, out.ports / out.cage.lanes);
   out.units = spec.units();
+  out.cooler = spec.cooler();
+  if (out.cooler.empty()) return out;
+
+  const auto at = [&](const char* key) { return fmt::format("{}.{}", path, key); };
+  const SourcePos pos = sources.At(at("cooler")).pos;
+  const std::optional<Watts> allowed = CoolerPower(out.cooler);
+  if (!allowed)
+    return Fail(ErrorCode::kUnknownKey, pos,
+                fmt::format("there is no cooler preset '{}'", out.cooler), PresetNames("cooler"));
+  if (!out.chip_power)
+    return Fail(
+        ErrorCode::kInconsistent, pos,
+        fmt::format("'cooler' is {}, and the chip has no figure to hold it against", out.cooler),
+        "chip_power: 750W");
+  if (*out.chip_power > *allowed)
+    // The cooler may be a preset's, and the chip the user's.
+    return Fail(ErrorCode::kInconsistent,
+                sources.Given(at("chip_power")) ? sources.At(at("chip_power")).pos : pos,
+                fmt::format("the chip draws {:.6g} W, and its cooler, {}, allows {:.6g} W",
+                            out.chip_power->count(), out.cooler, allowed->count()),
+                "another cooler, or a chip that draws less");
   return out;
 }
 

@@ -8,7 +8,8 @@
 //
 // Units    NVLink and PCIe rates are of one direction: an "NVLink 900 GB/s" of a
 //          data sheet counts both and is 450 GB/s here.
-// Errors   MakeHostPart: a gpu preset that does not exist, at its position.
+// Errors   MakeHostPart: a gpu preset that does not exist, at its position. MakeSwitchPart: a
+//          cooler that does not exist or allows less than the chip draws, with both figures.
 #pragma once
 
 #include <cstdint>
@@ -57,10 +58,11 @@ struct SwitchPart {
   std::optional<Watts> chip_power, power;  // power: the box without the plugs in its cages
   CagePart cage{};
   int cages = 0;
-  int units = 1;  // of a rack
+  int units = 1;         // of a rack
+  std::string cooler{};  // of a cooler preset; may be empty
 };
 
-// Every file of hardware/presets/; its folder is its kind: "gpu", "optic".
+// Every file of hardware/presets/; its folder is its kind: "gpu", "cooler".
 std::vector<Preset> HardwarePresets();
 
 // The gpu preset `name`; none where there is no such preset.
@@ -69,6 +71,7 @@ std::optional<GpuPart> FindGpu(std::string_view name);
 // `path` is where `spec` stands in the file, for errors: "host", "fabric.host".
 Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
                               std::string_view path);
-SwitchPart MakeSwitchPart(const SwitchSpec& spec);
+Result<SwitchPart> MakeSwitchPart(const SwitchSpec& spec, const SourceMap& sources,
+                                  std::string_view path);
 
 }  // namespace weft

@@ -351,6 +351,13 @@ std::string TopologyJson(const std::string& name, const Fabric& fabric,
   };
   out["limits"] = {{"tier1_gpus", OrNull(fabric.limits().tier1_gpus)},
                    {"tier2_gpus", OrNull(fabric.limits().tier2_gpus)}};
+  const auto rule = [](const std::optional<SwitchRule>& one) {
+    return one ? Json{{"minimum", one->minimum}, {"even", one->even}, {"policy", one->policy}}
+               : Json(nullptr);
+  };
+  out["spines"] = rule(fabric.spine_rule());
+  out["cores"] = rule(fabric.core_rule());
+  out["constructible"] = fabric.constructible();
   out["bisection_bps"] =
       number(figures.bisection, [](BitRate rate) { return rate.bits_per_second(); });
   out["bisection_cut"] = OrNull(figures.bisection_cut);

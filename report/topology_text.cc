@@ -105,31 +105,48 @@ std::string PowerText(const TopologyFigures& figures) {
                      figures.cabling ? " and the plugs in their cages" : "; no optics");
 }
 
+std::string RuleText(const char* noun, const std::optional<SwitchRule>& rule, std::size_t tier,
+                     const Fabric& fabric) {
+  if (!rule) return {};
+  return fmt::format("{}: {}, by policy {}; at least {}, evenly {}\n", noun,
+                     FormatCount(fabric.counts().tiers[tier].switches), rule->policy,
+                     FormatCount(rule->minimum), FormatCount(rule->even));
+}
+
 }  // namespace
 
 std::string TopologyText(const std::string& name, const Fabric& fabric,
                          const TopologyFigures& figures, int width) {
-  std::string out = name + '\n' + CountsText(fabric.counts(), width);
+  std::string out = name + '\n';
+  if (!fabric.constructible()) out += "counts alone, nothing is built\n";
+  out += CountsText(fabric.counts(), width);
   if (fabric.provisioned() != fabric.counts())
     out += "\nprovisioned, reserved hosts and ports included\n" +
            CountsText(fabric.provisioned(), width);
   out += '\n' + LimitsText(fabric.limits());
-  out += Wrap(figures.bisection ? fmt::format("bisection: {} each way, {}",
-                                              FormatRate(*figures.bisection), figures.bisection_cut)
-                                : "bisection: no figure; there is one host",
-              width, 2) +
-         '\n';
+  out += RuleText("spines", fabric.spine_rule(), 1, fabric);
+  out += RuleText("cores", fabric.core_rule(), 2, fabric);
+  std::string bisection = "bisection: no figure";
+  if (figures.bisection)
+    bisection = fmt::format("bisection: {} each way, {}", FormatRate(*figures.bisection),
+                            figures.bisection_cut);
+  else if (fabric.constructible())
+    bisection += "; there is one host";
+  out += Wrap(bisection, width, 2) + '\n';
   out += PowerText(figures);
   out += figures.price ? fmt::format("price: {} USD\n",
                                      FormatCount(static_cast<std::int64_t>(figures.price->count())))
                        : "price: no figure, for a part has none\n";
+  const std::int64_t lateral = fabric.counts().lateral_links;
+  if (lateral > 0)
+    out += fmt::format("cables between switches of a tier: {}\n", FormatCount(lateral));
   out += '\n' +
          (figures.cabling ? CabledText(*figures.cabling, width)
                           : Wrap("cabling: no plan; " + figures.no_cabling, width, 2) + '\n') +
          '\n';
   std::string names;
   for (const std::string& range : NameRanges(fabric)) names += (names.empty() ? "" : ", ") + range;
-  out += Wrap("names, for faults and hosts: " + names, width, 2) + '\n';
+  if (!names.empty()) out += Wrap("names, for faults and hosts: " + names, width, 2) + '\n';
   for (const std::string& note : fabric.notes()) out += Wrap("note: " + note, width, 2) + '\n';
   return out;
 }

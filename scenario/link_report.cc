@@ -28,7 +28,8 @@ bool Enters(const Fabric& fabric, const Link& link) {
          (to.kind != VertexKind::kSwitch || to.tier < from.tier);
 }
 
-// The links a hash could have chosen in place of `link`.
+// The links a hash could have chosen in place of `link`; from a switch to one of its tier, as in a
+// dragonfly, those to the same neighbour alone.
 std::vector<LinkId> Siblings(const Fabric& fabric, LinkId id) {
   const Link& link = fabric.link(id);
   const bool down = Enters(fabric, link);
@@ -40,6 +41,7 @@ std::vector<LinkId> Siblings(const Fabric& fabric, LinkId id) {
   for (std::uint32_t i = 0; i < out.size(); ++i) {
     const Vertex &other = fabric.vertex(out[i].to), &same = fabric.vertex(far);
     if (other.kind != same.kind || other.tier != same.tier) continue;
+    if (fabric.vertex(hub).tier == same.tier && out[i].to != far) continue;
     siblings.push_back(down ? out[i].reverse : LinkId{first + i});
   }
   return siblings;

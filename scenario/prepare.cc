@@ -30,14 +30,15 @@ Coupling CouplingOf(const ScenarioSpec& spec) {
   }
 }
 
-// What the fabric is built from. Which of the host's keys were written counts too: a bare family
-// has defaults of its own for the others.
+// What the fabric is built from. Which of the host's and switch's keys were written counts too: a
+// bare family has defaults of its own for the others.
 std::string FabricKey(const Located<ScenarioSpec>& spec) {
   std::string key = spec.message.fabric().SerializeAsString() + '\n' +
                     (spec.message.has_host() ? spec.message.host().SerializeAsString() : "");
   for (const auto& [path, origin] : spec.sources.entries())
     if (origin.kind != Origin::Kind::kDefault &&
-        (path.starts_with("host.") || path.starts_with("fabric.host.")))
+        (path.starts_with("host.") || path.starts_with("fabric.host.") ||
+         path.starts_with("fabric.switch.")))
       key += fmt::format("\n{} {}", path, origin.kind == Origin::Kind::kPreset);
   return key;
 }
@@ -225,6 +226,10 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
   const ScenarioSpec& message = out.spec.message;
   out.engine = EngineOf(message);
   WEFT_TRY(out.fabric, PrepareFabric(out.spec, cache));
+  if (!out.fabric->constructible())
+    return Fail(ErrorCode::kInconsistent, out.spec.At("fabric.counts_only"),
+                "the fabric is counts alone (counts_only), and nothing can be simulated on it",
+                "counts_only: false; weft topology prints the counts");
   out.stopped = stop && stop();
   if (out.stopped) return out;
   std::shared_ptr<const Router>& router = cache.routers[RouterKey(out.spec)];

@@ -53,6 +53,25 @@ bool OneHpnPod(const PreparedScenario& s) {
 bool OneDcnPlusPod(const PreparedScenario& s) {
   return Spec(s).fabric().has_dcn_plus() && Spec(s).fabric().dcn_plus().pods() == 1;
 }
+bool IsClos(const PreparedScenario& s) {
+  const FabricSpec& fabric = Spec(s).fabric();
+  return fabric.has_fat_tree() || fabric.has_rail_optimized() || fabric.has_rail_only();
+}
+bool ClosWithoutCores(const PreparedScenario& s) {
+  return IsClos(s) && s.fabric->counts().tiers.size() < 3;
+}
+bool ClosWithoutSpines(const PreparedScenario& s) {
+  return IsClos(s) && s.fabric->counts().tiers.size() < 2;
+}
+bool CountsUplinks(const PreparedScenario& s) {
+  return Spec(s).fabric().rail_optimized().has_uplinks();
+}
+bool CountsSpineUplinks(const PreparedScenario& s) {
+  const FabricSpec& fabric = Spec(s).fabric();
+  return fabric.fat_tree().has_spine_uplinks() || fabric.rail_optimized().has_spine_uplinks() ||
+         fabric.rail_only().has_spine_uplinks();
+}
+bool OnePlane(const PreparedScenario& s) { return Spec(s).fabric().fat_tree().planes() == 1; }
 bool IsInfiniband(const PreparedScenario& s) { return HostOf(Spec(s)).transport() == HostSpec::IB; }
 bool IsNoInfiniband(const PreparedScenario& s) { return !IsInfiniband(s); }
 
@@ -60,6 +79,8 @@ constexpr const char* kNoHash = "under policy: static and adaptive switches hash
 constexpr const char* kNobodyHashes =
     "under policy: static and adaptive only hosts hash, with host_port: hash and several ports";
 constexpr const char* kNoTier3 = "with one pod there are no cores";
+constexpr const char* kTwoTiers = "two tiers suffice, and there are no cores";
+constexpr const char* kOneTier = "one switch a rail suffices";
 constexpr const char* kNoNvlink = "no host has an NVSwitch";
 
 constexpr SilentKey kSilentKeys[] = {
@@ -83,6 +104,19 @@ constexpr SilentKey kSilentKeys[] = {
     {"routing.spray_paths", "only policy: spray sprays", SpraysNot},
     {"fabric.core_groups_per_plane", kNoTier3, OneHpnPod},
     {"fabric.core_groups", kNoTier3, OneDcnPlusPod},
+    {"fabric.core_groups", kTwoTiers, ClosWithoutCores},
+    {"fabric.cores", kTwoTiers, ClosWithoutCores},
+    {"fabric.core_switch", kTwoTiers, ClosWithoutCores},
+    {"fabric.spine_oversubscription", kTwoTiers, ClosWithoutCores},
+    {"fabric.spine_oversubscription", "'spine_uplinks' says it", CountsSpineUplinks},
+    {"fabric.spine_uplinks", kTwoTiers, ClosWithoutCores},
+    {"fabric.units_per_pod", kTwoTiers, ClosWithoutCores},
+    {"fabric.leaves_per_pod", kTwoTiers, ClosWithoutCores},
+    {"fabric.oversubscription", kOneTier, ClosWithoutSpines},
+    {"fabric.oversubscription", "'uplinks' says it", CountsUplinks},
+    {"fabric.spines", kOneTier, ClosWithoutSpines},
+    {"fabric.spine_switch", kOneTier, ClosWithoutSpines},
+    {"fabric.plane_by", "there is one plane", OnePlane},
     {"physics.roce_efficiency", "the hosts speak InfiniBand: ib_efficiency", IsInfiniband},
     {"physics.ib_efficiency", "the hosts do not speak InfiniBand", IsNoInfiniband},
     {"physics.nvlink_efficiency", kNoNvlink, NoHostHasNvswitch},

@@ -201,6 +201,7 @@ std::string CutName(const Fabric& fabric, const std::string& halves, const Cut& 
 
 std::optional<Bisection> FindBisection(const Fabric& fabric) {
   std::optional<Bisection> best;
+  if (!fabric.constructible()) return best;
   for (const Halves& halves : DeclaredHalves(fabric)) {
     std::vector<Node> nodes = MakeNodes(fabric, halves.side);
     while (MergeOnce(nodes)) {

@@ -11,7 +11,7 @@ namespace weft {
 Result<Fabric> BuildFabric(const FabricSpec& spec, const HostSpec* host, const SourceMap& sources) {
   FamilyInput input;
   input.sources = &sources;
-  input.chip = MakeSwitchPart(spec.switch_());
+  WEFT_TRY(input.chip, MakeSwitchPart(spec.switch_(), sources, "fabric.switch"));
   WEFT_CHECK(input.chip.rate > BitRate() && input.chip.ports > 0);  // the schema's defaults
   if (host == nullptr && spec.has_host()) host = &spec.host();
   if (host != nullptr) {
@@ -19,7 +19,10 @@ Result<Fabric> BuildFabric(const FabricSpec& spec, const HostSpec* host, const S
     WEFT_TRY(input.host, MakeHostPart(*host, sources, input.host_path));
   }
   Result<Fabric> fabric = BuildFamily(spec, input);
-  if (fabric) return fabric;
+  if (fabric) {
+    for (const std::string& note : spec.notes()) FabricBuilder::AddNote(*fabric, note);
+    return fabric;
+  }
   SortByPosition(fabric.error());
   return fabric;
 }

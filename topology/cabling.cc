@@ -91,7 +91,7 @@ Result<CablingParts> MakeCablingParts(const FabricSpec& fabric, const HostSpec* 
                                       const CablingSpec& cabling, const SourceMap& sources) {
   CablingParts out;
   out.sources = &sources;
-  out.chip = MakeSwitchPart(fabric.switch_());
+  WEFT_TRY(out.chip, MakeSwitchPart(fabric.switch_(), sources, "fabric.switch"));
   out.host_path = "host";
   if (host == nullptr && fabric.has_host()) {
     host = &fabric.host();

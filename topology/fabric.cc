@@ -237,6 +237,7 @@ std::vector<LinkId> Fabric::LinksOf(ElementId element, Direction direction) cons
 
 std::vector<std::string> NameRanges(const Fabric& fabric) {
   std::vector<std::string> out;
+  if (!fabric.constructible()) return out;
   const auto add = [&](const std::string& first, const std::string& last) {
     out.push_back(first == last ? first : first + " … " + last);
   };
@@ -288,11 +289,12 @@ void FabricBuilder::CableHost(const HostShape& shape, const Host& host) {
   if (host.nvswitch != kNoVertex)
     for (std::uint32_t g = 0; g < shape.gpus; ++g)
       AddLinks(gpu(g), host.nvswitch,
-               {kNoVertex, kNoVertex, kNoLink, LinkClass::kNvlink, 0, shape.nvlink,
+               {kNoVertex, kNoVertex, kNoLink, LinkClass::kNvlink, 0, 1, shape.nvlink,
                 shape.nvlink_latency});
   const auto add_pcie = [&](std::uint32_t g, std::uint32_t n) {
-    AddLinks(gpu(g), VertexId{Index(host.first_nic) + n},
-             {kNoVertex, kNoVertex, kNoLink, LinkClass::kPcie, 0, shape.pcie, shape.pcie_latency});
+    AddLinks(
+        gpu(g), VertexId{Index(host.first_nic) + n},
+        {kNoVertex, kNoVertex, kNoLink, LinkClass::kPcie, 0, 1, shape.pcie, shape.pcie_latency});
   };
   if (shape.nics == 0) return;
   for (std::uint32_t g = 0; g < shape.gpus; ++g) add_pcie(g, g * shape.nics / shape.gpus);
@@ -321,9 +323,9 @@ void FabricBuilder::AddLinks(VertexId a, VertexId b, Link model) {
 }
 
 void FabricBuilder::AddCable(VertexId lower, VertexId upper, BitRate rate, SimDuration latency,
-                             std::uint8_t number) {
+                             std::uint8_t number, std::uint8_t cost) {
   AddLinks(lower, upper,
-           {kNoVertex, kNoVertex, kNoLink, LinkClass::kNetwork, number, rate, latency});
+           {kNoVertex, kNoVertex, kNoLink, LinkClass::kNetwork, number, cost, rate, latency});
 }
 
 VertexId FabricBuilder::nic(HostId host, std::uint16_t number) const {
@@ -403,6 +405,17 @@ FabricCounts CountCabled(const Fabric& fabric, std::size_t tiers) {
 
 }  // namespace
 
+Fabric FabricBuilder::CountsOnly(FabricCounts counts, std::string note) {
+  Fabric out;
+  out.planes_ = counts.planes;
+  out.first_link_.assign(1, 0);
+  for (const TierCount& tier : counts.tiers) out.naming_.push_back({tier.name});
+  out.provisioned_ = out.counts_ = std::move(counts);
+  out.notes_.push_back(std::move(note));
+  out.constructible_ = false;
+  return out;
+}
+
 Fabric FabricBuilder::Build() {
   for (const Vertex& vertex : vertices_) WEFT_CHECK(vertex.tier <= naming_.size());
   Fabric out;
@@ -416,6 +429,8 @@ Fabric FabricBuilder::Build() {
   out.notes_ = std::move(notes_);
   out.cores_hash_by_port_ = cores_hash_by_port_;
   out.power_ = power_;
+  out.spine_rule_ = std::move(spine_rule_);
+  out.core_rule_ = std::move(core_rule_);
   out.first_link_ = SortLinks(out.vertices_.size(), out.links_);
   for (std::size_t l = 1; l < out.links_.size(); ++l)
     WEFT_CHECK(SortKey(out.links_[l - 1]) < SortKey(out.links_[l]));

@@ -69,6 +69,7 @@ struct Link {
   LinkId reverse = kNoLink;  // the cable's other direction
   LinkClass link_class = LinkClass::kNetwork;
   std::uint8_t number = 0;  // NIC–ToR: the NIC's port; else which of parallel cables
+  std::uint8_t cost = 1;    // what a shortest way counts it as; a dragonfly's global cables: 3
   BitRate rate;
   SimDuration latency{};
 };
@@ -119,6 +120,12 @@ struct FabricCounts {
   std::vector<TierCount> tiers;  // tier 1 first
   std::int64_t lateral_links = 0;
   bool operator==(const FabricCounts&) const = default;
+};
+// How many switches of a tier the cabling below it needs: the fewest that have the ports, and
+// the fewest over which every switch below spreads its uplinks evenly.
+struct SwitchRule {
+  std::int64_t minimum = 0, even = 0;
+  std::string policy;  // which of them was built: "even", "minimum", or the number asked for
 };
 // What the ports allow; none where the family has no such limit or a figure is missing.
 struct FabricLimits {
@@ -187,6 +194,12 @@ class Fabric {
   bool cores_hash_by_port() const { return cores_hash_by_port_; }
   // The sum over hosts and switches; none where a part has no figure.
   std::optional<Watts> power() const { return power_; }
+  // Tier 2 and tier 3 of families that choose how many they have.
+  const std::optional<SwitchRule>& spine_rule() const { return spine_rule_; }
+  const std::optional<SwitchRule>& core_rule() const { return core_rule_; }
+  // False where only counts() are known, since nothing with these counts can be cabled: then
+  // there is no vertex.
+  bool constructible() const { return constructible_; }
 
  private:
   friend class FabricBuilder;
@@ -203,6 +216,8 @@ class Fabric {
   std::vector<std::string> notes_;
   bool cores_hash_by_port_ = false;
   std::optional<Watts> power_;
+  std::optional<SwitchRule> spine_rule_, core_rule_;
+  bool constructible_ = true;
 };
 
 // What things are called in `fabric`, kind by kind, first and last: "host0 … host31".
@@ -229,7 +244,7 @@ class FabricBuilder {
   VertexId AddSwitch(Vertex switch_vertex);
   // Both directions; `number` is the NIC's port where one end is a NIC, else which parallel cable.
   void AddCable(VertexId lower, VertexId upper, BitRate rate, SimDuration latency,
-                std::uint8_t number);
+                std::uint8_t number, std::uint8_t cost = 1);
 
   VertexId nic(HostId host, std::uint16_t number) const;
   void SetNaming(std::vector<TierNaming> naming) { naming_ = std::move(naming); }
@@ -239,6 +254,17 @@ class FabricBuilder {
   void SetCoresHashByPort() { cores_hash_by_port_ = true; }
   void AddNote(std::string note) { notes_.push_back(std::move(note)); }
   void SetPower(std::optional<Watts> power) { power_ = power; }
+  void SetRules(std::optional<SwitchRule> spines, std::optional<SwitchRule> cores) {
+    spine_rule_ = std::move(spines);
+    core_rule_ = std::move(cores);
+  }
+
+  // A fabric of nothing but counts, for what a cost formula counts and nobody can cable.
+  static Fabric CountsOnly(FabricCounts counts, std::string note);
+  // A note about a fabric that stands already.
+  static void AddNote(Fabric& fabric, std::string note) {
+    fabric.notes_.push_back(std::move(note));
+  }
 
   // Counts what was cabled, and fixes the ids. The builder is empty afterwards.
   Fabric Build();
@@ -258,6 +284,7 @@ class FabricBuilder {
   std::vector<std::string> notes_;
   bool cores_hash_by_port_ = false;
   std::optional<Watts> power_;
+  std::optional<SwitchRule> spine_rule_, core_rule_;
 };
 
 // The state of every link under the faults applied so far. A link's share is

@@ -1,6 +1,7 @@
 #include "topology/router.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 
@@ -33,15 +34,52 @@ std::uint64_t MixTuple(VertexId src_nic, VertexId dst_nic, std::uint16_t entropy
   return Mix64(Mix64(pair + 0x9e3779b97f4a7c15ULL) + entropy + (std::uint64_t{qp} << 16));
 }
 
+// Rows in the order of their distance, for costs of 1 to 7 (Dial's buckets); a row may be
+// added again when it is found nearer.
+class Nearest {
+ public:
+  void Clear() {
+    for (auto& bucket : ring_) bucket.clear();
+    at_ = 0;
+    next_ = left_ = 0;
+  }
+  void Add(std::uint32_t row, std::uint32_t distance) {
+    ring_[distance % kRing].push_back(row);
+    ++left_;
+  }
+  // The next row and its distance when it was added; false where none is left.
+  bool Take(std::uint32_t& row, std::uint32_t& distance) {
+    if (left_ == 0) return false;
+    while (next_ == ring_[at_ % kRing].size()) {
+      ring_[at_++ % kRing].clear();
+      next_ = 0;
+    }
+    row = ring_[at_ % kRing][next_++];
+    distance = at_;
+    --left_;
+    return true;
+  }
+
+ private:
+  static constexpr std::uint32_t kRing = 8;
+  std::array<std::vector<std::uint32_t>, kRing> ring_;
+  std::uint32_t at_ = 0;
+  std::size_t next_ = 0, left_ = 0;
+};
+
 }  // namespace
 
 // Switches with the same neighbours and the same attached groups are at the same
 // distance from everything, so distances are found between classes of them.
 struct Router::Classes {
-  std::vector<std::uint32_t> class_of;                // [S]
-  std::vector<std::vector<std::uint32_t>> members;    // [C] switch rows, ascending
-  std::vector<std::vector<std::uint32_t>> neighbour;  // [C] classes, ascending
-  std::vector<std::vector<std::uint32_t>> at_group;   // [A] classes attached to the group
+  std::vector<std::uint32_t> class_of;              // [S]
+  std::vector<std::vector<std::uint32_t>> members;  // [C] switch rows, ascending
+  struct Neighbour {
+    std::uint32_t of, cost;
+    auto operator<=>(const Neighbour&) const = default;
+  };
+  std::vector<std::vector<Neighbour>> neighbour;     // [C] by class, ascending
+  std::vector<std::vector<std::uint32_t>> at_group;  // [A] classes attached to the group
 
   Classes(const Router& router);
 };
@@ -56,7 +94,7 @@ Router::Classes::Classes(const Router& router) {
     std::vector<std::uint32_t> groups, key;
     for (const Link& link : fabric.links_from(VertexId{first + s})) {
       if (router.IsSwitch(link.to))
-        key.push_back(Index(link.to));
+        key.push_back(Index(link.to) * 8 + link.cost);  // ten million vertices at most
       else
         groups.push_back(router.group_of_[Index(link.to)]);
     }
@@ -78,9 +116,12 @@ Router::Classes::Classes(const Router& router) {
   at_group.resize(router.group_count_);
   for (std::uint32_t c = 0; c < members.size(); ++c) {
     for (const Link& link : fabric.links_from(VertexId{first + members[c][0]}))
-      if (router.IsSwitch(link.to)) neighbour[c].push_back(class_of[Index(link.to) - first]);
+      if (router.IsSwitch(link.to))
+        neighbour[c].push_back({class_of[Index(link.to) - first], link.cost});
     std::sort(neighbour[c].begin(), neighbour[c].end());
-    neighbour[c].erase(std::unique(neighbour[c].begin(), neighbour[c].end()), neighbour[c].end());
+    const auto same = [](Neighbour a, Neighbour b) { return a.of == b.of; };
+    neighbour[c].erase(std::unique(neighbour[c].begin(), neighbour[c].end(), same),
+                       neighbour[c].end());
     for (const std::uint32_t group : groups_of_class[c]) at_group[group].push_back(c);
   }
 }
@@ -100,20 +141,21 @@ struct Router::Walk {
         distance(owner.fabric_->vertex_count() - owner.first_switch_, kNone) {
     const Fabric& fabric = *router.fabric_;
     const std::uint32_t first = router.first_switch_;
-    std::vector<std::uint32_t> queue;
+    Nearest queue;
     const auto reach = [&](const Link& link, std::uint32_t hops) {
       // `link` leads away from the destination: traffic takes its reverse.
       if (!router.IsSwitch(link.to) || !state.up(link.reverse)) return;
       std::uint32_t& held = distance[Index(link.to) - first];
-      if (held != kNone) return;
+      if (held <= hops) return;
       held = hops;
-      queue.push_back(Index(link.to));
+      queue.Add(Index(link.to), hops);
     };
     for (const Link& link : fabric.links_from(dst_nic)) reach(link, 0);
-    for (std::size_t head = 0; head < queue.size(); ++head) {
-      const VertexId at{queue[head]};
+    for (std::uint32_t v = 0, hops = 0; queue.Take(v, hops);) {
+      const VertexId at{v};
+      if (distance[v - first] != hops) continue;
       if (at == until) return;
-      for (const Link& link : fabric.links_from(at)) reach(link, distance[Index(at) - first] + 1);
+      for (const Link& link : fabric.links_from(at)) reach(link, hops + link.cost);
     }
   }
 
@@ -130,8 +172,8 @@ struct Router::Walk {
     const std::uint32_t first = Index(fabric.first_link_from(at));
     const auto out = fabric.links_from(at);
     for (std::uint32_t i = 0; i < out.size(); ++i)
-      if (router.IsSwitch(out[i].to) && state.up(LinkId{first + i}) &&
-          distance[Index(out[i].to) - router.first_switch_] + 1 == hops)
+      if (router.IsSwitch(out[i].to) && state.up(LinkId{first + i}) && hops >= out[i].cost &&
+          distance[Index(out[i].to) - router.first_switch_] == hops - out[i].cost)
         links.push_back(LinkId{first + i});
   }
 };
@@ -282,19 +324,23 @@ void Router::FillRows(const Classes& classes) {
   rows_.assign(1, {});
   // Key: a class and the classes it forwards to; value: the row of each of its members.
   std::map<std::vector<std::uint32_t>, std::vector<std::uint32_t>> known;
-  std::vector<std::uint32_t> distance(classes.members.size()), queue, next;
+  std::vector<std::uint32_t> distance(classes.members.size()), next;
+  Nearest queue;
   for (std::uint32_t group = 0; group < group_count_; ++group) {
     std::fill(distance.begin(), distance.end(), kNone);
-    queue = classes.at_group[group];
-    for (const std::uint32_t c : queue) distance[c] = 0;
-    for (std::size_t head = 0; head < queue.size(); ++head) {
-      const std::uint32_t c = queue[head];
+    queue.Clear();
+    for (const std::uint32_t c : classes.at_group[group]) {
+      distance[c] = 0;
+      queue.Add(c, 0);
+    }
+    for (std::uint32_t c = 0, hops = 0; queue.Take(c, hops);) {
+      if (distance[c] != hops) continue;
       next.assign(1, c);
-      for (const std::uint32_t other : classes.neighbour[c]) {
-        if (distance[other] == kNone) {
-          distance[other] = distance[c] + 1;
-          queue.push_back(other);
-        } else if (distance[other] + 1 == distance[c]) {
+      for (const auto [other, cost] : classes.neighbour[c]) {
+        if (distance[other] > hops + cost) {
+          distance[other] = hops + cost;
+          queue.Add(other, hops + cost);
+        } else if (distance[other] + cost == hops) {
           next.push_back(other);
         }
       }

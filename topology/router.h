@@ -18,6 +18,9 @@
 // nowhere do they hash [QXC+24 §7]. They are the switches of the top tier of three
 // or more.
 //
+// Shortest is fewest hops, a dragonfly's global cables counted three times: so its
+// ways are minimal, with one of them at most [KDSA08 §4].
+//
 // From a GPU, the path leaves by the NIC on the destination's rail: NVLink to
 // that rail's GPU where the source is another (NCCL's PXN [NCCL 2.28.9
 // src/graph/paths.cc]), or the GPU's own NIC where the host has no NVSwitch or
@@ -28,7 +31,7 @@
 // Shapes   A attachment groups (NICs cabled to the same set of switches), S
 //          switches, C classes (switches with the same neighbours and groups:
 //          the Aggs of a plane, the spines). Distances are found on the graph
-//          of classes; one row of next hops for each (switch, group), rows
+//          of classes, by cost; one row of next hops for each (switch, group), rows
 //          that are equal stored once.
 // Errors   none: a pair without a path is data (Path returns false).
 // Cost     building O(A·(S + links between classes)); Path O(hops) while all

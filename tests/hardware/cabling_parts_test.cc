@@ -20,7 +20,9 @@ SwitchPart Switch(const std::string& text) {
   const PresetTable presets(HardwarePresets());
   const auto spec = ParseText<SwitchSpec>(text, "part.yaml", {&presets, {}, nullptr});
   EXPECT_TRUE(spec) << TextOf(spec.error());
-  return MakeSwitchPart(spec->message);
+  const Result<SwitchPart> part = MakeSwitchPart(spec->message, spec->sources, "");
+  EXPECT_TRUE(part) << TextOf(part.error());
+  return part.value_or(SwitchPart{});
 }
 
 // The cages of a box carry exactly its rate: 128 x 4 lanes, 64 x 8 lanes of 100 Gb/s.

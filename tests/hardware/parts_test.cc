@@ -43,12 +43,14 @@ TEST(HardwarePresets, AreAllReadableUnderTheirKind) {
     if (preset.kind == "optic") keep(Read<OpticSpec>(text));
     if (preset.kind == "cable") keep(Read<CableSpec>(text));
     if (preset.kind == "rack") keep(Read<RackSpec>(text));
+    if (preset.kind == "cooler") keep(Read<CoolerSpec>(text));
     EXPECT_EQ(TextOf(errors), "");
   }
-  EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 3},
-                                               {"host", 4},
+  EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 7},
+                                               {"cooler", 3},
+                                               {"host", 8},
                                                {"nic", 3},
-                                               {"switch", 5},
+                                               {"switch", 9},
                                                {"optic", 12},
                                                {"cable", 6},
                                                {"rack", 2}}));
@@ -101,16 +103,49 @@ TEST(MakeHostPart, RefusesAnUnknownGpu) {
   const auto part = MakeHostPart(spec->message, sources, "host");
   ASSERT_FALSE(part);
   EXPECT_EQ(TextOf(part.error()),
-            "part.yaml:1:17: error: there is no gpu preset 'h900' (a100, h100, h800)\n");
+            "part.yaml:1:17: error: there is no gpu preset 'h900' (a100, a100-pcie, b200, b300, "
+            "gb200, h100, h800)\n");
+}
+
+Result<SwitchPart> Switch(const std::string& text) {
+  const auto spec = Read<SwitchSpec>(text);
+  EXPECT_TRUE(spec) << TextOf(spec.error());
+  SourceMap sources;
+  for (const auto& [path, origin] : spec->sources.entries()) sources.Add("switch." + path, origin);
+  return MakeSwitchPart(spec->message, sources, "switch");
 }
 
 TEST(MakeSwitchPart, KeepsChipAndBoxApart) {
-  const auto spec = Read<SwitchSpec>("preset: switch-51t2");
-  ASSERT_TRUE(spec) << TextOf(spec.error());
-  const SwitchPart part = MakeSwitchPart(spec->message);
-  EXPECT_EQ(part.rate, GigabitsPerSecond(51200));
-  EXPECT_EQ(part.chip_power, Watts(750));
-  EXPECT_FALSE(part.power);
+  const auto part = Switch("preset: switch-51t2");
+  ASSERT_TRUE(part) << TextOf(part.error());
+  EXPECT_EQ(part->rate, GigabitsPerSecond(51200));
+  EXPECT_EQ(part->chip_power, Watts(750));
+  EXPECT_FALSE(part->power);
+}
+
+// [QXC+24 §5.1, Fig. 9b]: of three coolers only the last holds a 51.2T chip.
+TEST(MakeSwitchPart, RefusesACoolerThatAllowsLessThanTheChipDraws) {
+  const auto said = [](const std::string& text) {
+    const auto part = Switch(text);
+    return part ? "" : TextOf(part.error());
+  };
+  EXPECT_EQ(said("{ preset: switch-51t2, cooler: heat_pipe }"),
+            "part.yaml:1:32: error: the chip draws 750 W, and its cooler, heat_pipe, allows 660 W "
+            "(another cooler, or a chip that draws less)\n");
+  EXPECT_EQ(said("{ preset: switch-51t2, cooler: vapor_chamber }"),
+            "part.yaml:1:32: error: the chip draws 750 W, and its cooler, vapor_chamber, allows "
+            "735 W (another cooler, or a chip that draws less)\n");
+  EXPECT_EQ(said("{ preset: switch-51t2, cooler: optimized_vapor_chamber }"), "");
+  EXPECT_EQ(said("{ preset: switch-25t6, cooler: heat_pipe }"), "");  // 515 W
+  EXPECT_EQ(said("{ preset: switch-51t2, chip_power: 811W }"),
+            "part.yaml:1:36: error: the chip draws 811 W, and its cooler, "
+            "optimized_vapor_chamber, allows 810 W (another cooler, or a chip that draws less)\n");
+  EXPECT_EQ(said("{ cooler: heat_pipe }"),
+            "part.yaml:1:11: error: 'cooler' is heat_pipe, and the chip has no figure to hold it "
+            "against (chip_power: 750W)\n");
+  EXPECT_EQ(said("{ cooler: ice, chip_power: 1W }"),
+            "part.yaml:1:11: error: there is no cooler preset 'ice' (heat_pipe, "
+            "optimized_vapor_chamber, vapor_chamber)\n");
 }
 
 }  // namespace

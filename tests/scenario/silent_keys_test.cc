@@ -28,6 +28,15 @@ std::vector<std::string> WarningsOf(const std::string& text) {
 // A scenario for each row of the table, in its order, that warns of it and of nothing else.
 TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
   const std::string leaf_spine = kLeafSpine, pod = kPod;
+  const auto with = [](const std::string& keys) {
+    return [=](const std::string& key) {
+      return "fabric: { " + keys + ", " + key + " }\n" + kTraffic;
+    };
+  };
+  const std::string host = ", host: { preset: hgx-h800, nic_ports: 1 }";
+  const auto rails = with("family: rail_optimized, hosts_per_unit: 2" + host);
+  const auto rail_only = with("family: rail_only, hosts: 2" + host);
+  const auto tree = with("family: fat_tree, endpoints: 4, link: 100Gbps");
   const std::vector<std::string> scenarios = {
       leaf_spine + kTraffic + "cabling: { hosts_per_rack: 4 }\n",
       leaf_spine + kTraffic + "fault_policy: { qps: stay }\n",
@@ -53,6 +62,19 @@ TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
       "fabric: { preset: hpn, segments: 1, hosts: 2, core_groups_per_plane: 2 }\n" +
           std::string(kRing),
       "fabric: { preset: dcn_plus, segments: 1, hosts: 2, core_groups: 1 }\n" + std::string(kRing),
+      rails("core_groups: 1"),
+      rails("cores: even"),
+      rails("core_switch: { preset: qm9700 }"),
+      rails("spine_oversubscription: 2"),
+      rails("tiers: 3, spine_uplinks: 2, spine_oversubscription: 2"),
+      rails("spine_uplinks: 2"),
+      rails("units_per_pod: 1"),
+      tree("leaves_per_pod: 2"),
+      rail_only("oversubscription: 2"),
+      rails("uplinks: 2, oversubscription: 2"),
+      rail_only("spines: even"),
+      rail_only("spine_switch: { preset: qm9700 }"),
+      tree("plane_by: port"),
       leaf_spine + kTraffic +
           "host: { gpus: 1, nics: 1, transport: ib }\n"
           "physics: { roce_efficiency: 90% }\n",

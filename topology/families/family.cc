@@ -21,6 +21,11 @@ constexpr Family kFamilies[] = {
     {FabricSpec::kHpn, BuildHpn},
     {FabricSpec::kDcnPlus, BuildDcnPlus},
     {FabricSpec::kLeafSpine, BuildLeafSpine},
+    {FabricSpec::kFatTree, BuildFatTree},
+    {FabricSpec::kRailOptimized, BuildRailOptimized},
+    {FabricSpec::kRailOnly, BuildRailOnly},
+    {FabricSpec::kDragonfly, BuildDragonfly},
+    {FabricSpec::kSlimFly, BuildSlimFly},
 };
 
 // 200G, 51.2T
@@ -45,6 +50,41 @@ HostShape ShapeOf(const HostPart& host) {
           host.pcie,
           host.nvlink_latency,
           host.pcie_latency};
+}
+
+HostPart HostOrBare(BitRate link, int nics, int nic_ports, const FamilyInput& input) {
+  HostPart bare;
+  bare.gpus = bare.nics = nics;
+  bare.nic_ports = nic_ports;
+  bare.nic_port = link;
+  bare.pcie = link * (2 * nic_ports);
+  if (nics > 1) bare.nvlink = bare.pcie;
+  if (!input.host) return bare;
+  HostPart host = *input.host;
+  const auto& entries = input.sources->entries();
+  const auto left_out = [&](const char* key) {
+    const auto found = entries.find(input.host_path + '.' + key);
+    return found == entries.end() || found->second.kind == Origin::Kind::kDefault;
+  };
+  for (const auto& [path, origin] : entries)
+    if (path.starts_with(input.host_path + '.') && origin.kind == Origin::Kind::kPreset)
+      return host;
+  if (left_out("gpus")) host.gpus = bare.gpus;
+  if (left_out("nics")) host.nics = bare.nics;
+  const BitRate nic = left_out("nic") ? link * nic_ports : host.nic();
+  if (left_out("nic_ports")) host.nic_ports = bare.nic_ports;
+  host.nic_port = nic * (1.0 / host.nic_ports);
+  if (left_out("pcie")) host.pcie = std::max(host.pcie, host.nic() * 2);
+  if (left_out("nvlink") && left_out("gpu")) host.nvlink = bare.nvlink;
+  return host;
+}
+
+void CheckRails(const HostPart& host, std::int64_t rails, std::string_view key,
+                const FamilyInput& input, Errors& errors) {
+  if (host.nics % rails == 0) return;
+  AddError(input, key,
+           fmt::format("a host's {} NICs do not fall evenly on {} {}", host.nics, rails, key),
+           "a number that divides the host's nics", errors);
 }
 
 std::string FormatPortSum(const std::vector<PortUse>& uses) {

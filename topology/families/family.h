@@ -45,6 +45,11 @@ struct FamilyInput {
 Result<Fabric> BuildHpn(const FabricSpec& spec, const FamilyInput& input);
 Result<Fabric> BuildDcnPlus(const FabricSpec& spec, const FamilyInput& input);
 Result<Fabric> BuildLeafSpine(const FabricSpec& spec, const FamilyInput& input);
+Result<Fabric> BuildFatTree(const FabricSpec& spec, const FamilyInput& input);
+Result<Fabric> BuildRailOptimized(const FabricSpec& spec, const FamilyInput& input);
+Result<Fabric> BuildRailOnly(const FabricSpec& spec, const FamilyInput& input);
+Result<Fabric> BuildDragonfly(const FabricSpec& spec, const FamilyInput& input);
+Result<Fabric> BuildSlimFly(const FabricSpec& spec, const FamilyInput& input);
 
 // Builds the family that `spec` holds.
 // Requires: it holds one; the reader refuses a fabric without.
@@ -53,6 +58,16 @@ Result<Fabric> BuildFamily(const FabricSpec& spec, const FamilyInput& input);
 // What families share.
 
 HostShape ShapeOf(const HostPart& host);
+
+// What every host of a bare family is. Where nobody said: a GPU for each of `nics` NICs, whose
+// `nic_ports` ports run at `link`, and nothing inside that bounds them. That stays so for what
+// a `host:` without a preset does not say: one key about the NIC must not make eight GPUs of
+// every host's one.
+HostPart HostOrBare(BitRate link, int nics, int nic_ports, const FamilyInput& input);
+
+// Adds an error unless the host's `nics` are a multiple of `rails`, the value of fabric.`key`.
+void CheckRails(const HostPart& host, std::int64_t rails, std::string_view key,
+                const FamilyInput& input, Errors& errors);
 
 // Ports of one switch: `count` at `rate`, for `what`: {136, 200G, "down"}.
 struct PortUse {

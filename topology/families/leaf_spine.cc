@@ -1,38 +1,9 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "topology/families/family.h"
 
 namespace weft {
 namespace {
-
-// Hosts of a bare family end in one NIC port at the link's rate, and PCIe never bounds them.
-// That stays so for what a `host:` without a preset does not say: one key about the NIC must
-// not make eight GPUs of every host's one.
-HostPart MakeHost(BitRate link, const FamilyInput& input) {
-  if (!input.host) {
-    HostPart host;
-    host.nic_port = link;
-    host.pcie = link * 2;
-    return host;
-  }
-  HostPart host = *input.host;
-  const auto kind = [&](const char* key) {
-    const auto& entries = input.sources->entries();
-    const auto found = entries.find(input.host_path + '.' + key);
-    return found == entries.end() ? Origin::Kind::kDefault : found->second.kind;
-  };
-  const auto left_out = [&](const char* key) { return kind(key) == Origin::Kind::kDefault; };
-  for (const auto& [path, origin] : input.sources->entries())
-    if (path.starts_with(input.host_path + '.') && origin.kind == Origin::Kind::kPreset)
-      return host;
-  if (left_out("gpus")) host.gpus = 1;
-  if (left_out("nics")) host.nics = 1;
-  if (left_out("nic")) host.nic_port = link * (1.0 / host.nic_ports);
-  if (left_out("pcie")) host.pcie = std::max(host.pcie, host.nic() * 2);
-  return host;
-}
 
 void CheckPorts(const LeafSpineSpec& spec, const HostPart& host, const FamilyInput& input,
                 Errors& errors) {
@@ -58,7 +29,7 @@ Result<Fabric> BuildLeafSpine(const FabricSpec& fabric, const FamilyInput& input
   const LeafSpineSpec& spec = fabric.leaf_spine();
   const BitRate link = BitRate::BitsPerSecond(spec.link());
   const SimDuration latency(spec.latency());
-  const HostPart host = MakeHost(link, input);
+  const HostPart host = HostOrBare(link, 1, 1, input);
   const auto leaves = static_cast<std::uint32_t>(spec.leaves());
   const auto spines = static_cast<std::uint32_t>(spec.spines());
   const std::int64_t hosts = static_cast<std::int64_t>(spec.leaves()) * spec.hosts_per_leaf();
