@@ -52,6 +52,9 @@ bool OneDcnPlusPod(const PreparedScenario& s) {
 bool IsInfiniband(const PreparedScenario& s) { return HostOf(Spec(s)).transport() == HostSpec::IB; }
 bool IsNoInfiniband(const PreparedScenario& s) { return !IsInfiniband(s); }
 
+bool Always(const PreparedScenario&) { return true; }
+
+constexpr const char* kForNccl = "only NCCL's choice depends on it: weft collective";
 constexpr const char* kNoTier3 = "with one pod there are no cores";
 constexpr const char* kNoNvlink = "no host has an NVSwitch";
 
@@ -71,6 +74,12 @@ constexpr SilentKey kSilentKeys[] = {
     {"physics.ib_efficiency", "the hosts do not speak InfiniBand", IsNoInfiniband},
     {"physics.nvlink_efficiency", kNoNvlink, NoHostHasNvswitch},
     {"physics.nvlink_step", kNoNvlink, NoHostHasNvswitch},
+    {"host.cpu", kForNccl, Always},
+    {"host.numa_nodes", kForNccl, Always},
+    {"host.nvlink_shape", kForNccl, Always},
+    {"host.gpus_per_pcie_switch", kForNccl, Always},
+    {"host.gpus_per_tray", kForNccl, Always},
+    {"host.c2c", kForNccl, Always},
 };
 
 }  // namespace
