@@ -109,6 +109,8 @@ TEST(SearchNcclGraph, NeverOverbooksALink) {
 TEST(SearchNcclGraph, StaysOnOneNicInOldVersions) {
   const NcclComm comm = Comm("hgx-h100", 2, 8, "2.18");
   EXPECT_EQ(Found(comm.ring), "8 x 45/45");
+  EXPECT_EQ(Found(comm.nvls), "8 x 40/40");
+  EXPECT_EQ(Found(Comm("hgx-h800", 2, 8, "2.18").ring), "6 x 24/24");
   EXPECT_EQ(comm.ring.cross_nic, 0);
   EXPECT_EQ(comm.ring.type_inter, NcclPath::kGpuRelay);
 }

@@ -14,8 +14,8 @@
 // Units    GB/s a channel.
 // Cost     at most 2^19 steps of the walk; milliseconds for hosts of eight.
 // Repeats  no clock: the budget counts steps.
-// Departs  2.18 tried every GPU where later versions try an NVSwitch host's neighbours only:
-//          its rings differ in order, and on H100 in rate (45 for 48).
+// Departs  a NIC's two ports are one device in every version; versions before 2.28 differ in
+//          what NcclRules says, not in each detail of their walk.
 #pragma once
 
 #include <array>
