@@ -34,6 +34,10 @@ std::optional<Watts> CoolerPower(std::string_view name) {
   return Watts(read->message.allowed_power());
 }
 
+std::string Under(std::string_view path, std::string_view key) {
+  return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
+}
+
 }  // namespace
 
 std::vector<Preset> HardwarePresets() {
@@ -64,6 +68,7 @@ std::optional<GpuPart> FindGpu(std::string_view name) {
   out.memory = Bytes(spec.memory());
   out.memory_rate = BitRate::BitsPerSecond(spec.memory_rate());
   out.nvlink = BitRate::BitsPerSecond(spec.nvlink());
+  out.nvlinks = spec.nvlinks();
   if (spec.has_nvlink_efficiency()) out.nvlink_efficiency = spec.nvlink_efficiency();
   out.power = PowerOf(spec);
   return out;
@@ -83,17 +88,31 @@ Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
   out.power = PowerOf(spec);
   if (spec.has_nic_cage()) out.nic_cage = MakeCagePart(spec.nic_cage(), 1);
   out.units = spec.units();
+  out.cpu = spec.cpu();
+  out.nvlink_shape = spec.nvlink_shape();
+  out.numa_nodes = spec.numa_nodes();
+  out.gpus_per_pcie_switch = spec.gpus_per_pcie_switch();
+  out.gpus_per_tray = spec.gpus_per_tray() > 0 ? spec.gpus_per_tray() : spec.gpus();
+  out.c2c = BitRate::BitsPerSecond(spec.c2c());
   WEFT_CHECK(out.gpus > 0 && out.nics > 0 && out.nic_ports > 0);  // the schema's ranges
   out.nic_port = BitRate::BitsPerSecond(spec.nic() / out.nic_ports);
   if (spec.has_nvlink()) out.nvlink = BitRate::BitsPerSecond(spec.nvlink());
+  if (out.nvlink_shape == HostSpec::NVLINK_SHAPE_CUBE_MESH && out.gpus > 8)
+    return Fail(ErrorCode::kInconsistent, sources.At(Under(path, "nvlink_shape")).pos,
+                fmt::format("a cube mesh of {} GPUs", out.gpus), "it joins up to 8");
   if (out.gpu_name.empty()) return out;
 
   const std::optional<GpuPart> gpu = FindGpu(out.gpu_name);
   if (!gpu) {
-    return Fail(ErrorCode::kUnknownKey, sources.At(fmt::format("{}.gpu", path)).pos,
+    return Fail(ErrorCode::kUnknownKey, sources.At(Under(path, "gpu")).pos,
                 fmt::format("there is no gpu preset '{}'", out.gpu_name), PresetNames("gpu"));
   }
   if (!spec.has_nvlink()) out.nvlink = gpu->nvlink;
+  out.compute_capability = gpu->compute_capability;
+  // A host may use fewer of a GPU's links, or slower ones: it keeps whole links.
+  if (gpu->nvlinks > 0 && gpu->nvlink.bits_per_second() > 0)
+    out.nvlinks = static_cast<int>(
+        std::lround(gpu->nvlinks * (out.nvlink.bits_per_second() / gpu->nvlink.bits_per_second())));
   return out;
 }
 
@@ -111,7 +130,7 @@ Result<SwitchPart> MakeSwitchPart(const SwitchSpec& spec, const SourceMap& sourc
   out.cooler = spec.cooler();
   if (out.cooler.empty()) return out;
 
-  const auto at = [&](const char* key) { return fmt::format("{}.{}", path, key); };
+  const auto at = [&](const char* key) { return Under(path, key); };
   const SourcePos pos = sources.At(at("cooler")).pos;
   const std::optional<Watts> allowed = CoolerPower(out.cooler);
   if (!allowed)

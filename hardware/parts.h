@@ -8,8 +8,8 @@
 //
 // Units    NVLink and PCIe rates are of one direction: an "NVLink 900 GB/s" of a
 //          data sheet counts both and is 450 GB/s here.
-// Errors   MakeHostPart: a gpu preset that does not exist, at its position. MakeSwitchPart: a
-//          cooler that does not exist or allows less than the chip draws, with both figures.
+// Errors   MakeHostPart: a gpu preset that does not exist, a cube mesh of more than eight GPUs,
+//          at its position. MakeSwitchPart: a cooler that does not exist or allows less than the chip draws, with both figures.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,7 @@ struct GpuPart {
   double bf16_flops = 0;       // dense peak, operations a second
   Bytes memory;
   BitRate memory_rate, nvlink;
+  int nvlinks = 0;                          // which share `nvlink` equally; 0: no figure
   std::optional<double> nvlink_efficiency;  // payload over line rate
   std::optional<Watts> power;
 };
@@ -48,6 +49,13 @@ struct HostPart {
   std::optional<Watts> power;
   std::optional<CagePart> nic_cage;  // none: nobody said; CageOfPort of the port's rate
   int units = 1;                     // of a rack
+  // What stands between GPUs, NICs and CPUs; NCCL searches it, the network does not see it.
+  int compute_capability = 0, nvlinks = 0;  // of a GPU; 0: no figure
+  HostSpec::Cpu cpu = HostSpec::CPU_INTEL_SAPPHIRE_RAPIDS;
+  HostSpec::NvlinkShape nvlink_shape = HostSpec::NVLINK_SHAPE_SWITCH;
+  int numa_nodes = 2, gpus_per_pcie_switch = 1;
+  int gpus_per_tray = 1;  // of `gpus`, the last tray may have fewer
+  BitRate c2c;            // zero: none
 
   BitRate nic() const { return nic_port * nic_ports; }
 };

@@ -78,6 +78,9 @@ bool IsNoInfiniband(const PreparedScenario& s) { return !IsInfiniband(s); }
 constexpr const char* kNoHash = "under policy: static and adaptive switches hash nothing";
 constexpr const char* kNobodyHashes =
     "under policy: static and adaptive only hosts hash, with host_port: hash and several ports";
+bool Always(const PreparedScenario&) { return true; }
+
+constexpr const char* kForNccl = "only NCCL's choice depends on it: weft collective";
 constexpr const char* kNoTier3 = "with one pod there are no cores";
 constexpr const char* kTwoTiers = "two tiers suffice, and there are no cores";
 constexpr const char* kOneTier = "one switch a rail suffices";
@@ -121,6 +124,12 @@ constexpr SilentKey kSilentKeys[] = {
     {"physics.ib_efficiency", "the hosts do not speak InfiniBand", IsNoInfiniband},
     {"physics.nvlink_efficiency", kNoNvlink, NoHostHasNvswitch},
     {"physics.nvlink_step", kNoNvlink, NoHostHasNvswitch},
+    {"host.cpu", kForNccl, Always},
+    {"host.numa_nodes", kForNccl, Always},
+    {"host.nvlink_shape", kForNccl, Always},
+    {"host.gpus_per_pcie_switch", kForNccl, Always},
+    {"host.gpus_per_tray", kForNccl, Always},
+    {"host.c2c", kForNccl, Always},
 };
 
 }  // namespace

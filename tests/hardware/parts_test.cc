@@ -46,9 +46,9 @@ TEST(HardwarePresets, AreAllReadableUnderTheirKind) {
     if (preset.kind == "cooler") keep(Read<CoolerSpec>(text));
     EXPECT_EQ(TextOf(errors), "");
   }
-  EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 7},
+  EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 12},
                                                {"cooler", 3},
-                                               {"host", 8},
+                                               {"host", 14},
                                                {"nic", 3},
                                                {"switch", 9},
                                                {"optic", 12},
@@ -64,6 +64,8 @@ TEST(FindGpu, CountsNvlinkInOneDirection) {
   EXPECT_EQ(FindGpu("a100")->bf16_flops, 312e12);
   EXPECT_EQ(FindGpu("h800")->compute_capability, 90);
   EXPECT_EQ(FindGpu("h100")->power, Watts(700));
+  EXPECT_EQ(FindGpu("a100")->nvlinks, 12);
+  EXPECT_EQ(FindGpu("l40s")->nvlinks, 0);
   EXPECT_FALSE(FindGpu("h900"));
 }
 
@@ -95,6 +97,26 @@ TEST(MakeHostPart, TakesNvlinkFromTheGpuWhereTheHostSaysNothing) {
   EXPECT_EQ(part->nic_port, GigabitsPerSecond(400));
 }
 
+// A host keeps whole links of its GPU: 200 of 450 GB/s are 8 of 18.
+TEST(MakeHostPart, CountsTheLinksThatItsNvlinkRateTakes) {
+  EXPECT_EQ(Host("hgx-h100").nvlinks, 18);
+  const auto spec = Read<HostSpec>("{ preset: hgx-h100, nvlink: 200GBps }");
+  EXPECT_EQ(MakeHostPart(spec->message, spec->sources, "")->nvlinks, 8);
+  EXPECT_EQ(Host("pcie-a100").nvlinks, 0);
+  EXPECT_EQ(Host("dgx-v100").nvlink_shape, HostSpec::NVLINK_SHAPE_CUBE_MESH);
+  EXPECT_EQ(Host("gb200-nvl72").gpus_per_tray, 4);
+  EXPECT_EQ(Host("hgx-h100").gpus_per_tray, 8);
+}
+
+TEST(MakeHostPart, RefusesACubeMeshOfMoreThanEight) {
+  const auto spec = Read<HostSpec>("{ preset: dgx-v100, gpus: 16 }");
+  const auto part = MakeHostPart(spec->message, spec->sources, "");
+  ASSERT_FALSE(part);
+  EXPECT_NE(TextOf(part.error()).find("a cube mesh of 16 GPUs (it joins up to 8)"),
+            std::string::npos)
+      << TextOf(part.error());
+}
+
 TEST(MakeHostPart, RefusesAnUnknownGpu) {
   auto spec = Read<HostSpec>("{ gpus: 4, gpu: h900 }");
   ASSERT_TRUE(spec) << TextOf(spec.error());
@@ -104,7 +126,7 @@ TEST(MakeHostPart, RefusesAnUnknownGpu) {
   ASSERT_FALSE(part);
   EXPECT_EQ(TextOf(part.error()),
             "part.yaml:1:17: error: there is no gpu preset 'h900' (a100, a100-pcie, b200, b300, "
-            "gb200, h100, h800)\n");
+            "gb200, gh200, h100, h20, h200, h800, l40s, v100)\n");
 }
 
 Result<SwitchPart> Switch(const std::string& text) {

@@ -81,6 +81,12 @@ TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
       leaf_spine + kTraffic + "physics: { ib_efficiency: 90% }\n",
       leaf_spine + kTraffic + "physics: { nvlink_efficiency: 90% }\n",
       leaf_spine + kTraffic + "physics: { nvlink_step: 1us }\n",
+      leaf_spine + kTraffic + "host: { cpu: amd }\n",
+      leaf_spine + kTraffic + "host: { numa_nodes: 1 }\n",
+      leaf_spine + kTraffic + "host: { nvlink_shape: all_to_all }\n",
+      leaf_spine + kTraffic + "host: { gpus_per_pcie_switch: 2 }\n",
+      leaf_spine + kTraffic + "host: { gpus_per_tray: 4 }\n",
+      leaf_spine + kTraffic + "host: { c2c: 450GBps }\n",
   };
   const auto rows = SilentKeys();
   ASSERT_EQ(scenarios.size(), rows.size()) << "a row of the table without a scenario here";

@@ -1,0 +1,209 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <ostream>
+
+#include "base/schema/quantity.h"
+#include "base/schema/wording.h"
+#include "cli/app.h"
+#include "cli/output.h"
+#include "hardware/parts.h"
+#include "report/plan.h"
+#include "scenario/prepare.h"
+#include "workloads/collectives/nccl/plan.h"
+
+namespace weft::cli {
+namespace {
+
+struct Args {
+  std::string op, sizes = "8:16GiB:2", host = "hgx-h100", nccl = "2.28";
+  std::string fabric, engine, calibration, algorithm, protocol, json;
+  int gpus = 0;
+  std::optional<int> gpus_per_host, channels, seeds;
+  bool explain = false;
+};
+
+tl::unexpected<Errors> Wrong(std::string message, std::string hint = {}) {
+  return Fail(ErrorCode::kOutOfRange, {"weft", 0, 0}, std::move(message), std::move(hint));
+}
+
+// Digits alone are bytes, as in nccl-tests.
+Result<Bytes> ParseSize(std::string_view text) {
+  std::int64_t count = 0;
+  const char* const end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, count);
+  if (error == std::errc() && at == end && count > 0) return Bytes(count);
+  if (const auto size = ScanWhole(text, Unit::BYTES); size && *size > 0) return Bytes(*size);
+  const bool lone = at != end && at + 1 == end && at != text.data();
+  return Wrong(fmt::format("--sizes: '{}' is no size above 0", text),
+               lone ? fmt::format("'{0}' alone may mean 1000 or 1024: say {1}{0}iB or {1}{0}B", *at,
+                                  std::string_view(text.data(), text.size() - 1))
+                    : "such as 1MiB, or bytes alone");
+}
+
+std::vector<std::string_view> Split(std::string_view text, char mark) {
+  std::vector<std::string_view> out;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(mark, at), text.size());
+    out.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
+// A,B,… or FIRST:LAST:FACTOR.
+Result<std::vector<Bytes>> ParseSizes(std::string_view text) {
+  std::vector<Bytes> out;
+  const std::vector<std::string_view> range = Split(text, ':');
+  if (range.size() == 1) {
+    for (const std::string_view one : Split(text, ',')) {
+      WEFT_TRY(const Bytes size, ParseSize(one));
+      out.push_back(size);
+    }
+    return out;
+  }
+  if (range.size() != 3)
+    return Wrong(fmt::format("--sizes: '{}' is no range", text), "FIRST:LAST:FACTOR");
+  WEFT_TRY(const Bytes first, ParseSize(range[0]));
+  WEFT_TRY(const Bytes last, ParseSize(range[1]));
+  const auto factor = ScanQuantity(range[2], Unit::NONE);
+  if (!factor || *factor < 1.01 || *factor > 1e6)
+    return Wrong(fmt::format("--sizes: the factor is '{}'", range[2]), "want 1.01 or more");
+  if (last < first) return Wrong(fmt::format("--sizes: '{}' ends below its start", text));
+  for (auto size = static_cast<double>(first.count()); size <= static_cast<double>(last.count());
+       size *= *factor)
+    out.push_back(Bytes(static_cast<std::int64_t>(size)));
+  return out;
+}
+
+// A preset's name, a file, or a mapping in YAML.
+Result<HostPart> ReadHost(const std::string& text, SourceTexts& texts) {
+  const PresetTable presets = AllPresets();
+  const ReadOptions options{&presets, {}, &texts};
+  Located<HostSpec> spec;
+  if (text.find('{') != std::string::npos || text.find(": ") != std::string::npos) {
+    WEFT_TRY(spec, ParseText<HostSpec>(text, "--host", options));
+  } else if (std::filesystem::exists(text)) {
+    WEFT_TRY(spec, ReadFile<HostSpec>(text, options));
+  } else {
+    WEFT_TRY(spec, ParseText<HostSpec>(fmt::format("preset: {}", text), "--host", options));
+  }
+  WEFT_TRY(const HostPart host, MakeHostPart(spec.message, spec.sources, ""));
+  if (host.compute_capability == 0)
+    return Wrong(fmt::format("--host {}: its GPU has no compute capability", text),
+                 "NCCL runs on NVIDIA's GPUs: `gpu:` must name one");
+  return host;
+}
+
+Result<NcclForced> ReadForced(const Args& args) {
+  NcclForced forced;
+  if (!args.algorithm.empty() && args.algorithm != "auto") {
+    forced.algorithm = ParseNcclAlgorithm(args.algorithm);
+    if (!forced.algorithm)
+      return Wrong(fmt::format("--algorithm: there is no '{}'", args.algorithm),
+                   "Ring, Tree, NVLS, NVLSTree, CollNetDirect, CollNetChain, PAT, auto");
+  }
+  if (!args.protocol.empty() && args.protocol != "auto") {
+    forced.protocol = ParseNcclProtocol(args.protocol);
+    if (!forced.protocol)
+      return Wrong(fmt::format("--protocol: there is no '{}'", args.protocol),
+                   "LL, LL128, Simple, auto");
+  }
+  return forced;
+}
+
+Result<NcclPlan> MakePlan(const Args& args, SourceTexts& texts, std::vector<Error>& warnings) {
+  const auto warn = [&](std::string message) {
+    warnings.push_back({ErrorCode::kInconsistent, {"weft", 0, 0}, std::move(message), {}});
+  };
+  const std::vector<std::string> ops = NcclPlanOps();
+  if (std::find(ops.begin(), ops.end(), args.op) == ops.end())
+    return Wrong(fmt::format("there is no operation '{}'", args.op), JoinOr(ops));
+  WEFT_TRY(const std::vector<Bytes> sizes, ParseSizes(args.sizes));
+  WEFT_TRY(const HostPart host, ReadHost(args.host, texts));
+  WEFT_TRY(const NcclForced forced, ReadForced(args));
+  const std::optional<FoundNcclRules> found = FindNcclRules(args.nccl);
+  if (!found) return Wrong(fmt::format("--nccl: '{}' is no version", args.nccl), "such as 2.28.9");
+  if (!found->exact)
+    warn(fmt::format("NCCL {} is not known; 2.{} stands for it", args.nccl, found->rules->minor));
+  const int per_host = args.gpus_per_host.value_or(std::min(args.gpus, host.gpus));
+  if (per_host < 1 || per_host > host.gpus)
+    return Wrong(fmt::format("--gpus-per-host is {}", per_host),
+                 fmt::format("{} has {} GPUs", args.host, host.gpus));
+  if (args.gpus < 1 || args.gpus % per_host != 0)
+    return Wrong(fmt::format("--gpus is {}", args.gpus),
+                 fmt::format("want a multiple of {} GPUs a host", per_host));
+  for (const auto& [option, given] :
+       {std::pair("--fabric", !args.fabric.empty()), std::pair("--engine", !args.engine.empty()),
+        std::pair("--calibration", !args.calibration.empty()),
+        std::pair("--seeds", args.seeds.has_value())})
+    if (given)
+      warn(
+          fmt::format("{} has no effect: NCCL's choice does not depend on it, and times are not "
+                      "simulated here yet",
+                      option));
+  return BuildNcclPlan(args.op,
+                       BuildNcclComm(host, args.gpus / per_host, per_host, *found->rules,
+                                     {.channels = args.channels}),
+                       sizes, forced);
+}
+
+int Run(const Args& args, std::ostream& out, std::ostream& err) {
+  SourceTexts texts;
+  std::vector<Error> warnings;
+  const Result<NcclPlan> plan = MakePlan(args, texts, warnings);
+  if (!plan) {
+    PrintErrors(plan.error(), texts, err);
+    return kBadInput;
+  }
+  PrintWarnings(warnings, err);
+  RunOptions target;
+  target.json = args.json;
+  return WriteResult(target, NcclPlanText(*plan, args.host, args.explain, TerminalWidth()),
+                     NcclPlanJson(*plan, args.host, args.explain), out, err)
+             ? kOk
+             : kBadInput;
+}
+
+}  // namespace
+
+void AddCollective(CLI::App& app, Command& chosen) {
+  const auto args = std::make_shared<Args>();
+  CLI::App* command =
+      app.add_subcommand("collective", "Say what NCCL would choose for an operation, and why");
+  command
+      ->add_option("op", args->op,
+                   "all_reduce, all_gather, reduce_scatter, broadcast, reduce, all_to_all or "
+                   "send_recv")
+      ->required();
+  const auto add = [&](const char* name, auto& value, const char* what, const char* type) {
+    return command->add_option(name, value, what)->type_name(type);
+  };
+  add("--gpus", args->gpus, "ranks, one a GPU", "N")->required();
+  add("--sizes", args->sizes, "FIRST:LAST:FACTOR or S1,S2,…; bytes where no unit is said", "SIZES")
+      ->capture_default_str();
+  add("--host", args->host,
+      "host: a preset, a file, or YAML such as '{ preset: hgx-h100, nics: 4 }'", "HOST")
+      ->capture_default_str();
+  add("--gpus-per-host", args->gpus_per_host, "ranks a host; all its GPUs by default", "K");
+  add("--fabric", args->fabric, "the network; times are not simulated here yet", "FABRIC");
+  add("--nccl", args->nccl, "NCCL's version, 2.18 to 2.30", "VERSION")->capture_default_str();
+  add("--algorithm", args->algorithm, "as NCCL_ALGO: Ring, Tree, NVLS, NVLSTree, PAT …", "NAME");
+  add("--protocol", args->protocol, "as NCCL_PROTO: LL, LL128, Simple", "NAME");
+  add("--channels", args->channels, "channels of rings and trees, as NCCL_MAX_NCHANNELS", "N")
+      ->check(CLI::Range(1, 64));
+  add("--calibration", args->calibration, "times are not simulated here yet", "FILE|none");
+  add("--engine", args->engine, "times are not simulated here yet", "ENGINE");
+  add("--seeds", args->seeds, "times are not simulated here yet", "N");
+  command->add_flag("--explain", args->explain, "the candidates, the search, rings and trees");
+  add("--json", args->json, "write JSON; -: to standard output", "FILE|-");
+  command->callback([args, &chosen] {
+    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+  });
+}
+
+}  // namespace weft::cli

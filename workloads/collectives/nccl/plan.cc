@@ -1,0 +1,74 @@
+#include "workloads/collectives/nccl/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+
+namespace weft {
+namespace {
+
+struct PlanOp {
+  const char* name;
+  std::optional<NcclOp> op;  // none: made of sends
+};
+
+constexpr std::array<PlanOp, 7> kOps = {{{"all_reduce", NcclOp::kAllReduce},
+                                         {"all_gather", NcclOp::kAllGather},
+                                         {"reduce_scatter", NcclOp::kReduceScatter},
+                                         {"broadcast", NcclOp::kBroadcast},
+                                         {"reduce", NcclOp::kReduce},
+                                         {"all_to_all", std::nullopt},
+                                         {"send_recv", std::nullopt}}};
+
+tl::unexpected<Errors> NothingLeft(const NcclPlan& plan, NcclOp op, const NcclForced& forced) {
+  std::string asked, on;
+  if (forced.algorithm) asked += NcclName(*forced.algorithm);
+  if (forced.protocol)
+    asked += (asked.empty() ? "" : " with ") + std::string(NcclName(*forced.protocol));
+  for (const NcclCandidate& c : NcclCandidates(plan.comm, op, Bytes(1 << 20)))
+    on +=
+        fmt::format("{}{}/{}", on.empty() ? "" : ", ", NcclName(c.algorithm), NcclName(c.protocol));
+  return Fail(ErrorCode::kInconsistent, {"weft", 0, 0},
+              fmt::format("{} is off in NCCL 2.{} for {} on {} hosts of {}", asked,
+                          plan.comm.rules->minor, plan.op, plan.comm.nodes, plan.comm.per_node),
+              "on are: " + on);
+}
+
+}  // namespace
+
+std::vector<std::string> NcclPlanOps() {
+  std::vector<std::string> out;
+  for (const PlanOp& op : kOps) out.emplace_back(op.name);
+  return out;
+}
+
+Result<NcclPlan> BuildNcclPlan(std::string op, NcclComm comm, const std::vector<Bytes>& sizes,
+                               const NcclForced& forced) {
+  const auto known =
+      std::find_if(kOps.begin(), kOps.end(), [&](const PlanOp& one) { return op == one.name; });
+  WEFT_CHECK(known != kOps.end());
+  NcclPlan plan;
+  plan.op = std::move(op);
+  plan.comm = std::move(comm);
+  for (const Bytes bytes : sizes) {
+    NcclPlanRow row;
+    row.bytes = bytes;
+    if (known->op) {
+      row.choice = ChooseNccl(plan.comm, *known->op, bytes, forced);
+      if (!row.choice) return NothingLeft(plan, *known->op, forced);
+      row.candidates = NcclCandidates(plan.comm, *known->op, bytes, forced);
+    }
+    plan.rows.push_back(std::move(row));
+  }
+  plan.shapes = BuildNcclShapes(plan.comm);
+  if (plan.op == "all_to_all")
+    for (int rank = 0; rank < plan.comm.ranks(); ++rank)
+      plan.send_orders.push_back(NcclSendOrder(plan.comm, rank));
+  return plan;
+}
+
+}  // namespace weft

@@ -1,0 +1,38 @@
+// What NCCL would do for one operation at several sizes: the answer of `weft collective`.
+//
+// Units    as in choice.h; every time here is NCCL's own estimate, none is simulated.
+// Errors   BuildNcclPlan: a forced algorithm or protocol that is off here, with those that are on.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "workloads/collectives/nccl/choice.h"
+#include "workloads/collectives/nccl/shape.h"
+
+namespace weft {
+
+struct NcclPlanRow {
+  Bytes bytes;
+  std::optional<NcclChoice> choice;  // none: sends, for which NCCL has no cost model
+  std::vector<NcclCandidate> candidates;
+};
+
+struct NcclPlan {
+  std::string op;  // as in a scenario: all_reduce
+  NcclComm comm;
+  std::vector<NcclPlanRow> rows;
+  NcclShapes shapes;
+  std::vector<std::vector<int>> send_orders;  // of ranks; filled for all_to_all
+};
+
+// `op`: all_reduce all_gather reduce_scatter broadcast reduce all_to_all send_recv.
+Result<NcclPlan> BuildNcclPlan(std::string op, NcclComm comm, const std::vector<Bytes>& sizes,
+                               const NcclForced& forced);
+
+// The operations that a plan knows, in the order of its help.
+std::vector<std::string> NcclPlanOps();
+
+}  // namespace weft
