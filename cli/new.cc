@@ -21,7 +21,7 @@ struct Kind {
 constexpr std::array<Kind, 3> kKinds{{
     {"collective",
      R"(name: all-reduce, one ring a rail
-fabric: {{ {} }}
+fabric: {}
 placement: {{ gpus: 512, policy: spread }}      # packed | spread | random
 rdma: {{ qps: 4 }}                              # queue pairs a connection
 routing: {{ host_port: by_qp, seeds: 16 }}      # every figure: median and 5-95 % over the seeds
@@ -30,7 +30,7 @@ workload:
 )"},
     {"traffic",
      R"(name: random permutation
-fabric: {{ {} }}
+fabric: {}
 placement: {{ gpus: 512 }}
 workload:
   # permutation | incast | all_to_all | random
@@ -38,7 +38,7 @@ workload:
 )"},
     {"fault",
      R"(name: one NIC port down for 10 s
-fabric: {{ {} }}
+fabric: {}
 placement: {{ gpus: 256 }}
 rdma: {{ qps: 4 }}
 workload:
@@ -54,18 +54,37 @@ constexpr std::string_view kLeafSpine =
     "family: leaf_spine, leaves: 16, spines: 32, hosts_per_leaf: 4, link: 400Gbps, "
     "host: { preset: hgx-h100 }";
 
+constexpr std::string_view kCustom = R"(
+  family: custom
+  link: 400Gbps                 # between switches
+  hosts:
+    - { count: 40, host: { preset: hgx-h100 } }             # host0 … host39
+    - { first: 40, count: 24, host: { preset: dgx-a100 } }  # host40 … host63
+  switches:
+    - { name: leaf, count: 8 }
+    - { name: spine, count: 4 }
+  cables:
+    - { from: "host*/nic*", to: "leaf*", join: in_turn }  # NIC i to leaf i
+    - { from: "leaf*", to: "spine*", count: 8 }
+)";
+
+// What stands after `fabric:`.
+std::string FabricText(const std::string& name) {
+  if (name == "custom") return std::string(kCustom.substr(0, kCustom.size() - 1));
+  if (name == "leaf_spine") return fmt::format("{{ {} }}", kLeafSpine);
+  return name == "hpn" ? "{ preset: hpn, segments: 4 }" : fmt::format("{{ preset: {} }}", name);
+}
+
 int Run(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
   std::vector<std::string> names = AllPresets().Names("fabric");
-  names.emplace_back("leaf_spine");
+  names.insert(names.end(), {"leaf_spine", "custom"});
   if (std::find(names.begin(), names.end(), name) == names.end()) {
     err << fmt::format(
         "weft: error: no fabric is called '{}' (want {}); weft explain fabric says more\n", name,
         JoinOr(names));
     return kBadInput;
   }
-  const std::string fabric = name == "leaf_spine" ? std::string(kLeafSpine)
-                             : name == "hpn"      ? "preset: hpn, segments: 4"
-                                                  : "preset: " + name;
+  const std::string fabric = FabricText(name);
   for (const Kind& one : kKinds) {
     if (one.name != kind) continue;
     out << fmt::format(fmt::runtime(one.text), fabric);
@@ -85,7 +104,8 @@ void AddNew(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<Args>();
   CLI::App* command = app.add_subcommand("new", "Print a scenario to start from");
   command->add_option("kind", args->kind, "collective, traffic or fault")->required();
-  command->add_option("fabric", args->fabric, "a fabric preset, or leaf_spine; hpn by default");
+  command->add_option("fabric", args->fabric,
+                      "a fabric preset, leaf_spine or custom; hpn by default");
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) {
       return Run(args->kind, args->fabric, out, err);

@@ -66,7 +66,8 @@ struct PreparedScenario {
   bool stopped = false;  // the caller did not wait for the building: nothing below fabric is there
 };
 
-// What every host is: the scenario's own `host`, else the fabric's.
+// What every host is: the scenario's own `host`, else the fabric's; of a custom fabric's kinds the
+// first that says it.
 const HostSpec& HostOf(const ScenarioSpec& spec);
 
 // Fabrics and routers that were built, by the text of their specs: equal ones are shared.

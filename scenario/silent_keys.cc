@@ -52,10 +52,17 @@ bool OneDcnPlusPod(const PreparedScenario& s) {
 bool IsInfiniband(const PreparedScenario& s) { return HostOf(Spec(s)).transport() == HostSpec::IB; }
 bool IsNoInfiniband(const PreparedScenario& s) { return !IsInfiniband(s); }
 
+bool EveryKindSaysItself(const PreparedScenario& s) {
+  const auto& kinds = Spec(s).fabric().custom().hosts();
+  return !kinds.empty() && std::all_of(kinds.begin(), kinds.end(),
+                                       [](const CustomHosts& kind) { return kind.has_host(); });
+}
+
 constexpr const char* kNoTier3 = "with one pod there are no cores";
 constexpr const char* kNoNvlink = "no host has an NVSwitch";
 
 constexpr SilentKey kSilentKeys[] = {
+    {"host", "each of the fabric's hosts: says what it is", EveryKindSaysItself},
     {"fault_policy", "no fault is given", NoFault},
     {"coupling", "the analytic engine bounds the time from below without it", IsAnalytic},
     {"coupling", "single flows have nothing to couple", IsTraffic},
