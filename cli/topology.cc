@@ -7,18 +7,20 @@
 
 #include "base/schema/wording.h"
 #include "cli/app.h"
+#include "cli/live_fabric.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
 #include "report/text.h"
 #include "scenario/prepare.h"
 #include "topology/bisection.h"
 #include "topology/build.h"
+#include "topology/formats/against.h"
 
 namespace weft::cli {
 namespace {
 
 struct Args {
-  std::string target;
+  std::string target, export_format, out_path, live_path, live_format;
   RunOptions options;
 };
 
@@ -42,7 +44,53 @@ Result<Located<ScenarioSpec>> ReadTarget(const Args& args, SourceTexts& texts) {
                        args.options.sets, &texts);
 }
 
+// --export: the fabric in another tool's format.
+int Export(const Args& args, const Wiring& wiring, std::ostream& out, std::ostream& err) {
+  const FabricFormat* format = FindFormat(args.export_format);
+  if (format == nullptr || format->write == nullptr) {
+    err << fmt::format("weft: error: '{}' is no format that weft writes (want {})\n",
+                       args.export_format, JoinOr(WritableFormats()));
+    return kBadInput;
+  }
+  const std::string text = format->write(wiring);
+  if (args.out_path == "-") {
+    out << text;
+    return kOk;
+  }
+  return WriteFile(args.out_path, text, err) ? kOk : kBadInput;
+}
+
+// --against: the fabric as planned, held against a file of what stands there.
+int Compare(const Args& args, const std::string& name, const Wiring& plan, std::ostream& out,
+            std::ostream& err) {
+  SourceTexts texts;
+  const Result<Wiring> live = ReadWiring(args.live_path, args.live_format, {}, texts);
+  if (!live) {
+    PrintErrors(live.error(), texts, err);
+    return kBadInput;
+  }
+  const WiringDifferences differences = CompareWirings(plan, *live);
+  if (!WriteResult(args.options, AgainstText(name, args.live_path, differences, TerminalWidth()),
+                   AgainstJson(name, args.live_path, differences), out, err))
+    return kBadInput;
+  return differences.list.empty() ? kOk : kUnmet;
+}
+
+// What the options say together; false, with a message, where that is nothing.
+bool CheckOptions(const Args& args, std::ostream& err) {
+  const char* wrong = nullptr;
+  if (args.export_format.empty() != args.out_path.empty())
+    wrong = "--export FORMAT and -o FILE go together";
+  else if (!args.export_format.empty() && !args.live_path.empty())
+    wrong = "--export and --against are two commands";
+  else if (!args.live_format.empty() && args.live_path.empty())
+    wrong = "--format says what --against reads";
+  if (wrong != nullptr) err << "weft: error: topology: " << wrong << '\n';
+  return wrong == nullptr;
+}
+
 int Run(const Args& args, std::ostream& out, std::ostream& err) {
+  if (!CheckOptions(args, err)) return kBadInput;
   SourceTexts texts;
   Result<Located<ScenarioSpec>> spec = ReadTarget(args, texts);
   if (!spec) {
@@ -56,13 +104,19 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     return kBadInput;
   }
   if (!CheckTargets(args.options, err)) return kBadInput;
+  const std::string name = spec->message.name().empty() ? args.target : spec->message.name();
+  if (!args.export_format.empty() || !args.live_path.empty()) {
+    const Wiring wiring = MakeWiring(**fabric, spec->message.fabric(),
+                                     spec->message.has_host() ? &spec->message.host() : nullptr);
+    return args.live_path.empty() ? Export(args, wiring, out, err)
+                                  : Compare(args, name, wiring, out, err);
+  }
   TopologyFigures figures;
   if (const std::optional<Bisection> bisection = FindBisection(**fabric)) {
     figures.bisection = bisection->rate;
     figures.bisection_cut = bisection->cut;
   }
   figures.power = (*fabric)->power();
-  const std::string name = spec->message.name().empty() ? args.target : spec->message.name();
   return WriteResult(args.options, TopologyText(name, **fabric, figures, TerminalWidth()),
                      TopologyJson(name, **fabric, figures), out, err)
              ? kOk
@@ -81,6 +135,21 @@ void AddTopology(CLI::App& app, Command& chosen) {
       ->allow_extra_args(false);
   command->add_option("--json", args->options.json, "write JSON; -: to standard output")
       ->type_name("FILE|-");
+  command
+      ->add_option("--export", args->export_format,
+                   fmt::format("write the fabric as {}", fmt::join(WritableFormats(), ", ")))
+      ->type_name("FORMAT");
+  command->add_option("-o,--output", args->out_path, "where --export writes; -: standard output")
+      ->type_name("FILE|-");
+  command
+      ->add_option("--against", args->live_path,
+                   "list cables that are missing, extra, crossed or slow in this file: exit status "
+                   "1 where there are some")
+      ->type_name("LIVE");
+  command
+      ->add_option("--format", args->live_format,
+                   "what LIVE is, where weft does not recognise it (formats: weft import --help)")
+      ->type_name("FORMAT");
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
   });

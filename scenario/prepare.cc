@@ -202,8 +202,8 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
 
 const HostSpec& HostOf(const ScenarioSpec& spec) {
   // Of several kinds the first: they speak one transport, which is what is asked for.
-  for (const CustomHosts& kind : spec.fabric().custom().hosts())
-    if (kind.has_host()) return kind.host();
+  const auto& kinds = spec.fabric().custom().hosts();
+  if (!kinds.empty() && kinds[0].has_host()) return kinds[0].host();
   return spec.has_host() ? spec.host() : spec.fabric().host();
 }
 

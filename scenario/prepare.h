@@ -67,7 +67,7 @@ struct PreparedScenario {
 };
 
 // What every host is: the scenario's own `host`, else the fabric's; of a custom fabric's kinds the
-// first that says it.
+// first.
 const HostSpec& HostOf(const ScenarioSpec& spec);
 
 // Fabrics and routers that were built, by the text of their specs: equal ones are shared.

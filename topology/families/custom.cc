@@ -21,8 +21,7 @@ struct HostRow {
 
 struct SwitchRow {
   int tier = 0;  // 0: to be found
-  int plane = 0;
-  std::optional<int> pod, segment;
+  std::optional<int> plane, pod, segment;
   SwitchPart chip;
   SourcePos pos;
 };
@@ -62,6 +61,7 @@ class CustomRows {
   void FindTiers();
   void FindSegments();
   void FindPods(int tiers);
+  void FindPlanes();
   void CheckTiers();
   void CheckPorts();
   void OrderSwitches();
@@ -164,7 +164,7 @@ void CustomRows::ReadSwitches() {
     const std::string path = fmt::format("switches[{}]", i);
     SwitchRow row;
     row.tier = group.tier();
-    row.plane = group.plane();
+    if (group.has_plane()) row.plane = group.plane();
     if (group.has_pod()) row.pod = group.pod();
     if (group.has_segment()) row.segment = group.segment();
     row.chip = group.has_switch_() ? MakeSwitchPart(group.switch_()) : input_.chip;
@@ -188,10 +188,11 @@ std::vector<CustomEnd> CustomRows::EndsOf(
       const std::string nearest = names_.NearestTo(patterns.Get(i));
       Report(At(fmt::format("{}[{}]", path, i)),
              fmt::format("no end is called {}", Quoted(patterns.Get(i))),
-             nearest.empty() ? "a switch, or a NIC's port as in host3/nic5/port0"
-                             : fmt::format("did you mean '{}'? a host's end is a NIC or a port: "
-                                           "host3/nic5/port0",
-                                           nearest));
+             nearest.empty() || nearest == patterns.Get(i)
+                 ? "a switch, or a NIC's port as in host3/nic5/port0"
+                 : fmt::format("did you mean '{}'? a host's end is a NIC or a port: "
+                               "host3/nic5/port0",
+                               nearest));
     }
     out.insert(out.end(), found.begin(), found.end());
   }
@@ -390,6 +391,22 @@ void CustomRows::FindSegments() {
   }
 }
 
+// Planes nobody gave: switches that stay joined without hosts are one, called by the lowest port
+// of a NIC that leads there.
+void CustomRows::FindPlanes() {
+  Sets sets(switches_.size());
+  std::vector<int> lowest(switches_.size(), 64);
+  for (const CableRow& cable : cables_)
+    if (!cable.a.is_host) sets.Join(cable.a.row, cable.b.row);
+  for (const CableRow& cable : cables_)
+    if (cable.a.is_host) {
+      int& port = lowest[sets.Root(cable.b.row)];
+      port = std::min(port, cable.a.port);
+    }
+  for (std::uint32_t s = 0; s < switches_.size(); ++s)
+    if (!switches_[s].plane) switches_[s].plane = lowest[sets.Root(s)] % 64;
+}
+
 void CustomRows::CheckTiers() {
   std::set<int> tiers;
   for (const SwitchRow& row : switches_) tiers.insert(row.tier);
@@ -449,6 +466,7 @@ Errors CustomRows::Read() {
   OrderSwitches();
   FindPods(switches_[order_.back()].tier);
   FindSegments();
+  FindPlanes();
   return errors_;
 }
 
@@ -498,7 +516,7 @@ std::optional<Watts> CustomRows::Power() const {
 
 Result<Fabric> CustomRows::Build() {
   int planes = 1;
-  for (const SwitchRow& row : switches_) planes = std::max(planes, row.plane + 1);
+  for (const SwitchRow& row : switches_) planes = std::max(planes, *row.plane + 1);
   FabricBuilder builder(planes);
   for (const HostRow& row : hosts_)
     builder.AddHost(ShapeOf(row.part), static_cast<std::uint16_t>(*row.pod),
@@ -508,7 +526,7 @@ Result<Fabric> CustomRows::Build() {
   for (const std::uint32_t s : order_) {
     const SwitchRow& row = switches_[s];
     vertex[s] = builder.AddSwitch({VertexKind::kSwitch, static_cast<std::uint8_t>(row.tier),
-                                   static_cast<std::uint8_t>(row.plane),
+                                   static_cast<std::uint8_t>(*row.plane),
                                    static_cast<std::uint16_t>(row.pod.value_or(0)),
                                    static_cast<std::uint16_t>(row.segment.value_or(0)),
                                    static_cast<std::uint32_t>(names.size()), kNoHost});
