@@ -116,7 +116,7 @@ TEST(Weft, PrintsScenariosThatRun) {
 }
 
 TEST(Weft, StartsAScenarioOfAFamilyToo) {
-  for (const char* fabric : {"leaf_spine", "dcn_plus"})
+  for (const char* fabric : {"leaf_spine", "dcn_plus", "custom"})
     for (const char* kind : {"collective", "traffic", "fault"}) {
       const Ran made = Weft({"new", kind, fabric});
       ASSERT_EQ(made.status, kOk) << made.err;
@@ -125,7 +125,7 @@ TEST(Weft, StartsAScenarioOfAFamilyToo) {
       EXPECT_EQ(ran.status, kOk) << fabric << ' ' << kind << '\n' << ran.err;
     }
   EXPECT_THAT(Weft({"new", "collective", "clos"}).err,
-              HasSubstr("no fabric is called 'clos' (want dcn_plus, hpn or leaf_spine)"));
+              HasSubstr("no fabric is called 'clos' (want dcn_plus, hpn, leaf_spine or custom)"));
 }
 
 TEST(Weft, SaysThatAFamilyIsNoPresetAndThatNothingHasAName) {

@@ -29,6 +29,9 @@ std::vector<std::string> WarningsOf(const std::string& text) {
 TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
   const std::string leaf_spine = kLeafSpine, pod = kPod;
   const std::vector<std::string> scenarios = {
+      "fabric: { family: custom, hosts: [{ count: 2, host: { gpus: 1, nics: 1 } }], switches: "
+      "[{ name: leaf0 }], cables: [{ from: 'host*/nic0', to: leaf0 }] }\nhost: { gpus: 1 }\n" +
+          std::string(kTraffic),
       leaf_spine + kTraffic + "fault_policy: { qps: stay }\n",
       leaf_spine + kRing + "engine: analytic\ncoupling: loose\n",
       leaf_spine + kTraffic + "coupling: loose\n",
