@@ -5,6 +5,7 @@
 #include <pugixml.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -22,7 +23,8 @@ class XmlFile {
   SourcePos PosOf(std::ptrdiff_t offset) const;
 
   std::unique_ptr<pugi::xml_document> document_ = std::make_unique<pugi::xml_document>();
-  std::string text_, file_;
+  std::string file_;
+  std::vector<std::size_t> line_start_{0};  // offsets, so that a place costs O(log lines)
 };
 
 }  // namespace weft
