@@ -27,6 +27,7 @@ void AddSimulate(CLI::App& app, Command& chosen);
 void AddCompare(CLI::App& app, Command& chosen);
 void AddTopology(CLI::App& app, Command& chosen);
 void AddCollective(CLI::App& app, Command& chosen);
+void AddImport(CLI::App& app, Command& chosen);
 void AddPresets(CLI::App& app, Command& chosen);
 void AddNew(CLI::App& app, Command& chosen);
 void AddExplain(CLI::App& app, Command& chosen);

@@ -21,7 +21,7 @@ struct Kind {
 constexpr std::array<Kind, 3> kKinds{{
     {"collective",
      R"(name: all-reduce, one ring a rail
-fabric: {{ {} }}
+fabric: {}
 placement: {{ gpus: 512, policy: spread }}      # packed | spread | random
 rdma: {{ qps: 4 }}                              # queue pairs a connection
 routing: {{ host_port: by_qp, seeds: 16 }}      # every figure: median and 5-95 % over the seeds
@@ -30,7 +30,7 @@ workload:
 )"},
     {"traffic",
      R"(name: random permutation
-fabric: {{ {} }}
+fabric: {}
 placement: {{ gpus: 512 }}
 workload:
   # permutation | incast | all_to_all | random
@@ -38,7 +38,7 @@ workload:
 )"},
     {"fault",
      R"(name: one NIC port down for 10 s
-fabric: {{ {} }}
+fabric: {}
 placement: {{ gpus: 256 }}
 rdma: {{ qps: 4 }}
 workload:
@@ -75,12 +75,29 @@ void ReplaceAll(std::string& text, std::string_view from, std::string_view to) {
     text.replace(at, from.size(), to);
 }
 
+constexpr std::string_view kCustom = R"(
+  family: custom
+  link: 400Gbps                 # between switches
+  hosts:
+    - { count: 40, host: { preset: hgx-h100 } }             # host0 … host39
+    - { first: 40, count: 24, host: { preset: dgx-a100 } }  # host40 … host63
+  switches:
+    - { name: leaf, count: 8 }
+    - { name: spine, count: 4 }
+  cables:
+    - { from: "host*/nic*", to: "leaf*", join: in_turn }  # NIC i to leaf i
+    - { from: "leaf*", to: "spine*", count: 8 }
+)";
+
 int Run(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
   std::vector<std::string> names = AllPresets().Names("fabric");
-  std::string fabric = name == "hpn" ? "preset: hpn, segments: 4" : "preset: " + name;
+  std::string fabric = name == "hpn" ? "{ preset: hpn, segments: 4 }"
+                                     : fmt::format("{{ preset: {} }}", name);
+  names.emplace_back("custom");
+  if (name == "custom") fabric = kCustom.substr(0, kCustom.size() - 1);
   for (const FamilyKeys& family : kFamilies) {
     names.emplace_back(family.name);
-    if (family.name == name) fabric = family.keys;
+    if (family.name == name) fabric = fmt::format("{{ {} }}", family.keys);
   }
   if (std::find(names.begin(), names.end(), name) == names.end()) {
     err << fmt::format(

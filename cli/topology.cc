@@ -7,6 +7,7 @@
 
 #include "base/schema/wording.h"
 #include "cli/app.h"
+#include "cli/live_fabric.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
 #include "report/text.h"
@@ -14,12 +15,14 @@
 #include "topology/bisection.h"
 #include "topology/build.h"
 #include "topology/cabling_summary.h"
+#include "topology/formats/against.h"
+#include "topology/formats/cabling_csv.h"
 
 namespace weft::cli {
 namespace {
 
 struct Args {
-  std::string target;
+  std::string target, export_format, out_path, live_path, live_format;
   RunOptions options;
 };
 
@@ -43,26 +46,98 @@ Result<Located<ScenarioSpec>> ReadTarget(const Args& args, SourceTexts& texts) {
                        args.options.sets, &texts);
 }
 
+struct Cabled {
+  CablingParts parts;
+  CablingPlan plan;
+};
+
+Result<Cabled> Cable(const Located<ScenarioSpec>& spec, const Fabric& fabric) {
+  const ScenarioSpec& message = spec.message;
+  const HostSpec* host = message.has_host() ? &message.host() : nullptr;
+  Cabled out;
+  WEFT_TRY(out.parts, MakeCablingParts(message.fabric(), host, message.cabling(), spec.sources));
+  WEFT_TRY(out.plan, PlanCabling(fabric, out.parts));
+  return out;
+}
+
 // Adds the cabling to `figures`. Where it cannot be cabled, the reason; an error for who asked
 // for it with cabling:.
 Errors AddCabling(const Located<ScenarioSpec>& spec, const Fabric& fabric,
                   TopologyFigures& figures) {
-  const ScenarioSpec& message = spec.message;
-  const HostSpec* host = message.has_host() ? &message.host() : nullptr;
-  const auto parts = MakeCablingParts(message.fabric(), host, message.cabling(), spec.sources);
-  if (!parts) return parts.error();
-  const auto plan = PlanCabling(fabric, *parts);
-  if (plan) {
-    figures.cabling = SummarizeCabling(fabric, *parts, *plan);
+  const Result<Cabled> cabled = Cable(spec, fabric);
+  if (cabled) {
+    figures.cabling = SummarizeCabling(fabric, cabled->parts, cabled->plan);
     figures.power = figures.cabling->power;
     return {};
   }
-  if (spec.sources.Given("cabling")) return plan.error();
-  figures.no_cabling = plan.error().front().message;
+  if (spec.sources.Given("cabling")) return cabled.error();
+  figures.no_cabling = cabled.error().front().message;
   return {};
 }
 
+int WriteExport(const Args& args, const std::string& text, std::ostream& out, std::ostream& err) {
+  if (args.out_path != "-") return WriteFile(args.out_path, text, err) ? kOk : kBadInput;
+  out << text;
+  return kOk;
+}
+
+// --export cabling: every cable with its cages, lanes, medium, optics and racks.
+int ExportCabling(const Args& args, const Located<ScenarioSpec>& spec, const Fabric& fabric,
+                  const SourceTexts& texts, std::ostream& out, std::ostream& err) {
+  const Result<Cabled> cabled = Cable(spec, fabric);
+  if (cabled) return WriteExport(args, CablingCsv(fabric, cabled->parts, cabled->plan), out, err);
+  PrintErrors(cabled.error(), texts, err);
+  return kBadInput;
+}
+
+std::vector<std::string> ExportFormats() {
+  std::vector<std::string> names = WritableFormats();
+  names.insert(names.begin(), "cabling");
+  return names;
+}
+
+// --export: the fabric in another tool's format.
+int Export(const Args& args, const Wiring& wiring, std::ostream& out, std::ostream& err) {
+  const FabricFormat* format = FindFormat(args.export_format);
+  if (format == nullptr || format->write == nullptr) {
+    err << fmt::format("weft: error: '{}' is no format that weft writes (want {})\n",
+                       args.export_format, JoinOr(ExportFormats()));
+    return kBadInput;
+  }
+  return WriteExport(args, format->write(wiring), out, err);
+}
+
+// --against: the fabric as planned, held against a file of what stands there.
+int Compare(const Args& args, const std::string& name, const Wiring& plan, std::ostream& out,
+            std::ostream& err) {
+  SourceTexts texts;
+  const Result<Wiring> live = ReadWiring(args.live_path, args.live_format, {}, texts);
+  if (!live) {
+    PrintErrors(live.error(), texts, err);
+    return kBadInput;
+  }
+  const WiringDifferences differences = CompareWirings(plan, *live);
+  if (!WriteResult(args.options, AgainstText(name, args.live_path, differences, TerminalWidth()),
+                   AgainstJson(name, args.live_path, differences), out, err))
+    return kBadInput;
+  return differences.list.empty() ? kOk : kUnmet;
+}
+
+// What the options say together; false, with a message, where that is nothing.
+bool CheckOptions(const Args& args, std::ostream& err) {
+  const char* wrong = nullptr;
+  if (args.export_format.empty() != args.out_path.empty())
+    wrong = "--export FORMAT and -o FILE go together";
+  else if (!args.export_format.empty() && !args.live_path.empty())
+    wrong = "--export and --against are two commands";
+  else if (!args.live_format.empty() && args.live_path.empty())
+    wrong = "--format says what --against reads";
+  if (wrong != nullptr) err << "weft: error: topology: " << wrong << '\n';
+  return wrong == nullptr;
+}
+
 int Run(const Args& args, std::ostream& out, std::ostream& err) {
+  if (!CheckOptions(args, err)) return kBadInput;
   SourceTexts texts;
   Result<Located<ScenarioSpec>> spec = ReadTarget(args, texts);
   if (!spec) {
@@ -76,6 +151,15 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     return kBadInput;
   }
   if (!CheckTargets(args.options, err)) return kBadInput;
+  const std::string name = spec->message.name().empty() ? args.target : spec->message.name();
+  if (args.export_format == "cabling")
+    return ExportCabling(args, *spec, **fabric, texts, out, err);
+  if (!args.export_format.empty() || !args.live_path.empty()) {
+    const Wiring wiring = MakeWiring(**fabric, spec->message.fabric(),
+                                     spec->message.has_host() ? &spec->message.host() : nullptr);
+    return args.live_path.empty() ? Export(args, wiring, out, err)
+                                  : Compare(args, name, wiring, out, err);
+  }
   TopologyFigures figures;
   if (const std::optional<Bisection> bisection = FindBisection(**fabric)) {
     figures.bisection = bisection->rate;
@@ -86,7 +170,6 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     PrintErrors(errors, texts, err);
     return kBadInput;
   }
-  const std::string name = spec->message.name().empty() ? args.target : spec->message.name();
   return WriteResult(args.options, TopologyText(name, **fabric, figures, TerminalWidth()),
                      TopologyJson(name, **fabric, figures), out, err)
              ? kOk
@@ -106,6 +189,21 @@ void AddTopology(CLI::App& app, Command& chosen) {
       ->allow_extra_args(false);
   command->add_option("--json", args->options.json, "write JSON; -: to standard output")
       ->type_name("FILE|-");
+  command
+      ->add_option("--export", args->export_format,
+                   fmt::format("write the fabric as {}", fmt::join(ExportFormats(), ", ")))
+      ->type_name("FORMAT");
+  command->add_option("-o,--output", args->out_path, "where --export writes; -: standard output")
+      ->type_name("FILE|-");
+  command
+      ->add_option("--against", args->live_path,
+                   "list cables that are missing, extra, crossed or slow in this file: exit status "
+                   "1 where there are some")
+      ->type_name("LIVE");
+  command
+      ->add_option("--format", args->live_format,
+                   "what LIVE is, where weft does not recognise it (formats: weft import --help)")
+      ->type_name("FORMAT");
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
   });

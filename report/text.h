@@ -8,6 +8,8 @@
 #include "report/json.h"
 #include "scenario/compare.h"
 #include "scenario/run_report.h"
+#include "topology/formats/against.h"
+#include "topology/uneven.h"
 
 namespace weft {
 
@@ -15,6 +17,16 @@ std::string RunReportText(const RunReport& report, int width);
 std::string ComparisonText(const Comparison& comparison, int width);
 std::string TopologyText(const std::string& name, const Fabric& fabric,
                          const TopologyFigures& figures, int width);
+
+// What was read from a file of another tool: counts, leaf by leaf, what is missing and odd.
+std::string ImportText(const std::string& name, const Fabric& fabric, const Unevenness& uneven,
+                       int width);
+
+// A plan against what stands there: what differs, a line each. JSON: schema weft.against/1.
+std::string AgainstText(const std::string& plan, const std::string& live,
+                        const WiringDifferences& differences, int width);
+std::string AgainstJson(const std::string& plan, const std::string& live,
+                        const WiringDifferences& differences);
 
 // "A", "B", … as the comparison's text calls case `index`.
 std::string CaseName(std::size_t index);

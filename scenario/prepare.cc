@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "base/check.h"
 #include "hardware/parts.h"
@@ -64,6 +66,18 @@ std::vector<Error> KeysWithoutEffect(const PreparedScenario& scenario) {
   return warnings;
 }
 
+// Of hosts of several kinds one NVLink efficiency holds for all; empty where theirs are equal.
+std::string NvlinksOfOneEfficiency(const PreparedScenario& scenario) {
+  if (scenario.spec.message.physics().has_nvlink_efficiency()) return {};
+  std::set<std::optional<double>> of_kinds;
+  for (const CustomHosts& kind : scenario.spec.message.fabric().custom().hosts()) {
+    const std::optional<GpuPart> gpu = FindGpu(kind.host().gpu());
+    if (kind.has_host()) of_kinds.insert(gpu ? gpu->nvlink_efficiency : std::nullopt);
+  }
+  if (of_kinds.size() < 2) return {};
+  return "the NVLink efficiency of each kind of host: that of the first holds for all";
+}
+
 std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   std::vector<std::string> terms;
   const WorkloadSpec& workload = scenario.spec.message.workload();
@@ -75,6 +89,8 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   if (transport == HostSpec::EFA || transport == HostSpec::SLINGSHOT)
     terms.push_back(fmt::format("the framing of {}: RoCE's efficiency stands in for it",
                                 transport == HostSpec::EFA ? "EFA" : "Slingshot"));
+  if (const std::string kinds = NvlinksOfOneEfficiency(scenario); !kinds.empty())
+    terms.push_back(kinds);
   terms.push_back("queues, PFC and congestion control: rates are max-min fair at every instant");
   return terms;
 }
@@ -205,6 +221,9 @@ bool RoutingDraws(const PreparedScenario& scenario) {
 }
 
 const HostSpec& HostOf(const ScenarioSpec& spec) {
+  // Of several kinds the first: they speak one transport, which is what is asked for.
+  const auto& kinds = spec.fabric().custom().hosts();
+  if (!kinds.empty() && kinds[0].has_host()) return kinds[0].host();
   return spec.has_host() ? spec.host() : spec.fabric().host();
 }
 

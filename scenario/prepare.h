@@ -72,7 +72,8 @@ bool AnyNicHasPorts(const Fabric& fabric);
 // Whether anything of the routing follows from the seed.
 bool RoutingDraws(const PreparedScenario& scenario);
 
-// What every host is: the scenario's own `host`, else the fabric's.
+// What every host is: the scenario's own `host`, else the fabric's; of a custom fabric's kinds the
+// first.
 const HostSpec& HostOf(const ScenarioSpec& spec);
 
 // Fabrics and routers that were built, by the text of their specs: equal ones are shared.

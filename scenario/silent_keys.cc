@@ -75,11 +75,17 @@ bool OnePlane(const PreparedScenario& s) { return Spec(s).fabric().fat_tree().pl
 bool IsInfiniband(const PreparedScenario& s) { return HostOf(Spec(s)).transport() == HostSpec::IB; }
 bool IsNoInfiniband(const PreparedScenario& s) { return !IsInfiniband(s); }
 
+bool Always(const PreparedScenario&) { return true; }
+
+bool EveryKindSaysItself(const PreparedScenario& s) {
+  const auto& kinds = Spec(s).fabric().custom().hosts();
+  return !kinds.empty() && std::all_of(kinds.begin(), kinds.end(),
+                                       [](const CustomHosts& kind) { return kind.has_host(); });
+}
+
 constexpr const char* kNoHash = "under policy: static and adaptive switches hash nothing";
 constexpr const char* kNobodyHashes =
     "under policy: static and adaptive only hosts hash, with host_port: hash and several ports";
-bool Always(const PreparedScenario&) { return true; }
-
 constexpr const char* kForNccl = "only NCCL's choice depends on it: weft collective";
 constexpr const char* kNoTier3 = "with one pod there are no cores";
 constexpr const char* kTwoTiers = "two tiers suffice, and there are no cores";
@@ -88,6 +94,7 @@ constexpr const char* kNoNvlink = "no host has an NVSwitch";
 
 constexpr SilentKey kSilentKeys[] = {
     {"cabling", "racks and cables change no time: weft topology reads it", Always},
+    {"host", "each of the fabric's hosts: says what it is", EveryKindSaysItself},
     {"fault_policy", "no fault is given", NoFault},
     {"coupling", "the analytic engine bounds the time from below without it", IsAnalytic},
     {"coupling", "single flows have nothing to couple", IsTraffic},

@@ -87,13 +87,34 @@ tl::unexpected<Errors> Join(const Result<T>& one, Errors errors) {
 
 }  // namespace
 
+// Whether the spec gives some hosts or switches parts of their own.
+bool UnlikeParts(const FabricSpec& fabric) {
+  const auto tiers = [](const auto& family) {
+    return family.has_spine_switch() || family.has_core_switch();
+  };
+  const CustomSpec& custom = fabric.custom();
+  const auto own_host = [](const CustomHosts& kind) { return kind.has_host(); };
+  const auto own_switch = [](const CustomSwitches& kind) { return kind.has_switch_(); };
+  return tiers(fabric.fat_tree()) || tiers(fabric.rail_optimized()) || tiers(fabric.rail_only()) ||
+         (custom.hosts_size() > 1 &&
+          std::any_of(custom.hosts().begin(), custom.hosts().end(), own_host)) ||
+         std::any_of(custom.switches().begin(), custom.switches().end(), own_switch);
+}
+
 Result<CablingParts> MakeCablingParts(const FabricSpec& fabric, const HostSpec* host,
                                       const CablingSpec& cabling, const SourceMap& sources) {
+  if (UnlikeParts(fabric))
+    return Fail(ErrorCode::kInconsistent, sources.At("fabric").pos,
+                "hosts or switches of several kinds are not planned",
+                "one host: and one switch: for all");
   CablingParts out;
   out.sources = &sources;
   WEFT_TRY(out.chip, MakeSwitchPart(fabric.switch_(), sources, "fabric.switch"));
   out.host_path = "host";
-  if (host == nullptr && fabric.has_host()) {
+  if (fabric.custom().hosts_size() == 1 && fabric.custom().hosts(0).has_host()) {
+    host = &fabric.custom().hosts(0).host();
+    out.host_path = "fabric.hosts[0].host";
+  } else if (host == nullptr && fabric.has_host()) {
     host = &fabric.host();
     out.host_path = "fabric.host";
   }

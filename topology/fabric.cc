@@ -49,19 +49,13 @@ std::optional<VertexId> FindInHost(const Fabric& fabric, const Host& host, std::
 // GPUs, NVSwitches, NICs and switches; a host is no vertex.
 std::optional<VertexId> FindVertex(const Fabric& fabric, std::string_view name) {
   const std::size_t slash = name.find('/');
-  if (const auto host = NumberAfter("host", name.substr(0, slash))) {
-    if (*host >= fabric.host_count() || slash == std::string_view::npos) return std::nullopt;
-    return FindInHost(fabric, fabric.host(HostId{*host}), name.substr(slash + 1));
-  }
+  if (slash != std::string_view::npos)
+    if (const auto host = fabric.FindHost(name.substr(0, slash)))
+      return FindInHost(fabric, fabric.host(*host), name.substr(slash + 1));
   // Switches come last; few enough to look at each, and faults alone ask.
-  const std::string_view last = LastPart(name);
-  std::uint32_t number = 0;
-  const std::size_t digits = last.find_last_not_of("0123456789") + 1;
-  std::from_chars(last.data() + digits, last.data() + last.size(), number);
   for (std::uint32_t v = fabric.vertex_count(); v > 0; --v) {
-    const Vertex& vertex = fabric.vertex(VertexId{v - 1});
-    if (vertex.kind != VertexKind::kSwitch) break;
-    if (vertex.number == number && fabric.Name(VertexId{v - 1}) == name) return VertexId{v - 1};
+    if (fabric.vertex(VertexId{v - 1}).kind != VertexKind::kSwitch) break;
+    if (fabric.IsNamed(VertexId{v - 1}, name)) return VertexId{v - 1};
   }
   return std::nullopt;
 }
@@ -157,18 +151,47 @@ LinkId Fabric::FindLink(VertexId from, VertexId to) const {
   return LinkId{first_link_[Index(from)] + static_cast<std::uint32_t>(found - links.begin())};
 }
 
+std::string Fabric::HostName(HostId id) const {
+  return host_names_.empty() ? fmt::format("host{}", Index(id)) : host_names_[Index(id)];
+}
+
+std::optional<HostId> Fabric::FindHost(std::string_view name) const {
+  if (host_names_.empty()) {
+    const auto host = NumberAfter("host", name);
+    return host && *host < host_count() ? std::optional(HostId{*host}) : std::nullopt;
+  }
+  const auto found = std::lower_bound(
+      host_by_name_.begin(), host_by_name_.end(), name,
+      [&](HostId row, std::string_view wanted) { return host_names_[Index(row)] < wanted; });
+  if (found == host_by_name_.end() || host_names_[Index(*found)] != name) return std::nullopt;
+  return *found;
+}
+
+bool Fabric::IsNamed(VertexId switch_id, std::string_view name) const {
+  if (!switch_names_.empty())
+    return switch_names_[switch_names_.size() - vertices_.size() + Index(switch_id)] == name;
+  // Most are told apart by their number, before a name is formed.
+  const std::string_view last = LastPart(name);
+  const std::size_t digits = last.find_last_not_of("0123456789") + 1;
+  std::uint32_t number = 0;
+  std::from_chars(last.data() + digits, last.data() + last.size(), number);
+  return vertices_[Index(switch_id)].number == number && Name(switch_id) == name;
+}
+
 std::string Fabric::Name(VertexId id) const {
   const Vertex& vertex = vertices_[Index(id)];
   switch (vertex.kind) {
     case VertexKind::kGpu:
-      return fmt::format("host{}/gpu{}", Index(vertex.host), vertex.number);
+      return fmt::format("{}/gpu{}", HostName(vertex.host), vertex.number);
     case VertexKind::kNvswitch:
-      return fmt::format("host{}/nvswitch", Index(vertex.host));
+      return HostName(vertex.host) + "/nvswitch";
     case VertexKind::kNic:
-      return fmt::format("host{}/nic{}", Index(vertex.host), vertex.number);
+      return fmt::format("{}/nic{}", HostName(vertex.host), vertex.number);
     case VertexKind::kSwitch:
       break;
   }
+  if (!switch_names_.empty())
+    return switch_names_[switch_names_.size() - vertices_.size() + Index(id)];
   const TierNaming& tier = naming(vertex.tier);
   std::string out;
   if (tier.in_pod) out += fmt::format("pod{}/", vertex.pod);
@@ -195,19 +218,15 @@ std::string Fabric::PortName(LinkId id) const {
 }
 
 std::optional<ElementId> Fabric::FindElement(std::string_view name) const {
-  if (const auto host = NumberAfter("host", name)) {
-    if (*host >= host_count()) return std::nullopt;
-    return ElementId{ElementId::Kind::kHost, *host};
-  }
+  if (const auto host = FindHost(name)) return ElementId{ElementId::Kind::kHost, Index(*host)};
   if (const auto plane = FindPlane(*this, name)) return plane;
   if (const auto vertex = FindVertex(*this, name)) return VertexElement(*vertex);
-  if (const std::size_t dash = name.find('-'); dash != std::string_view::npos) {
+  for (std::size_t dash = name.find('-'); dash != std::string_view::npos;
+       dash = name.find('-', dash + 1)) {
     const auto from = FindVertex(*this, name.substr(0, dash));
-    const auto to = FindVertex(*this, name.substr(dash + 1));
-    if (!from || !to) return std::nullopt;
-    const LinkId link = FindLink(*from, *to);
-    if (link == kNoLink) return std::nullopt;
-    return ElementId{ElementId::Kind::kCable, Index(link)};
+    const auto to = from ? FindVertex(*this, name.substr(dash + 1)) : std::nullopt;
+    const LinkId link = from && to ? FindLink(*from, *to) : kNoLink;
+    if (link != kNoLink) return ElementId{ElementId::Kind::kCable, Index(link)};
   }
   return FindPort(*this, name);
 }
@@ -241,13 +260,18 @@ std::vector<std::string> NameRanges(const Fabric& fabric) {
   const auto add = [&](const std::string& first, const std::string& last) {
     out.push_back(first == last ? first : first + " … " + last);
   };
-  const std::string last_host = fmt::format("host{}", fabric.host_count() - 1);
-  add("host0", last_host);
-  const Host& last = fabric.hosts().back();
-  if (last.nics > 0) {
-    const VertexId nic{Index(last.first_nic) + last.nics - 1u};
-    add("host0/nic0/port0", fmt::format("{}/port{}", fabric.Name(nic), fabric.PortCount(nic) - 1));
+  add(fabric.HostName(HostId{0}), fabric.HostName(HostId{fabric.host_count() - 1}));
+  // The first port and the last: not every NIC need be cabled.
+  VertexId first_nic = kNoVertex, last_nic = kNoVertex;
+  for (std::uint32_t v = 0; v < fabric.vertex_count(); ++v) {
+    if (fabric.vertex(VertexId{v}).kind != VertexKind::kNic || fabric.PortCount(VertexId{v}) == 0)
+      continue;
+    if (first_nic == kNoVertex) first_nic = VertexId{v};
+    last_nic = VertexId{v};
   }
+  if (first_nic != kNoVertex)
+    add(fabric.Name(first_nic) + "/port0",
+        fmt::format("{}/port{}", fabric.Name(last_nic), fabric.PortCount(last_nic) - 1));
   if (fabric.planes() > 1) add("plane0", fmt::format("plane{}", fabric.planes() - 1));
   const auto vertices = fabric.vertices();
   for (std::uint32_t v = 0, first = 0; v < vertices.size(); ++v) {
@@ -257,6 +281,11 @@ std::vector<std::string> NameRanges(const Fabric& fabric) {
       add(fabric.Name(VertexId{first}), fabric.Name(VertexId{v}));
   }
   return out;
+}
+
+void FabricBuilder::SetNames(std::vector<std::string> hosts, std::vector<std::string> switches) {
+  host_names_ = std::move(hosts);
+  switch_names_ = std::move(switches);
 }
 
 HostId FabricBuilder::AddHost(const HostShape& shape, std::uint16_t pod, std::uint16_t segment) {
@@ -425,6 +454,14 @@ Fabric FabricBuilder::Build() {
   out.hosts_ = std::move(hosts_);
   out.gpus_ = std::move(gpus_);
   out.naming_ = std::move(naming_);
+  out.host_names_ = std::move(host_names_);
+  out.switch_names_ = std::move(switch_names_);
+  WEFT_CHECK(out.host_names_.empty() || out.host_names_.size() == out.hosts_.size());
+  WEFT_CHECK(out.switch_names_.size() <= out.vertices_.size());
+  for (std::uint32_t h = 0; h < out.host_names_.size(); ++h) out.host_by_name_.push_back(HostId{h});
+  std::sort(out.host_by_name_.begin(), out.host_by_name_.end(), [&](HostId a, HostId b) {
+    return out.host_names_[Index(a)] < out.host_names_[Index(b)];
+  });
   out.limits_ = limits_;
   out.notes_ = std::move(notes_);
   out.cores_hash_by_port_ = cores_hash_by_port_;

@@ -169,15 +169,20 @@ class Fabric {
   // The first link from `from` to `to`; kNoLink where they are not neighbours.
   LinkId FindLink(VertexId from, VertexId to) const;
 
-  // Names, counted from 0: host3/gpu2, host3/nvswitch, host3/nic5, pod0/segment2/tor7.
+  // Names, counted from 0: host3/gpu2, host3/nvswitch, host3/nic5, pod0/segment2/tor7; or as the
+  // file gives a host or switch its own.
   std::string Name(VertexId id) const;
+  std::string HostName(HostId id) const;
+  std::optional<HostId> FindHost(std::string_view name) const;
+  // Whether Name(switch_id) is `name`. Requires: a switch.
+  bool IsNamed(VertexId switch_id, std::string_view name) const;
   // The port that a link leaves by: host3/nic5/port0, pod0/segment2/tor7/agg12 (towards agg12),
   // pod0/plane1/agg12/segment2/tor7 downwards; the second of parallel cables ends in ".1".
   std::string PortName(LinkId id) const;
 
   // The element that `name` names: a host, GPU, NIC, switch, any PortName, plane (plane1, or
   // pod0/plane1 for that pod's switches), or the cable from A to B (A-B; the first where cables
-  // are parallel). None where nothing has that name.
+  // are parallel). Names may have dashes of their own. None where nothing has that name.
   std::optional<ElementId> FindElement(std::string_view name) const;
   // Every link of `element` in `direction`, ascending: kForward are those that leave a vertex of
   // it, kBackward those that enter one; a link inside a host or plane is both.
@@ -209,6 +214,9 @@ class Fabric {
   std::vector<Host> hosts_;                // [H]
   std::vector<VertexId> gpus_;             // [G]
   std::vector<TierNaming> naming_;         // [tiers], tier 1 first
+  std::vector<std::string> host_names_;    // [H], or none: host3
+  std::vector<std::string> switch_names_;  // [switches], or none: by naming_
+  std::vector<HostId> host_by_name_;       // rows of host_names_, sorted by name
   int planes_ = 1;
   Graph graph_;
   FabricCounts counts_, provisioned_;
@@ -248,6 +256,9 @@ class FabricBuilder {
 
   VertexId nic(HostId host, std::uint16_t number) const;
   void SetNaming(std::vector<TierNaming> naming) { naming_ = std::move(naming); }
+  // Names of all hosts and all switches, in their order; empty: as they are counted.
+  // Requires: no two are equal, nor equal to a name inside a host.
+  void SetNames(std::vector<std::string> hosts, std::vector<std::string> switches);
   // What reserved hosts and ports add; by default nothing, provisioned equals populated.
   void SetProvisioned(FabricCounts provisioned) { provisioned_ = std::move(provisioned); }
   void SetLimits(FabricLimits limits) { limits_ = limits; }
@@ -279,6 +290,7 @@ class FabricBuilder {
   std::vector<VertexId> gpus_;
   std::vector<Link> links_;
   std::vector<TierNaming> naming_;
+  std::vector<std::string> host_names_, switch_names_;
   std::optional<FabricCounts> provisioned_;
   FabricLimits limits_;
   std::vector<std::string> notes_;

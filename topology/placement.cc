@@ -76,7 +76,8 @@ Result<std::vector<HostId>> ListedHosts(const PlacementSpec& spec, const SourceM
     if (!element || element->kind != ElementId::Kind::kHost) {
       errors.push_back({ErrorCode::kInconsistent, pos,
                         fmt::format("there is no host '{}'", spec.hosts(i)),
-                        fmt::format("host0 to host{}", fabric.host_count() - 1)});
+                        fmt::format("{} to {}", fabric.HostName(HostId{0}),
+                                    fabric.HostName(HostId{fabric.host_count() - 1}))});
     } else if (taken[element->id]) {
       errors.push_back({ErrorCode::kInconsistent, pos,
                         fmt::format("'{}' is listed twice", spec.hosts(i)), "each host once"});

@@ -568,7 +568,7 @@ bool Router::FollowSurvivors(VertexId at, const Choice& choice, const LinkState&
 bool Router::NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic, HashSeed seed,
                          const LinkState& state, std::vector<LinkId>& path) const {
   const LinkId port = fabric_->PortLink(src_nic, key.host_port);
-  WEFT_CHECK(port != kNoLink);
+  if (port == kNoLink) return false;  // a NIC may have no cable
   if (!state.all_up() && !state.up(port)) return false;
   path.push_back(port);
   const VertexId at = fabric_->link(port).to;
@@ -620,8 +620,7 @@ bool Router::Split(const FlowKey& key, const LinkState& state, SplitPath& split)
         !HostPath(key.src, src_nic, state, split.links))
       return false;
     const LinkId port = fabric_->PortLink(src_nic, key.host_port);
-    WEFT_CHECK(port != kNoLink);
-    if (!state.up(port)) return false;
+    if (port == kNoLink || !state.up(port)) return false;
     split.links.push_back(port);
     const std::size_t before = split.links.size();
     rest(true);

@@ -117,7 +117,7 @@ TEST(Weft, PrintsScenariosThatRun) {
 
 TEST(Weft, StartsAScenarioOfAFamilyToo) {
   for (const char* fabric : {"leaf_spine", "dcn_plus", "fat_tree", "rail_optimized", "rail_only",
-                             "dragonfly", "slim_fly", "fire_flyer2"})
+                             "dragonfly", "slim_fly", "fire_flyer2", "custom"})
     for (const char* kind : {"collective", "traffic", "fault"}) {
       const Ran made = Weft({"new", kind, fabric});
       ASSERT_EQ(made.status, kOk) << made.err;

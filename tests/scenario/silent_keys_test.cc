@@ -39,6 +39,9 @@ TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
   const auto tree = with("family: fat_tree, endpoints: 4, link: 100Gbps");
   const std::vector<std::string> scenarios = {
       leaf_spine + kTraffic + "cabling: { hosts_per_rack: 4 }\n",
+      "fabric: { family: custom, hosts: [{ count: 2, host: { gpus: 1, nics: 1 } }], switches: "
+      "[{ name: leaf0 }], cables: [{ from: 'host*/nic0', to: leaf0 }] }\nhost: { gpus: 1 }\n" +
+          std::string(kTraffic),
       leaf_spine + kTraffic + "fault_policy: { qps: stay }\n",
       leaf_spine + kRing + "engine: analytic\ncoupling: loose\n",
       leaf_spine + kTraffic + "coupling: loose\n",

@@ -26,6 +26,7 @@ constexpr Family kFamilies[] = {
     {FabricSpec::kRailOnly, BuildRailOnly},
     {FabricSpec::kDragonfly, BuildDragonfly},
     {FabricSpec::kSlimFly, BuildSlimFly},
+    {FabricSpec::kCustom, BuildCustom},
 };
 
 // 200G, 51.2T
@@ -114,18 +115,28 @@ std::int64_t Radix(const SwitchPart& chip, BitRate rate) {
   return static_cast<std::int64_t>(std::min(ports, static_cast<double>(chip.ports)));
 }
 
+bool CheckTotals(std::int64_t vertices, std::int64_t cables, const std::string& what,
+                 const FamilyInput& input, Errors& errors) {
+  if (vertices <= kMaxVertices && cables <= kMaxCables) return true;
+  errors.push_back({ErrorCode::kOutOfRange, input.sources->At("fabric").pos,
+                    fmt::format("the fabric has {}: more than {} vertices or {} cables", what,
+                                kMaxVertices, kMaxCables),
+                    "fewer hosts, pods or switches"});
+  return false;
+}
+
 void CheckSize(std::int64_t hosts, const HostPart& host, std::int64_t switches, std::int64_t cables,
                const FamilyInput& input, Errors& errors) {
   const __int128 vertices = static_cast<__int128>(hosts) * (host.gpus + host.nics + 1) + switches;
   const __int128 all_cables =
       static_cast<__int128>(hosts) * (2 * host.gpus + host.nics * (1 + host.nic_ports)) + cables;
-  if (vertices <= kMaxVertices && all_cables <= kMaxCables) return;
-  errors.push_back(
-      {ErrorCode::kOutOfRange, input.sources->At("fabric").pos,
-       fmt::format("the fabric has {} hosts, {} switches and {} cables between switches: more "
-                   "than {} vertices or {} cables",
-                   hosts, switches, cables, kMaxVertices, kMaxCables),
-       "fewer hosts, pods or switches"});
+  const auto clip = [](__int128 n) {
+    return static_cast<std::int64_t>(std::min<__int128>(n, std::int64_t{1} << 62));
+  };
+  CheckTotals(
+      clip(vertices), clip(all_cables),
+      fmt::format("{} hosts, {} switches and {} cables between switches", hosts, switches, cables),
+      input, errors);
 }
 
 void AddError(const FamilyInput& input, std::string_view key, std::string message, std::string hint,

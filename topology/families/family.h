@@ -50,6 +50,7 @@ Result<Fabric> BuildRailOptimized(const FabricSpec& spec, const FamilyInput& inp
 Result<Fabric> BuildRailOnly(const FabricSpec& spec, const FamilyInput& input);
 Result<Fabric> BuildDragonfly(const FabricSpec& spec, const FamilyInput& input);
 Result<Fabric> BuildSlimFly(const FabricSpec& spec, const FamilyInput& input);
+Result<Fabric> BuildCustom(const FabricSpec& spec, const FamilyInput& input);
 
 // Builds the family that `spec` holds.
 // Requires: it holds one; the reader refuses a fabric without.
@@ -84,7 +85,12 @@ bool PortsFit(const SwitchPart& chip, const std::vector<PortUse>& uses);
 // How many ports of `rate` a switch can have.
 std::int64_t Radix(const SwitchPart& chip, BitRate rate);
 
-// Whether so many vertices and cables are within what weft builds; adds an error if not.
+// Whether so many vertices and cables, of hosts too, are within what weft builds; adds an error,
+// in which `what` is "1,920 hosts …", if not.
+bool CheckTotals(std::int64_t vertices, std::int64_t cables, const std::string& what,
+                 const FamilyInput& input, Errors& errors);
+
+// The same for hosts of one kind, switches, and the cables between these.
 void CheckSize(std::int64_t hosts, const HostPart& host, std::int64_t switches, std::int64_t cables,
                const FamilyInput& input, Errors& errors);
 

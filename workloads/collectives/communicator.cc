@@ -136,7 +136,7 @@ Result<std::vector<Communicator>> BuildCommunicators(const CollectiveSpec& spec,
     if (needs_network && fabric.host(host).nics == 0)
       errors.push_back(
           {ErrorCode::kInconsistent, sources.At("workload.collective.group").pos,
-           fmt::format("host{} has no NIC, so its ranks reach no other host", Index(host)),
+           fmt::format("{} has no NIC, so its ranks reach no other host", fabric.HostName(host)),
            "group: per_host, or a host with NICs"});
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));
 
@@ -146,7 +146,7 @@ Result<std::vector<Communicator>> BuildCommunicators(const CollectiveSpec& spec,
     if (spec.group() == CollectiveSpec::PER_RAIL) name = fmt::format("rail {}", key);
     if (spec.group() == CollectiveSpec::PER_HOST) {
       const VertexId gpu = fabric.gpu(placement.gpu_of_rank[ranks.front()]);
-      name = fmt::format("host{}", Index(fabric.vertex(gpu).host));
+      name = fabric.HostName(fabric.vertex(gpu).host);
     }
     out.push_back(Assemble(spec, fabric, placement, std::move(name), std::move(ranks)));
   }

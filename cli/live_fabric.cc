@@ -1,0 +1,81 @@
+#include "cli/live_fabric.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "base/schema/wording.h"
+#include "scenario/prepare.h"
+
+namespace weft::cli {
+namespace {
+
+constexpr std::size_t kMaxBytes = std::size_t{256} << 20;
+
+Result<Wiring> ReadScenarioWiring(const std::string& path, SourceTexts& texts) {
+  WEFT_TRY(const Located<ScenarioSpec> spec, ReadScenario(path, {}, &texts));
+  FabricCache cache;
+  WEFT_TRY(const std::shared_ptr<const Fabric> fabric, PrepareFabric(spec, cache));
+  return MakeWiring(*fabric, spec.message.fabric(),
+                    spec.message.has_host() ? &spec.message.host() : nullptr);
+}
+
+// A scenario in YAML or JSON says `fabric:` at its top level.
+bool LooksLikeScenario(const std::string& path, const std::string& text) {
+  return path.ends_with(".yaml") || path.ends_with(".yml") || path.ends_with(".json") ||
+         text.find("\nfabric:") != std::string::npos || text.starts_with("fabric:");
+}
+
+}  // namespace
+
+Result<std::string> ReadBytes(const std::string& path, SourceTexts& texts) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file.is_open() || file.bad() || text.str().empty()) {
+    const std::string why = errno != 0 ? std::strerror(errno) : "it is empty";
+    return Fail(ErrorCode::kIo, {path, 0, 0}, "cannot be read: " + why, "");
+  }
+  if (text.str().size() > kMaxBytes)
+    return Fail(ErrorCode::kIo, {path, 0, 0}, "is larger than 256 MiB", "");
+  texts.Add(path, text.str());
+  return text.str();
+}
+
+std::vector<std::string> ReadableFormats() {
+  std::vector<std::string> out;
+  for (const FabricFormat& format : FabricFormats())
+    if (format.read != nullptr) out.emplace_back(format.name);
+  return out;
+}
+
+std::vector<std::string> WritableFormats() {
+  std::vector<std::string> out;
+  for (const FabricFormat& format : FabricFormats())
+    if (format.write != nullptr) out.emplace_back(format.name);
+  return out;
+}
+
+Result<Wiring> ReadWiring(const std::string& path, const std::string& format,
+                          std::optional<BitRate> nic, SourceTexts& texts) {
+  const FabricFormat* chosen = FindFormat(format);
+  if (!format.empty() && format != "json" && format != "yaml" &&
+      (chosen == nullptr || chosen->read == nullptr))
+    return Fail(ErrorCode::kUnknownKey, {"weft", 0, 0},
+                fmt::format("'{}' is no format that weft reads", format),
+                fmt::format("{}, json, yaml", fmt::join(ReadableFormats(), ", ")));
+  WEFT_TRY(const std::string text, ReadBytes(path, texts));
+  if (format == "json" || format == "yaml" || (format.empty() && LooksLikeScenario(path, text)))
+    return ReadScenarioWiring(path, texts);
+  if (chosen == nullptr) chosen = RecognizeFormat(text);
+  if (chosen == nullptr)
+    return Fail(ErrorCode::kUnknownKey, {path, 0, 0}, "is of no format that weft recognises",
+                "--format says it: " + JoinOr(ReadableFormats()));
+  return chosen->read({text, path, nic});
+}
+
+}  // namespace weft::cli
