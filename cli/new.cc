@@ -91,8 +91,8 @@ constexpr std::string_view kCustom = R"(
 
 int Run(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
   std::vector<std::string> names = AllPresets().Names("fabric");
-  std::string fabric = name == "hpn" ? "{ preset: hpn, segments: 4 }"
-                                     : fmt::format("{{ preset: {} }}", name);
+  std::string fabric =
+      name == "hpn" ? "{ preset: hpn, segments: 4 }" : fmt::format("{{ preset: {} }}", name);
   names.emplace_back("custom");
   if (name == "custom") fabric = kCustom.substr(0, kCustom.size() - 1);
   for (const FamilyKeys& family : kFamilies) {

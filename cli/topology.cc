@@ -152,8 +152,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
   }
   if (!CheckTargets(args.options, err)) return kBadInput;
   const std::string name = spec->message.name().empty() ? args.target : spec->message.name();
-  if (args.export_format == "cabling")
-    return ExportCabling(args, *spec, **fabric, texts, out, err);
+  if (args.export_format == "cabling") return ExportCabling(args, *spec, **fabric, texts, out, err);
   if (!args.export_format.empty() || !args.live_path.empty()) {
     const Wiring wiring = MakeWiring(**fabric, spec->message.fabric(),
                                      spec->message.has_host() ? &spec->message.host() : nullptr);

@@ -9,7 +9,8 @@
 // Units    NVLink and PCIe rates are of one direction: an "NVLink 900 GB/s" of a
 //          data sheet counts both and is 450 GB/s here.
 // Errors   MakeHostPart: a gpu preset that does not exist, a cube mesh of more than eight GPUs,
-//          at its position. MakeSwitchPart: a cooler that does not exist or allows less than the chip draws, with both figures.
+//          at its position. MakeSwitchPart: a cooler that does not exist or allows less than
+//          the chip draws, with both figures.
 #pragma once
 
 #include <cstdint>

@@ -75,8 +75,6 @@ bool OnePlane(const PreparedScenario& s) { return Spec(s).fabric().fat_tree().pl
 bool IsInfiniband(const PreparedScenario& s) { return HostOf(Spec(s)).transport() == HostSpec::IB; }
 bool IsNoInfiniband(const PreparedScenario& s) { return !IsInfiniband(s); }
 
-bool Always(const PreparedScenario&) { return true; }
-
 bool EveryKindSaysItself(const PreparedScenario& s) {
   const auto& kinds = Spec(s).fabric().custom().hosts();
   return !kinds.empty() && std::all_of(kinds.begin(), kinds.end(),

@@ -26,7 +26,7 @@ std::vector<std::string> WarningsOf(const std::string& text) {
 }
 
 // A scenario for each row of the table, in its order, that warns of it and of nothing else.
-TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
+std::vector<std::string> ScenarioOfEachRow() {
   const std::string leaf_spine = kLeafSpine, pod = kPod;
   const auto with = [](const std::string& keys) {
     return [=](const std::string& key) {
@@ -37,7 +37,7 @@ TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
   const auto rails = with("family: rail_optimized, hosts_per_unit: 2" + host);
   const auto rail_only = with("family: rail_only, hosts: 2" + host);
   const auto tree = with("family: fat_tree, endpoints: 4, link: 100Gbps");
-  const std::vector<std::string> scenarios = {
+  return {
       leaf_spine + kTraffic + "cabling: { hosts_per_rack: 4 }\n",
       "fabric: { family: custom, hosts: [{ count: 2, host: { gpus: 1, nics: 1 } }], switches: "
       "[{ name: leaf0 }], cables: [{ from: 'host*/nic0', to: leaf0 }] }\nhost: { gpus: 1 }\n" +
@@ -91,6 +91,10 @@ TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
       leaf_spine + kTraffic + "host: { gpus_per_tray: 4 }\n",
       leaf_spine + kTraffic + "host: { c2c: 450GBps }\n",
   };
+}
+
+TEST(SilentKeys, EachIsWarnedOfInItsSettingAlone) {
+  const std::vector<std::string> scenarios = ScenarioOfEachRow();
   const auto rows = SilentKeys();
   ASSERT_EQ(scenarios.size(), rows.size()) << "a row of the table without a scenario here";
   for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -90,6 +90,7 @@ class Dev(unittest.TestCase):
         _, log = self.dev("test")
         self.assertIn("apt-get -y install --no-install-recommends "
                       "libgtest-dev libgmock-dev libbenchmark-dev clang-format python3 git "
+                      "slurmctld slurm-client "
                       "[noninteractive]", log)
         self.assertIn("cmake --preset release -DBUILD_TESTING:BOOL=ON", log)
 

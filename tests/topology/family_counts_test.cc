@@ -280,8 +280,8 @@ TEST(RailOnly, TakesASwitchOrATreeARail) {
 
 // 4 hosts of 10.2 kW, 12 leaves and 8 spines … all by hand.
 TEST(BuildClos, SumsThePowerOfItsParts) {
-  const Fabric fabric = MakeFabric("{ preset: superpod_ndr, units: 1 }");
-  EXPECT_EQ(fabric.power(), Watts(32 * 14300.0 + (8 + 4) * 1720.0));
+  const Fabric fabric = MakeFabric("{ preset: superpod_ndr, units: 1, switch: { power: 1kW } }");
+  EXPECT_EQ(fabric.power(), Watts(32 * 14300.0 + (8 + 4) * 1000.0));
   EXPECT_FALSE(MakeFabric("{ preset: superpod_b300_xdr, units: 1 }").power());
 }
 
