@@ -4,10 +4,13 @@
 #include <cctype>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string_view>
 
+#include "base/check.h"
 #include "base/schema/flatten.h"
 #include "base/schema/quantity.h"
+#include "base/schema/reader.h"
 #include "topology/formats/wiring.h"
 
 namespace weft {
@@ -76,13 +79,27 @@ std::string FlowLine(const Json& item) {
   return out + " }\n";
 }
 
+// What only racks and NCCL's search read is left out where it is the default: a file that was
+// imported does not say it.
+bool Unsaid(const std::string& key, const std::string& value) {
+  static const std::map<std::string, std::string> defaults = [] {
+    const Result<Located<HostSpec>> none = ParseText<HostSpec>("{}", "default", {});
+    WEFT_CHECK(none.has_value());
+    return Flatten(none->message);
+  }();
+  static const std::set<std::string_view> unseen{
+      "units", "cpu", "numa_nodes", "nvlink_shape", "gpus_per_tray", "gpus_per_pcie_switch"};
+  const auto found = defaults.find(key);
+  return unseen.contains(key) && found != defaults.end() && found->second == value;
+}
+
 Json HostJson(const HostSpec& spec) {
   const std::map<std::string, std::string> texts = Flatten(spec);
   Json out = Json::object();
   const auto& type = *HostSpec::descriptor();
   for (int i = 0; i < type.field_count(); ++i) {
     const auto found = texts.find(type.field(i)->name());
-    if (found == texts.end()) continue;
+    if (found == texts.end() || Unsaid(found->first, found->second)) continue;
     if (found->first == "nvlink_latency" && !spec.has_nvlink() && spec.gpu().empty()) continue;
     const bool whole =
         type.field(i)->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_INT32;
