@@ -198,6 +198,18 @@ void AnalyticSimulation::Start(std::uint32_t row) {
   if (run.end < kForever) ends_.Set(row, run.end);  // else it never ends
 }
 
+// Whether bytes of it have no path, and no event that could give them one.
+bool AnalyticSimulation::NeverArrives(std::uint32_t row, const PathTable::Subject& subject) const {
+  if (!input_.events.empty()) return false;
+  for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
+    const PathTable::Edge& edge = paths_.edges()[e];
+    if (EdgeWireBytes(schedule_.program(row), schedule_.op(row), subject, e) == 0) continue;
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)
+      if (!paths_.qps()[q].bound) return true;
+  }
+  return false;
+}
+
 void AnalyticSimulation::StartTransfer(std::uint32_t row, Running& run) {
   const Op& op = schedule_.op(row);
   const Program& program = schedule_.program(row);
@@ -207,6 +219,10 @@ void AnalyticSimulation::StartTransfer(std::uint32_t row, Running& run) {
   const bool pipelined = !send && subject.pattern->advance == Pattern::Advance::kPipelined;
   run.end = now_ + launch;
   if (subject.edge_count == 0) return;
+  if (NeverArrives(row, subject)) {
+    run.end = kForever;
+    return;
+  }
 
   // Channels (pipelined) or edges begin each at its own time; the whole cannot
   // begin before the first.

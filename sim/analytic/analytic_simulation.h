@@ -64,6 +64,7 @@ class AnalyticSimulation final : public Simulation {
   };
 
   void Start(std::uint32_t row);
+  bool NeverArrives(std::uint32_t row, const PathTable::Subject& subject) const;
   void StartTransfer(std::uint32_t row, Running& run);
   void EndDue();
   void End(std::uint32_t row, Completion::Status status);

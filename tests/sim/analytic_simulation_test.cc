@@ -47,6 +47,24 @@ TEST(AnalyticSimulation, ARingAloneTakesWhatTheFlowEngineSays) {
   EXPECT_EQ(simulation.channel_ends()[0].end, At(337us));
 }
 
+// Two leaves without a spine: nothing arrives, and nothing is said to.
+TEST(AnalyticSimulation, StarvesWhereThereIsNoPath) {
+  FabricBuilder builder(1);
+  const std::vector<HostId> hosts = AddHosts(builder, 2, k100G * 100);
+  for (int leaf = 0; leaf < 2; ++leaf) AddSwitch(builder, 1, leaf);
+  const VertexId first{static_cast<std::uint32_t>(2 * 2)};  // after a GPU and a NIC a host
+  for (std::uint32_t h = 0; h < 2; ++h)
+    builder.AddCable(builder.nic(hosts[h], 0), VertexId{Index(first) + h}, k100G, 1us, 0);
+  const Net net = Finish(builder, 2, 2, 0);
+  Builder b;
+  b.AddSend(net.nic[0], net.nic[1], kMB);
+  AnalyticSimulation simulation(net.Input());
+  simulation.Append(b.program);
+  EXPECT_EQ(simulation.Run(kForever, kNoBudget), Simulation::Stop::kStarved);
+  EXPECT_TRUE(simulation.completions().empty());
+  EXPECT_EQ(simulation.Finish().waiting.size(), 1u);
+}
+
 // Both of an edge's QPs on one port: what may move bounds nothing.
 TEST(AnalyticSimulation, BytesThatAFaultMayMoveBoundNoLink) {
   const Net net = Star(2, k100G, 1us);
