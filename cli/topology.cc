@@ -130,6 +130,8 @@ bool CheckOptions(const Args& args, std::ostream& err) {
     wrong = "--export FORMAT and -o FILE go together";
   else if (!args.export_format.empty() && !args.live_path.empty())
     wrong = "--export and --against are two commands";
+  else if (!args.export_format.empty() && !args.options.json.empty())
+    wrong = "--export writes a file of its own, and --json another";
   else if (!args.live_format.empty() && args.live_path.empty())
     wrong = "--format says what --against reads";
   if (wrong != nullptr) err << "weft: error: topology: " << wrong << '\n';

@@ -576,33 +576,30 @@ bool Router::NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic,
   return state.all_up() ? FollowRows(at, choice, path) : FollowSurvivors(at, choice, state, path);
 }
 
-// Layer by layer: all next hops of a switch are one hop nearer.
+// In order of distance from `at`: a switch has all its shares before it hands them on, also where
+// ways of equal cost have unlike numbers of hops.
 void Router::SplitNetwork(VertexId at, VertexId dst_nic, const LinkState& state,
                           SplitPath& split) const {
   Onward onward(*this, at, dst_nic, state);
   std::vector<double> share(fabric_->vertex_count() - first_switch_, 0.0);
-  std::vector<VertexId> layer{at}, next;
   std::vector<LinkId> links;
+  Nearest reached;
+  reached.Add(Index(at) - first_switch_, 0);
   share[Index(at) - first_switch_] = 1;
-  while (!layer.empty()) {
-    next.clear();
-    for (const VertexId from : layer) {
-      onward.NextLinks(from, links);
-      double rates = 0;
-      for (const LinkId link : links) rates += fabric_->link(link).rate.bits_per_second();
-      for (const LinkId id : links) {
-        const Link& link = fabric_->link(id);
-        const double part =
-            share[Index(from) - first_switch_] * (link.rate.bits_per_second() / rates);
-        split.links.push_back(id);
-        split.shares.push_back(part);
-        if (!IsSwitch(link.to)) continue;
-        double& held = share[Index(link.to) - first_switch_];
-        if (held == 0) next.push_back(link.to);
-        held += part;
-      }
+  for (std::uint32_t row = 0, distance = 0; reached.Take(row, distance);) {
+    onward.NextLinks(VertexId{first_switch_ + row}, links);
+    double rates = 0;
+    for (const LinkId link : links) rates += fabric_->link(link).rate.bits_per_second();
+    for (const LinkId id : links) {
+      const Link& link = fabric_->link(id);
+      const double part = share[row] * (link.rate.bits_per_second() / rates);
+      split.links.push_back(id);
+      split.shares.push_back(part);
+      if (!IsSwitch(link.to)) continue;
+      double& held = share[Index(link.to) - first_switch_];
+      if (held == 0) reached.Add(Index(link.to) - first_switch_, distance + link.cost);
+      held += part;
     }
-    layer.swap(next);
   }
 }
 

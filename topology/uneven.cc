@@ -45,32 +45,61 @@ Cables CablesOf(const Fabric& fabric) {
   return out;
 }
 
-// Pairs of a leaf and a switch above it that lack cables, in a tier where every switch meets
-// every other: a pair of none counts where most pairs that could be are cabled.
+// The two sides of switches of neighbouring tiers that cables join, directly or not: a plane's,
+// or a pod's.
+struct Joined {
+  std::set<VertexId> lower, upper;
+  std::size_t pairs = 0;
+};
+
+std::vector<Joined> JoinedBy(const std::map<Pair, int>& count) {
+  std::map<VertexId, std::vector<VertexId>> above, below;
+  for (const auto& [pair, n] : count) {
+    above[pair.first].push_back(pair.second);
+    below[pair.second].push_back(pair.first);
+  }
+  std::vector<Joined> out;
+  std::set<VertexId> seen;
+  for (const auto& [first, its] : above) {
+    if (seen.contains(first)) continue;
+    Joined joined;
+    std::vector<VertexId> open{first};
+    while (!open.empty()) {
+      const VertexId a = open.back();
+      open.pop_back();
+      if (!seen.insert(a).second) continue;
+      joined.lower.insert(a);
+      joined.pairs += above[a].size();
+      for (const VertexId b : above[a])
+        if (joined.upper.insert(b).second)
+          open.insert(open.end(), below[b].begin(), below[b].end());
+    }
+    out.push_back(std::move(joined));
+  }
+  return out;
+}
+
+// Pairs of a leaf and a switch above it that lack cables, where every switch meets every other
+// of what is joined: a pair of none counts where most pairs that could be are cabled.
 void FindMissing(const Fabric& fabric, const Cables& cables, Unevenness& out) {
   std::map<VertexId, std::int64_t> lacking;
   for (const auto& [tier, count] : cables.count) {
     const int usual = MostCommon(count);
-    std::set<VertexId> lower, upper;
-    for (const auto& [pair, n] : count) {
-      lower.insert(pair.first);
-      upper.insert(pair.second);
+    for (const Joined& joined : JoinedBy(count)) {
+      const bool all_meet = joined.pairs * 10 >= joined.lower.size() * joined.upper.size() * 8;
+      for (const VertexId a : joined.lower)
+        for (const VertexId b : joined.upper) {
+          const auto found = count.find({a, b});
+          const int n = found == count.end() ? 0 : found->second;
+          if (n > usual)
+            out.odd.push_back(fmt::format("{} - {}: {} cables, others {}", fabric.Name(a),
+                                          fabric.Name(b), n, usual));
+          if (n >= usual || (n == 0 && !all_meet)) continue;
+          out.missing.push_back(fmt::format("{} - {}: {} of {} cable{}", fabric.Name(a),
+                                            fabric.Name(b), n, usual, usual == 1 ? "" : "s"));
+          lacking[a] += usual - n;
+        }
     }
-    const bool all_meet = count.size() * 10 >= lower.size() * upper.size() * 8;
-    const auto report = [&](const Pair& pair, int n) {
-      out.missing.push_back(fmt::format("{} - {}: {} of {} cable{}", fabric.Name(pair.first),
-                                        fabric.Name(pair.second), n, usual, usual == 1 ? "" : "s"));
-      lacking[pair.first] += usual - n;
-    };
-    for (const VertexId a : lower)
-      for (const VertexId b : upper) {
-        const auto found = count.find({a, b});
-        const int n = found == count.end() ? 0 : found->second;
-        if (n > usual)
-          out.odd.push_back(fmt::format("{} - {}: {} cables, others {}", fabric.Name(a),
-                                        fabric.Name(b), n, usual));
-        if (n < usual && (n > 0 || all_meet)) report({a, b}, n);
-      }
   }
   for (LeafRow& row : out.leaves) row.lacking = lacking[row.leaf];
 }

@@ -278,7 +278,7 @@ TEST(RailOnly, TakesASwitchOrATreeARail) {
   EXPECT_EQ(MakeFabric(text(64)).counts().tiers[0].oversubscription, std::nullopt);
 }
 
-// 4 hosts of 10.2 kW, 12 leaves and 8 spines … all by hand.
+// 32 hosts of 14.3 kW, 8 leaves and 4 spines.
 TEST(BuildClos, SumsThePowerOfItsParts) {
   const Fabric fabric = MakeFabric("{ preset: superpod_ndr, units: 1, switch: { power: 1kW } }");
   EXPECT_EQ(fabric.power(), Watts(32 * 14300.0 + (8 + 4) * 1000.0));

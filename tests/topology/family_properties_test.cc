@@ -313,6 +313,40 @@ TEST(Dragonfly, TakesOneGlobalCableAtMost) {
   EXPECT_EQ(lengths, (std::set<std::size_t>{1, 2, 3}));
 }
 
+// With cables down ways of equal cost have unlike numbers of hops: all of them arrive whole.
+TEST(Dragonfly, SplitsWithoutLoss) {
+  const Fabric fabric =
+      MakeFabric("{ family: dragonfly, p: 1, a: 4, h: 2, groups: 9, link: 100Gbps }");
+  const Router router(fabric, {});
+  std::size_t split_ways = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    LinkState state(fabric);
+    for (int fault = 0; fault < 12; ++fault) {
+      const LinkId link{random.Below(fabric.link_count())};
+      if (fabric.vertex(fabric.link(link).from).kind != VertexKind::kSwitch ||
+          fabric.vertex(fabric.link(link).to).kind != VertexKind::kSwitch)
+        continue;
+      state.Apply(fabric, {ElementId::Kind::kCable, Index(link)}, {false, 1, Direction::kBoth});
+    }
+    SplitPath split;
+    for (std::uint32_t s = 0; s < fabric.gpu_count(); ++s) {
+      const VertexId src = fabric.gpu(GpuId{s}),
+                     dst = fabric.gpu(GpuId{random.Below(fabric.gpu_count())});
+      if (src == dst || !router.Split({src, dst}, state, split)) continue;
+      std::map<VertexId, double> balance{{src, 1}, {dst, -1}};
+      for (std::size_t h = 0; h < split.links.size(); ++h) {
+        balance[fabric.link(split.links[h]).from] -= split.shares[h];
+        balance[fabric.link(split.links[h]).to] += split.shares[h];
+        if (split.shares[h] < 1) ++split_ways;
+      }
+      for (const auto& [vertex, left] : balance) EXPECT_NEAR(left, 0, 1e-12) << Index(vertex);
+    }
+  }
+  EXPECT_GT(split_ways, 100u);
+}
+
 // Another rail's GPU: NVLink to that rail's GPU, then its NIC, never from rail to rail outside.
 TEST(RailOnly, CrossesRailsByNvlink) {
   const Fabric fabric = MakeFabric(

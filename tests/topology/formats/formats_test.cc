@@ -278,6 +278,27 @@ TEST(FindUnevenness, NamesAMissingUplink) {
   EXPECT_EQ(uneven.leaves[2].up, 5);
 }
 
+// Switches of one plane and pod meet; those of two do not, and lack nothing for that.
+TEST(FindUnevenness, LooksAtEachPlaneAndPod) {
+  for (const char* text : {"{ preset: hpn, segments: 2, hosts: 2 }",
+                           "{ preset: dcn_plus, pods: 2, segments: 2, hosts: 2 }"}) {
+    SCOPED_TRACE(text);
+    Wiring wiring = WiringOf(text);
+    EXPECT_TRUE(FindUnevenness(Rebuild(wiring)).missing.empty());
+    const auto between =
+        std::find_if(wiring.cables.begin(), wiring.cables.end(), [&](const auto& one) {
+          return EndName(wiring, one.a).find("/tor") != std::string::npos &&
+                 EndName(wiring, one.b).find("/agg") != std::string::npos;
+        });
+    ASSERT_NE(between, wiring.cables.end());
+    const std::string lacking = EndName(wiring, between->a) + " - " + EndName(wiring, between->b);
+    wiring.cables.erase(between);
+    const Unevenness uneven = FindUnevenness(Rebuild(wiring));
+    ASSERT_EQ(uneven.missing.size(), 1u);
+    EXPECT_THAT(uneven.missing[0], HasSubstr(lacking));
+  }
+}
+
 TEST(ReadNcclTopology, ReadsADump) {
   const char* text =
       "<system version=\"1\"><cpu numaid=\"0\"><pci busid=\"0\" class=\"0x060400\" "
