@@ -12,7 +12,7 @@ namespace weft::cli {
 
 void BuildApp(CLI::App& app, Command& chosen) {
   app.description(
-      "weft weaves, loads, breaks and prices the network fabric of an AI cluster before anyone "
+      "weft weaves, loads and breaks the network fabric of an AI cluster before anyone "
       "buys it.");
   app.set_version_flag("--version", std::string("weft ") + kWeftVersion);
   app.require_subcommand(1);

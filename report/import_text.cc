@@ -37,7 +37,15 @@ std::string ImportText(const std::string& name, const Fabric& fabric, const Unev
   for (const TierCount& tier : counts.tiers)
     out += fmt::format(", {} of tier {}", FormatCount(tier.switches), tier.name);
   out += "\n\n" + LeavesText(fabric, uneven, width) + '\n';
-  out += ListText("missing cables", uneven.missing, width);
+  std::int64_t cables = 0;
+  for (const LeafRow& row : uneven.leaves) cables += row.lacking;
+  out += uneven.missing.empty()
+             ? "missing cables: none\n"
+             : ListText(
+                   fmt::format("missing: {} cables at the leaves; pairs of switches that lack some",
+                               FormatCount(cables))
+                       .c_str(),
+                   uneven.missing, width);
   out += ListText("odd", uneven.odd, width);
   for (const std::string& note : fabric.notes()) out += Wrap("note: " + note, width, 2) + '\n';
   return out;

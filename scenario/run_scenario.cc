@@ -177,7 +177,7 @@ void AddIncomplete(const PreparedScenario& scenario, const std::vector<const See
     const std::string text = fmt::format(
         "{} of {} {} in {} of {} seed{}{}", item.op, FormatWhole(item.bytes.count(), Unit::BYTES),
         status, count, seeds.size(), seeds.size() == 1 ? "" : "s",
-        status == "stalled" || status == "failed" ? ": a queue pair has no path any more" : "");
+        status == "stalled" || status == "failed" ? ": a queue pair has no path" : "");
     report.incomplete.push_back(text);
     if (status != "stopped")
       report.warnings.push_back(
