@@ -1,6 +1,7 @@
 #include "topology/hash.h"
 
 #include <array>
+#include <bit>
 #include <boost/crc.hpp>
 
 #include "base/check.h"
@@ -14,6 +15,25 @@ constexpr std::array<std::uint8_t, 40> kRssKey = {
     0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
     0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
     0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
+
+// What each byte adds to the hash, by its place: for every set bit of the input, the 32 bits of
+// the key from that bit on.
+using ToeplitzTable = std::array<std::array<std::uint32_t, 256>, kRssKey.size() - 4>;
+constexpr ToeplitzTable MakeToeplitz() {
+  ToeplitzTable table{};
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    std::uint64_t window = 0;  // the key's 40 bits from byte i on
+    for (std::size_t k = 0; k < 5; ++k)
+      window = window << 8 | (i + k < kRssKey.size() ? kRssKey[i + k] : 0u);
+    for (std::size_t byte = 1; byte < 256; ++byte) {
+      const std::size_t rest = byte & (byte - 1);
+      const auto low = static_cast<unsigned>(std::countr_zero(byte));  // bit 7 - low from the top
+      table[i][byte] = table[i][rest] ^ static_cast<std::uint32_t>(window >> (low + 1));
+    }
+  }
+  return table;
+}
+constexpr ToeplitzTable kToeplitz = MakeToeplitz();
 
 template <typename Crc>
 auto Checksum(std::span<const std::uint8_t> bytes) {
@@ -57,18 +77,10 @@ std::uint16_t XorFold(std::span<const std::uint8_t> bytes) {
   return static_cast<std::uint16_t>(fold);
 }
 
-// For every set bit of the input, the 32 bits of the key from that bit on.
 std::uint32_t Toeplitz(std::span<const std::uint8_t> bytes) {
-  WEFT_CHECK(bytes.size() + 4 <= kRssKey.size());
+  WEFT_CHECK(bytes.size() <= kToeplitz.size());
   std::uint32_t hash = 0;
-  std::uint64_t window = 0;  // the key's next 64 bits, from the current byte on
-  for (std::size_t i = 0; i < 8; ++i) window = window << 8 | kRssKey[i];
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    for (int bit = 0; bit < 8; ++bit)
-      if ((bytes[i] >> (7 - bit) & 1) != 0)
-        hash ^= static_cast<std::uint32_t>(window >> (32 - bit));
-    window = window << 8 | (i + 8 < kRssKey.size() ? kRssKey[i + 8] : 0);
-  }
+  for (std::size_t i = 0; i < bytes.size(); ++i) hash ^= kToeplitz[i][bytes[i]];
   return hash;
 }
 
@@ -105,9 +117,11 @@ std::size_t ChooseByHash(HashKind kind, std::uint64_t hash, std::uint64_t switch
   const unsigned width = narrow ? 16 : 32;
   const std::uint64_t mask = (std::uint64_t{1} << width) - 1;
   const std::uint64_t seeded = (hash ^ switch_seed) & mask;
-  const auto offset = static_cast<unsigned>((switch_seed >> 32) % width);
+  const auto offset = static_cast<unsigned>((switch_seed >> 32) & (width - 1));
   const std::uint64_t rotated = (seeded >> offset | seeded << (width - offset)) & mask;
-  return static_cast<std::size_t>(rotated % count);
+  if (count > mask) return static_cast<std::size_t>(rotated);
+  // 32 bits: a division of 64 takes twice as long.
+  return static_cast<std::uint32_t>(rotated) % static_cast<std::uint32_t>(count);
 }
 
 }  // namespace weft

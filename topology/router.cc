@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <numeric>
 #include <optional>
+#include <unordered_map>
 
 #include "base/check.h"
 #include "base/random.h"
@@ -12,9 +14,10 @@ namespace weft {
 namespace {
 
 constexpr std::uint32_t kNone = 0xffffffff;
-constexpr std::uint32_t kAttached = 0xfffffffe;  // in row_: the destination is a neighbour
+constexpr std::uint32_t kAttached = 0xfffffffe;  // the destination is a neighbour
 constexpr std::uint16_t kFirstUdpPort = 49152;   // dynamic ports, 49152 to 65535
 constexpr std::uint32_t kUdpPorts = 16384;
+constexpr std::size_t kMostWays = 1 << 16;  // GPUs times NICs of a host whose ways are kept
 
 // Tells the random streams apart.
 enum Stream : std::uint64_t {
@@ -26,6 +29,12 @@ enum Stream : std::uint64_t {
   kPairStream,
   kQpStream
 };
+
+// StreamSeed with one id more, of what it gave for those before.
+constexpr std::uint64_t NextSeed(std::uint64_t stream, std::uint64_t id) {
+  return Mix64(stream + 0x9e3779b97f4a7c15ULL * (id + 1));
+}
+static_assert(NextSeed(StreamSeed(7, {1}), 5) == StreamSeed(7, {1, 5}));
 
 // Of the ids, source port and QP; the destination port and protocol are RoCEv2's for all.
 std::uint64_t MixTuple(VertexId src_nic, VertexId dst_nic, std::uint16_t entropy,
@@ -96,7 +105,7 @@ Router::Classes::Classes(const Router& router) {
       if (router.IsSwitch(link.to))
         key.push_back(Index(link.to) * 8 + link.cost);  // ten million vertices at most
       else
-        groups.push_back(router.group_of_[Index(link.to)]);
+        groups.push_back(router.nics_[router.NicNumber(link.to)].group);
     }
     std::sort(groups.begin(), groups.end());
     groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
@@ -185,14 +194,12 @@ struct Router::Alive {
   const Router& router;
   const LinkState& state;
   VertexId dst_nic;
-  std::uint32_t group;
   std::vector<std::int8_t> known;  // [S] 1 yes, -1 no, 0 not asked yet
 
   Alive(const Router& owner, VertexId dst, const LinkState& links)
       : router(owner),
         state(links),
         dst_nic(dst),
-        group(owner.group_of_[Index(dst)]),
         known(owner.fabric_->vertex_count() - owner.first_switch_, 0) {}
 
   bool At(VertexId at) {
@@ -204,7 +211,7 @@ struct Router::Alive {
   // The links by which switch `at` may forward, in next-hop order. Requires: At(at).
   void NextLinks(VertexId at, std::vector<LinkId>& links) {
     links.clear();
-    const NextHops hops = router.HopsAt(at, group);
+    const NextHops hops = router.HopsAt(at, dst_nic);
     if (hops.first == kAttached) return router.LastLinks(at, dst_nic, &state, links);
     for (std::uint32_t i = 0; i < hops.count; ++i) {
       const LinkId link = router.Hop(hops, i);
@@ -214,7 +221,7 @@ struct Router::Alive {
 
  private:
   bool Find(VertexId at) {
-    const NextHops hops = router.HopsAt(at, group);
+    const NextHops hops = router.HopsAt(at, dst_nic);
     if (hops.first == kAttached) {
       for (const Link& link : router.fabric_->links_from(dst_nic))
         if (link.to == at && state.up(link.reverse)) return true;
@@ -249,7 +256,7 @@ struct Router::Onward {
     if (alive) return alive->NextLinks(at, links);
     if (walk) return walk->NextLinks(at, links);
     links.clear();
-    const NextHops hops = router.HopsAt(at, router.group_of_[Index(dst_nic)]);
+    const NextHops hops = router.HopsAt(at, dst_nic);
     if (hops.first == kAttached) return router.LastLinks(at, dst_nic, nullptr, links);
     for (std::uint32_t i = 0; i < hops.count; ++i) links.push_back(router.Hop(hops, i));
   }
@@ -260,24 +267,91 @@ Router::Router(const Fabric& fabric, RoutingPolicy policy) : fabric_(&fabric), p
   while (first_switch_ > 0 &&
          fabric.vertex(VertexId{first_switch_ - 1}).kind == VertexKind::kSwitch)
     --first_switch_;
+  PlanHosts();
   GroupNics();
   NumberNics();
   FindTiers();
+  ListSwitches();
   FillRows(Classes(*this));
 }
 
-void Router::NumberNics() {
-  std::vector<std::uint32_t> nics;
-  nic_number_.assign(first_switch_, kNone);
-  leaf_number_.assign(first_switch_, kNone);
-  for (std::uint32_t v = 0; v < first_switch_; ++v) {
-    if (group_of_[v] == kNone) continue;
-    nic_number_[v] = static_cast<std::uint32_t>(nics.size());
-    nics.push_back(v);
+// Hosts are wired inside by their numbers of GPUs and NICs; where a NIC's links begin depends
+// on the ports of those before it.
+void Router::PlanHosts() {
+  std::map<std::vector<std::uint32_t>, std::uint32_t> plan_of_key;
+  std::vector<std::uint32_t> key;
+  host_of_.reserve(first_switch_);
+  hosts_.reserve(fabric_->host_count());
+  const LinkState all_up(*fabric_);
+  std::uint32_t nics = 0, ports = 0;
+  for (std::uint32_t h = 0; h < fabric_->host_count(); ++h) {
+    const Host& host = fabric_->host(HostId{h});
+    key = {host.gpus, host.nvswitch != kNoVertex};
+    for (std::uint32_t n = 0; n < host.nics; ++n)
+      key.push_back(fabric_->PortCount(VertexId{Index(host.first_nic) + n}));
+    const auto [at, is_new] =
+        plan_of_key.emplace(key, static_cast<std::uint32_t>(plan_of_key.size()));
+    hosts_.push_back({Index(host.first_gpu), Index(fabric_->first_link_from(host.first_gpu)), nics,
+                      ports, at->second});
+    host_of_.insert(host_of_.end(), host.gpus + std::size_t{host.nics} + key[1], h);
+    if (is_new) AddPlan(HostId{h}, all_up);
+    nics += host.nics;
+    ports = std::accumulate(key.begin() + 2, key.end(), ports);
   }
-  std::stable_sort(nics.begin(), nics.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return group_of_[a] < group_of_[b]; });
-  for (std::uint32_t i = 0; i < nics.size(); ++i) leaf_number_[nics[i]] = i;
+  WEFT_CHECK(host_of_.size() == first_switch_);
+  nics_.resize(nics);
+}
+
+void Router::AddPlan(HostId id, const LinkState& all_up) {
+  const Host& host = fabric_->host(id);
+  HostPlan plan;
+  plan.gpus = host.gpus;
+  plan.nics = host.nics;
+  plan.first_nic = Index(host.first_nic) - Index(host.first_gpu);
+  plan.has_nvswitch = host.nvswitch != kNoVertex;
+  plan.own_nic = static_cast<std::uint32_t>(own_nic_.size());
+  plan.port = static_cast<std::uint32_t>(port_.size());
+  plans_.push_back(plan);
+  port_.push_back(0);
+  for (std::uint32_t n = 0; n < host.nics; ++n)
+    port_.push_back(port_.back() + fabric_->PortCount(VertexId{Index(host.first_nic) + n}));
+  if (host.nics == 0) return;
+  for (std::uint32_t g = 0; g < host.gpus; ++g)
+    own_nic_.push_back(Index(fabric_->NicOf(VertexId{Index(host.first_gpu) + g})) -
+                       Index(host.first_nic));
+  if (std::size_t{host.gpus} * host.nics > kMostWays) return;
+  plans_.back().way = static_cast<std::uint32_t>(ways_.size());
+  const std::uint32_t first_link = Index(fabric_->first_link_from(host.first_gpu));
+  std::vector<LinkId> path;
+  const auto add = [&](VertexId from, VertexId to) {
+    path.clear();
+    HostWay way{kNoWay, {}};
+    if (HostPath(from, to, all_up, path) && path.size() <= way.link.size() &&
+        std::all_of(path.begin(), path.end(),
+                    [&](LinkId link) { return Index(link) - first_link <= 0xffff; })) {
+      way.count = static_cast<std::uint16_t>(path.size());
+      for (std::size_t i = 0; i < path.size(); ++i)
+        way.link[i] = static_cast<std::uint16_t>(Index(path[i]) - first_link);
+    }
+    ways_.push_back(way);
+  };
+  for (std::uint32_t g = 0; g < host.gpus; ++g) {
+    const VertexId gpu{Index(host.first_gpu) + g};
+    for (std::uint32_t n = 0; n < host.nics; ++n) {
+      const VertexId nic{Index(host.first_nic) + n};
+      add(gpu, nic);
+      add(nic, gpu);
+    }
+  }
+}
+
+void Router::NumberNics() {
+  std::vector<std::uint32_t> by_group(nics_.size());
+  std::iota(by_group.begin(), by_group.end(), 0u);
+  std::stable_sort(by_group.begin(), by_group.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return nics_[a].group < nics_[b].group;
+  });
+  for (std::uint32_t i = 0; i < by_group.size(); ++i) nics_[by_group[i]].leaf = i;
 }
 
 void Router::FindTiers() {
@@ -304,26 +378,51 @@ void Router::FindTiers() {
 
 void Router::GroupNics() {
   std::map<std::vector<std::uint32_t>, std::uint32_t> group_of_key;
-  group_of_.assign(first_switch_, kNone);
   std::vector<std::uint32_t> key;
-  for (std::uint32_t v = 0; v < first_switch_; ++v) {
-    if (fabric_->vertex(VertexId{v}).kind != VertexKind::kNic) continue;
-    key.clear();
-    for (const Link& link : fabric_->links_from(VertexId{v}))
-      if (link.link_class == LinkClass::kNetwork) key.push_back(Index(link.to));
-    key.erase(std::unique(key.begin(), key.end()), key.end());
-    group_of_[v] =
-        group_of_key.emplace(key, static_cast<std::uint32_t>(group_of_key.size())).first->second;
+  for (std::uint32_t h = 0, row = 0; h < fabric_->host_count(); ++h) {
+    const Host& host = fabric_->host(HostId{h});
+    for (std::uint32_t n = 0; n < host.nics; ++n, ++row) {
+      const VertexId nic{Index(host.first_nic) + n};
+      key.clear();
+      std::uint32_t l = Index(fabric_->first_link_from(nic));
+      for (const Link& link : fabric_->links_from(nic)) {
+        const LinkId up{l++};
+        if (link.link_class != LinkClass::kNetwork) continue;
+        ports_.push_back({link.to, up, link.reverse, link.number});
+        key.push_back(Index(link.to));
+      }
+      key.erase(std::unique(key.begin(), key.end()), key.end());
+      nics_[row].group =
+          group_of_key.emplace(key, static_cast<std::uint32_t>(group_of_key.size())).first->second;
+    }
   }
   group_count_ = static_cast<std::uint32_t>(group_of_key.size());
 }
 
-void Router::FillRows(const Classes& classes) {
+void Router::ListSwitches() {
   const std::uint32_t switches = fabric_->vertex_count() - first_switch_;
-  row_.assign(std::size_t{switches} * group_count_, 0);
-  rows_.assign(1, {});
-  // Key: a class and the classes it forwards to; value: the row of each of its members.
-  std::map<std::vector<std::uint32_t>, std::vector<std::uint32_t>> known;
+  first_onto_ = fabric_->link_count();
+  if (switches == 0) return;
+  first_onto_ = Index(fabric_->first_link_from(VertexId{first_switch_}));
+  onto_.reserve(fabric_->link_count() - first_onto_);
+  for (const Link& link : fabric_->links().subspan(first_onto_))
+    onto_.push_back({link.to, link.reverse});
+  const bool by_port =
+      policy_.core_hash == CoreHash::kPerPort && policy_.policy != PathPolicy::kStatic;
+  switches_.resize(switches);
+  for (std::uint32_t s = 0; s < switches; ++s) {
+    const VertexId at{first_switch_ + s};
+    switches_[s].first_link = Index(fabric_->first_link_from(at));
+    switches_[s].tier = fabric_->vertex(at).tier;
+    switches_[s].hashes_by_port = by_port && switches_[s].tier == core_tier_;
+  }
+}
+
+void Router::FillRows(const Classes& classes) {
+  pattern_.assign(classes.members.size() * group_count_, 0);
+  // Key: a class and the classes it forwards to; value: which of the class's sets that is.
+  std::map<std::vector<std::uint32_t>, std::uint32_t> known;
+  std::vector<std::vector<std::uint32_t>> sets(classes.members.size());
   std::vector<std::uint32_t> distance(classes.members.size()), next;
   Nearest queue;
   for (std::uint32_t group = 0; group < group_count_; ++group) {
@@ -344,29 +443,69 @@ void Router::FillRows(const Classes& classes) {
           next.push_back(other);
         }
       }
-      const auto at = [&](std::uint32_t s) -> std::uint32_t& {
-        return row_[std::size_t{s} * group_count_ + group];
-      };
-      if (distance[c] == 0) {
-        for (const std::uint32_t s : classes.members[c]) at(s) = kAttached;
-        continue;
-      }
+      std::uint32_t& set = pattern_[std::size_t{c} * group_count_ + group];
+      set = kAttached;
+      if (distance[c] == 0) continue;
       auto found = known.find(next);
-      if (found == known.end()) found = known.emplace(next, AddRows(classes, c, next)).first;
-      for (std::size_t i = 0; i < found->second.size(); ++i)
-        at(classes.members[c][i]) = found->second[i];
+      if (found == known.end()) {
+        sets[c].push_back(AddRows(classes, c, next));
+        found = known.emplace(next, static_cast<std::uint32_t>(sets[c].size())).first;
+      }
+      set = found->second;
     }
   }
+  ShareRows(classes, sets);
 }
 
-// `next` is the class itself, then the classes that it forwards to.
-std::vector<std::uint32_t> Router::AddRows(const Classes& classes, std::uint32_t of,
-                                           const std::vector<std::uint32_t>& next) {
+// From one pattern a class to one for all that are equal, and from rows as they were found,
+// `sets` [C] by class, to rows by switch.
+void Router::ShareRows(const Classes& classes,
+                       const std::vector<std::vector<std::uint32_t>>& sets) {
+  std::unordered_multimap<std::uint64_t, std::uint32_t> shared;  // by hash
+  const auto row = [&](std::uint32_t of) {
+    return pattern_.begin() + static_cast<std::ptrdiff_t>(std::size_t{of} * group_count_);
+  };
+  std::uint32_t patterns = 0;
+  for (std::uint32_t c = 0; c < classes.members.size(); ++c) {
+    // Who stands beside the destination is told by the NIC's ports, so its entry is free to be
+    // what makes patterns equal.
+    std::replace(row(c), row(c + 1), kAttached, sets[c].empty() ? 0u : 1u);
+    const std::uint64_t hash = std::accumulate(row(c), row(c + 1), std::uint64_t{0}, NextSeed);
+    const auto [first, last] = shared.equal_range(hash);
+    const auto same = std::find_if(first, last, [&](const auto& held) {
+      return std::equal(row(c), row(c + 1), row(held.second));
+    });
+    const std::uint32_t at = same != last ? same->second : patterns;
+    if (same == last) {
+      std::copy(row(c), row(c + 1), row(patterns));
+      shared.emplace(hash, patterns++);
+    }
+    for (const std::uint32_t s : classes.members[c]) switches_[s].pattern = at;
+  }
+  pattern_.resize(std::size_t{patterns} * group_count_);
+  pattern_.shrink_to_fit();
+
+  std::vector<NextHops> rows;
+  rows.reserve(rows_.size() + switches_.size());
+  std::vector<std::uint32_t> met(classes.members.size(), 0);
+  for (std::uint32_t s = 0; s < switches_.size(); ++s) {
+    const std::uint32_t c = classes.class_of[s], member = met[c]++;
+    switches_[s].first_row = static_cast<std::uint32_t>(rows.size());
+    rows.emplace_back();
+    for (const std::uint32_t first : sets[c]) rows.push_back(rows_[first + member]);
+  }
+  rows_ = std::move(rows);
+}
+
+// `next` is the class itself, then the classes that it forwards to. Returns the row of the
+// class's first member; the others follow.
+std::uint32_t Router::AddRows(const Classes& classes, std::uint32_t of,
+                              const std::vector<std::uint32_t>& next) {
   std::vector<std::uint32_t> towards;  // switches, ascending
   for (auto c = next.begin() + 1; c != next.end(); ++c)
     towards.insert(towards.end(), classes.members[*c].begin(), classes.members[*c].end());
   std::sort(towards.begin(), towards.end());
-  std::vector<std::uint32_t> rows;
+  const auto first = static_cast<std::uint32_t>(rows_.size());
   std::vector<LinkId> links;
   for (const std::uint32_t s : classes.members[of]) {
     const VertexId at{first_switch_ + s};
@@ -388,43 +527,58 @@ std::vector<std::uint32_t> Router::AddRows(const Classes& classes, std::uint32_t
     hops.count = count & 0x7fffffffu;
     hops.listed = in_a_row ? 0 : 1;
     if (!in_a_row) hop_.insert(hop_.end(), links.begin(), links.end());
-    rows.push_back(static_cast<std::uint32_t>(rows_.size()));
+    hops.to = OntoBy(links[0]).to;
+    hops.stride = links.size() > 1 ? Index(OntoBy(links[1]).to) - Index(hops.to) : 0;
+    for (std::uint32_t i = 1; i < count; ++i)
+      if (Index(OntoBy(links[i]).to) != Index(hops.to) + i * hops.stride) hops.stride = kUneven;
     rows_.push_back(hops);
   }
-  return rows;
+  return first;
 }
 
-Router::NextHops Router::HopsAt(VertexId at, std::uint32_t group) const {
-  const std::size_t s = Index(at) - first_switch_;
-  const std::uint32_t row = row_[s * group_count_ + group];
+Router::NextHops Router::HopsAt(VertexId at, VertexId dst_nic) const {
   NextHops attached;
   attached.first = kAttached;
-  return row == kAttached ? attached : rows_[row];
+  for (const NicPort& port : PortsOf(dst_nic))
+    if (port.tor == at) return attached;
+  const SwitchRow& row = SwitchAt(at);
+  return rows_[row.first_row +
+               pattern_[std::size_t{row.pattern} * group_count_ + nics_[NicNumber(dst_nic)].group]];
 }
 
-std::uint64_t Router::SwitchSeed(VertexId at, HashSeed seed) const {
+std::uint64_t Router::SeedStream(HashSeed seed) const {
   const auto base = static_cast<std::uint64_t>(seed);
   switch (policy_.seed_scope) {
     case SeedScope::kSwitch:
-      return StreamSeed(base, {kSwitchStream, Index(at)});
+      return StreamSeed(base, {kSwitchStream});
     case SeedScope::kTier:
-      return StreamSeed(base, {kTierStream, fabric_->vertex(at).tier});
+      return StreamSeed(base, {kTierStream});
     case SeedScope::kSame:
       break;
   }
   return StreamSeed(base, {kSameStream});
 }
 
+std::uint64_t Router::SwitchSeed(VertexId at, std::uint64_t seeds) const {
+  if (policy_.seed_scope == SeedScope::kSame) return seeds;
+  return NextSeed(seeds, policy_.seed_scope == SeedScope::kTier ? SwitchAt(at).tier : Index(at));
+}
+
 VertexId Router::NicAt(VertexId gpu_or_nic) const {
-  const Vertex& vertex = fabric_->vertex(gpu_or_nic);
-  if (vertex.kind == VertexKind::kNic) return gpu_or_nic;
-  WEFT_CHECK(vertex.kind == VertexKind::kGpu);
-  return fabric_->host(vertex.host).nics == 0 ? kNoVertex : fabric_->NicOf(gpu_or_nic);
+  WEFT_CHECK(!IsSwitch(gpu_or_nic));
+  const HostRow& host = HostOf(gpu_or_nic);
+  const HostPlan& plan = plans_[host.plan];
+  const std::uint32_t row = Index(gpu_or_nic) - host.first_vertex;
+  if (row >= plan.first_nic) return gpu_or_nic;
+  WEFT_CHECK(row < plan.gpus);
+  if (plan.nics == 0) return kNoVertex;
+  return VertexId{host.first_vertex + plan.first_nic + own_nic_[plan.own_nic + row]};
 }
 
 bool Router::InsideHost(VertexId src, VertexId dst) const {
+  if (IsSwitch(src) || IsSwitch(dst)) return src == dst;
+  if (host_of_[Index(src)] != host_of_[Index(dst)]) return false;
   const Vertex &from = fabric_->vertex(src), &to = fabric_->vertex(dst);
-  if (from.host != to.host) return false;
   if (src == dst || fabric_->host(from.host).nvswitch != kNoVertex)
     return src == dst || from.kind != VertexKind::kNic || to.kind != VertexKind::kNic;
   if (fabric_->FindLink(src, dst) != kNoLink) return true;
@@ -438,12 +592,25 @@ VertexId Router::SourceNic(VertexId src, VertexId dst) const {
 
 VertexId Router::NetworkNic(VertexId src, VertexId dst) const {
   const VertexId own = NicAt(src), far = NicAt(dst);
-  if (own == kNoVertex || far == kNoVertex || fabric_->vertex(src).kind == VertexKind::kNic)
-    return own;
-  const Host& host = fabric_->host(fabric_->vertex(src).host);
-  const std::uint32_t rail = fabric_->vertex(far).number;
-  if (host.nvswitch == kNoVertex || rail >= host.nics) return own;
-  return VertexId{Index(host.first_nic) + rail};
+  if (own == kNoVertex || far == kNoVertex || own == src) return own;
+  const HostRow &host = HostOf(src), &far_host = HostOf(far);
+  const HostPlan& plan = plans_[host.plan];
+  const std::uint32_t rail = Index(far) - far_host.first_vertex - plans_[far_host.plan].first_nic;
+  if (!plan.has_nvswitch || rail >= plan.nics) return own;
+  return VertexId{host.first_vertex + plan.first_nic + rail};
+}
+
+Router::HostWay Router::WayInside(VertexId src, VertexId dst) const {
+  const HostRow& host = HostOf(src);
+  const HostPlan& plan = plans_[host.plan];
+  if (plan.way == kNoWays) return {kNoWay, {}};
+  const std::uint32_t from = Index(src) - host.first_vertex, to = Index(dst) - host.first_vertex;
+  const auto row = [&](std::uint32_t gpu, std::uint32_t nic) {
+    return plan.way + (std::size_t{gpu} * plan.nics + (nic - plan.first_nic)) * 2;
+  };
+  if (from < plan.gpus && to >= plan.first_nic) return ways_[row(from, to)];
+  if (to < plan.gpus && from >= plan.first_nic) return ways_[row(to, from) + 1];
+  return {kNoWay, {}};
 }
 
 bool Router::HostPath(VertexId src, VertexId dst, const LinkState& state,
@@ -477,11 +644,25 @@ bool Router::HostPath(VertexId src, VertexId dst, const LinkState& state,
   return middle != kNoVertex && step(src, middle) && step(middle, dst);
 }
 
+// HostPath from a GPU to a NIC of its host or back, mostly looked up.
+bool Router::AttachedPath(VertexId src, VertexId dst, const LinkState& state,
+                          std::vector<LinkId>& path) const {
+  if (src == dst) return true;
+  const HostWay way = WayInside(src, dst);
+  if (way.count == kNoWay) return HostPath(src, dst, state, path);
+  const std::uint32_t first_link = HostOf(src).first_link;
+  for (std::uint16_t i = 0; i < way.count; ++i) {
+    const LinkId link{first_link + way.link[i]};
+    if (!state.all_up() && !state.up(link)) return false;
+    path.push_back(link);
+  }
+  return true;
+}
+
 void Router::LastLinks(VertexId at, VertexId dst_nic, const LinkState* state,
                        std::vector<LinkId>& links) const {
-  for (const Link& link : fabric_->links_from(dst_nic))
-    if (link.to == at && (state == nullptr || state->up(link.reverse)))
-      links.push_back(link.reverse);
+  for (const NicPort& port : PortsOf(dst_nic))
+    if (port.tor == at && (state == nullptr || state->up(port.down))) links.push_back(port.down);
 }
 
 std::uint64_t Router::TupleHash(const FlowKey& key, VertexId src_nic, VertexId dst_nic) const {
@@ -492,23 +673,23 @@ std::uint64_t Router::TupleHash(const FlowKey& key, VertexId src_nic, VertexId d
                    key.qp);
 }
 
-std::size_t Router::PortIn(LinkId in) const {
-  const Link& link = fabric_->link(in);
-  return Index(link.reverse) - Index(fabric_->first_link_from(link.to));
+std::size_t Router::PortIn(VertexId at, LinkId in) const {
+  const LinkId back = Index(in) < first_onto_ ? fabric_->link(in).reverse : OntoBy(in).reverse;
+  return Index(back) - SwitchAt(at).first_link;
 }
 
 std::size_t Router::Choose(VertexId at, LinkId in, LinkId first, const Choice& choice,
                            std::size_t count) const {
   if (count == 1) return 0;
-  if (HashesByPort(at)) return PortIn(in) % count;
+  if (SwitchAt(at).hashes_by_port) return PortIn(at, in) % count;
   if (policy_.policy != PathPolicy::kStatic)
-    return ChooseByHash(policy_.hash, choice.tuple, SwitchSeed(at, choice.seed), count);
+    return ChooseByHash(policy_.hash, choice.tuple, SwitchSeed(at, choice.seeds), count);
   // The cable between two tiers is chosen by one digit of the number, both ways.
   const VertexId to = fabric_->link(first).to;
   const std::uint8_t tier =
       IsSwitch(to) ? std::min(fabric_->vertex(at).tier, fabric_->vertex(to).tier) : std::uint8_t{1};
   const auto row =
-      static_cast<std::size_t>(leaf_number_[Index(choice.dst_nic)] / divisor_[tier] % count);
+      static_cast<std::size_t>(nics_[NicNumber(choice.dst_nic)].leaf / divisor_[tier] % count);
   std::size_t parallel = 1;
   while (parallel < count && Index(first) + parallel < fabric_->link_count() &&
          fabric_->link(LinkId{Index(first) + static_cast<std::uint32_t>(parallel)}).to == to)
@@ -520,42 +701,45 @@ std::size_t Router::Choose(VertexId at, LinkId in, LinkId first, const Choice& c
 }
 
 bool Router::FollowRows(VertexId at, const Choice& choice, std::vector<LinkId>& path) const {
-  const std::uint32_t group = group_of_[Index(choice.dst_nic)];
-  NextHops hops = HopsAt(at, group);
-  while (hops.first != kAttached) {
+  const std::uint32_t group = nics_[NicNumber(choice.dst_nic)].group;
+  const std::span<const NicPort> ports = PortsOf(choice.dst_nic);
+  const auto to_nic = [&](const NicPort& port) { return port.tor == at; };
+  auto port = std::find_if(ports.begin(), ports.end(), to_nic);
+  while (port == ports.end()) {
+    const SwitchRow& row = SwitchAt(at);
+    const NextHops hops =
+        rows_[row.first_row + pattern_[std::size_t{row.pattern} * group_count_ + group]];
     if (hops.count == 0) return false;
-    const LinkId hop = Hop(hops, Choose(at, path.back(), Hop(hops, 0), choice, hops.count));
-    path.push_back(hop);
-    at = fabric_->link(hop).to;
-    hops = HopsAt(at, group);
+    const std::size_t taken = Choose(at, path.back(), Hop(hops, 0), choice, hops.count);
+    path.push_back(Hop(hops, taken));
+    at = HopTo(hops, taken);
+    port = std::find_if(ports.begin(), ports.end(), to_nic);
   }
-  const LinkId in = path.back();
-  const std::size_t first = path.size();
-  LastLinks(at, choice.dst_nic, nullptr, path);
-  path[first] = path[first + Choose(at, in, path[first], choice, path.size() - first)];
-  path.resize(first + 1);
+  // Links to one switch are neighbours.
+  const auto count = static_cast<std::size_t>(std::count_if(port, ports.end(), to_nic));
+  const std::size_t taken = Choose(at, path.back(), port->down, choice, count);
+  path.push_back(port[static_cast<std::ptrdiff_t>(taken)].down);
   return true;
 }
 
 bool Router::FollowSurvivors(VertexId at, const Choice& choice, const LinkState& state,
                              std::vector<LinkId>& path) const {
   Onward onward(*this, at, choice.dst_nic, state);
-  const std::uint32_t group = group_of_[Index(choice.dst_nic)];
   std::vector<LinkId> links;
   while (at != choice.dst_nic) {
     onward.NextLinks(at, links);
     if (links.empty()) return false;
     std::size_t taken = 0;
-    if (HashesByPort(at)) {
+    if (SwitchAt(at).hashes_by_port) {
       // The port of all links up, while it survives; else the hash of the 5-tuple.
-      const NextHops hops = HopsAt(at, group);
-      const auto port =
-          hops.first == kAttached || hops.count == 0
-              ? links.end()
-              : std::find(links.begin(), links.end(), Hop(hops, PortIn(path.back()) % hops.count));
+      const NextHops hops = HopsAt(at, choice.dst_nic);
+      const auto port = hops.first == kAttached || hops.count == 0
+                            ? links.end()
+                            : std::find(links.begin(), links.end(),
+                                        Hop(hops, PortIn(at, path.back()) % hops.count));
       taken = port != links.end() ? static_cast<std::size_t>(port - links.begin())
                                   : ChooseByHash(policy_.hash, choice.tuple,
-                                                 SwitchSeed(at, choice.seed), links.size());
+                                                 SwitchSeed(at, choice.seeds), links.size());
     } else {
       taken = Choose(at, path.back(), links.front(), choice, links.size());
     }
@@ -567,13 +751,15 @@ bool Router::FollowSurvivors(VertexId at, const Choice& choice, const LinkState&
 
 bool Router::NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic, HashSeed seed,
                          const LinkState& state, std::vector<LinkId>& path) const {
-  const LinkId port = fabric_->PortLink(src_nic, key.host_port);
-  if (port == kNoLink) return false;  // a NIC may have no cable
-  if (!state.all_up() && !state.up(port)) return false;
-  path.push_back(port);
-  const VertexId at = fabric_->link(port).to;
-  const Choice choice{dst_nic, TupleHash(key, src_nic, dst_nic), seed};
-  return state.all_up() ? FollowRows(at, choice, path) : FollowSurvivors(at, choice, state, path);
+  const auto ports = PortsOf(src_nic);
+  const auto port = std::find_if(ports.begin(), ports.end(),
+                                 [&](const NicPort& held) { return held.number == key.host_port; });
+  if (port == ports.end()) return false;  // a NIC may have no cable
+  if (!state.all_up() && !state.up(port->up)) return false;
+  path.push_back(port->up);
+  const Choice choice{dst_nic, TupleHash(key, src_nic, dst_nic), SeedStream(seed)};
+  return state.all_up() ? FollowRows(port->tor, choice, path)
+                        : FollowSurvivors(port->tor, choice, state, path);
 }
 
 // In order of distance from `at`: a switch has all its shares before it hands them on, also where
@@ -637,9 +823,9 @@ bool Router::Path(const FlowKey& key, HashSeed seed, const LinkState& state,
     if (InsideHost(key.src, key.dst)) return HostPath(key.src, key.dst, state, path);
     const VertexId src_nic = NetworkNic(key.src, key.dst), dst_nic = NicAt(key.dst);
     return src_nic != kNoVertex && dst_nic != kNoVertex &&
-           HostPath(key.src, src_nic, state, path) &&
+           AttachedPath(key.src, src_nic, state, path) &&
            NetworkPath(key, src_nic, dst_nic, seed, state, path) &&
-           HostPath(dst_nic, key.dst, state, path);
+           AttachedPath(dst_nic, key.dst, state, path);
   }();
   if (!found) path.clear();
   return found;
@@ -733,7 +919,7 @@ FlowKey Router::QpKey(VertexId src, VertexId dst, HashSeed seed, std::uint32_t q
 }
 
 std::size_t Router::NextHopCount(VertexId at, VertexId dst_nic) const {
-  const NextHops hops = HopsAt(at, group_of_[Index(dst_nic)]);
+  const NextHops hops = HopsAt(at, dst_nic);
   return hops.first == kAttached ? 0 : hops.count;
 }
 

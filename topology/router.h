@@ -31,13 +31,15 @@
 // Shapes   A attachment groups (NICs cabled to the same set of switches), S
 //          switches, C classes (switches with the same neighbours and groups:
 //          the Aggs of a plane, the spines). Distances are found on the graph
-//          of classes, by cost; one row of next hops for each (switch, group), rows
-//          that are equal stored once.
+//          of classes, by cost. A switch has one row for each distinct set of next
+//          hops; which of them a group takes is a pattern [A] that switches share
+//          where they tell the groups apart alike: all ToRs, the Aggs of a plane in
+//          a pod, the cores.
 // Errors   none: a pair without a path is data (Path returns false).
-// Cost     building O(A·(S + links between classes)); Path O(hops) while all
-//          links are up. Where some are down, O(links on the pair's shortest
-//          ways) while one of those survives, since no distance on it changes
-//          then; else O(links): the distances are found anew.
+// Cost     building O(A·(C + links between classes)); Path O(hops) while all
+//          links are up, over tables some tens of bytes a NIC and switch link. Where some are down,
+//          O(links on the pair's shortest ways) while one of those survives, since no distance on
+//          it changes then; else O(links): the distances are found anew.
 // Departs  Split is an ideal: real switches choose packet by packet, by queues. A
 //          split in proportion to line rates is what they come to where all
 //          traffic is adaptive and the fabric symmetric; it neither avoids a link
@@ -45,7 +47,9 @@
 // Repeats  pure: same key, seed and state, same path, on every thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "topology/fabric.h"
@@ -146,43 +150,111 @@ class Router {
   std::size_t NextHopCount(VertexId at, VertexId dst_nic) const;
 
   // The NIC's IPv4 address: 10.0.0.0 and on, in order of ids.
-  std::uint32_t Address(VertexId nic) const { return 0x0a000000u + nic_number_[Index(nic)]; }
+  std::uint32_t Address(VertexId nic) const { return 0x0a000000u + NicNumber(nic); }
 
   // Whether the fabric has cores: a tier of switches above two others.
   bool has_cores() const { return core_tier_ != 0; }
 
  private:
-  // Next hops of a switch mostly are neighbouring rows of its links: then no list is kept.
+  // Next hops of a switch mostly are neighbouring rows of its links, to neighbours that are
+  // evenly spaced: then no list is kept, and no link is asked where it leads.
   struct NextHops {
     std::uint32_t first = 0;  // a LinkId; or, `listed`, a row of hop_
     std::uint32_t count : 31 = 0;
     std::uint32_t listed : 1 = 0;
+    VertexId to = kNoVertex;   // where the first leads
+    std::uint32_t stride = 0;  // from one to the next; kUneven: see onto_
   };
+  static constexpr std::uint32_t kUneven = 0xffffffff;
   struct Classes;  // the graph of classes; in router.cc
   struct Walk;     // distances to one destination under faults; in router.cc
   struct Alive;    // which switches keep their distance under faults; in router.cc
   struct Onward;   // the next hops of a switch in any state of the links; in router.cc
+  struct NicRow {
+    std::uint32_t group = 0;
+    std::uint32_t leaf = 0;  // its number, ToR by ToR
+  };
+  struct NicPort {
+    VertexId tor = kNoVertex;
+    LinkId up = kNoLink, down = kNoLink;
+    std::uint32_t number = 0;
+  };
+  // Where a host stands in the fabric; its vertices, links and NICs are contiguous.
+  struct HostRow {
+    std::uint32_t first_vertex = 0, first_link = 0;
+    std::uint32_t first_nic = 0, first_port = 0;  // rows of nics_, ports_
+    std::uint32_t plan = 0;
+  };
+  static constexpr std::uint32_t kNoWays = 0xffffffff;  // more GPUs than are worth a table
+  // What hosts that are wired alike inside share; vertices and links count from the host's first.
+  struct HostPlan {
+    std::uint32_t gpus = 0, first_nic = 0, nics = 0;
+    std::uint32_t own_nic = 0;    // row in own_nic_, by GPU
+    std::uint32_t port = 0;       // row in port_, by NIC, and one more
+    std::uint32_t way = kNoWays;  // row in ways_, by (GPU, NIC, out or in)
+    bool has_nvswitch = false;
+  };
+  struct HostWay {
+    std::uint16_t count = 0;  // kNoWay: HostPath finds it link by link
+    std::array<std::uint16_t, 3> link{};
+  };
+  static constexpr std::uint16_t kNoWay = 0xffff;
+  struct SwitchRow {
+    std::uint32_t pattern = 0;    // row in pattern_, by group
+    std::uint32_t first_row = 0;  // row in rows_
+    std::uint32_t first_link = 0;
+    std::uint8_t tier = 0;
+    bool hashes_by_port = false;
+  };
+  // What a path asks of a link that leaves a switch.
+  struct Onto {
+    VertexId to = kNoVertex;
+    LinkId reverse = kNoLink;
+  };
   // What choices on the way of one flow depend on.
   struct Choice {
     VertexId dst_nic = kNoVertex;
     std::uint64_t tuple = 0;  // its hash
-    HashSeed seed{};
+    std::uint64_t seeds = 0;  // the stream of the switches' seeds
   };
 
   void GroupNics();
   void NumberNics();
   void FindTiers();
+  void ListSwitches();
+  void PlanHosts();
+  void AddPlan(HostId id, const LinkState& all_up);
   void FillRows(const Classes& classes);
-  std::vector<std::uint32_t> AddRows(const Classes& classes, std::uint32_t of,
-                                     const std::vector<std::uint32_t>& next);
-  NextHops HopsAt(VertexId at, std::uint32_t group) const;
+  std::uint32_t AddRows(const Classes& classes, std::uint32_t of,
+                        const std::vector<std::uint32_t>& next);
+  void ShareRows(const Classes& classes, const std::vector<std::vector<std::uint32_t>>& sets);
+  NextHops HopsAt(VertexId at, VertexId dst_nic) const;
   LinkId Hop(NextHops hops, std::size_t i) const {
     const auto row = hops.first + static_cast<std::uint32_t>(i);
     return hops.listed != 0 ? hop_[row] : LinkId{row};
   }
+  VertexId HopTo(NextHops hops, std::size_t i) const {
+    if (hops.stride == kUneven) return OntoBy(Hop(hops, i)).to;
+    return VertexId{Index(hops.to) + static_cast<std::uint32_t>(i) * hops.stride};
+  }
   VertexId NetworkNic(VertexId src, VertexId dst) const;  // SourceNic of two hosts
-  std::uint64_t SwitchSeed(VertexId at, HashSeed seed) const;
+  std::uint64_t SeedStream(HashSeed seed) const;
+  std::uint64_t SwitchSeed(VertexId at, std::uint64_t seeds) const;
   bool IsSwitch(VertexId id) const { return Index(id) >= first_switch_; }
+  const SwitchRow& SwitchAt(VertexId id) const { return switches_[Index(id) - first_switch_]; }
+  Onto OntoBy(LinkId from_switch) const { return onto_[Index(from_switch) - first_onto_]; }
+  // Requires: `id` is no switch.
+  const HostRow& HostOf(VertexId id) const { return hosts_[host_of_[Index(id)]]; }
+  std::uint32_t NicNumber(VertexId nic) const {
+    const HostRow& host = HostOf(nic);
+    return host.first_nic + (Index(nic) - host.first_vertex - plans_[host.plan].first_nic);
+  }
+  std::span<const NicPort> PortsOf(VertexId nic) const {
+    const HostRow& host = HostOf(nic);
+    const HostPlan& plan = plans_[host.plan];
+    const std::uint32_t row = plan.port + (Index(nic) - host.first_vertex - plan.first_nic);
+    return {ports_.data() + host.first_port + port_[row], port_[row + 1] - port_[row]};
+  }
 
   // The NIC of `gpu_or_nic` towards the network.
   VertexId NicAt(VertexId gpu_or_nic) const;
@@ -190,6 +262,10 @@ class Router {
   // Appends the way between two vertices of one host; false where a link is down or missing.
   bool HostPath(VertexId src, VertexId dst, const LinkState& state,
                 std::vector<LinkId>& path) const;
+  // The way from a GPU to a NIC of its host or back, where the plan has it.
+  HostWay WayInside(VertexId src, VertexId dst) const;
+  bool AttachedPath(VertexId src, VertexId dst, const LinkState& state,
+                    std::vector<LinkId>& path) const;
   bool NetworkPath(const FlowKey& key, VertexId src_nic, VertexId dst_nic, HashSeed seed,
                    const LinkState& state, std::vector<LinkId>& path) const;
   // The rest of a path from switch `at`, with all links up and with some down.
@@ -204,24 +280,28 @@ class Router {
   // `first`: the first of the next hops.
   std::size_t Choose(VertexId at, LinkId in, LinkId first, const Choice& choice,
                      std::size_t count) const;
-  bool HashesByPort(VertexId at) const {
-    return policy_.core_hash == CoreHash::kPerPort && policy_.policy != PathPolicy::kStatic &&
-           fabric_->vertex(at).tier == core_tier_;
-  }
-  // The port's number among those of the switch that `in` leads to.
-  std::size_t PortIn(LinkId in) const;
+  // The number of the port by which `in` enters switch `at`.
+  std::size_t PortIn(VertexId at, LinkId in) const;
   std::uint64_t TupleHash(const FlowKey& key, VertexId src_nic, VertexId dst_nic) const;
 
   const Fabric* fabric_;
   RoutingPolicy policy_;
-  std::uint32_t first_switch_ = 0;          // switches are the last rows of the fabric
-  std::vector<std::uint32_t> group_of_;     // [V before the switches]; NICs alone have one
-  std::vector<std::uint32_t> nic_number_;   // [V before the switches] in order of ids
-  std::vector<std::uint32_t> leaf_number_;  // the same, ToR by ToR
-  std::vector<std::uint64_t> divisor_;      // [tiers + 1] static: parents below, multiplied
-  std::uint8_t core_tier_ = 0;              // 0: there is none
-  std::vector<std::uint32_t> row_;          // [S·A] -> row in rows_
-  std::vector<NextHops> rows_;              // distinct next-hop sets; row 0 empty
+  std::uint32_t first_switch_ = 0;      // switches are the last rows of the fabric
+  std::vector<std::uint32_t> host_of_;  // [V before the switches] row in hosts_
+  std::vector<HostRow> hosts_;          // [H]
+  std::vector<HostPlan> plans_;
+  std::vector<std::uint32_t> own_nic_;  // [GPUs of a plan] by plan: number of a NIC of the host
+  std::vector<HostWay> ways_;           // [GPUs, NICs, 2] by plan
+  std::vector<std::uint32_t> port_;     // [NICs + 1 of a plan] by plan: first of a NIC's ports
+  std::vector<NicRow> nics_;            // [NICs] in order of ids
+  std::vector<NicPort> ports_;          // in order of links
+  std::vector<std::uint64_t> divisor_;  // [tiers + 1] static: parents below, multiplied
+  std::uint8_t core_tier_ = 0;          // 0: there is none
+  std::vector<SwitchRow> switches_;     // [S]
+  std::uint32_t first_onto_ = 0;        // the first link that leaves a switch
+  std::vector<Onto> onto_;              // [links that leave switches]
+  std::vector<std::uint32_t> pattern_;  // [A] by pattern: which of a switch's rows, by group
+  std::vector<NextHops> rows_;          // by switch; its row 0 is empty
   std::vector<LinkId> hop_;
   std::uint32_t group_count_ = 0;
 };
