@@ -55,7 +55,8 @@ Result<Cabled> Cable(const Located<ScenarioSpec>& spec, const Fabric& fabric) {
   const ScenarioSpec& message = spec.message;
   const HostSpec* host = message.has_host() ? &message.host() : nullptr;
   Cabled out;
-  WEFT_TRY(out.parts, MakeCablingParts(message.fabric(), host, message.cabling(), spec.sources));
+  WEFT_TRY(out.parts,
+           MakeCablingParts(fabric, message.fabric(), host, message.cabling(), spec.sources));
   WEFT_TRY(out.plan, PlanCabling(fabric, out.parts));
   return out;
 }

@@ -129,7 +129,7 @@ class Chooser {
   }
 
   const CagePart& PartOf(const Cage& cage) const {
-    return Index(cage.device) < fabric_.host_count() ? plan_.host_cage : plan_.switch_cage;
+    return plan_.cages_of[parts_.kind_of[Index(cage.device)]].part;
   }
   static BitRate LaneOf(const Cage& cage) { return cage.rate * (1.0 / cage.port_lanes); }
   static bool Allows(const CagePart& cage, Watts draws) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <span>
 
 #include "base/check.h"
 #include "base/schema/quantity.h"
@@ -11,11 +13,12 @@
 namespace weft {
 namespace {
 
-// The fastest NIC port of the fabric, and the most that one host has.
-std::pair<BitRate, int> HostPorts(const Fabric& fabric) {
-  BitRate fastest;
-  int most = 0;
-  for (const Host& host : fabric.hosts()) {
+// The fastest NIC port of each kind of host, and the most that one of them has.
+std::vector<std::pair<BitRate, int>> HostPorts(const Fabric& fabric, const CablingParts& parts) {
+  std::vector<std::pair<BitRate, int>> out(parts.kinds.size());
+  for (std::uint32_t h = 0; h < fabric.host_count(); ++h) {
+    const Host& host = fabric.host(HostId{h});
+    auto& [fastest, most] = out[parts.kind_of[h]];
     int ports = 0;
     for (std::uint32_t n = 0; n < host.nics; ++n)
       for (const Link& link : fabric.links_from(VertexId{Index(host.first_nic) + n}))
@@ -25,54 +28,88 @@ std::pair<BitRate, int> HostPorts(const Fabric& fabric) {
         }
     most = std::max(most, ports);
   }
-  return {fastest, most};
+  return out;
+}
+
+// How many kinds of hosts there are; they come first.
+std::size_t HostKinds(const Fabric& fabric, const CablingParts& parts) {
+  if (fabric.host_count() == 0) return 0;
+  const auto hosts = parts.kind_of.begin() + fabric.host_count();
+  return *std::max_element(parts.kind_of.begin(), hosts) + std::size_t{1};
+}
+
+// "hosts", "some switches": those of `kinds` without a figure; empty where all have one.
+std::string WithoutPower(std::span<const DeviceKind> kinds, const char* what) {
+  const auto without = static_cast<std::size_t>(
+      std::count_if(kinds.begin(), kinds.end(), [](const DeviceKind& one) { return !one.power; }));
+  return without == 0 ? "" : without == kinds.size() ? what : fmt::format("some {}", what);
 }
 
 void SetCages(const Fabric& fabric, const CablingParts& parts, CablingPlan& plan) {
-  const auto [fastest, ports] = HostPorts(fabric);
-  plan.switch_cage = parts.chip.cage;
-  plan.switch_cages = parts.chip.cages;
-  plan.host_cage = parts.host.nic_cage.value_or(CageOfPort(fastest));
-  plan.host_cages = (ports + plan.host_cage.ports - 1) / plan.host_cage.ports;
-  if (!parts.host.nic_cage)
+  const auto ports = HostPorts(fabric, parts);
+  const std::size_t host_kinds = HostKinds(fabric, parts);
+  for (std::size_t k = 0; k < parts.kinds.size(); ++k) {
+    const DeviceKind& kind = parts.kinds[k];
+    const auto [fastest, most] = ports[k];
+    const CagePart cage = kind.cage.value_or(CageOfPort(fastest));
+    const int cages = k < host_kinds ? (most + cage.ports - 1) / cage.ports : kind.cages;
+    plan.cages_of.push_back({cage, cages});
+    if (!kind.cage)
+      plan.notes.push_back(fmt::format(
+          "the cages of the NICs{} have no figure (nic_cage): {} is assumed, one a port",
+          host_kinds == 1 ? "" : fmt::format(" of {}", kind.name), NameOf(cage.form)));
+  }
+  const std::span<const DeviceKind> kinds = parts.kinds;
+  const std::string hosts = WithoutPower(kinds.first(host_kinds), "hosts"),
+                    switches = WithoutPower(kinds.subspan(host_kinds), "switches");
+  if (!hosts.empty() || !switches.empty())
     plan.notes.push_back(
-        fmt::format("the cages of the NICs have no figure (nic_cage): {} is assumed, one a port",
-                    NameOf(plan.host_cage.form)));
-  if (!parts.host.power || !parts.chip.power)
-    plan.notes.push_back(
-        fmt::format("{} no power figure: racks are filled by units and by what is known",
-                    !parts.host.power && !parts.chip.power ? "hosts and switches have"
-                    : !parts.host.power                    ? "hosts have"
-                                                           : "switches have"));
+        fmt::format("{}{}{} have no power figure: racks are filled by units and by what is known",
+                    hosts, hosts.empty() || switches.empty() ? "" : " and ", switches));
+}
+
+std::vector<DeviceSize> SizesOf(const CablingParts& parts, const CablingPlan& plan) {
+  std::vector<DeviceSize> out;
+  for (std::size_t k = 0; k < parts.kinds.size(); ++k) {
+    const DeviceKind& kind = parts.kinds[k];
+    const DeviceCages& cages = plan.cages_of[k];
+    out.push_back(
+        {kind.name, kind.units, kind.power, MostThatFits(cages.part, parts) * cages.count});
+  }
+  return out;
 }
 
 void SetLengths(const Fabric& fabric, const CablingParts& parts, CablingPlan& plan) {
-  const auto units = [&](DeviceId device) {
-    return Index(device) < fabric.host_count() ? parts.host.units : parts.chip.units;
-  };
   for (Cable& cable : plan.cables) {
     const DeviceId a = plan.cage(cable.a.cage).device, b = plan.cage(cable.b.cage).device;
     const auto& fixed = Index(a) < fabric.host_count() ? parts.host_length : parts.switch_length;
-    cable.length = fixed ? *fixed : CableLength(plan.racks, parts.racks, a, units(a), b, units(b));
+    cable.length = fixed ? *fixed
+                         : CableLength(plan.racks, parts.racks, a, parts.kind(a).units, b,
+                                       parts.kind(b).units);
   }
 }
 
 // What the plugs turned out to draw. A reserved host counts with the most that its plugs can.
-void SetRackPower(const Fabric& fabric, const CablingParts& parts, const DeviceSize& host,
-                  CablingPlan& plan) {
+void SetRackPower(const Fabric& fabric, const CablingParts& parts,
+                  const std::vector<DeviceSize>& sizes, CablingPlan& plan) {
+  const auto add = [](Rack& rack, const std::optional<Watts>& power, double times) {
+    if (rack.power && power)
+      rack.power = *rack.power + *power * times;
+    else
+      rack.power.reset();
+  };
   for (Rack& rack : plan.racks.racks) {
-    const bool known = (rack.hosts + rack.reserved_hosts == 0 || parts.host.power) &&
-                       (rack.switches == 0 || parts.chip.power);
-    if (!known) continue;
-    rack.power = parts.host.power.value_or(Watts()) * (rack.hosts + rack.reserved_hosts) +
-                 parts.chip.power.value_or(Watts()) * rack.switches +
-                 host.plugs * rack.reserved_hosts;
+    rack.power = Watts();
+    if (rack.reserved_hosts == 0) continue;
+    const DeviceSize& host = sizes[parts.kind_of[0]];
+    add(rack, host.power, rack.reserved_hosts);
+    add(rack, host.plugs, rack.reserved_hosts);
   }
   for (std::uint32_t d = 0; d < DeviceCount(fabric); ++d) {
     Rack& rack = plan.racks.racks[plan.racks.place[d].rack];
-    if (!rack.power) continue;
+    add(rack, parts.kind(DeviceId{d}).power, 1);
     for (std::uint32_t k = plan.first_cage[d]; k < plan.first_cage[d + 1]; ++k)
-      rack.power = *rack.power + plan.cages[k].draws;
+      add(rack, plan.cages[k].draws, 1);
   }
   for (const Rack& rack : plan.racks.racks)
     WEFT_CHECK(!rack.power || *rack.power <= parts.racks.rack.power * (1 + 1e-9));
@@ -85,42 +122,125 @@ tl::unexpected<Errors> Join(const Result<T>& one, Errors errors) {
   return tl::make_unexpected(std::move(errors));
 }
 
-}  // namespace
+// What the file says of a kind.
+template <typename Spec>
+struct Said {
+  const Spec* spec = nullptr;
+  std::string path, name;
+};
 
-// Whether the spec gives some hosts or switches parts of their own.
-bool UnlikeParts(const FabricSpec& fabric) {
-  const auto tiers = [](const auto& family) {
-    return family.has_spine_switch() || family.has_core_switch();
-  };
-  const CustomSpec& custom = fabric.custom();
-  const auto own_host = [](const CustomHosts& kind) { return kind.has_host(); };
-  const auto own_switch = [](const CustomSwitches& kind) { return kind.has_switch_(); };
-  return tiers(fabric.fat_tree()) || tiers(fabric.rail_optimized()) || tiers(fabric.rail_only()) ||
-         (custom.hosts_size() > 1 &&
-          std::any_of(custom.hosts().begin(), custom.hosts().end(), own_host)) ||
-         std::any_of(custom.switches().begin(), custom.switches().end(), own_switch);
+// By Fabric::host_kind; no spec: nobody said.
+std::vector<Said<HostSpec>> SaidOfHosts(const FabricSpec& fabric, const HostSpec* host) {
+  std::string path = "host";
+  if (host == nullptr && fabric.has_host()) {
+    host = &fabric.host();
+    path = "fabric.host";
+  }
+  if (!fabric.has_custom()) return {{host, path, "host"}};
+  std::vector<Said<HostSpec>> out;
+  for (const CustomHosts& kind : fabric.custom().hosts()) {
+    if (kind.has_host())
+      out.push_back({&kind.host(), fmt::format("fabric.hosts[{}].host", out.size()), kind.name()});
+    else
+      out.push_back({host, path, kind.name()});
+  }
+  return out;
 }
 
-Result<CablingParts> MakeCablingParts(const FabricSpec& fabric, const HostSpec* host,
-                                      const CablingSpec& cabling, const SourceMap& sources) {
-  if (UnlikeParts(fabric))
+// Tier by tier; a tier that says nothing is as the one below.
+template <typename Family>
+std::vector<Said<SwitchSpec>> SaidOfTiers(const Said<SwitchSpec>& common, const Family& family) {
+  std::vector<Said<SwitchSpec>> out(3, common);
+  out[0].name = "leaf";
+  if (family.has_spine_switch()) out[1] = {&family.spine_switch(), "fabric.spine_switch", ""};
+  out[1].name = "spine";
+  out[2] = out[1];
+  if (family.has_core_switch()) out[2] = {&family.core_switch(), "fabric.core_switch", ""};
+  out[2].name = "core";
+  return out;
+}
+
+// By Fabric::switch_kind.
+std::vector<Said<SwitchSpec>> SaidOfSwitches(const FabricSpec& fabric) {
+  const Said<SwitchSpec> common{&fabric.switch_(), "fabric.switch", "switch"};
+  if (fabric.has_fat_tree()) return SaidOfTiers(common, fabric.fat_tree());
+  if (fabric.has_rail_optimized()) return SaidOfTiers(common, fabric.rail_optimized());
+  if (fabric.has_rail_only()) return SaidOfTiers(common, fabric.rail_only());
+  if (!fabric.has_custom()) return {common};
+  std::vector<Said<SwitchSpec>> out;
+  for (const CustomSwitches& kind : fabric.custom().switches()) {
+    if (kind.has_switch_())
+      out.push_back({&kind.switch_(), fmt::format("fabric.switches[{}].switch", out.size()), ""});
+    else
+      out.push_back(common);
+    out.back().name = kind.name();
+  }
+  return out;
+}
+
+Result<DeviceKind> MakeKind(const Said<HostSpec>& said, const SourceMap& sources) {
+  HostPart part;
+  if (said.spec != nullptr) {
+    WEFT_TRY(part, MakeHostPart(*said.spec, sources, said.path));
+  }
+  return DeviceKind{said.name, said.path, {}, part.units, part.power, part.nic_cage, 0};
+}
+
+Result<DeviceKind> MakeKind(const Said<SwitchSpec>& said, const SourceMap& sources) {
+  WEFT_TRY(const SwitchPart part, MakeSwitchPart(*said.spec, sources, said.path));
+  return DeviceKind{said.name, said.path, part.rate, part.units, part.power, part.cage, part.cages};
+}
+
+// Adds the kinds that devices are of and the row of each device; `kind_of` is by `said`. What
+// says the same is one kind: an imported file may describe every host by itself.
+template <typename Spec>
+Errors AddKinds(const std::vector<Said<Spec>>& said, const std::vector<std::uint32_t>& kind_of,
+                const char* only_name, CablingParts& out) {
+  constexpr std::uint32_t kNone = 0xffffffff, kNamed = 3;
+  const std::size_t first = out.kinds.size();
+  std::vector<std::uint32_t> row_of(said.size(), kNone);
+  std::map<std::string, std::uint32_t> row_of_text;
+  std::vector<std::uint32_t> names;  // by kind, from `first` on
+  for (const std::uint32_t k : kind_of) {
+    if (row_of[k] == kNone) {
+      const std::string text = said[k].spec == nullptr ? "" : said[k].spec->SerializeAsString();
+      const auto [found, is_new] =
+          row_of_text.try_emplace(text, static_cast<std::uint32_t>(out.kinds.size()));
+      row_of[k] = found->second;
+      if (is_new) {
+        Result<DeviceKind> kind = MakeKind(said[k], *out.sources);
+        if (!kind) return std::move(kind).error();
+        out.kinds.push_back(*std::move(kind));
+        names.push_back(1);
+      } else if (++names[found->second - first] <= kNamed) {
+        out.kinds[found->second].name +=
+            names[found->second - first] == kNamed ? ", …" : ", " + said[k].name;
+      }
+    }
+    out.kind_of.push_back(row_of[k]);
+  }
+  if (out.kinds.size() == first + 1) out.kinds[first].name = only_name;
+  return {};
+}
+
+}  // namespace
+
+Result<CablingParts> MakeCablingParts(const Fabric& fabric, const FabricSpec& spec,
+                                      const HostSpec* host, const CablingSpec& cabling,
+                                      const SourceMap& sources) {
+  if (!fabric.constructible())
     return Fail(ErrorCode::kInconsistent, sources.At("fabric").pos,
-                "hosts or switches of several kinds are not planned",
-                "one host: and one switch: for all");
+                "nothing is built, the fabric is counts alone (counts_only)", "counts_only: false");
   CablingParts out;
   out.sources = &sources;
-  WEFT_TRY(out.chip, MakeSwitchPart(fabric.switch_(), sources, "fabric.switch"));
-  out.host_path = "host";
-  if (fabric.custom().hosts_size() == 1 && fabric.custom().hosts(0).has_host()) {
-    host = &fabric.custom().hosts(0).host();
-    out.host_path = "fabric.hosts[0].host";
-  } else if (host == nullptr && fabric.has_host()) {
-    host = &fabric.host();
-    out.host_path = "fabric.host";
-  }
-  if (host != nullptr) {
-    WEFT_TRY(out.host, MakeHostPart(*host, sources, out.host_path));
-  }
+  std::vector<std::uint32_t> hosts, switches;
+  for (std::uint32_t h = 0; h < fabric.host_count(); ++h)
+    hosts.push_back(fabric.host_kind(HostId{h}));
+  for (std::uint32_t v = FirstSwitch(fabric); v < fabric.vertex_count(); ++v)
+    switches.push_back(fabric.switch_kind(VertexId{v}));
+  Errors errors = AddKinds(SaidOfHosts(spec, host), hosts, "host", out);
+  if (errors.empty()) errors = AddKinds(SaidOfSwitches(spec), switches, "switch", out);
+  if (!errors.empty()) return tl::make_unexpected(std::move(errors));
   out.racks = MakeRackRules(cabling);
   for (const int medium : cabling.media())
     out.media.push_back(MediumOf(static_cast<CableSpec::Medium>(medium)));
@@ -140,17 +260,14 @@ Result<CablingPlan> PlanCabling(const Fabric& fabric, const CablingParts& parts)
   Errors errors;
   SetCages(fabric, parts, plan);
   PutPortsIntoCages(fabric, parts, plan, errors);
-  const DeviceSize host{parts.host.units, parts.host.power,
-                        MostThatFits(plan.host_cage, parts) * plan.host_cages};
-  const DeviceSize one_switch{parts.chip.units, parts.chip.power,
-                              MostThatFits(plan.switch_cage, parts) * plan.switch_cages};
-  Result<RackPlan> racks = PlanRacks(fabric, parts.racks, host, one_switch, *parts.sources);
+  const std::vector<DeviceSize> sizes = SizesOf(parts, plan);
+  Result<RackPlan> racks = PlanRacks(fabric, parts.racks, sizes, parts.kind_of, *parts.sources);
   if (!racks || !errors.empty()) return Join(racks, std::move(errors));
   plan.racks = *std::move(racks);
   SetLengths(fabric, parts, plan);
   ChooseMedia(fabric, parts, plan, errors);
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));
-  SetRackPower(fabric, parts, host, plan);
+  SetRackPower(fabric, parts, sizes, plan);
   return plan;
 }
 

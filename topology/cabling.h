@@ -21,6 +21,7 @@
 // Errors   PlanCabling: a device with too few cages, a port that no cage carries, a length
 //          that no part reaches, a device that no rack holds. A plan that is returned has none
 //          of these: its invariants are those of tests/topology/cabling_test.cc.
+//          MakeCablingParts: a part that cannot be; a fabric of counts alone.
 // Cost     O(C log C): 0.1 s for the 45,120 cables of an HPN pod.
 // Repeats  same fabric and parts, same plan.
 #pragma once
@@ -43,22 +44,35 @@ namespace weft {
 enum class CageId : std::uint32_t {};
 constexpr std::uint32_t Index(CageId id) { return static_cast<std::uint32_t>(id); }
 
+// Hosts or switches of one part.
+struct DeviceKind {
+  std::string name;  // "host" or "switch" where there is one such kind, else "spine", "old"
+  std::string path;  // where the part stands in the file: "fabric.spine_switch"
+  BitRate rate;      // of a switch: what its ports share
+  int units = 1;
+  std::optional<Watts> power;    // without its plugs
+  std::optional<CagePart> cage;  // none: a host whose nic_cage nobody gave
+  int cages = 0;                 // of one; 0: a host's, as many as its ports take
+};
+
 // What a fabric is cabled with. `sources` must outlive it.
 struct CablingParts {
-  HostPart host;
-  SwitchPart chip;
+  std::vector<DeviceKind> kinds;       // in the order of their first device: hosts, then switches
+  std::vector<std::uint32_t> kind_of;  // [D], rows of kinds
   std::vector<OpticPart> optics;
   std::vector<CablePart> cables;
   std::vector<Medium> media;  // allowed, best first
   RackRules racks;
   std::optional<Metres> host_length, switch_length;  // in place of the estimate
-  std::string host_path;                             // where the host stands in the file
   const SourceMap* sources = nullptr;
+
+  const DeviceKind& kind(DeviceId device) const { return kinds[kind_of[Index(device)]]; }
 };
 
-// Of the fabric at `fabric`, the host at `host` where it is not null, and `cabling`.
-Result<CablingParts> MakeCablingParts(const FabricSpec& fabric, const HostSpec* host,
-                                      const CablingSpec& cabling, const SourceMap& sources);
+// Of `fabric`, built from `spec`, the host at `host` where it is not null, and `cabling`.
+Result<CablingParts> MakeCablingParts(const Fabric& fabric, const FabricSpec& spec,
+                                      const HostSpec* host, const CablingSpec& cabling,
+                                      const SourceMap& sources);
 
 // A cage that has a plug.
 struct Cage {
@@ -86,10 +100,14 @@ struct Cable {
   Metres length;
 };
 
+// The cages that each device of a kind has.
+struct DeviceCages {
+  CagePart part;
+  int count = 0;
+};
+
 struct CablingPlan {
-  CagePart host_cage, switch_cage;
-  int host_cages = 0;                     // of one host
-  int switch_cages = 0;                   // of one switch
+  std::vector<DeviceCages> cages_of;      // by CablingParts::kinds
   std::vector<Cage> cages;                // [K]
   std::vector<std::uint32_t> first_cage;  // [D+1]
   std::vector<Cable> cables;              // [C]

@@ -6,7 +6,7 @@
 namespace weft {
 
 // Fills plan.cages, plan.first_cage and the links and ends of plan.cables.
-// Requires: plan.host_cage, switch_cage, switch_cages are set.
+// Requires: plan.cages_of is set.
 // Adds an error for a port that no cage carries and for a device with too few cages.
 void PutPortsIntoCages(const Fabric& fabric, const CablingParts& parts, CablingPlan& plan,
                        Errors& errors);

@@ -86,28 +86,39 @@ void CountReserve(const Fabric& fabric, CablingSummary& out) {
   }
 }
 
-void CountCages(const Fabric& fabric, const CablingPlan& plan, CablingSummary& out) {
+// A row for each kind of host, then for each tier and kind of switch in it.
+void CountCages(const Fabric& fabric, const CablingParts& parts, const CablingPlan& plan,
+                CablingSummary& out) {
   const FabricCounts &now = fabric.counts(), &later = fabric.provisioned();
-  out.cages.push_back({"host", plan.host_cage.form, now.hosts * plan.host_cages, 0, 0});
-  for (std::size_t t = 0; t < now.tiers.size(); ++t) {
-    const TierCount& tier = now.tiers[t];
-    CageCount one{tier.name, plan.switch_cage.form, tier.switches * plan.switch_cages, 0, 0};
-    if (t < later.tiers.size()) {
-      const auto splits = SplitsOf(fabric, plan, static_cast<std::uint8_t>(t + 1));
-      one.reserved =
-          Reserved(later.tiers[t].links_down - tier.links_down, tier.switches, splits[0]) +
-          Reserved(later.tiers[t].links_up - tier.links_up, tier.switches, splits[1]);
-    }
-    out.cages.push_back(std::move(one));
-  }
-  const std::uint32_t first_switch = FirstSwitch(fabric);
-  for (const Cage& cage : plan.cages) {
-    const std::uint32_t d = Index(cage.device);
-    const std::size_t row =
+  std::map<std::pair<std::uint8_t, std::uint32_t>, CageCount> rows;  // by tier, hosts' 0, and kind
+  for (std::uint32_t d = 0; d < DeviceCount(fabric); ++d) {
+    const std::uint8_t tier =
         d < fabric.host_count()
-            ? 0
-            : fabric.vertex(VertexId{first_switch + d - fabric.host_count()}).tier;
-    ++out.cages[row].used;
+            ? std::uint8_t{0}
+            : fabric.vertex(VertexId{FirstSwitch(fabric) + d - fabric.host_count()}).tier;
+    const std::uint32_t kind = parts.kind_of[d];
+    CageCount& row = rows[{tier, kind}];
+    row.form = plan.cages_of[kind].part.form;
+    row.all += plan.cages_of[kind].count;
+    row.used += plan.first_cage[d + 1] - plan.first_cage[d];
+  }
+  std::map<std::uint8_t, int> kinds;
+  for (const auto& [key, row] : rows) ++kinds[key.first];
+  for (auto& [key, row] : rows) {
+    const auto [tier, kind] = key;
+    row.device = parts.kinds[kind].name;
+    if (tier > 0) {
+      const TierCount& one = now.tiers[tier - 1u];
+      row.device = kinds[tier] == 1 ? one.name : fmt::format("{} ({})", one.name, row.device);
+      // What is reserved is reserved where a tier is of one kind.
+      if (tier <= later.tiers.size() && kinds[tier] == 1) {
+        const TierCount& all = later.tiers[tier - 1u];
+        const auto splits = SplitsOf(fabric, plan, tier);
+        row.reserved = Reserved(all.links_down - one.links_down, one.switches, splits[0]) +
+                       Reserved(all.links_up - one.links_up, one.switches, splits[1]);
+      }
+    }
+    out.cages.push_back(std::move(row));
   }
 }
 
@@ -132,7 +143,7 @@ CablingSummary SummarizeCabling(const Fabric& fabric, const CablingParts& parts,
   CablingSummary out;
   CountCables(parts, plan, out);
   CountOptics(parts, plan, out);
-  CountCages(fabric, plan, out);
+  CountCages(fabric, parts, plan, out);
   CountReserve(fabric, out);
   CountRacks(parts, plan, out);
   if (const auto boxes = fabric.power()) out.power = *boxes + out.optics_draw + out.cables_draw;

@@ -30,7 +30,7 @@ struct OpticCount {
 };
 
 struct CageCount {
-  std::string device;  // "host", "tor"
+  std::string device;  // "host", "tor"; of several kinds "old", "leaf (old)"
   CageSpec::Form form = CageSpec::QSFP112;
   std::int64_t all = 0, used = 0, reserved = 0;
 };
@@ -39,7 +39,7 @@ struct CablingSummary {
   std::vector<CableCount> cables;  // by medium, rate, breakout, part
   std::int64_t cable_count = 0;
   std::vector<OpticCount> optics;  // in the order of the catalogue
-  std::vector<CageCount> cages;    // the hosts', then tier by tier
+  std::vector<CageCount> cages;    // the hosts', then tier by tier; of several kinds kind by kind
   std::int64_t racks = 0;
   RackPart rack;
   int most_units = 0;  // of one rack, the reserve included

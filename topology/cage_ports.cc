@@ -46,11 +46,11 @@ class Packer {
       for (std::uint16_t n = 0; n < host.nics; ++n) Gather(VertexId{Index(host.first_nic) + n});
       std::stable_sort(ports_.begin(), ports_.end(),
                        [&](const Port& x, const Port& y) { return NicPort(x) < NicPort(y); });
-      Close(plan_.host_cage, plan_.host_cages);
+      Close();
     }
     for (std::uint32_t v = first_switch; v < fabric_.vertex_count(); ++v) {
       Gather(VertexId{v});
-      Close(plan_.switch_cage, plan_.switch_cages);
+      Close();
     }
     plan_.first_cage.push_back(static_cast<std::uint32_t>(plan_.cages.size()));
   }
@@ -87,12 +87,13 @@ class Packer {
   }
 
   const CagePart& CageAt(VertexId vertex) const {
-    return fabric_.vertex(vertex).kind == VertexKind::kSwitch ? plan_.switch_cage : plan_.host_cage;
+    return plan_.cages_of[parts_.kind_of[Index(DeviceOf(fabric_, vertex))]].part;
   }
 
-  // Puts the gathered ports of one device, which has `cages`, into them; 0: as many as it takes.
-  void Close(const CagePart& part, int cages) {
+  // Puts the gathered ports of the next device into its cages.
+  void Close() {
     const DeviceId device{static_cast<std::uint32_t>(plan_.first_cage.size())};
+    const auto& [part, cages] = plan_.cages_of[parts_.kind_of[Index(device)]];
     plan_.first_cage.push_back(static_cast<std::uint32_t>(plan_.cages.size()));
     std::vector<Kind> kinds;
     for (const Port& port : ports_) {
@@ -123,7 +124,8 @@ class Packer {
     }
     if (cages > 0 && together > cages) {
       if (!reported_)
-        errors_.push_back({ErrorCode::kInconsistent, parts_.sources->At("fabric.switch").pos,
+        errors_.push_back({ErrorCode::kInconsistent,
+                           parts_.sources->At(parts_.kind(device).path).pos,
                            fmt::format("{} has too few cages: {} = {}, and it has {}",
                                        DeviceName(fabric_, device), sum, together, cages),
                            "a switch: with more cages, or fewer links"});
@@ -139,8 +141,7 @@ class Packer {
     const bool host = Index(device) < fabric_.host_count();
     if (!reported_)
       errors_.push_back(
-          {ErrorCode::kInconsistent,
-           parts_.sources->At(host ? parts_.host_path : "fabric.switch").pos,
+          {ErrorCode::kInconsistent, parts_.sources->At(parts_.kind(device).path).pos,
            fmt::format("a port of {} needs {} lanes, and a cage of {} has {} of {}",
                        Rate(port.rate), port.lanes, DeviceName(fabric_, device), part.lanes,
                        Rate(part.lane)),

@@ -288,6 +288,12 @@ void FabricBuilder::SetNames(std::vector<std::string> hosts, std::vector<std::st
   switch_names_ = std::move(switches);
 }
 
+void FabricBuilder::SetKinds(std::vector<std::uint32_t> hosts,
+                             std::vector<std::uint32_t> switches) {
+  host_kinds_ = std::move(hosts);
+  switch_kinds_ = std::move(switches);
+}
+
 HostId FabricBuilder::AddHost(const HostShape& shape, std::uint16_t pod, std::uint16_t segment) {
   WEFT_CHECK(vertices_.empty() || vertices_.back().kind != VertexKind::kSwitch);
   WEFT_CHECK(shape.gpus > 0);
@@ -456,6 +462,10 @@ Fabric FabricBuilder::Build() {
   out.naming_ = std::move(naming_);
   out.host_names_ = std::move(host_names_);
   out.switch_names_ = std::move(switch_names_);
+  out.host_kinds_ = std::move(host_kinds_);
+  out.switch_kinds_ = std::move(switch_kinds_);
+  WEFT_CHECK(out.host_kinds_.empty() || out.host_kinds_.size() == out.hosts_.size());
+  WEFT_CHECK(out.switch_kinds_.size() <= out.vertices_.size());
   WEFT_CHECK(out.host_names_.empty() || out.host_names_.size() == out.hosts_.size());
   WEFT_CHECK(out.switch_names_.size() <= out.vertices_.size());
   for (std::uint32_t h = 0; h < out.host_names_.size(); ++h) out.host_by_name_.push_back(HostId{h});

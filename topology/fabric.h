@@ -176,6 +176,17 @@ class Fabric {
   std::optional<HostId> FindHost(std::string_view name) const;
   // Whether Name(switch_id) is `name`. Requires: a switch.
   bool IsNamed(VertexId switch_id, std::string_view name) const;
+  // Which of the kinds that its spec has a host or switch is: of a custom fabric the row of hosts:
+  // or switches:, of a Clos a switch's tier less 1, else 0.
+  std::uint32_t host_kind(HostId id) const {
+    return host_kinds_.empty() ? 0 : host_kinds_[Index(id)];
+  }
+  // Requires: a switch.
+  std::uint32_t switch_kind(VertexId id) const {
+    return switch_kinds_.empty()
+               ? 0
+               : switch_kinds_[switch_kinds_.size() - vertices_.size() + Index(id)];
+  }
   // The port that a link leaves by: host3/nic5/port0, pod0/segment2/tor7/agg12 (towards agg12),
   // pod0/plane1/agg12/segment2/tor7 downwards; the second of parallel cables ends in ".1".
   std::string PortName(LinkId id) const;
@@ -208,15 +219,16 @@ class Fabric {
 
  private:
   friend class FabricBuilder;
-  std::vector<Vertex> vertices_;           // [V]
-  std::vector<Link> links_;                // [L]
-  std::vector<std::uint32_t> first_link_;  // [V+1]
-  std::vector<Host> hosts_;                // [H]
-  std::vector<VertexId> gpus_;             // [G]
-  std::vector<TierNaming> naming_;         // [tiers], tier 1 first
-  std::vector<std::string> host_names_;    // [H], or none: host3
-  std::vector<std::string> switch_names_;  // [switches], or none: by naming_
-  std::vector<HostId> host_by_name_;       // rows of host_names_, sorted by name
+  std::vector<Vertex> vertices_;                          // [V]
+  std::vector<Link> links_;                               // [L]
+  std::vector<std::uint32_t> first_link_;                 // [V+1]
+  std::vector<Host> hosts_;                               // [H]
+  std::vector<VertexId> gpus_;                            // [G]
+  std::vector<TierNaming> naming_;                        // [tiers], tier 1 first
+  std::vector<std::string> host_names_;                   // [H], or none: host3
+  std::vector<std::string> switch_names_;                 // [switches], or none: by naming_
+  std::vector<std::uint32_t> host_kinds_, switch_kinds_;  // [H], [switches], or none: 0
+  std::vector<HostId> host_by_name_;                      // rows of host_names_, sorted by name
   int planes_ = 1;
   Graph graph_;
   FabricCounts counts_, provisioned_;
@@ -259,6 +271,8 @@ class FabricBuilder {
   // Names of all hosts and all switches, in their order; empty: as they are counted.
   // Requires: no two are equal, nor equal to a name inside a host.
   void SetNames(std::vector<std::string> hosts, std::vector<std::string> switches);
+  // The kinds of all hosts and all switches, in their order; empty: one kind.
+  void SetKinds(std::vector<std::uint32_t> hosts, std::vector<std::uint32_t> switches);
   // What reserved hosts and ports add; by default nothing, provisioned equals populated.
   void SetProvisioned(FabricCounts provisioned) { provisioned_ = std::move(provisioned); }
   void SetLimits(FabricLimits limits) { limits_ = limits; }
@@ -291,6 +305,7 @@ class FabricBuilder {
   std::vector<Link> links_;
   std::vector<TierNaming> naming_;
   std::vector<std::string> host_names_, switch_names_;
+  std::vector<std::uint32_t> host_kinds_, switch_kinds_;
   std::optional<FabricCounts> provisioned_;
   FabricLimits limits_;
   std::vector<std::string> notes_;

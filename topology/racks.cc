@@ -16,6 +16,8 @@ namespace {
 struct Shelf {
   std::vector<DeviceId> hosts, switches;
   int reserved = 0;
+  int units = 0;  // taken
+  Watts power;    // that is known, the most of the plugs included
 };
 using Row = std::vector<Shelf>;
 
@@ -31,12 +33,11 @@ struct Group {
 
 class Filler {
  public:
-  Filler(const RackRules& rules, const DeviceSize& host, const DeviceSize& one_switch)
-      : rules_(rules), host_(host), switch_(one_switch) {
-    hosts_per_rack_ = Most(host);
-    if (rules.hosts_per_rack) hosts_per_rack_ = std::min(hosts_per_rack_, *rules.hosts_per_rack);
-    switches_per_rack_ = Most(one_switch);
-  }
+  Filler(const RackRules& rules, std::span<const DeviceSize> kinds,
+         std::span<const std::uint32_t> kind_of)
+      : rules_(rules), kinds_(kinds), kind_of_(kind_of) {}
+
+  const DeviceSize& SizeOf(DeviceId device) const { return kinds_[kind_of_[Index(device)]]; }
 
   // How many of one kind a rack holds, by units and by the power that is known.
   int Most(const DeviceSize& device) const {
@@ -48,14 +49,16 @@ class Filler {
 
   Row FillGroup(const Group& group, std::int64_t reserved) const {
     Row row;
-    const auto next = [&]() -> Shelf& {
-      if (row.empty() ||
-          static_cast<int>(row.back().hosts.size()) + row.back().reserved >= hosts_per_rack_)
-        row.emplace_back();
-      return row.back();
+    const auto take = [&](const DeviceSize& host) -> Shelf& {
+      const auto full = [&](const Shelf& shelf) {
+        const int hosts = static_cast<int>(shelf.hosts.size()) + shelf.reserved;
+        return (rules_.hosts_per_rack && hosts >= *rules_.hosts_per_rack) || !HasRoom(shelf, host);
+      };
+      if (row.empty() || full(row.back())) row.emplace_back();
+      return Take(row.back(), host);
     };
-    for (const DeviceId host : group.hosts) next().hosts.push_back(host);
-    for (std::int64_t r = 0; r < reserved; ++r) ++next().reserved;
+    for (const DeviceId host : group.hosts) take(SizeOf(host)).hosts.push_back(host);
+    for (std::int64_t r = 0; r < reserved; ++r) ++take(SizeOf(DeviceId{0})).reserved;
     const std::size_t placed = TopOfRacks(group.switches, row);
     InsertInMiddle(row, FillSwitches({group.switches.begin() + static_cast<std::ptrdiff_t>(placed),
                                       group.switches.end()}));
@@ -65,9 +68,8 @@ class Filler {
   Row FillSwitches(const std::vector<DeviceId>& switches) const {
     Row row;
     for (const DeviceId one : switches) {
-      if (row.empty() || static_cast<int>(row.back().switches.size()) >= switches_per_rack_)
-        row.emplace_back();
-      row.back().switches.push_back(one);
+      if (row.empty() || !HasRoom(row.back(), SizeOf(one))) row.emplace_back();
+      Take(row.back(), SizeOf(one)).switches.push_back(one);
     }
     return row;
   }
@@ -77,11 +79,15 @@ class Filler {
     return device.power.value_or(Watts()) + device.plugs;
   }
 
-  bool HasRoom(const Shelf& shelf) const {
-    const int hosts = static_cast<int>(shelf.hosts.size()) + shelf.reserved;
-    const int switches = static_cast<int>(shelf.switches.size()) + 1;
-    return hosts * host_.units + switches * switch_.units <= rules_.rack.units &&
-           Known(host_) * hosts + Known(switch_) * switches <= rules_.rack.power;
+  // A sum of watts may be off by some ulps.
+  bool HasRoom(const Shelf& shelf, const DeviceSize& device) const {
+    return shelf.units + device.units <= rules_.rack.units &&
+           shelf.power + Known(device) <= rules_.rack.power * (1 + 1e-12);
+  }
+  static Shelf& Take(Shelf& shelf, const DeviceSize& device) {
+    shelf.units += device.units;
+    shelf.power = shelf.power + Known(device);
+    return shelf;
   }
 
   // Puts as many as there is room for on the hosts' racks, the middle ones first.
@@ -95,14 +101,16 @@ class Filler {
                      [&](std::size_t a, std::size_t b) { return off(a) < off(b); });
     std::size_t placed = 0;
     for (const std::size_t i : order)
-      while (placed < switches.size() && HasRoom(row[i]))
-        row[i].switches.push_back(switches[placed++]);
+      while (placed < switches.size() && HasRoom(row[i], SizeOf(switches[placed]))) {
+        const DeviceId one = switches[placed++];
+        Take(row[i], SizeOf(one)).switches.push_back(one);
+      }
     return placed;
   }
 
   const RackRules& rules_;
-  const DeviceSize &host_, &switch_;
-  int hosts_per_rack_ = 0, switches_per_rack_ = 0;
+  const std::span<const DeviceSize> kinds_;
+  const std::span<const std::uint32_t> kind_of_;
 };
 
 // All devices by where they belong.
@@ -175,14 +183,30 @@ std::string Describe(const DeviceSize& device) {
   return out;
 }
 
-void CheckFits(std::string_view what, const DeviceSize& device, const RackRules& rules,
-               const Filler& filler, const SourceMap& sources, Errors& errors) {
+void CheckFits(const DeviceSize& device, const RackRules& rules, const Filler& filler,
+               const SourceMap& sources, Errors& errors) {
   if (filler.Most(device) > 0) return;
-  errors.push_back(
-      {ErrorCode::kInconsistent, sources.At("cabling.rack").pos,
-       fmt::format("a {} of {} does not fit a rack of {} units and {}", what, Describe(device),
-                   rules.rack.units, FormatQuantity(rules.rack.power.count(), Unit::POWER)),
-       "a larger cabling.rack"});
+  errors.push_back({ErrorCode::kInconsistent, sources.At("cabling.rack").pos,
+                    fmt::format("a {} of {} does not fit a rack of {} units and {}", device.name,
+                                Describe(device), rules.rack.units,
+                                FormatQuantity(rules.rack.power.count(), Unit::POWER)),
+                    "a larger cabling.rack"});
+}
+
+// hosts_per_rack is the most of a rack: too many is what no kind of host comes to.
+void CheckHostsPerRack(const Fabric& fabric, const RackRules& rules, const Filler& filler,
+                       const SourceMap& sources, Errors& errors) {
+  if (!rules.hosts_per_rack) return;
+  const DeviceSize* small = nullptr;
+  for (std::uint32_t h = 0; h < fabric.host_count(); ++h) {
+    const DeviceSize& host = filler.SizeOf(DeviceId{h});
+    if (small == nullptr || filler.Most(host) > filler.Most(*small)) small = &host;
+  }
+  if (small == nullptr || *rules.hosts_per_rack <= filler.Most(*small)) return;
+  errors.push_back({ErrorCode::kInconsistent, sources.At("cabling.hosts_per_rack").pos,
+                    fmt::format("'hosts_per_rack' is {}, and a rack holds {} hosts of {}",
+                                *rules.hosts_per_rack, filler.Most(*small), Describe(*small)),
+                    fmt::format("at most {}, or a larger cabling.rack", filler.Most(*small))});
 }
 
 }  // namespace
@@ -220,17 +244,13 @@ RackRules MakeRackRules(const CablingSpec& spec) {
   return out;
 }
 
-Result<RackPlan> PlanRacks(const Fabric& fabric, const RackRules& rules, const DeviceSize& host,
-                           const DeviceSize& one_switch, const SourceMap& sources) {
-  const Filler filler(rules, host, one_switch);
+Result<RackPlan> PlanRacks(const Fabric& fabric, const RackRules& rules,
+                           std::span<const DeviceSize> kinds,
+                           std::span<const std::uint32_t> kind_of, const SourceMap& sources) {
+  const Filler filler(rules, kinds, kind_of);
   Errors errors;
-  CheckFits("host", host, rules, filler, sources, errors);
-  CheckFits("switch", one_switch, rules, filler, sources, errors);
-  if (errors.empty() && rules.hosts_per_rack && *rules.hosts_per_rack > filler.Most(host))
-    errors.push_back({ErrorCode::kInconsistent, sources.At("cabling.hosts_per_rack").pos,
-                      fmt::format("'hosts_per_rack' is {}, and a rack holds {} hosts of {}",
-                                  *rules.hosts_per_rack, filler.Most(host), Describe(host)),
-                      fmt::format("at most {}, or a larger cabling.rack", filler.Most(host))});
+  for (const DeviceSize& kind : kinds) CheckFits(kind, rules, filler, sources, errors);
+  if (errors.empty()) CheckHostsPerRack(fabric, rules, filler, sources, errors);
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));
 
   RackPlan plan;
@@ -244,15 +264,15 @@ Result<RackPlan> PlanRacks(const Fabric& fabric, const RackRules& rules, const D
     rack.hosts = static_cast<int>(shelf.hosts.size());
     rack.reserved_hosts = shelf.reserved;
     rack.switches = static_cast<int>(shelf.switches.size());
-    rack.units = (rack.hosts + rack.reserved_hosts) * host.units + rack.switches * one_switch.units;
+    rack.units = shelf.units;
     int unit = 1;
     for (const DeviceId device : shelf.hosts) {
       plan.place[Index(device)] = {number, static_cast<std::uint16_t>(unit)};
-      unit += host.units;
+      unit += filler.SizeOf(device).units;
     }
     unit = rules.rack.units + 1;
     for (const DeviceId device : shelf.switches) {
-      unit -= one_switch.units;
+      unit -= filler.SizeOf(device).units;
       plan.place[Index(device)] = {number, static_cast<std::uint16_t>(unit)};
     }
     plan.racks.push_back(rack);

@@ -21,6 +21,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -52,6 +54,7 @@ RackRules MakeRackRules(const CablingSpec& spec);
 
 // One kind of device, as a rack sees it.
 struct DeviceSize {
+  std::string name;  // "host", "spine"
   int units = 1;
   std::optional<Watts> power;  // without its plugs; none: no figure
   Watts plugs;                 // the most that the plugs in its cages can draw
@@ -74,8 +77,10 @@ struct RackPlan {
   std::vector<Place> place;  // [D]
 };
 
-Result<RackPlan> PlanRacks(const Fabric& fabric, const RackRules& rules, const DeviceSize& host,
-                           const DeviceSize& one_switch, const SourceMap& sources);
+// `kind_of` is the row of each device in `kinds`. Reserved hosts are of the first host's kind.
+Result<RackPlan> PlanRacks(const Fabric& fabric, const RackRules& rules,
+                           std::span<const DeviceSize> kinds,
+                           std::span<const std::uint32_t> kind_of, const SourceMap& sources);
 
 // The way from device `a` to device `b`, slack included, as it is bought.
 Metres CableLength(const RackPlan& plan, const RackRules& rules, DeviceId a, int a_units,

@@ -26,8 +26,8 @@ inline Result<Planned> TryPlan(const std::string& fabric, const std::string& cab
   for (const auto& [path, origin] : out.spec.sources.entries()) out.sources->Add(path, origin);
   for (const auto& [path, origin] : out.cabling.sources.entries()) out.sources->Add(path, origin);
   WEFT_TRY(out.fabric, BuildFabric(out.spec.message, nullptr, *out.sources));
-  WEFT_TRY(out.parts,
-           MakeCablingParts(out.spec.message, nullptr, out.cabling.message, *out.sources));
+  WEFT_TRY(out.parts, MakeCablingParts(out.fabric, out.spec.message, nullptr, out.cabling.message,
+                                       *out.sources));
   WEFT_TRY(out.plan, PlanCabling(out.fabric, out.parts));
   return out;
 }

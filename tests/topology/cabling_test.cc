@@ -51,11 +51,8 @@ class Sets {
   std::vector<std::uint32_t> parent_;
 };
 
-bool IsHost(const Planned& p, const Cage& cage) {
-  return Index(cage.device) < p.fabric.host_count();
-}
 const CagePart& PartOf(const Planned& p, const Cage& cage) {
-  return IsHost(p, cage) ? p.plan.host_cage : p.plan.switch_cage;
+  return p.plan.cages_of[p.parts.kind_of[Index(cage.device)]].part;
 }
 template <typename Part>
 bool Fits(const Part& part, CageSpec::Form form) {
@@ -101,12 +98,12 @@ void CheckPorts(const Planned& p) {
     EXPECT_LE(cage.split * cage.port_lanes, part.lanes);
     EXPECT_LE(cage.rate.bits_per_second(),
               cage.port_lanes * part.lane.bits_per_second() * (1 + 1e-9));
-    EXPECT_LT(cage.number, IsHost(p, cage) ? p.plan.host_cages : p.plan.switch_cages);
+    EXPECT_LT(cage.number, p.plan.cages_of[p.parts.kind_of[Index(cage.device)]].count);
     EXPECT_LE(cage.draws, part.power.value_or(cage.draws));
     rate_bps[Index(cage.device)] += cage.rate.bits_per_second() * cage.ports;
   }
   for (std::uint32_t d = p.fabric.host_count(); d < rate_bps.size(); ++d)
-    EXPECT_LE(rate_bps[d], p.parts.chip.rate.bits_per_second() * (1 + 1e-9));
+    EXPECT_LE(rate_bps[d], p.parts.kind(DeviceId{d}).rate.bits_per_second() * (1 + 1e-9));
 }
 
 void CheckOptic(const Planned& p, const Cage& cage, Metres length) {
@@ -206,15 +203,14 @@ void CheckRacks(const Planned& p) {
   std::vector<double> drawn_w(racks.racks.size(), 0);
   std::int64_t reserved = 0;
   for (std::uint32_t d = 0; d < DeviceCount(p.fabric); ++d) {
-    const bool host = d < p.fabric.host_count();
-    const int units = host ? p.parts.host.units : p.parts.chip.units;
+    const DeviceKind& kind = p.parts.kind(DeviceId{d});
+    const int units = kind.units;
     const Place& place = racks.place[d];
     ASSERT_GE(place.unit, 1);
     ASSERT_LE(place.unit + units - 1, p.parts.racks.rack.units);
     for (int u = place.unit; u < place.unit + units; ++u)
       EXPECT_EQ(++used[place.rack][static_cast<std::size_t>(u)], 1);
-    drawn_w[place.rack] +=
-        (host ? p.parts.host.power : p.parts.chip.power).value_or(Watts()).count();
+    drawn_w[place.rack] += kind.power.value_or(Watts()).count();
     for (std::uint32_t k = p.plan.first_cage[d]; k < p.plan.first_cage[d + 1]; ++k)
       drawn_w[place.rack] += p.plan.cages[k].draws.count();
   }
@@ -223,7 +219,7 @@ void CheckRacks(const Planned& p) {
     reserved += rack.reserved_hosts;
     EXPECT_LE(rack.units, p.parts.racks.rack.units);
     EXPECT_EQ(rack.units, std::accumulate(used[r].begin(), used[r].end(), 0) +
-                              rack.reserved_hosts * p.parts.host.units);
+                              rack.reserved_hosts * p.parts.kind(DeviceId{0}).units);
     EXPECT_LE(drawn_w[r], p.parts.racks.rack.power.count() * (1 + 1e-9));
     if (!rack.power) continue;
     EXPECT_GE(rack.power->count(), drawn_w[r] * (1 - 1e-9));
@@ -344,6 +340,80 @@ std::string RandomCabling(Random& random) {
                                "[dac, aec, aoc, multimode, single_mode]"};
   if (random.Below(3) == 0) out += fmt::format(", media: {}", media[random.Below(3)]);
   return "{ " + out + " }";
+}
+
+// A fabric whose tiers have switches of their own, or which has hosts of two kinds.
+std::string RandomOwnParts(Random& random) {
+  const auto one_to = [&](std::uint32_t most) { return 1 + random.Below(most); };
+  const auto a_switch = [&] {
+    const char* const presets[] = {"switch-51t2", "sn5600", "s9321-64e", "qm9700", "switch-25t6"};
+    return fmt::format("{{ preset: {}, units: {} }}", presets[random.Below(5)], one_to(4));
+  };
+  const std::uint32_t nics = one_to(4), hosts = 4 + random.Below(30);
+  const std::string host = fmt::format(
+      "host: {{ preset: hgx-h100, gpus: {}, nics: {}, nic: 200Gbps, power: 4kW }}", nics, nics);
+  const std::string tiers =
+      fmt::format("tiers: {}, link: {}Gbps, switch: {}, spine_switch: {}{}", 2 + random.Below(2),
+                  200 * one_to(2), a_switch(), a_switch(),
+                  random.Below(2) == 0 ? "" : ", core_switch: " + a_switch());
+  switch (random.Below(4)) {
+    case 0:
+      return fmt::format(
+          "{{ family: fat_tree, endpoints: {}, reserved_endpoints: {}, endpoints_per_leaf: {}, {}, "
+          "{} }}",
+          hosts * nics, random.Below(2) * nics, 4 * nics, host, tiers);
+    case 1:
+      return fmt::format(
+          "{{ family: rail_optimized, units: {}, hosts_per_unit: {}, reserved_hosts: {}, {}, {} }}",
+          one_to(3), one_to(8) + 1, random.Below(2), host, tiers);
+    case 2:
+      return fmt::format("{{ family: rail_only, hosts: {}, reserved_hosts: {}, {}, {} }}", hosts,
+                         random.Below(3), host, tiers);
+    default:
+      return fmt::format(
+          "{{ family: custom, link: 200Gbps, switch: {}, hosts: [{{ name: old, count: {}, host: {{ "
+          "preset: dgx-a100, gpus: 2, nics: 2, transport: ib, units: {} }} }}, {{ name: new, "
+          "count: "
+          "{}, host: {{ preset: hgx-h100, gpus: {}, nics: {}, power: 4kW }} }}], switches: [{{ "
+          "name: leaf, "
+          "count: {}, switch: {} }}, {{ name: bare, tier: 1 }}, {{ name: spine, count: {}, switch: "
+          "{} }}], cables: [{{ from: [\"new*/nic*\", \"old*/nic*\"], to: [\"leaf*\", bare], join: "
+          "in_turn }}, {{ from: [\"leaf*\", bare], to: \"spine*\", count: {} }}] }}",
+          a_switch(), one_to(9), one_to(8), one_to(9), nics, nics, one_to(3), a_switch(), one_to(3),
+          a_switch(), one_to(2));
+  }
+}
+
+TEST(PlanCabling, KeepsEveryInvariantOfPartsOfTheirOwn) {
+  const char* const seed_given = std::getenv("WEFT_SEED");
+  const std::uint64_t first = seed_given == nullptr ? 0 : std::strtoull(seed_given, nullptr, 10);
+  const std::uint64_t count = seed_given == nullptr ? 300 : 1;
+  std::map<FabricSpec::FamilyCase, std::uint64_t> planned, of_kinds;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    Random random(StreamSeed(seed, {6}));
+    const std::string fabric = RandomOwnParts(random), cabling = RandomCabling(random);
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed << '\n' << fabric << '\n' << cabling);
+    if (!TryFabric(fabric)) continue;
+    const Result<Planned> plan = TryPlan(fabric, cabling);
+    if (!plan) {
+      // An old host's HDR lanes have no single-mode optic, and nothing of these lanes goes far.
+      EXPECT_THAT(TextOf(plan.error()),
+                  testing::AnyOf(HasSubstr("no part reaches 1500 m"),
+                                 testing::ContainsRegex("no part reaches .* 4 lanes of 50Gbps")));
+      continue;
+    }
+    const FabricSpec::FamilyCase family = plan->spec.message.family_case();
+    ++planned[family];
+    if (plan->parts.kinds.size() > 2) ++of_kinds[family];
+    CheckPlan(*plan, random);
+    if (testing::Test::HasFailure()) return;
+  }
+  if (seed_given != nullptr) return;
+  for (const auto family : {FabricSpec::kFatTree, FabricSpec::kRailOptimized, FabricSpec::kRailOnly,
+                            FabricSpec::kCustom}) {
+    EXPECT_GT(planned[family], count / 8) << family;
+    EXPECT_GT(of_kinds[family], count / 10) << family;
+  }
 }
 
 TEST(PlanCabling, KeepsEveryInvariantOnRandomFabrics) {
@@ -475,7 +545,7 @@ TEST(PlanCabling, SharesAHostsCages) {
   const Planned p = MakePlan(
       "{ family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, link: 400Gbps, "
       "host: { preset: hgx-h100 }, switch: { preset: sn5600 } }");
-  EXPECT_EQ(p.plan.host_cages, 4);
+  EXPECT_EQ(p.plan.cages_of[0].count, 4);
   EXPECT_EQ(p.plan.first_cage[1], 4u);
   EXPECT_EQ(p.plan.cages[0].rate, k400G);
   EXPECT_EQ(p.plan.cages[0].ports, 2);
@@ -519,6 +589,61 @@ TEST(PlanCabling, RefusesWhatDoesNotFit) {
   EXPECT_EQ(PlanErrors("{ preset: hpn, segments: 1, host: { preset: hgx-h800, power: 60kW } }"),
             "test.yaml:1:1: error: a host of 8 units and 60.192kW with its plugs does not fit a "
             "rack of 48 units and 50kW (a larger cabling.rack)\n");
+}
+
+// Two hosts of a unit with a QSFP112 each and one of 8 units with two, on a leaf of a unit with
+// twin-port OSFPs; spines of 4 units.
+TEST(PlanCabling, GivesEveryKindItsOwnPart) {
+  const std::string fabric =
+      "{ family: custom, link: 400Gbps, hosts: [{ name: small, count: 2, host: { preset: one-gpu, "
+      "units: 1 } }, { name: big, host: { preset: one-gpu, gpus: 2, nics: 2, units: 8 } }], "
+      "switches: [{ name: leaf, switch: { preset: sn5600, units: 1 } }, { name: spine, count: 2, "
+      "switch: { preset: switch-51t2, units: 4 } }], cables: [{ from: [\"small*/nic*\", "
+      "\"big/nic*\"], to: leaf }, { from: leaf, to: \"spine*\", count: 2 }] }";
+  const Planned p = MakePlan(fabric);
+  std::vector<std::string> rows;
+  for (const CageCount& one : SummarizeCabling(p.fabric, p.parts, p.plan).cages)
+    rows.push_back(fmt::format("{} {} {} {}", one.device, NameOf(one.form), one.all, one.used));
+  EXPECT_EQ(rows, (std::vector<std::string>{"small qsfp112 2 2", "big qsfp112 2 2",
+                                            "leaf osfp 64 4", "spine qsfp112 256 4"}));
+  // One rack of hosts: 1 + 1 + 8 units, the leaf at its top; one of spines.
+  ASSERT_EQ(p.plan.racks.racks.size(), 2u);
+  EXPECT_EQ(p.plan.racks.racks[0].units, 11);
+  EXPECT_EQ(p.plan.racks.racks[1].units, 8);
+  const std::vector<int> units = {1, 2, 3, 48, 45, 41};
+  for (std::size_t d = 0; d < units.size(); ++d) EXPECT_EQ(p.plan.racks.place[d].unit, units[d]);
+  EXPECT_EQ(PlanErrors(fabric, "{ rack: { units: 6 } }"),
+            "test.yaml:1:9: error: a big of 8 units does not fit a rack of 6 units and 50kW (a "
+            "larger cabling.rack)\n");
+}
+
+// What is described twice in the same words is one kind, as where every host stands by itself.
+TEST(PlanCabling, TakesEqualPartsForOneKind) {
+  const std::string host = "host: { preset: one-gpu, nic: 400Gbps }";
+  const Planned apart = MakePlan(fmt::format(
+      "{{ family: custom, link: 400Gbps, hosts: [{{ name: a, {} }}, {{ name: b, {} }}], switches: "
+      "[{{ name: s, switch: {{ preset: sn5600 }} }}, {{ name: t, switch: {{ preset: sn5600 }} }}], "
+      "cables: [{{ from: [\"a/nic0\", \"b/nic0\"], to: s }}, {{ from: s, to: t }}] }}",
+      host, host));
+  ASSERT_EQ(apart.parts.kinds.size(), 2u);
+  EXPECT_EQ(apart.parts.kinds[0].name, "host");
+  EXPECT_EQ(apart.parts.kinds[1].name, "switch");
+  const CablingSummary sum = SummarizeCabling(apart.fabric, apart.parts, apart.plan);
+  ASSERT_EQ(sum.cages.size(), 3u);
+  EXPECT_EQ(sum.cages[0].all, 2);
+}
+
+TEST(PlanCabling, BlamesTheTiersOwnSwitch) {
+  EXPECT_EQ(
+      PlanErrors("{ family: fat_tree, tiers: 2, endpoints: 16, endpoints_per_leaf: 4, link: "
+                 "400Gbps,\nspine_switch: { preset: sn5600, cages: 1 } }"),
+      "test.yaml:2:15: error: spine0 has too few cages: 16 x 400Gbps in 8 of 2 = 8, and it has "
+      "1 (a switch: with more cages, or fewer links)\n");
+}
+
+TEST(PlanCabling, HasNothingToCableWhereOnlyCountsAreKnown) {
+  EXPECT_THAT(PlanErrors("{ family: slim_fly, q: 28, link: 400Gbps, counts_only: true }"),
+              HasSubstr("nothing is built"));
 }
 
 // One odd port more, and a cage that holds two kinds would be needed: rates fit, cages do not.

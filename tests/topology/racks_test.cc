@@ -71,9 +71,7 @@ TEST(CableLength, IsNeverShorterThanTheStraightLine) {
       const Rack &one = racks.racks[from.rack], &other = racks.racks[to.rack];
       const double x = 0.6 * (double{1} * one.column - other.column);
       const double y = 3.0 * (double{1} * one.row - other.row);
-      const auto units = [&](DeviceId d) {
-        return Index(d) < p.fabric.host_count() ? p.parts.host.units : p.parts.chip.units;
-      };
+      const auto units = [&](DeviceId d) { return p.parts.kind(d).units; };
       const double z = 0.04445 * (from.unit + units(a) / 2.0 - to.unit - units(b) / 2.0);
       EXPECT_GE(cable.length.count(), std::sqrt(x * x + y * y + z * z));
       EXPECT_EQ(CableLength(racks, p.parts.racks, b, units(b), a, units(a)), cable.length);

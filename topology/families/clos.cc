@@ -65,6 +65,14 @@ Switches AddVertices(const ClosPlan& plan, FabricBuilder& builder) {
   return out;
 }
 
+// A tier is a kind.
+std::vector<std::uint32_t> KindsOf(const Switches& switches) {
+  std::vector<std::uint32_t> out(switches.leaf.size(), 0);
+  out.resize(out.size() + switches.spine.size(), 1);
+  out.resize(out.size() + switches.core.size(), 2);
+  return out;
+}
+
 VertexId At(const std::vector<VertexId>& ids, std::int64_t i) {
   return ids[static_cast<std::size_t>(i)];
 }
@@ -207,6 +215,7 @@ Result<Fabric> BuildClos(const ClosRequest& request, const FamilyInput& input) {
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));
   FabricBuilder builder(static_cast<int>(plan.networks));
   const Switches switches = AddVertices(plan, builder);
+  builder.SetKinds({}, KindsOf(switches));
   CableHosts(plan, switches, builder);
   CableLeaves(plan, switches, builder);
   CableSpines(plan, switches, builder);

@@ -17,12 +17,14 @@ constexpr std::uint32_t kNone = 0xffffffff;
 struct HostRow {
   HostPart part;
   std::optional<int> pod, segment;
+  std::uint32_t kind = 0;  // of hosts:
 };
 
 struct SwitchRow {
   int tier = 0;  // 0: to be found
   std::optional<int> plane, pod, segment;
   SwitchPart chip;
+  std::uint32_t kind = 0;  // of switches:
   SourcePos pos;
 };
 
@@ -126,6 +128,7 @@ void CustomRows::ReadHosts() {
     const CustomHosts& group = spec_.hosts(i);
     const std::string path = fmt::format("hosts[{}]", i);
     HostRow row;
+    row.kind = static_cast<std::uint32_t>(i);
     if (group.has_host()) {
       const auto part =
           MakeHostPart(group.host(), *input_.sources, fmt::format("fabric.{}.host", path));
@@ -163,6 +166,7 @@ void CustomRows::ReadSwitches() {
     const CustomSwitches& group = spec_.switches(i);
     const std::string path = fmt::format("switches[{}]", i);
     SwitchRow row;
+    row.kind = static_cast<std::uint32_t>(i);
     row.tier = group.tier();
     if (group.has_plane()) row.plane = group.plane();
     if (group.has_pod()) row.pod = group.pod();
@@ -526,9 +530,12 @@ Result<Fabric> CustomRows::Build() {
   int planes = 1;
   for (const SwitchRow& row : switches_) planes = std::max(planes, *row.plane + 1);
   FabricBuilder builder(planes);
-  for (const HostRow& row : hosts_)
+  std::vector<std::uint32_t> host_kinds, switch_kinds;
+  for (const HostRow& row : hosts_) {
     builder.AddHost(ShapeOf(row.part), static_cast<std::uint16_t>(*row.pod),
                     static_cast<std::uint16_t>(*row.segment));
+    host_kinds.push_back(row.kind);
+  }
   std::vector<VertexId> vertex(switches_.size());
   std::vector<std::string> names;
   for (const std::uint32_t s : order_) {
@@ -539,6 +546,7 @@ Result<Fabric> CustomRows::Build() {
                                    static_cast<std::uint16_t>(row.segment.value_or(0)),
                                    static_cast<std::uint32_t>(names.size()), kNoHost});
     names.push_back(names_.switches()[s]);
+    switch_kinds.push_back(row.kind);
   }
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint8_t> parallel;
   for (const CableRow& cable : cables_) {
@@ -554,6 +562,7 @@ Result<Fabric> CustomRows::Build() {
   }
   builder.SetNaming(Naming());
   builder.SetNames(names_.hosts(), std::move(names));
+  builder.SetKinds(std::move(host_kinds), std::move(switch_kinds));
   builder.SetPower(Power());
   AddNotes(builder);
   return builder.Build();
