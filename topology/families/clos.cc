@@ -247,13 +247,4 @@ SwitchPolicy MakeSwitchPolicy(const std::string& text, std::string_view key,
   return out;
 }
 
-SwitchPart TierSwitch(bool given, const SwitchSpec& spec, std::string_view key,
-                      const SwitchPart& absent, const FamilyInput& input, Errors& errors) {
-  if (!given) return absent;
-  Result<SwitchPart> part = MakeSwitchPart(spec, *input.sources, fmt::format("fabric.{}", key));
-  if (part) return *std::move(part);
-  errors.insert(errors.end(), part.error().begin(), part.error().end());
-  return absent;
-}
-
 }  // namespace weft

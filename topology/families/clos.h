@@ -73,10 +73,6 @@ bool PlanesByPort(const HostPart& host, int planes, const FamilyInput& input, Er
 SwitchPolicy MakeSwitchPolicy(const std::string& text, std::string_view key,
                               const FamilyInput& input, Errors& errors);
 
-// Of a tier's own switch at fabric.`key`; `absent` where the user gave none.
-SwitchPart TierSwitch(bool given, const SwitchSpec& spec, std::string_view key,
-                      const SwitchPart& absent, const FamilyInput& input, Errors& errors);
-
 // The keys that every Clos family's message has.
 template <typename Spec>
 void ReadClosKeys(const Spec& spec, const FamilyInput& input, ClosRequest& out, Errors& errors) {
@@ -88,10 +84,10 @@ void ReadClosKeys(const Spec& spec, const FamilyInput& input, ClosRequest& out, 
   out.link = spec.has_link() ? BitRate::BitsPerSecond(spec.link()) : out.host.nic_port;
   out.latency = SimDuration(spec.latency());
   out.leaf = input.chip;
-  out.spine = TierSwitch(spec.has_spine_switch(), spec.spine_switch(), "spine_switch", out.leaf,
-                         input, errors);
-  out.core = TierSwitch(spec.has_core_switch(), spec.core_switch(), "core_switch", out.spine, input,
-                        errors);
+  out.spine = OwnSwitch(spec.has_spine_switch(), spec.spine_switch(), "spine_switch", out.leaf,
+                        input, errors);
+  out.core = OwnSwitch(spec.has_core_switch(), spec.core_switch(), "core_switch", out.spine, input,
+                       errors);
 }
 
 }  // namespace weft

@@ -171,15 +171,8 @@ void CustomRows::ReadSwitches() {
     if (group.has_plane()) row.plane = group.plane();
     if (group.has_pod()) row.pod = group.pod();
     if (group.has_segment()) row.segment = group.segment();
-    row.chip = input_.chip;
-    if (group.has_switch_()) {
-      Result<SwitchPart> part =
-          MakeSwitchPart(group.switch_(), *input_.sources, fmt::format("fabric.{}.switch", path));
-      if (part)
-        row.chip = *std::move(part);
-      else
-        errors_.insert(errors_.end(), part.error().begin(), part.error().end());
-    }
+    row.chip = OwnSwitch(group.has_switch_(), group.switch_(), path + ".switch", input_.chip,
+                         input_, errors_);
     row.pos = At(path);
     for (const std::string& name : NamesOf(group, path)) {
       if (names_.AddSwitch(name))

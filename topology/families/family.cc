@@ -150,4 +150,13 @@ std::optional<Watts> PowerOf(std::int64_t hosts, const HostPart& host, std::int6
   return *host.power * static_cast<double>(hosts) + *chip.power * static_cast<double>(switches);
 }
 
+SwitchPart OwnSwitch(bool given, const SwitchSpec& spec, std::string_view key,
+                     const SwitchPart& absent, const FamilyInput& input, Errors& errors) {
+  if (!given) return absent;
+  Result<SwitchPart> part = MakeSwitchPart(spec, *input.sources, fmt::format("fabric.{}", key));
+  if (part) return *std::move(part);
+  errors.insert(errors.end(), part.error().begin(), part.error().end());
+  return absent;
+}
+
 }  // namespace weft

@@ -98,6 +98,10 @@ void CheckSize(std::int64_t hosts, const HostPart& host, std::int64_t switches, 
 void AddError(const FamilyInput& input, std::string_view key, std::string message, std::string hint,
               Errors& errors);
 
+// A tier's or a kind's own switch at fabric.`key`; `absent` where the user gave none.
+SwitchPart OwnSwitch(bool given, const SwitchSpec& spec, std::string_view key,
+                     const SwitchPart& absent, const FamilyInput& input, Errors& errors);
+
 // The sum over parts; none where one has no figure.
 std::optional<Watts> PowerOf(std::int64_t hosts, const HostPart& host, std::int64_t switches,
                              const SwitchPart& chip);
