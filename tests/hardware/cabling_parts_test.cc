@@ -3,25 +3,19 @@
 #include <cmath>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "hardware/parts.h"
+#include "tests/base/error_list.h"
 
 namespace weft {
 namespace {
 
-std::string TextOf(const Errors& errors) {
-  std::ostringstream out;
-  for (const Error& error : errors) out << error << '\n';
-  return out.str();
-}
-
 SwitchPart Switch(const std::string& text) {
   const PresetTable presets(HardwarePresets());
   const auto spec = ParseText<SwitchSpec>(text, "part.yaml", {&presets, {}, nullptr});
-  EXPECT_TRUE(spec) << TextOf(spec.error());
+  EXPECT_TRUE(spec) << ErrorLines(spec.error());
   const Result<SwitchPart> part = MakeSwitchPart(spec->message, spec->sources, "");
-  EXPECT_TRUE(part) << TextOf(part.error());
+  EXPECT_TRUE(part) << ErrorLines(part.error());
   return part.value_or(SwitchPart{});
 }
 
@@ -89,7 +83,7 @@ TEST(MakeOptics, RefusesPortsThatDoNotDivideTheLanes) {
   sources.Add("cabling.optics[0].ports", {SourcePos{"a.yaml", 3, 7}, Origin::Kind::kFile, {}});
   const auto got = MakeOptics(specs, sources, "cabling.optics");
   ASSERT_FALSE(got);
-  EXPECT_EQ(TextOf(got.error()),
+  EXPECT_EQ(ErrorLines(got.error()),
             "a.yaml:3:7: error: 4 lanes do not split into 3 equal ports (ports: a divisor of "
             "lanes)\n");
 }

@@ -1,16 +1,11 @@
 #include "hardware/parts.h"
 
 #include <map>
-#include <sstream>
+
+#include "tests/base/error_list.h"
 
 namespace weft {
 namespace {
-
-std::string TextOf(const Errors& errors) {
-  std::ostringstream out;
-  for (const Error& error : errors) out << error << '\n';
-  return out.str();
-}
 
 template <typename Spec>
 Result<Located<Spec>> Read(const std::string& text) {
@@ -20,9 +15,9 @@ Result<Located<Spec>> Read(const std::string& text) {
 
 HostPart Host(const std::string& name) {
   const auto spec = Read<HostSpec>("preset: " + name);
-  EXPECT_TRUE(spec) << TextOf(spec.error());
+  EXPECT_TRUE(spec) << ErrorLines(spec.error());
   const auto part = MakeHostPart(spec->message, spec->sources, "");
-  EXPECT_TRUE(part) << TextOf(part.error());
+  EXPECT_TRUE(part) << ErrorLines(part.error());
   return *part;
 }
 
@@ -44,7 +39,7 @@ TEST(HardwarePresets, AreAllReadableUnderTheirKind) {
     if (preset.kind == "cable") keep(Read<CableSpec>(text));
     if (preset.kind == "rack") keep(Read<RackSpec>(text));
     if (preset.kind == "cooler") keep(Read<CoolerSpec>(text));
-    EXPECT_EQ(TextOf(errors), "");
+    EXPECT_EQ(ErrorLines(errors), "");
   }
   EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 12},
                                                {"cooler", 3},
@@ -90,9 +85,9 @@ TEST(MakeHostPart, KnowsPcieAfterLineEncoding) {
 
 TEST(MakeHostPart, TakesNvlinkFromTheGpuWhereTheHostSaysNothing) {
   const auto spec = Read<HostSpec>("{ gpu: a100, gpus: 4, nics: 2 }");
-  ASSERT_TRUE(spec) << TextOf(spec.error());
+  ASSERT_TRUE(spec) << ErrorLines(spec.error());
   const auto part = MakeHostPart(spec->message, spec->sources, "");
-  ASSERT_TRUE(part) << TextOf(part.error());
+  ASSERT_TRUE(part) << ErrorLines(part.error());
   EXPECT_EQ(part->nvlink, GigabitsPerSecond(2400));
   EXPECT_EQ(part->nic_port, GigabitsPerSecond(400));
 }
@@ -112,26 +107,26 @@ TEST(MakeHostPart, RefusesACubeMeshOfMoreThanEight) {
   const auto spec = Read<HostSpec>("{ preset: dgx-v100, gpus: 16 }");
   const auto part = MakeHostPart(spec->message, spec->sources, "");
   ASSERT_FALSE(part);
-  EXPECT_NE(TextOf(part.error()).find("a cube mesh of 16 GPUs (it joins up to 8)"),
+  EXPECT_NE(ErrorLines(part.error()).find("a cube mesh of 16 GPUs (it joins up to 8)"),
             std::string::npos)
-      << TextOf(part.error());
+      << ErrorLines(part.error());
 }
 
 TEST(MakeHostPart, RefusesAnUnknownGpu) {
   auto spec = Read<HostSpec>("{ gpus: 4, gpu: h900 }");
-  ASSERT_TRUE(spec) << TextOf(spec.error());
+  ASSERT_TRUE(spec) << ErrorLines(spec.error());
   SourceMap sources;
   sources.Add("host.gpu", spec->sources.At("gpu"));
   const auto part = MakeHostPart(spec->message, sources, "host");
   ASSERT_FALSE(part);
-  EXPECT_EQ(TextOf(part.error()),
+  EXPECT_EQ(ErrorLines(part.error()),
             "part.yaml:1:17: error: there is no gpu preset 'h900' (a100, a100-pcie, b200, b300, "
             "gb200, gh200, h100, h20, h200, h800, l40s, v100)\n");
 }
 
 Result<SwitchPart> Switch(const std::string& text) {
   const auto spec = Read<SwitchSpec>(text);
-  EXPECT_TRUE(spec) << TextOf(spec.error());
+  EXPECT_TRUE(spec) << ErrorLines(spec.error());
   SourceMap sources;
   for (const auto& [path, origin] : spec->sources.entries()) sources.Add("switch." + path, origin);
   return MakeSwitchPart(spec->message, sources, "switch");
@@ -139,7 +134,7 @@ Result<SwitchPart> Switch(const std::string& text) {
 
 TEST(MakeSwitchPart, KeepsChipAndBoxApart) {
   const auto part = Switch("preset: switch-51t2");
-  ASSERT_TRUE(part) << TextOf(part.error());
+  ASSERT_TRUE(part) << ErrorLines(part.error());
   EXPECT_EQ(part->rate, GigabitsPerSecond(51200));
   EXPECT_EQ(part->chip_power, Watts(750));
   EXPECT_FALSE(part->power);
@@ -149,7 +144,7 @@ TEST(MakeSwitchPart, KeepsChipAndBoxApart) {
 TEST(MakeSwitchPart, RefusesACoolerThatAllowsLessThanTheChipDraws) {
   const auto said = [](const std::string& text) {
     const auto part = Switch(text);
-    return part ? "" : TextOf(part.error());
+    return part ? "" : ErrorLines(part.error());
   };
   EXPECT_EQ(said("{ preset: switch-51t2, cooler: heat_pipe }"),
             "part.yaml:1:32: error: the chip draws 750 W, and its cooler, heat_pipe, allows 660 W "
