@@ -117,6 +117,11 @@ Durations WalkStartup(const Pattern& pattern, const Durations& latency,
 
 }  // namespace
 
+bool StartsByChunks(const Pattern& pattern) {
+  return std::any_of(pattern.feeds.begin(), pattern.feeds.end(),
+                     [](const Feed& feed) { return feed.lag == 0; });
+}
+
 std::vector<SimDuration> ChannelStartup(const Pattern& pattern,
                                         const std::vector<SimDuration>& latency,
                                         const std::vector<SimDuration>& chunk_time) {

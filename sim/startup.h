@@ -29,6 +29,9 @@ std::vector<SimDuration> ChannelStartup(const Pattern& pattern,
                                         const std::vector<SimDuration>& latency,
                                         const std::vector<SimDuration>& chunk_time);
 
+// Whether the start-up hangs on how large chunks are: an edge waits for a whole one.
+bool StartsByChunks(const Pattern& pattern);
+
 // The same for an operation on its bound paths. Requires: the subject is a pattern.
 std::vector<SimDuration> SubjectStartup(const PathTable& paths, const PathTable::Subject& subject,
                                         const Program& program, const Op& op);

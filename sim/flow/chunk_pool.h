@@ -27,9 +27,10 @@ class ChunkPool {
   Chunk Take(std::uint32_t rows) {
     const std::uint32_t room = std::max(4u, std::bit_ceil(rows));
     std::vector<std::uint32_t>& free = FreeOf(room);
-    Chunk chunk{static_cast<std::uint32_t>(rows_.size()), room};
+    Chunk chunk{used_, room};
     if (free.empty()) {
-      rows_.resize(rows_.size() + room);
+      used_ += room;
+      if (used_ > rows_.size()) rows_.resize(used_);
     } else {
       chunk.first = free.back();
       free.pop_back();
@@ -40,6 +41,15 @@ class ChunkPool {
   void Give(Chunk chunk) {
     if (chunk.room > 0) FreeOf(chunk.room).push_back(chunk.first);
   }
+
+  // All chunks are given back; the memory stays.
+  void Clear() {
+    used_ = 0;
+    free_.clear();
+  }
+
+  // Room for so many rows is asked for at once; what is not used is not touched.
+  void Reserve(std::size_t rows) { rows_.reserve(rows); }
 
   // A larger chunk with the same first `count` rows.
   Chunk Grow(Chunk chunk, std::uint32_t count) {
@@ -57,6 +67,7 @@ class ChunkPool {
   }
 
   std::vector<Row> rows_;
+  std::uint32_t used_ = 0;
   std::vector<std::vector<std::uint32_t>> free_;  // by size
 };
 

@@ -121,8 +121,7 @@ const std::vector<SimDuration>& FlowSimulation::StartupOf(std::uint32_t row) {
   const Op& op = schedule_.op(row);
   const std::uint32_t s = paths_.subject_row(schedule_.program_index(row), op);
   const PathTable::Subject& subject = paths_.subjects()[s];
-  const auto& feeds = subject.pattern->feeds;
-  const bool chunks = std::any_of(feeds.begin(), feeds.end(), [](Feed f) { return f.lag == 0; });
+  const bool chunks = StartsByChunks(*subject.pattern);
   std::vector<SimDuration>& startup = chunks ? startup_scratch_ : startup_[s];
   if (chunks || startup.empty()) startup = SubjectStartup(paths_, subject, program, op);
   return startup;

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "sim/flow/coupling.h"
+#include "sim/startup.h"
 
 namespace weft {
 namespace {
@@ -43,8 +44,11 @@ FlowSimulation::FlowSimulation(const SimulationInput& input)
 
 // Everything that a run changes, as it is at time 0.
 void FlowSimulation::Restart() {
-  system_.emplace(Capacities(input_),
-                  MaxMinOptions{input_.options.work_list, input_.options.replace});
+  if (system_)
+    system_->Restart(Capacities(input_));
+  else
+    system_.emplace(Capacities(input_),
+                    MaxMinOptions{input_.options.work_list, input_.options.replace});
   clocks_.emplace(input_.fabric->link_count());
   FindSilentLinks();
   routes_.emplace(*input_.fabric, paths_, input_.fault_policy.qps);
@@ -94,8 +98,27 @@ void FlowSimulation::Grow() {
 void FlowSimulation::BindTerms(const PathTable::Subject& subject) {
   if (subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kPipelined)
     return;
+  BindEdges(subject);
+}
+
+void FlowSimulation::BindEdges(const PathTable::Subject& subject) {
   for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
     if (HasPath({e, 1})) EdgeTerms(e);
+}
+
+// The same of pipelined patterns, whose flows are known once their coupling is.
+void FlowSimulation::BindPipelined(std::uint32_t row) {
+  const Op& op = schedule_.op(row);
+  if (op.kind != Op::Kind::kPattern) return;
+  const PathTable::Subject& subject = SubjectOf(row);
+  if (subject.pattern->advance != Pattern::Advance::kPipelined) return;
+  if (!StartsByChunks(*subject.pattern)) StartupOf(row);
+  if (!Tight(row)) return BindEdges(subject);
+  if (op.first_amount != 0) return;
+  for (std::uint16_t c = 0; c < subject.channels; ++c) {
+    const PathTable::Range edges = paths_.channel_edges(subject, c);
+    if (edges.count > 0 && HasPath(edges)) ChannelTerms(row, edges);
+  }
 }
 
 RowId FlowSimulation::Append(const Program& program) {
@@ -104,6 +127,7 @@ RowId FlowSimulation::Append(const Program& program) {
   const std::uint32_t first = schedule_.Append(program);
   paths_.Append(program, first);
   Grow();
+  if (first == 0) Plan();
   return RowId{first};
 }
 
@@ -121,6 +145,8 @@ void FlowSimulation::Plan() {
   plan_known_ = true;
   if (input_.physics.coupling == Coupling::kAuto)
     tight_ = DecideCoupling(schedule_, paths_, input_.fabric->link_count());
+  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) BindPipelined(row);
+  system_->Reserve();
   folding_ = {};
   if (!input_.options.fold) return;
   if (input_.events.empty())
@@ -249,6 +275,7 @@ void FlowSimulation::Reset(HashSeed seed) {
   paths_.Rebind(seed);
   schedule_.Reset();
   Restart();
+  Plan();
 }
 
 Outcome FlowSimulation::Finish() {

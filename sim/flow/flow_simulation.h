@@ -106,6 +106,8 @@ class FlowSimulation final : public Simulation {
   void Restart();
   void Grow();
   void BindTerms(const PathTable::Subject& subject);
+  void BindEdges(const PathTable::Subject& subject);
+  void BindPipelined(std::uint32_t row);
   void SortTail(std::size_t first_completion, std::size_t first_channel_end);
   void Instant(SimTime time);
   void Reschedule();
@@ -155,7 +157,7 @@ class FlowSimulation final : public Simulation {
   void FindSilentLinks();
   TermsId TermsOf(const Flow& flow);
   TermsId EdgeTerms(std::uint32_t edge);
-  TermsId ChannelTerms(const Flow& flow);
+  TermsId ChannelTerms(std::uint32_t row, PathTable::Range edges);
   void AddEdgeToScratch(std::uint32_t edge, double scale);
   TermsId StoreScratch();
   TermsId StoreTerms();

@@ -102,13 +102,13 @@ double FlowSimulation::ReferenceBits(std::uint32_t row, PathTable::Range edges) 
 
 // A channel's variable is the rate of the edge with most bytes; the others run
 // in proportion to theirs.
-TermsId FlowSimulation::ChannelTerms(const Flow& flow) {
-  TermsId& known = channel_terms_[paths_.edges()[flow.edges.first].channel_row];
-  const bool uniform = schedule_.op(flow.row).first_amount == 0;
+TermsId FlowSimulation::ChannelTerms(std::uint32_t row, PathTable::Range edges) {
+  TermsId& known = channel_terms_[paths_.edges()[edges.first].channel_row];
+  const bool uniform = schedule_.op(row).first_amount == 0;
   if (uniform && known != kNoTerms) return known;
-  const double reference = ReferenceBits(flow.row, flow.edges);
-  for (std::uint32_t e = flow.edges.first; e < flow.edges.first + flow.edges.count; ++e) {
-    const double bits = EdgeBits(flow.row, e);
+  const double reference = ReferenceBits(row, edges);
+  for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
+    const double bits = EdgeBits(row, e);
     if (bits > 0) AddEdgeToScratch(e, bits / reference);
   }
   const TermsId terms = StoreScratch();
@@ -117,7 +117,7 @@ TermsId FlowSimulation::ChannelTerms(const Flow& flow) {
 }
 
 TermsId FlowSimulation::TermsOf(const Flow& flow) {
-  return flow.tight ? ChannelTerms(flow) : EdgeTerms(flow.edges.first);
+  return flow.tight ? ChannelTerms(flow.row, flow.edges) : EdgeTerms(flow.edges.first);
 }
 
 double FlowSimulation::CapOf(const Flow& flow) const {

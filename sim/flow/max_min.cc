@@ -30,11 +30,32 @@ MaxMinSystem::MaxMinSystem(std::vector<double> capacity_bps, const MaxMinOptions
       links_(capacity_bps.size()),
       work_(Largest(capacity_bps)),
       link_epoch_(capacity_bps.size()),
-      spare_bps_(capacity_bps.size()),
-      open_weight_(capacity_bps.size()),
-      share_before_(capacity_bps.size()),
-      open_count_(capacity_bps.size()) {
+      filling_(capacity_bps.size()) {
   for (std::size_t l = 0; l < links_.size(); ++l) links_[l].capacity_bps = capacity_bps[l];
+}
+
+void MaxMinSystem::Restart(std::span<const double> capacity_bps) {
+  WEFT_CHECK(capacity_bps.size() == links_.size());
+  links_.assign(links_.size(), {});
+  for (std::size_t l = 0; l < links_.size(); ++l) links_[l].capacity_bps = capacity_bps[l];
+  members_.Clear();
+  crossings_.Clear();
+  terms_.clear();
+  rows_.clear();
+  variables_.clear();
+  wides_.clear();
+  for (std::vector<std::uint32_t>* rows :
+       {&free_wides_, &free_, &leaving_, &touched_, &noted_, &reported_, &moved_links_})
+    rows->clear();
+  epoch_ = 0;
+  link_epoch_.assign(links_.size(), 0);
+  variable_epoch_.clear();
+  fixed_epoch_.clear();
+}
+
+void MaxMinSystem::Reserve() {
+  crossings_.Reserve(2 * terms_.size());  // chunks are powers of two
+  members_.Reserve(2 * terms_.size());
 }
 
 TermsId MaxMinSystem::AddTerms(std::span<const Term> terms, std::span<const Term> silent) {

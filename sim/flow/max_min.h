@@ -66,6 +66,12 @@ class MaxMinSystem {
  public:
   explicit MaxMinSystem(std::vector<double> capacity_bps, const MaxMinOptions& options = {});
 
+  // As it was made, with other capacities; the memory stays. Requires: as many links.
+  void Restart(std::span<const double> capacity_bps);
+
+  // Room for a variable with each of the terms stored, at once.
+  void Reserve();
+
   // Stores terms for later use by any number of variables. `silent` are links
   // that the caller knows can never hold a variable back: they are kept for
   // all_terms() alone. Requires: no link twice.
@@ -190,6 +196,12 @@ class MaxMinSystem {
     bool untidy = false;  // members are dead or out of order
   };
 
+  // A link while a component is filled: what its open members share.
+  struct Filling {
+    double spare_bps = 0, open_weight = 0, share_before = 0;
+    std::uint32_t open_count = 0;
+  };
+
   std::uint32_t TakeId(double weight);
   void Enter(std::uint32_t id);
   void Leave(std::uint32_t id);
@@ -253,8 +265,8 @@ class MaxMinSystem {
   std::uint32_t epoch_ = 0;
   std::vector<std::uint32_t> link_epoch_, variable_epoch_, fixed_epoch_;
   std::vector<std::uint32_t> component_links_, component_;
-  std::vector<double> spare_bps_, open_weight_, share_before_;  // [L]
-  std::vector<std::uint32_t> open_count_;                       // [L]
+  std::vector<Filling> filling_;  // [L]
+  std::size_t open_variables_ = 0;
   std::vector<Share> heap_, caps_;
 };
 

@@ -20,7 +20,7 @@ void MaxMinSystem::FillComponent() {
       link.load_bps += v.level * m.amount;
       crossings_[m.crossing].share = link.share_bps;
     }
-    if (link.share_bps == share_before_[l] || link.moved) continue;
+    if (link.share_bps == filling_[l].share_before || link.moved) continue;
     link.moved = true;
     moved_links_.push_back(l);
   }
@@ -79,12 +79,14 @@ double MaxMinSystem::ExactShare(std::uint32_t l) const {
 void MaxMinSystem::Fix(std::uint32_t id, double level) {
   Variable& v = variables_[id];
   fixed_epoch_[id] = epoch_;
+  --open_variables_;
   v.level = level;
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
     const Crossing& c = crossings_[i];
-    spare_bps_[c.link] -= level * c.amount;
-    open_weight_[c.link] -= c.amount;
-    --open_count_[c.link];
+    Filling& link = filling_[c.link];
+    link.spare_bps -= level * c.amount;
+    link.open_weight -= c.amount;
+    --link.open_count;
   }
 }
 
@@ -93,16 +95,14 @@ void MaxMinSystem::Fill() {
   caps_.clear();
   for (const std::uint32_t link : component_links_) {
     LinkRow& row = links_[link];
-    share_before_[link] = row.share_bps;
+    double weight = 0;
+    for (std::uint32_t i = row.members.first; i < row.members.first + row.count; ++i)
+      weight += members_[i].amount;
+    filling_[link] = {row.capacity_bps, weight, row.share_bps, row.count};
     row.share_bps = kInfinite;
-    spare_bps_[link] = row.capacity_bps;
-    open_count_[link] = row.count;
-    open_weight_[link] = 0;
     if (row.count == 0) continue;
     WEFT_CHECK(row.capacity_bps > 0);
-    for (std::uint32_t i = row.members.first; i < row.members.first + row.count; ++i)
-      open_weight_[link] += members_[i].amount;
-    heap_.push_back({spare_bps_[link] / open_weight_[link], link});
+    heap_.push_back({row.capacity_bps / weight, link});
   }
   for (const std::uint32_t id : component_)
     if (variables_[id].cap_level < kInfinite) caps_.push_back({variables_[id].cap_level, id});
@@ -110,7 +110,8 @@ void MaxMinSystem::Fill() {
   std::make_heap(caps_.begin(), caps_.end(), std::greater<>());
 
   double level = 0;  // the level that every open variable has reached
-  while (!heap_.empty()) {
+  open_variables_ = component_.size();
+  while (open_variables_ > 0 && !heap_.empty()) {
     if (!caps_.empty() && caps_.front().level <= heap_.front().level) {
       const std::uint32_t id = caps_.front().link;
       std::pop_heap(caps_.begin(), caps_.end(), std::greater<>());
@@ -121,11 +122,12 @@ void MaxMinSystem::Fill() {
     std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
     const Share top = heap_.back();
     heap_.pop_back();
-    if (open_count_[top.link] == 0) continue;
+    const Filling& filling = filling_[top.link];
+    if (filling.open_count == 0) continue;
     // Fixing a variable elsewhere can only raise a link's share, so an old key is
     // a lower bound: put the link back if it has risen, never search for it. The
     // margin is for the rounding of the running sums.
-    double share = spare_bps_[top.link] / open_weight_[top.link];
+    double share = filling.spare_bps / filling.open_weight;
     if (share > top.level * (1 + 1e-12)) {
       heap_.push_back({share, top.link});
       std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
