@@ -20,10 +20,13 @@ double FlowClocks::Passed(double level, SimTime since, SimTime now) {
 
 // kForever where it lies beyond what SimTime can say.
 SimTime FlowClocks::EndOf(double left, double level, SimTime since) {
-  if (!(level > 0)) return SimTime::max();
+  if (left == last_end_.left && level == last_end_.level && since == last_end_.since)
+    return last_end_.end;
+  last_end_ = {left, level, since, SimTime::max()};
+  if (!(level > 0)) return last_end_.end;
   const double seconds = std::max(0.0, left) / level;
-  if (seconds >= kNeverSeconds - ToSeconds(since)) return SimTime::max();
-  return since + FromSecondsUp(seconds);
+  if (seconds < kNeverSeconds - ToSeconds(since)) last_end_.end = since + FromSecondsUp(seconds);
+  return last_end_.end;
 }
 
 FlowClocks::Flow& FlowClocks::FlowOf(std::uint32_t id) {
@@ -137,6 +140,7 @@ void FlowClocks::TakeEnded(std::vector<std::uint32_t>& ids, bool all) {
   ids.clear();
   due_.clear();
   queue_.TakeTop(due_);
+  std::reverse(due_.begin(), due_.end());  // as they were set: often in order
   const auto links = static_cast<std::uint32_t>(clocks_.size());
   for (const std::uint32_t event : due_) {
     const bool enough = !all && !ids.empty();

@@ -71,7 +71,7 @@ class FlowClocks {
   };
 
   static double Passed(double level, SimTime since, SimTime now);
-  static SimTime EndOf(double left, double level, SimTime since);
+  SimTime EndOf(double left, double level, SimTime since);
   Flow& FlowOf(std::uint32_t id);
   void Advance(Clock& clock, SimTime now);
   void MarkStale(std::uint32_t link);
@@ -83,6 +83,13 @@ class FlowClocks {
   void Up(Clock& clock, std::uint32_t at);
   void Down(Clock& clock, std::uint32_t at);
 
+  // What EndOf() was asked last: flows that start together often end together.
+  struct LastEnd {
+    double left = 0, level = 0;
+    SimTime since{}, end = SimTime::max();
+  };
+
+  LastEnd last_end_;
   std::vector<Clock> clocks_;  // [L]
   std::vector<Flow> flows_;
   std::vector<std::uint32_t> stale_;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <tuple>
+#include <utility>
 
 #include "base/check.h"
 #include "sim/flow/coupling.h"
@@ -50,6 +51,7 @@ void FlowSimulation::Restart() {
     system_.emplace(Capacities(input_),
                     MaxMinOptions{input_.options.work_list, input_.options.replace});
   clocks_.emplace(input_.fabric->link_count());
+  by_itself_.assign(input_.fabric->link_count(), 0);
   FindSilentLinks();
   routes_.emplace(*input_.fabric, paths_, input_.fault_policy.qps);
   now_ = {};
@@ -205,24 +207,29 @@ void FlowSimulation::Process() {
 void FlowSimulation::Reschedule() {
   const MaxMinSystem::Changes changes = system_->Resolve();
   for (const std::uint32_t link : changes.links) {
-    if (input_.options.implicit_rates)
-      clocks_->SetLevel(link, system_->share_bps(link), now_);
-    else
+    if (!input_.options.implicit_rates) {
       system_->ForEachHeld(link, [&](std::uint32_t id) { Reclock(id); });
+      continue;
+    }
+    clocks_->SetLevel(link, system_->share_bps(link), now_);
+    const std::uint32_t id = std::exchange(by_itself_[link], 0) - 1;
+    if (id < flows_.size() && flows_[id].live && system_->bottleneck(id) == LinkId{link})
+      Reclock(id);
   }
   for (const std::uint32_t id : changes.variables) Reclock(id);
   clocks_->Settle(now_);
 }
 
-// Files a flow with the link that holds it back now.
+// Files a flow with the link that holds it back now; by itself where it is so there.
 void FlowSimulation::Reclock(std::uint32_t id) {
   const double left = clocks_->placed(id) ? clocks_->Left(id, now_)
                                           : flows_[id].remaining_bits / system_->weight(id);
   const LinkId link = system_->bottleneck(id);
-  if (link == kNoLink || !input_.options.implicit_rates)
-    clocks_->PlaceAlone(id, left, system_->level_bps(id), now_);
-  else
-    clocks_->Place(id, link, left, now_);
+  if (link != kNoLink && input_.options.implicit_rates) {
+    if (system_->member_count(Index(link)) > 1) return clocks_->Place(id, link, left, now_);
+    by_itself_[Index(link)] = id + 1;
+  }
+  clocks_->PlaceAlone(id, left, system_->level_bps(id), now_);
 }
 
 void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_channel_end) {

@@ -116,6 +116,8 @@ class MaxMinSystem {
   // The level of what `link` holds back; infinite where it holds nothing.
   double share_bps(std::uint32_t link) const { return links_[link].share_bps; }
   double capacity_bps(std::uint32_t link) const { return links_[link].capacity_bps; }
+  // Variables on `link`, as of the last Resolve().
+  std::uint32_t member_count(std::uint32_t link) const { return links_[link].count; }
 
   // Calls visit(id) for every variable that `link` holds back, ascending.
   template <typename Visit>
