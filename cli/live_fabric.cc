@@ -42,8 +42,25 @@ Result<std::string> ReadBytes(const std::string& path, SourceTexts& texts) {
   }
   if (text.str().size() > kMaxBytes)
     return Fail(ErrorCode::kIo, {path, 0, 0}, "is larger than 256 MiB", "");
-  texts.Add(path, text.str());
-  return text.str();
+  std::string bytes = text.str();
+  if (bytes.starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);  // UTF-8's byte order mark
+  if (bytes.find('\0') != std::string::npos)
+    return Fail(ErrorCode::kSyntax, {path, 0, 0}, "is no text: it has bytes of zero",
+                "plain text in UTF-8 (UTF-16 and compressed files are to be converted)");
+  texts.Add(path, bytes);
+  return bytes;
+}
+
+std::optional<Error> ForeignFormat(const std::string& path) {
+  SourceTexts unused;
+  const Result<std::string> text = ReadBytes(path, unused);
+  if (!text || LooksLikeScenario(path, *text)) return std::nullopt;
+  const FabricFormat* format = RecognizeFormat(*text);
+  if (format == nullptr) return std::nullopt;
+  return Error{ErrorCode::kSyntax,
+               {path, 0, 0},
+               fmt::format("is no scenario file: it looks like {}", format->doc),
+               fmt::format("weft import {} {} -o fabric.yaml makes one of it", format->name, path)};
 }
 
 std::vector<std::string> ReadableFormats() {
@@ -75,7 +92,14 @@ Result<Wiring> ReadWiring(const std::string& path, const std::string& format,
   if (chosen == nullptr)
     return Fail(ErrorCode::kUnknownKey, {path, 0, 0}, "is of no format that weft recognises",
                 "--format says it: " + JoinOr(ReadableFormats()));
-  return chosen->read({text, path, nic});
+  Result<Wiring> wiring = chosen->read({text, path, nic});
+  const FabricFormat* other = RecognizeFormat(text);
+  if (!wiring && other != nullptr && other != chosen) {
+    Error& first = wiring.error().front();
+    first.hint += fmt::format("{}the file looks like {}: format {}", first.hint.empty() ? "" : "; ",
+                              other->doc, other->name);
+  }
+  return wiring;
 }
 
 }  // namespace weft::cli

@@ -18,6 +18,10 @@ Result<std::string> ReadBytes(const std::string& path, SourceTexts& texts);
 std::vector<std::string> ReadableFormats();
 std::vector<std::string> WritableFormats();
 
+// What to say of a file that is no scenario and looks like another tool's fabric; none where it
+// does not.
+std::optional<Error> ForeignFormat(const std::string& path);
+
 // What `path` says in `format`; without one, in the format it looks like, which may be a scenario
 // file.
 Result<Wiring> ReadWiring(const std::string& path, const std::string& format,

@@ -2,6 +2,7 @@
 #include <ostream>
 
 #include "cli/app.h"
+#include "cli/live_fabric.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
 #include "report/text.h"
@@ -24,7 +25,8 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
   }
   Result<Located<ScenarioSpec>> spec = ReadScenario(args.path, args.options.AllSets(), &texts);
   if (!spec) {
-    PrintErrors(spec.error(), texts, err);
+    const std::optional<Error> foreign = ForeignFormat(args.path);
+    PrintErrors(foreign ? Errors{*foreign} : spec.error(), texts, err);
     return kBadInput;
   }
   const RunControl control = watch->Control();

@@ -11,12 +11,15 @@
 #include "cli/output.h"
 #include "cli/run_options.h"
 #include "report/text.h"
+#include "report/uneven_text.h"
 #include "scenario/prepare.h"
+#include "scenario/silent_keys.h"
 #include "topology/bisection.h"
 #include "topology/build.h"
 #include "topology/cabling_summary.h"
 #include "topology/formats/against.h"
 #include "topology/formats/cabling_csv.h"
+#include "topology/uneven.h"
 
 namespace weft::cli {
 namespace {
@@ -30,7 +33,13 @@ struct Args {
 Result<Located<ScenarioSpec>> ReadTarget(const Args& args, SourceTexts& texts) {
   const bool named =
       !std::filesystem::exists(args.target) && args.target.find_first_of("./") == std::string::npos;
-  if (!named) return ReadScenario(args.target, args.options.sets, &texts);
+  if (!named) {
+    Result<Located<ScenarioSpec>> spec = ReadScenario(args.target, args.options.sets, &texts);
+    if (spec) return spec;
+    if (const std::optional<Error> foreign = ForeignFormat(args.target))
+      return tl::make_unexpected(Errors{*foreign});
+    return spec;
+  }
   const PresetTable presets = AllPresets();
   if (presets.Find("fabric", args.target) == nullptr) {
     const std::vector<std::string> names = presets.Names("fabric"), families = FabricFamilies();
@@ -97,14 +106,18 @@ std::vector<std::string> ExportFormats() {
   return names;
 }
 
-// --export: the fabric in another tool's format.
-int Export(const Args& args, const Wiring& wiring, std::ostream& out, std::ostream& err) {
+// --export: the fabric in another tool's format; csv with what the cabling plan says, if there is
+// one.
+int Export(const Args& args, const Located<ScenarioSpec>& spec, const Fabric& fabric, Wiring wiring,
+           std::ostream& out, std::ostream& err) {
   const FabricFormat* format = FindFormat(args.export_format);
   if (format == nullptr || format->write == nullptr) {
     err << fmt::format("weft: error: '{}' is no format that weft writes (want {})\n",
                        args.export_format, JoinOr(ExportFormats()));
     return kBadInput;
   }
+  if (format->name == "csv")
+    if (const Result<Cabled> cabled = Cable(spec, fabric)) AddCabling(fabric, cabled->plan, wiring);
   return WriteExport(args, format->write(wiring), out, err);
 }
 
@@ -115,6 +128,14 @@ int Compare(const Args& args, const std::string& name, const Wiring& plan, std::
   const Result<Wiring> live = ReadWiring(args.live_path, args.live_format, {}, texts);
   if (!live) {
     PrintErrors(live.error(), texts, err);
+    return kBadInput;
+  }
+  if (live->cables.empty()) {
+    PrintErrors({{ErrorCode::kInconsistent,
+                  {args.live_path, 0, 0},
+                  "has no cables to compare: it says what a host is",
+                  "a file of the whole fabric: ibnetdiscover, csv, cabling …"}},
+                texts, err);
     return kBadInput;
   }
   const WiringDifferences differences = CompareWirings(plan, *live);
@@ -159,7 +180,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
   if (!args.export_format.empty() || !args.live_path.empty()) {
     const Wiring wiring = MakeWiring(**fabric, spec->message.fabric(),
                                      spec->message.has_host() ? &spec->message.host() : nullptr);
-    return args.live_path.empty() ? Export(args, wiring, out, err)
+    return args.live_path.empty() ? Export(args, *spec, **fabric, wiring, out, err)
                                   : Compare(args, name, wiring, out, err);
   }
   TopologyFigures figures;
@@ -172,8 +193,11 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     PrintErrors(errors, texts, err);
     return kBadInput;
   }
-  return WriteResult(args.options, TopologyText(name, **fabric, figures, TerminalWidth()),
-                     TopologyJson(name, **fabric, figures), out, err)
+  std::string text = TopologyText(name, **fabric, figures, TerminalWidth());
+  if (!spec->message.fabric().custom().origin().empty())  // an import
+    text += UnevenText(FindUnevenness(**fabric), TerminalWidth());
+  PrintWarnings(FabricKeysWithoutEffect(*spec, *fabric), err);
+  return WriteResult(args.options, text, TopologyJson(name, **fabric, figures), out, err)
              ? kOk
              : kBadInput;
 }

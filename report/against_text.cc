@@ -44,6 +44,13 @@ std::string AgainstText(const std::string& plan, const std::string& live,
                "there (weft import makes one)",
                width, 2) +
            '\n';
+  if (differences.no_switch_in_common)
+    out +=
+        Wrap(
+            "note: the two have no switch's name in common, so every cable differs; a plan names "
+            "switches as they are called there (weft import makes one)",
+            width, 2) +
+        '\n';
   for (const CableDifference& one : differences.list)
     out += Wrap(DifferenceText(one), width, 4) + '\n';
   return out;
@@ -58,6 +65,8 @@ std::string AgainstJson(const std::string& plan, const std::string& live,
   out["live"] = live;
   out["cables_planned"] = differences.planned;
   out["cables_live"] = differences.live;
+  out["no_name_in_common"] = differences.no_name_in_common;
+  out["no_switch_in_common"] = differences.no_switch_in_common;
   out["differences"] = nlohmann::ordered_json::array();
   for (const CableDifference& one : differences.list) {
     nlohmann::ordered_json row = {{"kind", DifferenceName(one.kind)}, {"a", one.a}, {"b", one.b}};

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "report/counted.h"
 #include "report/numbers.h"
 #include "report/table.h"
 #include "report/text.h"
@@ -32,8 +33,9 @@ std::string ListText(const char* title, const std::vector<std::string>& items, i
 std::string ImportText(const std::string& name, const Fabric& fabric, const Unevenness& uneven,
                        int width) {
   const FabricCounts& counts = fabric.counts();
-  std::string out = fmt::format("{}\n{} GPUs, {} hosts, {} NICs", name, FormatCount(counts.gpus),
-                                FormatCount(counts.hosts), FormatCount(counts.nics));
+  std::string out =
+      fmt::format("{}\n{}, {}, {}", name, FormatCounted(counts.gpus, "GPU"),
+                  FormatCounted(counts.hosts, "host"), FormatCounted(counts.nics, "NIC"));
   for (const TierCount& tier : counts.tiers)
     out += fmt::format(", {} of tier {}", FormatCount(tier.switches), tier.name);
   out += "\n\n" + LeavesText(fabric, uneven, width) + '\n';
@@ -41,11 +43,10 @@ std::string ImportText(const std::string& name, const Fabric& fabric, const Unev
   for (const LeafRow& row : uneven.leaves) cables += row.lacking;
   out += uneven.missing.empty()
              ? "missing cables: none\n"
-             : ListText(
-                   fmt::format("missing: {} cables at the leaves; pairs of switches that lack some",
-                               FormatCount(cables))
-                       .c_str(),
-                   uneven.missing, width);
+             : ListText(fmt::format("missing: {} at the leaves; pairs of switches that lack some",
+                                    FormatCounted(cables, "cable"))
+                            .c_str(),
+                        uneven.missing, width);
   out += ListText("odd", uneven.odd, width);
   for (const std::string& note : fabric.notes()) out += Wrap("note: " + note, width, 2) + '\n';
   return out;

@@ -2,9 +2,11 @@
 
 #include <cmath>
 
+#include "report/counted.h"
 #include "report/numbers.h"
 #include "report/table.h"
 #include "report/text.h"
+#include "report/uneven_text.h"
 
 namespace weft {
 namespace {
@@ -21,9 +23,9 @@ std::string CountsText(const FabricCounts& counts, int width) {
   for (const TierCount& tier : counts.tiers)
     table.AddRow({tier.name, FormatCount(tier.switches), FormatCount(tier.links_down),
                   FormatCount(tier.links_up), Oversubscription(tier)});
-  return fmt::format("{} GPUs, {} hosts, {} NICs, {} plane{}\n", FormatCount(counts.gpus),
-                     FormatCount(counts.hosts), FormatCount(counts.nics), counts.planes,
-                     counts.planes == 1 ? "" : "s") +
+  return fmt::format("{}, {}, {}, {}\n", FormatCounted(counts.gpus, "GPU"),
+                     FormatCounted(counts.hosts, "host"), FormatCounted(counts.nics, "NIC"),
+                     FormatCounted(counts.planes, "plane")) +
          table.Format(width);
 }
 
@@ -31,7 +33,7 @@ std::string LimitsText(const FabricLimits& limits) {
   if (!limits.tier1_gpus && !limits.tier2_gpus)
     return "what the ports allow: not worked out for this family\n";
   const auto one = [](const std::optional<std::int64_t>& gpus) {
-    return gpus ? FormatCount(*gpus) + " GPUs" : "no figure (see the note)";
+    return gpus ? FormatCounted(*gpus, "GPU") : "no figure (see the note)";
   };
   return fmt::format("what the ports allow: one tier-1 group {}, two tiers {}\n",
                      one(limits.tier1_gpus), one(limits.tier2_gpus));
@@ -74,8 +76,8 @@ std::string CabledText(const CablingSummary& cabling, int width) {
     cage.AddRow({one.device, std::string(NameOf(one.form)), FormatCount(one.all),
                  FormatCount(one.used), FormatCount(one.reserved)});
   std::string out =
-      fmt::format("cabling: {} cables, {} optics, {} racks\n", FormatCount(cabling.cable_count),
-                  FormatCount(optics), FormatCount(cabling.racks)) +
+      fmt::format("cabling: {}, {}, {}\n", FormatCounted(cabling.cable_count, "cable"),
+                  FormatCounted(optics, "optic"), FormatCounted(cabling.racks, "rack")) +
       CablesText(cabling, width);
   if (!optic.empty()) out += optic.Format(width);
   out += cage.Format(width);
@@ -85,10 +87,10 @@ std::string CabledText(const CablingSummary& cabling, int width) {
   if (cabling.most_power) racks += fmt::format(", the hottest draws {}", Watt(*cabling.most_power));
   out += Wrap(racks, width, 2) + '\n';
   if (cabling.reserved_host_cables + cabling.reserved_switch_cables > 0)
-    out += Wrap(fmt::format("reserved, beside all these: {} hosts, which have their place in the "
-                            "racks, {} cables to hosts, {} between switches",
-                            FormatCount(cabling.reserved_hosts),
-                            FormatCount(cabling.reserved_host_cables),
+    out += Wrap(fmt::format("reserved, beside all these: {}, with their place in the racks, {} "
+                            "to hosts, {} between switches",
+                            FormatCounted(cabling.reserved_hosts, "host"),
+                            FormatCounted(cabling.reserved_host_cables, "cable"),
                             FormatCount(cabling.reserved_switch_cables)),
                 width, 2) +
            '\n';
@@ -105,15 +107,37 @@ std::string PowerText(const TopologyFigures& figures) {
                      figures.cabling ? " and the plugs in their cages" : "; no optics");
 }
 
+// Which count was built, and what the two policies give.
 std::string RuleText(const char* noun, const std::optional<SwitchRule>& rule, std::size_t tier,
-                     const Fabric& fabric) {
+                     const Fabric& fabric, int width) {
   if (!rule) return {};
-  return fmt::format("{}: {}, by policy {}; at least {}, evenly {}\n", noun,
-                     FormatCount(fabric.counts().tiers[tier].switches), rule->policy,
-                     FormatCount(rule->minimum), FormatCount(rule->even));
+  const bool policy = rule->policy == "even" || rule->policy == "minimum";
+  const std::string built = FormatCount(fabric.counts().tiers[tier].switches),
+                    how = policy ? fmt::format("policy {}", rule->policy) : "as asked";
+  const std::string text =
+      rule->minimum == rule->even
+          ? fmt::format(
+                "{}: {} ({}); the fewest that have the ports, and over which the uplinks "
+                "below spread evenly: {}",
+                noun, built, how, FormatCount(rule->even))
+          : fmt::format(
+                "{}: {} ({}); the fewest that have the ports: {}; the fewest over which "
+                "the uplinks below spread evenly: {}",
+                noun, built, how, FormatCount(rule->minimum), FormatCount(rule->even));
+  return Wrap(text, width, 2) + '\n';
 }
 
 }  // namespace
+
+std::string UnevenText(const Unevenness& uneven, int width) {
+  std::string out;
+  for (const auto& [title, items] : {std::pair("missing", &uneven.missing), {"odd", &uneven.odd}}) {
+    if (items->empty()) continue;
+    out += fmt::format("{}: {}\n", title, FormatCount(static_cast<std::int64_t>(items->size())));
+    for (const std::string& item : *items) out += Wrap("  " + item, width, 4) + '\n';
+  }
+  return out;
+}
 
 std::string TopologyText(const std::string& name, const Fabric& fabric,
                          const TopologyFigures& figures, int width) {
@@ -124,8 +148,8 @@ std::string TopologyText(const std::string& name, const Fabric& fabric,
     out += "\nprovisioned, reserved hosts and ports included\n" +
            CountsText(fabric.provisioned(), width);
   out += '\n' + LimitsText(fabric.limits());
-  out += RuleText("spines", fabric.spine_rule(), 1, fabric);
-  out += RuleText("cores", fabric.core_rule(), 2, fabric);
+  out += RuleText("spines", fabric.spine_rule(), 1, fabric, width);
+  out += RuleText("cores", fabric.core_rule(), 2, fabric, width);
   std::string bisection = "bisection: no figure";
   if (figures.bisection)
     bisection = fmt::format("bisection: {} each way, {}", FormatRate(*figures.bisection),

@@ -52,12 +52,13 @@ std::string RouterKey(const Located<ScenarioSpec>& spec) {
   return FabricKey(spec) + '\n' + policy.SerializeAsString();
 }
 
-// Keys the user gave that change nothing in this setting.
-std::vector<Error> KeysWithoutEffect(const PreparedScenario& scenario) {
-  std::vector<Error> warnings = scenario.workload->warnings;
+// Keys below `prefix` that the user gave and that change nothing in this setting.
+std::vector<Error> KeysWithoutEffect(const PreparedScenario& scenario, std::string_view prefix,
+                                     std::vector<Error> warnings) {
   const Located<ScenarioSpec>& spec = scenario.spec;
   for (const SilentKey& key : SilentKeys())
-    if (spec.sources.Given(key.path) && key.silent(scenario))
+    if (std::string_view(key.path).starts_with(prefix) && spec.sources.Given(key.path) &&
+        key.silent(scenario))
       warnings.push_back({ErrorCode::kInconsistent,
                           spec.At(key.path),
                           fmt::format("'{}' has no effect: {}", key.path, key.why),
@@ -238,6 +239,14 @@ Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>&
   return kept;
 }
 
+std::vector<Error> FabricKeysWithoutEffect(const Located<ScenarioSpec>& spec,
+                                           std::shared_ptr<const Fabric> fabric) {
+  PreparedScenario scenario;  // rows of fabric. look at these two alone (silent_keys.h)
+  scenario.spec = spec;
+  scenario.fabric = std::move(fabric);
+  return KeysWithoutEffect(scenario, "fabric.", {});
+}
+
 Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
                                  const std::function<bool()>& stop) {
   PreparedScenario out;
@@ -285,7 +294,7 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
     SortByPosition(errors);
     return tl::make_unexpected(std::move(errors));
   }
-  out.warnings = KeysWithoutEffect(out);
+  out.warnings = KeysWithoutEffect(out, "", out.workload->warnings);
   out.missing_terms = MissingTerms(out);
   return out;
 }

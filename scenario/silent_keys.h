@@ -14,9 +14,15 @@ namespace weft {
 struct SilentKey {
   const char* path;  // of the key
   const char* why;   // it has no effect
+  // Of a key below fabric: from the scenario's spec and fabric alone, which weft topology has.
   bool (*silent)(const PreparedScenario& scenario) = nullptr;
 };
 
 std::span<const SilentKey> SilentKeys();
+
+// Keys below fabric: that were given and have no effect in it: what Prepare() warns of, for those
+// who run nothing.
+std::vector<Error> FabricKeysWithoutEffect(const Located<ScenarioSpec>& spec,
+                                           std::shared_ptr<const Fabric> fabric);
 
 }  // namespace weft

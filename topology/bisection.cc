@@ -186,6 +186,17 @@ std::vector<Halves> DeclaredHalves(const Fabric& fabric) {
   return all;
 }
 
+// "even leaves (290 hosts) | odd leaves (262 hosts)": hosts where the halves are unequal.
+std::string HalvesName(const Halves& halves) {
+  const auto right = std::count(halves.side.begin(), halves.side.end(), 1);
+  const auto left = static_cast<std::ptrdiff_t>(halves.side.size()) - right;
+  const std::size_t bar = halves.name.find(" | ");
+  if (left == right) return halves.name;
+  return fmt::format("{} ({} host{}) | {} ({} host{})", halves.name.substr(0, bar), left,
+                     left == 1 ? "" : "s", halves.name.substr(bar + 3), right,
+                     right == 1 ? "" : "s");
+}
+
 std::string CutName(const Fabric& fabric, const std::string& halves, const Cut& cut) {
   const auto noun = [&](std::uint8_t tier) {
     return tier == 0 ? std::string("host") : fabric.naming(tier).noun;
@@ -208,7 +219,8 @@ std::optional<Bisection> FindBisection(const Fabric& fabric) {
     }
     const Cut cut = SolveCut(nodes);
     const BitRate rate = BitRate::BitsPerSecond(static_cast<double>(cut.bps));
-    if (!best || rate < best->rate) best = Bisection{rate, CutName(fabric, halves.name, cut)};
+    if (!best || rate < best->rate)
+      best = Bisection{rate, CutName(fabric, HalvesName(halves), cut)};
   }
   return best;
 }

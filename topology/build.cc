@@ -1,5 +1,7 @@
 #include "topology/build.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -7,6 +9,28 @@
 #include "topology/families/family.h"
 
 namespace weft {
+namespace {
+
+// A preset's value that does not go with what is set over the preset is blamed where the preset
+// stands: the hint names what was set.
+void NameWhatIsSet(const SourceMap& sources, Errors& errors) {
+  std::string sets;
+  std::vector<SourcePos> places;
+  for (const auto& [path, origin] : sources.entries()) {
+    if (origin.kind != Origin::Kind::kSet ||
+        !(path.starts_with("fabric.") || path.starts_with("host.")))
+      continue;
+    sets += (sets.empty() ? "" : ", ") + path;
+    places.push_back(origin.pos);
+  }
+  if (sets.empty() || sources.At("fabric").kind == Origin::Kind::kSet) return;
+  for (Error& error : errors)
+    if (std::none_of(places.begin(), places.end(),
+                     [&](const SourcePos& place) { return place.file == error.pos.file; }))
+      error.hint += fmt::format("{}--set gives {}", error.hint.empty() ? "" : "; ", sets);
+}
+
+}  // namespace
 
 Result<Fabric> BuildFabric(const FabricSpec& spec, const HostSpec* host, const SourceMap& sources) {
   FamilyInput input;
@@ -23,6 +47,7 @@ Result<Fabric> BuildFabric(const FabricSpec& spec, const HostSpec* host, const S
     for (const std::string& note : spec.notes()) FabricBuilder::AddNote(*fabric, note);
     return fabric;
   }
+  NameWhatIsSet(sources, fabric.error());
   SortByPosition(fabric.error());
   return fabric;
 }

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/schema/quantity.h"
 #include "topology/cabling_internal.h"
+#include "topology/row_sets.h"
 
 namespace weft {
 namespace {
@@ -75,7 +76,6 @@ class Chooser {
   }
 
   void Run() {
-    Join();
     for (Cluster& cluster : Clusters()) {
       if (Choose(cluster)) continue;
       Report(cluster);
@@ -84,32 +84,20 @@ class Chooser {
   }
 
  private:
-  std::uint32_t Root(std::uint32_t cage) {
-    while (parent_[cage] != cage) cage = parent_[cage] = parent_[parent_[cage]];
-    return cage;
-  }
-
-  void Join() {
-    parent_.resize(plan_.cages.size());
-    std::iota(parent_.begin(), parent_.end(), 0u);
-    for (const Cable& cable : plan_.cables) {
-      const std::uint32_t a = Root(Index(cable.a.cage)), b = Root(Index(cable.b.cage));
-      parent_[std::max(a, b)] = std::min(a, b);
-    }
-  }
-
-  std::vector<Cluster> Clusters() {
+  std::vector<Cluster> Clusters() const {
+    RowSets joined(plan_.cages.size());
+    for (const Cable& cable : plan_.cables) joined.Join(Index(cable.a.cage), Index(cable.b.cage));
     std::vector<std::uint32_t> row(plan_.cages.size(), 0);
     std::vector<Cluster> out;
     for (std::uint32_t k = 0; k < plan_.cages.size(); ++k) {
-      if (Root(k) == k) {
+      if (joined.Of(k) == k) {
         row[k] = static_cast<std::uint32_t>(out.size());
         out.emplace_back();
       }
-      out[row[Root(k)]].cages.push_back(CageId{k});
+      out[row[joined.Of(k)]].cages.push_back(CageId{k});
     }
     for (std::uint32_t c = 0; c < plan_.cables.size(); ++c) {
-      Cluster& cluster = out[row[Root(Index(plan_.cables[c].a.cage))]];
+      Cluster& cluster = out[row[joined.Of(Index(plan_.cables[c].a.cage))]];
       cluster.cables.push_back(c);
       cluster.longest = std::max(cluster.longest, plan_.cables[c].length);
     }
@@ -251,7 +239,6 @@ class Chooser {
   Errors& errors_;
   const std::vector<Standard> standards_;
   std::vector<std::uint16_t> cable_order_;  // rows of parts.cables, the plainest first
-  std::vector<std::uint32_t> parent_;       // [K], union-find; the root is the lowest
   std::vector<std::uint16_t> chosen_;       // scratch
 };
 

@@ -223,6 +223,22 @@ Errors AddKinds(const std::vector<Said<Spec>>& said, const std::vector<std::uint
   return {};
 }
 
+// A fat tree's radix says how many ports a switch has that nobody described: as many cages as
+// they take, of the default switch's.
+void LimitCagesToRadix(const FabricSpec& spec, const SourceMap& sources, CablingParts& out) {
+  if (!spec.fat_tree().has_radix()) return;
+  for (const auto& [path, origin] : sources.entries())
+    if (path.starts_with("fabric.switch.") && origin.kind != Origin::Kind::kDefault) return;
+  for (DeviceKind& kind : out.kinds) {
+    if (kind.path != "fabric.switch" || !kind.cage) continue;
+    const double rate_bps =
+        std::min(kind.rate.bits_per_second(), spec.fat_tree().radix() * spec.fat_tree().link());
+    const double cage_bps = kind.cage->lane.bits_per_second() * kind.cage->lanes;
+    if (rate_bps > 0)
+      kind.cages = std::min(kind.cages, static_cast<int>(std::ceil(rate_bps / cage_bps - 1e-9)));
+  }
+}
+
 }  // namespace
 
 Result<CablingParts> MakeCablingParts(const Fabric& fabric, const FabricSpec& spec,
@@ -241,6 +257,7 @@ Result<CablingParts> MakeCablingParts(const Fabric& fabric, const FabricSpec& sp
   Errors errors = AddKinds(SaidOfHosts(spec, host), hosts, "host", out);
   if (errors.empty()) errors = AddKinds(SaidOfSwitches(spec), switches, "switch", out);
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));
+  LimitCagesToRadix(spec, sources, out);
   out.racks = MakeRackRules(cabling);
   for (const int medium : cabling.media())
     out.media.push_back(MediumOf(static_cast<CableSpec::Medium>(medium)));

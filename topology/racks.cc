@@ -228,7 +228,7 @@ std::uint32_t DeviceCount(const Fabric& fabric) {
 }
 
 std::string DeviceName(const Fabric& fabric, DeviceId device) {
-  if (Index(device) < fabric.host_count()) return fmt::format("host{}", Index(device));
+  if (Index(device) < fabric.host_count()) return fabric.HostName(HostId{Index(device)});
   return fabric.Name(VertexId{FirstSwitch(fabric) + Index(device) - fabric.host_count()});
 }
 

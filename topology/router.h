@@ -166,7 +166,7 @@ class Router {
     std::uint32_t stride = 0;  // from one to the next; kUneven: see onto_
   };
   static constexpr std::uint32_t kUneven = 0xffffffff;
-  struct Classes;  // the graph of classes; in router.cc
+  struct Classes;  // the graph of classes; in router_tables.cc
   struct Walk;     // distances to one destination under faults; in router.cc
   struct Alive;    // which switches keep their distance under faults; in router.cc
   struct Onward;   // the next hops of a switch in any state of the links; in router.cc

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "topology/row_sets.h"
+
 namespace weft {
 namespace {
 
@@ -52,31 +54,19 @@ struct Joined {
   std::size_t pairs = 0;
 };
 
-std::vector<Joined> JoinedBy(const std::map<Pair, int>& count) {
-  std::map<VertexId, std::vector<VertexId>> above, below;
+std::vector<Joined> JoinedBy(const std::map<Pair, int>& count, std::uint32_t vertices) {
+  RowSets sets(vertices);
+  for (const auto& [pair, n] : count) sets.Join(Index(pair.first), Index(pair.second));
+  std::map<std::uint32_t, Joined> out;
   for (const auto& [pair, n] : count) {
-    above[pair.first].push_back(pair.second);
-    below[pair.second].push_back(pair.first);
+    Joined& joined = out[sets.Of(Index(pair.first))];
+    joined.lower.insert(pair.first);
+    joined.upper.insert(pair.second);
+    ++joined.pairs;
   }
-  std::vector<Joined> out;
-  std::set<VertexId> seen;
-  for (const auto& [first, its] : above) {
-    if (seen.contains(first)) continue;
-    Joined joined;
-    std::vector<VertexId> open{first};
-    while (!open.empty()) {
-      const VertexId a = open.back();
-      open.pop_back();
-      if (!seen.insert(a).second) continue;
-      joined.lower.insert(a);
-      joined.pairs += above[a].size();
-      for (const VertexId b : above[a])
-        if (joined.upper.insert(b).second)
-          open.insert(open.end(), below[b].begin(), below[b].end());
-    }
-    out.push_back(std::move(joined));
-  }
-  return out;
+  std::vector<Joined> list;
+  for (auto& [row, joined] : out) list.push_back(std::move(joined));
+  return list;
 }
 
 // Pairs of a leaf and a switch above it that lack cables, where every switch meets every other
@@ -85,7 +75,7 @@ void FindMissing(const Fabric& fabric, const Cables& cables, Unevenness& out) {
   std::map<VertexId, std::int64_t> lacking;
   for (const auto& [tier, count] : cables.count) {
     const int usual = MostCommon(count);
-    for (const Joined& joined : JoinedBy(count)) {
+    for (const Joined& joined : JoinedBy(count, fabric.vertex_count())) {
       const bool all_meet = joined.pairs * 10 >= joined.lower.size() * joined.upper.size() * 8;
       for (const VertexId a : joined.lower)
         for (const VertexId b : joined.upper) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -69,11 +70,15 @@ void ExpectHpn(const std::string& text) {
 
 TEST(ImportedSimai, IsHpnOfThatSize) { ExpectHpn(HpnFile()); }
 
-// SimAI's generated file itself: $WEFT_SIMAI_HPN is where it is.
+// SimAI's generated file itself: $WEFT_SIMAI_HPN, or where a checkout has it beside it.
 TEST(ImportedSimai, IsHpnOfThatSizeFromSimaisOwnFile) {
-  const char* path = std::getenv("WEFT_SIMAI_HPN");
-  if (path == nullptr)
-    GTEST_SKIP() << "WEFT_SIMAI_HPN names no AlibabaHPN_64g_8gps_DualToR_DualPlane_200Gbps_H100";
+  const char* const given = std::getenv("WEFT_SIMAI_HPN");
+  const std::filesystem::path path =
+      given != nullptr
+          ? std::filesystem::path(given)
+          : std::filesystem::path(WEFT_SOURCE_DIR) / "../shared/data/inputs/aliyun__SimAI" /
+                "AlibabaHPN_64g_8gps_DualToR_DualPlane_200Gbps_H100.topo.txt";
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there: $WEFT_SIMAI_HPN";
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();

@@ -69,7 +69,8 @@ TEST(FindBisection, IsTheUplinksOfSevenSegmentsInAnHpnPod) {
   const auto bisection = FindBisection(MakeFabric("preset: hpn"));
   ASSERT_TRUE(bisection);
   EXPECT_EQ(bisection->rate, GigabitsPerSecond(7.0 * 16 * 60 * 400));
-  EXPECT_EQ(bisection->cut, "even segments | odd segments, cut at tor-agg links");
+  EXPECT_EQ(bisection->cut,
+            "even segments (1024 hosts) | odd segments (896 hosts), cut at tor-agg links");
 }
 
 // Half of the Agg uplinks: 4 pods x 120 x 8 x 400G.

@@ -134,13 +134,18 @@ TEST(Fabric, CountsPortsWithinTheRadixOnRandomFabrics) {
     SCOPED_TRACE(testing::Message() << "seed " << seed << ' ' << RandomFabricText(seed));
     const Fabric fabric = MakeFabric(RandomFabricText(seed));
     std::map<std::uint32_t, std::int64_t> down, up;
+    std::int64_t lateral_ends = 0;
     for (std::uint32_t v = 0; v < fabric.vertex_count(); ++v) {
       const Vertex& vertex = fabric.vertex(VertexId{v});
       if (vertex.kind != VertexKind::kSwitch) continue;
       double sum_bps = 0;
       for (const Link& link : fabric.links_from(VertexId{v})) {
         sum_bps += link.rate.bits_per_second();
-        ++(fabric.vertex(link.to).tier < vertex.tier ? down : up)[vertex.tier - 1u];
+        const std::uint8_t to = fabric.vertex(link.to).tier;
+        if (to == vertex.tier)
+          ++lateral_ends;
+        else
+          ++(to < vertex.tier ? down : up)[vertex.tier - 1u];
       }
       EXPECT_LE(sum_bps, 51.2e12);
       EXPECT_GT(sum_bps, 0);
@@ -153,6 +158,7 @@ TEST(Fabric, CountsPortsWithinTheRadixOnRandomFabrics) {
         EXPECT_EQ(counts.tiers[t].links_down, counts.tiers[t - 1].links_up);
       }
     }
+    EXPECT_EQ(2 * counts.lateral_links, lateral_ends);
     EXPECT_EQ(counts.gpus, fabric.gpu_count());
   }
 }

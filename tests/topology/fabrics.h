@@ -56,38 +56,7 @@ inline std::string ErrorsOf(const std::string& text) {
   return fabric ? "no error" : TextOf(fabric.error());
 }
 
-// A small fabric of a family drawn from the seed.
-inline std::string RandomFabricText(std::uint64_t seed) {
-  Random random(StreamSeed(seed, {77}));
-  const auto one_to = [&](std::uint32_t most) { return 1 + random.Below(most); };
-  const std::uint32_t gpus = one_to(4);
-  const std::string host = fmt::format("host: {{ preset: hgx-h800, gpus: {}, nics: {} }}", gpus,
-                                       random.Below(2) == 0 ? gpus : one_to(3));
-  switch (random.Below(4)) {
-    case 0:
-      return fmt::format(
-          "{{ family: leaf_spine, leaves: {}, spines: {}, hosts_per_leaf: {}, link: 100Gbps, "
-          "links_per_pair: {}{} }}",
-          one_to(4), one_to(4), one_to(3), one_to(3), random.Below(2) == 0 ? "" : ", " + host);
-    case 1: {
-      const std::uint32_t aggs = one_to(4);
-      return fmt::format(
-          "{{ family: dcn_plus, pods: {}, segments: {}, hosts: {}, aggs: {}, links_per_agg: {}, "
-          "agg_uplinks: {}, core_groups: {}, {} }}",
-          one_to(3), one_to(3), one_to(2), aggs, one_to(2), one_to(3), one_to(aggs), host);
-    }
-    default: {
-      const std::uint32_t aggs = one_to(4);
-      const char* const tors[] = {"tors: dual, planes: 2", "tors: dual, planes: 1",
-                                  "tors: single, planes: 1", "tors: dual_stacked, planes: 2"};
-      return fmt::format(
-          "{{ family: hpn, pods: {}, segments: {}, hosts: {}, reserved_hosts: 0, {}, "
-          "rail_optimized: {}, aggs_per_plane: {}, core_groups_per_plane: {}, "
-          "core_oversubscription: 40, {} }}",
-          one_to(3), one_to(3), one_to(2), tors[random.Below(4)],
-          random.Below(2) == 0 ? "true" : "false", aggs, one_to(aggs), host);
-    }
-  }
-}
+// A small fabric of any family, drawn from the seed: the first draw that can be built.
+std::string RandomFabricText(std::uint64_t seed);
 
 }  // namespace weft

@@ -285,6 +285,23 @@ TEST(BuildClos, SumsThePowerOfItsParts) {
   EXPECT_FALSE(MakeFabric("{ preset: superpod_b300_xdr, units: 1 }").power());
 }
 
+// Of radix k three tiers end at k^3/4 endpoints, and the error says so; a router's error says how
+// many endpoints would fit.
+TEST(BuildFamily, SaysWhatWouldFit) {
+  const auto tree = [](int endpoints) {
+    return fmt::format("{{ family: fat_tree, endpoints: {}, radix: 8, link: 400Gbps }}", endpoints);
+  };
+  EXPECT_EQ(MakeFabric(tree(128)).counts().tiers[2].switches, 16);
+  EXPECT_THAT(
+      ErrorsOf(tree(129)),
+      testing::HasSubstr("9 pods of 16 NIC ports are needed, and a core joins 8, one a port: "
+                         "at most 128 NIC ports"));
+  EXPECT_THAT(
+      ErrorsOf("{ family: slim_fly, q: 29, link: 400Gbps, switch: { preset: qm9700 } }"),
+      testing::HasSubstr("22 x 400G to endpoints + 43 x 400G to routers = 26T, and its switch 64 x "
+                         "400G ports = 25.6T (p: at most 21"));
+}
+
 TEST(BuildFamily, RefusesWhatCannotBeBuilt) {
   EXPECT_THAT(ErrorsOf("{ family: rail_optimized, hosts_per_unit: 33, "
                        "host: { preset: hgx-h100 }, switch: { preset: qm9700 } }"),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/graph/breadth_first_search.hpp>
+#include <boost/graph/dijkstra_shortest_paths.hpp>
 #include <boost/graph/filtered_graph.hpp>
 #include <cmath>
 #include <functional>
@@ -16,35 +17,51 @@ namespace {
 constexpr HashSeed kSeed{1};
 constexpr std::uint32_t kUnreachable = 0xffffffff;
 
-// Oracle: hops of the shortest way from `nic` by `port` to `dst` over links that are up and
-// switches alone, by Boost's BFS; it knows nothing of groups, classes or rows.
-std::uint32_t BfsHops(const Fabric& fabric, const LinkState& state, VertexId nic, std::uint8_t port,
-                      VertexId dst) {
+// Oracle: what the shortest way costs from `nic` by `port` to `dst` over links that are up and
+// switches alone, by Boost's BFS, or its Dijkstra where a link counts for more than one; it knows
+// nothing of groups, classes or rows.
+std::uint32_t LeastCost(const Fabric& fabric, const LinkState& state, VertexId nic,
+                        std::uint8_t port, VertexId dst) {
   const auto is_switch = [&](VertexId v) { return fabric.vertex(v).kind == VertexKind::kSwitch; };
   std::vector<bool> usable(fabric.link_count());
+  std::vector<std::uint32_t> cost(fabric.link_count());
+  bool alike = true;
   for (std::uint32_t l = 0; l < fabric.link_count(); ++l) {
     const Link& link = fabric.link(LinkId{l});
     usable[l] = state.up(LinkId{l}) &&
                 (link.from == nic ? LinkId{l} == fabric.PortLink(nic, port)
                                   : is_switch(link.from) && (is_switch(link.to) || link.to == dst));
+    cost[l] = link.cost;
+    alike = alike && link.cost == 1;
   }
   const auto& graph = fabric.graph();
   const std::function<bool(Fabric::Graph::edge_descriptor)> keep = [&](const auto& edge) {
     return static_cast<bool>(usable[boost::get(boost::edge_index, graph, edge)]);
   };
   const boost::filtered_graph filtered(graph, keep);
-  std::vector<std::uint32_t> hops(fabric.vertex_count(), kUnreachable);
-  hops[Index(nic)] = 0;
-  const auto record = boost::record_distances(hops.data(), boost::on_tree_edge());
-  boost::breadth_first_search(filtered, Index(nic),
-                              boost::visitor(boost::make_bfs_visitor(record)));
-  return hops[Index(dst)];
+  std::vector<std::uint32_t> costs(fabric.vertex_count(), kUnreachable);
+  costs[Index(nic)] = 0;
+  if (alike) {
+    const auto record = boost::record_distances(costs.data(), boost::on_tree_edge());
+    boost::breadth_first_search(filtered, Index(nic),
+                                boost::visitor(boost::make_bfs_visitor(record)));
+  } else {
+    boost::dijkstra_shortest_paths(
+        filtered, Index(nic),
+        boost::weight_map(
+            boost::make_iterator_property_map(cost.begin(), boost::get(boost::edge_index, graph)))
+            .distance_map(boost::make_iterator_property_map(costs.begin(),
+                                                            boost::get(boost::vertex_index, graph)))
+            .distance_inf(kUnreachable));
+  }
+  return costs[Index(dst)];
 }
 
-std::uint32_t NetworkHops(const Fabric& fabric, const std::vector<LinkId>& path) {
-  return static_cast<std::uint32_t>(std::count_if(path.begin(), path.end(), [&](LinkId link) {
-    return fabric.link(link).link_class == LinkClass::kNetwork;
-  }));
+std::uint32_t NetworkCost(const Fabric& fabric, const std::vector<LinkId>& path) {
+  std::uint32_t cost = 0;
+  for (const LinkId link : path)
+    if (fabric.link(link).link_class == LinkClass::kNetwork) cost += fabric.link(link).cost;
+  return cost;
 }
 
 // From src to dst, every link up and leaving where the one before arrived, no vertex twice.
@@ -79,7 +96,7 @@ void CheckPair(const Fabric& fabric, const Router& router, const LinkState& stat
   std::uint32_t shortest = kUnreachable;
   std::set<std::vector<LinkId>> chosen;
   for (std::uint8_t port = 0; port < fabric.PortCount(src_nic); ++port) {
-    const std::uint32_t hops = BfsHops(fabric, state, src_nic, port, dst_nic);
+    const std::uint32_t hops = LeastCost(fabric, state, src_nic, port, dst_nic);
     if (hops < shortest) chosen.clear();
     shortest = std::min(shortest, hops);
     for (int draw = 0; draw < 4; ++draw) {
@@ -88,7 +105,7 @@ void CheckPair(const Fabric& fabric, const Router& router, const LinkState& stat
       ASSERT_EQ(found, hops != kUnreachable);
       ASSERT_EQ(path.empty(), !found);
       if (!found) continue;
-      ASSERT_EQ(NetworkHops(fabric, path), hops);
+      ASSERT_EQ(NetworkCost(fabric, path), hops);
       ExpectValid(fabric, state, src, dst, path);
       ASSERT_TRUE(std::find(path.begin(), path.end(), fabric.PortLink(src_nic, port)) !=
                   path.end());
@@ -96,7 +113,7 @@ void CheckPair(const Fabric& fabric, const Router& router, const LinkState& stat
     }
   }
   EXPECT_EQ(candidates.empty(), shortest == kUnreachable);
-  for (const auto& one : candidates) EXPECT_EQ(NetworkHops(fabric, one), shortest);
+  for (const auto& one : candidates) EXPECT_EQ(NetworkCost(fabric, one), shortest);
   for (const auto& one : chosen) EXPECT_TRUE(candidates.contains(one));
 }
 
@@ -253,10 +270,10 @@ TEST(Path, GoesOverTheSharedNicOrTheNetworkWithoutNvswitch) {
   const LinkState state(fabric);
   std::vector<LinkId> path;
   ASSERT_TRUE(router.Path({fabric.gpu(GpuId{0}), fabric.gpu(GpuId{1})}, kSeed, state, path));
-  EXPECT_EQ(NetworkHops(fabric, path), 0u);
+  EXPECT_EQ(NetworkCost(fabric, path), 0u);
   EXPECT_EQ(path.size(), 2u);
   ASSERT_TRUE(router.Path({fabric.gpu(GpuId{0}), fabric.gpu(GpuId{2})}, kSeed, state, path));
-  EXPECT_EQ(NetworkHops(fabric, path), 2u);
+  EXPECT_EQ(NetworkCost(fabric, path), 2u);
 }
 
 // Port p's ToR down: a QP by port p has no way in isolated planes, one by the other port has.
@@ -631,7 +648,7 @@ TEST(Router, CrossesEightPods) {
     ASSERT_TRUE(router.Path(key, kSeed, state, path));
     // A rail's ToR, or up to an Agg, or up to a core.
     const std::uint32_t hops = from.pod != to.pod ? 6 : from.segment != to.segment ? 4 : 2;
-    ASSERT_EQ(NetworkHops(fabric, path), hops);
+    ASSERT_EQ(NetworkCost(fabric, path), hops);
   }
 }
 

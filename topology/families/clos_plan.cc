@@ -183,10 +183,18 @@ void PlanPods(const ClosRequest& in, const FamilyInput& input, std::int64_t segm
   for (std::int64_t q = 0; q < pods && errors.empty(); ++q)
     PlanPod(in, input, segments / pods + (q < segments % pods ? 1 : 0), plan, errors);
   if (!errors.empty() || PlanCores(in, plan)) return;
-  const bool asked = in.cores.kind == SwitchPolicy::Kind::kCount;
+  // Every core meets every pod, so there are at most as many pods as a core has ports: of equal
+  // switches of radix k with k/2 uplinks k pods of (k/2)^2 NICs, k^3/4.
+  const std::int64_t most_pods = Radix(in.core, in.link);
+  const std::int64_t pod_ports = full * plan.leaves_of_group * plan.groups * plan.slots;
+  const bool asked = in.cores.kind == SwitchPolicy::Kind::kCount && pods <= most_pods;
   AddError(input, asked ? "cores" : in.size_key,
-           fmt::format("{} cores are needed, and not every pod has an uplink to each of {}",
-                       plan.cores_minimum, plan.cores),
+           asked || pods <= most_pods
+               ? fmt::format("{} cores are needed, and not every pod has an uplink to each of {}",
+                             plan.cores_minimum, plan.cores)
+               : fmt::format("{} pods of {} NIC ports are needed, and a core joins {}, one a port: "
+                             "at most {} NIC ports of a plane",
+                             pods, pod_ports, most_pods, most_pods * pod_ports),
            asked ? fmt::format("cores: {}", plan.cores_minimum) : "fewer, or a larger core_switch",
            errors);
 }

@@ -8,6 +8,7 @@
 #include "base/schema/wording.h"
 #include "topology/families/custom_names_internal.h"
 #include "topology/families/family.h"
+#include "topology/row_sets.h"
 
 namespace weft {
 namespace {
@@ -342,28 +343,10 @@ void CustomRows::FindTiers() {
              "tier: 1, or its cables");
 }
 
-// Union-find over rows; the lowest row of a set stands for it.
-class Sets {
- public:
-  explicit Sets(std::size_t rows) : parent_(rows) { std::iota(parent_.begin(), parent_.end(), 0u); }
-  std::uint32_t Root(std::uint32_t row) {
-    while (parent_[row] != row) row = parent_[row] = parent_[parent_[row]];
-    return row;
-  }
-  void Join(std::uint32_t a, std::uint32_t b) {
-    a = Root(a);
-    b = Root(b);
-    parent_[std::max(a, b)] = std::min(a, b);
-  }
-
- private:
-  std::vector<std::uint32_t> parent_;
-};
-
 // Pods nobody gave: with three tiers or more, what stays joined without the highest.
 void CustomRows::FindPods(int tiers) {
   const auto host_count = static_cast<std::uint32_t>(hosts_.size());
-  Sets sets(hosts_.size() + switches_.size());
+  RowSets sets(hosts_.size() + switches_.size());
   for (const CableRow& cable : cables_) {
     const std::uint32_t a = cable.a.is_host ? cable.a.row : host_count + cable.a.row;
     const bool top = switches_[cable.b.row].tier == tiers ||
@@ -373,7 +356,7 @@ void CustomRows::FindPods(int tiers) {
   std::vector<std::uint32_t> number(host_count, kNone);
   std::uint32_t next = 0;
   for (std::uint32_t h = 0; h < host_count; ++h) {
-    std::uint32_t& pod = number[sets.Root(h)];
+    std::uint32_t& pod = number[sets.Of(h)];
     if (pod == kNone) pod = next++;
     if (!hosts_[h].pod) hosts_[h].pod = tiers > 2 ? static_cast<int>(std::min(pod, 65535u)) : 0;
   }
@@ -382,7 +365,7 @@ void CustomRows::FindPods(int tiers) {
 // Segments nobody gave: hosts of a pod that share a switch, counted in the pod.
 void CustomRows::FindSegments() {
   const auto host_count = static_cast<std::uint32_t>(hosts_.size());
-  Sets sets(hosts_.size() + switches_.size());
+  RowSets sets(hosts_.size() + switches_.size());
   for (const CableRow& cable : cables_)
     if (cable.a.is_host && switches_[cable.b.row].tier == 1)
       sets.Join(cable.a.row, host_count + cable.b.row);
@@ -390,7 +373,7 @@ void CustomRows::FindSegments() {
   for (std::uint32_t h = 0; h < host_count; ++h) {
     const auto pod = static_cast<std::size_t>(*hosts_[h].pod);
     if (next.size() <= pod) next.resize(pod + 1, 0);
-    std::uint32_t& segment = number[sets.Root(h)];
+    std::uint32_t& segment = number[sets.Of(h)];
     if (segment == kNone) segment = next[pod]++;
     if (!hosts_[h].segment) hosts_[h].segment = static_cast<int>(segment);
   }
@@ -399,17 +382,17 @@ void CustomRows::FindSegments() {
 // Planes nobody gave: switches that stay joined without hosts are one, called by the lowest port
 // of a NIC that leads there.
 void CustomRows::FindPlanes() {
-  Sets sets(switches_.size());
+  RowSets sets(switches_.size());
   std::vector<int> lowest(switches_.size(), 64);
   for (const CableRow& cable : cables_)
     if (!cable.a.is_host) sets.Join(cable.a.row, cable.b.row);
   for (const CableRow& cable : cables_)
     if (cable.a.is_host) {
-      int& port = lowest[sets.Root(cable.b.row)];
+      int& port = lowest[sets.Of(cable.b.row)];
       port = std::min(port, cable.a.port);
     }
   for (std::uint32_t s = 0; s < switches_.size(); ++s)
-    if (!switches_[s].plane) switches_[s].plane = lowest[sets.Root(s)] % 64;
+    if (!switches_[s].plane) switches_[s].plane = lowest[sets.Of(s)] % 64;
 }
 
 void CustomRows::CheckTiers() {

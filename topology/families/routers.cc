@@ -38,9 +38,16 @@ void CheckRouters(const RouterFabric& routers, const HostPart& host, std::int64_
     given |= path.starts_with("fabric.switch.") && origin.kind != Origin::Kind::kDefault;
   const std::vector<PortUse> uses = {{routers.endpoints, host.nic_port, "to endpoints"},
                                      {routers.degree, routers.link, "to routers"}};
-  if (given && !PortsFit(input.chip, uses))
-    AddError(input, routers.size_key, "a router has too few ports: " + FormatPortSum(uses),
-             "a smaller one, or another switch:", errors);
+  if (given && !PortsFit(input.chip, uses)) {
+    std::int64_t most = routers.endpoints;
+    while (most > 0 && !PortsFit(input.chip, {{most, host.nic_port, ""}, uses[1]})) --most;
+    AddError(input, routers.size_key,
+             fmt::format("a router has too few ports: {}, and its switch {}", FormatPortSum(uses),
+                         FormatPortSum({{Radix(input.chip, routers.link), routers.link, "ports"}})),
+             most > 0 ? fmt::format("p: at most {}, a smaller one, or another switch:", most)
+                      : "a smaller one, or another switch:",
+             errors);
+  }
   CheckSize(endpoints / host.nics, host, routers.routers, cables, input, errors);
 }
 

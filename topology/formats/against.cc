@@ -126,11 +126,13 @@ class Crossings {
   std::vector<CableDifference> found_;
 };
 
-std::set<std::string> DeviceNames(const Wiring& wiring) {
-  std::set<std::string> out;
-  for (const Wiring::Host& host : wiring.hosts) out.insert(host.name);
-  for (const Wiring::Switch& one : wiring.switches) out.insert(one.name);
-  return out;
+// Whether a row of `live` is called as one of `plan`.
+template <typename Row>
+bool ShareName(const std::vector<Row>& plan, const std::vector<Row>& live) {
+  std::set<std::string> names;
+  for (const Row& row : plan) names.insert(row.name);
+  return std::any_of(live.begin(), live.end(),
+                     [&](const Row& row) { return names.contains(row.name); });
 }
 
 }  // namespace
@@ -155,10 +157,10 @@ WiringDifferences CompareWirings(const Wiring& plan, const Wiring& live) {
   WiringDifferences out;
   out.planned = static_cast<std::int64_t>(plan.cables.size());
   out.live = static_cast<std::int64_t>(live.cables.size());
-  const std::set<std::string> planned_names = DeviceNames(plan), live_names = DeviceNames(live);
-  out.no_name_in_common =
-      std::none_of(planned_names.begin(), planned_names.end(),
-                   [&](const std::string& name) { return live_names.contains(name); });
+  const bool hosts = ShareName(plan.hosts, live.hosts),
+             switches = ShareName(plan.switches, live.switches);
+  out.no_name_in_common = !hosts && !switches;
+  out.no_switch_in_common = hosts && !switches && !plan.switches.empty() && !live.switches.empty();
   const CablesByEnds plan_cables = GroupCables(plan), live_cables = GroupCables(live);
   std::vector<CableDifference> list;
   for (const Ends& key : plan_cables.order) {

@@ -33,6 +33,7 @@ struct CableDifference {
 struct WiringDifferences {
   std::int64_t planned = 0, live = 0;  // cables
   bool no_name_in_common = false;      // likely two namings of one fabric, or two fabrics
+  bool no_switch_in_common = false;    // no switch's name is: hosts' alone are
   std::vector<CableDifference> list;
 };
 

@@ -10,8 +10,8 @@
 #include "topology/formats/text_internal.h"
 
 // The cabling list: one row a cable, both ends by device and port. `part` says what the device
-// is; lanes, breakout and medium are empty where nobody has chosen optics. Devices without a
-// cable do not appear.
+// is; lanes of a port, breakout (2x: the cage at the split end is split into two ports) and medium
+// are empty where there is no cabling plan. Devices without a cable do not appear.
 
 namespace weft {
 namespace {
@@ -41,32 +41,6 @@ std::string Cell(const std::string& text) {
     out += c;
   }
   return out + '"';
-}
-
-struct CsvCell {
-  std::string text;
-  int column = 1;
-};
-
-// One line's cells; none where a quote is not closed.
-std::optional<std::vector<CsvCell>> SplitCells(std::string_view line) {
-  std::vector<CsvCell> out(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
-      out.back().text += '"';
-      ++i;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      out.push_back({{}, static_cast<int>(i) + 2});
-    } else {
-      out.back().text += c;
-    }
-  }
-  if (quoted) return std::nullopt;
-  return out;
 }
 
 class CsvReader {
@@ -174,9 +148,13 @@ Result<Wiring> CsvReader::Read() {
   if (lines.empty())
     return Fail(ErrorCode::kSyntax, {input_.file, 1, 1}, "the file is empty",
                 fmt::format("{}", fmt::join(kColumns, ",")));
-  if (!ReadHeader(lines[0])) return tl::make_unexpected(std::move(errors_));
-  for (std::size_t i = 1; i < lines.size(); ++i)
-    if (!lines[i].words.empty()) ReadRow(lines[i]);
+  const auto header = std::find_if_not(lines.begin(), lines.end(), IsBlankOrComment);
+  if (header == lines.end())
+    return Fail(ErrorCode::kSyntax, {input_.file, 1, 1}, "the file has no header",
+                fmt::format("{}", fmt::join(kColumns, ",")));
+  if (!ReadHeader(*header)) return tl::make_unexpected(std::move(errors_));
+  for (auto line = header + 1; line != lines.end(); ++line)
+    if (!IsBlankOrComment(*line)) ReadRow(*line);
   if (!errors_.empty()) return tl::make_unexpected(std::move(errors_));
   SortDevices(out_);
   return std::move(out_);
@@ -184,7 +162,9 @@ Result<Wiring> CsvReader::Read() {
 
 }  // namespace
 
-std::string WriteCsv(const Wiring& wiring) {
+std::string WriteCsv(const Wiring& given) {
+  Wiring wiring = given;
+  NoteOrder(wiring);
   std::string out = fmt::format("{}\n", fmt::join(kColumns, ","));
   std::vector<std::uint32_t> ports(wiring.switches.size(), 0);  // counted as cables come
   for (const Wiring::Cable& cable : wiring.cables) {
@@ -197,7 +177,10 @@ std::string WriteCsv(const Wiring& wiring) {
     };
     out += cells(cable.a) + ',';
     out += cells(cable.b);
-    out += fmt::format(",{},,,,{}\n", FormatQuantity(cable.rate.bits_per_second(), BIT_RATE),
+    const auto number = [](int n) { return n == 0 ? std::string() : fmt::format("{}", n); };
+    out += fmt::format(",{},{},{},{},{}\n", FormatQuantity(cable.rate.bits_per_second(), BIT_RATE),
+                       number(cable.lanes),
+                       cable.breakout == 0 ? "" : fmt::format("{}x", cable.breakout), cable.medium,
                        FormatWhole(cable.latency.count(), DURATION));
   }
   return out;
@@ -205,6 +188,13 @@ std::string WriteCsv(const Wiring& wiring) {
 
 Result<Wiring> ReadCsv(const FormatInput& input) { return CsvReader(input).Read(); }
 
-bool LooksLikeCsv(std::string_view text) { return text.starts_with("a_device,"); }
+bool LooksLikeCsv(std::string_view text) {
+  for (const TextLine& line : SplitLines(text.substr(0, 4096)))
+    if (!IsBlankOrComment(line))
+      return line.text.find("a_device") != std::string_view::npos &&
+             line.text.find("b_device") != std::string_view::npos &&
+             line.text.find("a_cage") == std::string_view::npos;
+  return false;
+}
 
 }  // namespace weft

@@ -11,6 +11,8 @@
 namespace weft {
 namespace {
 
+constexpr int kMostRows = 10'000'000;
+
 struct KeyValue {
   std::string key, value;
 };
@@ -74,12 +76,36 @@ std::vector<std::uint32_t> Sort(std::vector<Row>& rows, const Less& less) {
   return place;
 }
 
+// Those whose order is given first.
+template <typename Row>
+bool RowLess(const Row& a, const Row& b) {
+  if (a.order && b.order) return *a.order < *b.order;
+  return a.order || b.order ? a.order.has_value() : NaturalLess(a.name, b.name);
+}
+
+bool SwitchLess(const Wiring::Switch& a, const Wiring::Switch& b) {
+  return a.tier != b.tier ? a.tier < b.tier : RowLess(a, b);
+}
+
 }  // namespace
+
+void NoteOrder(Wiring& wiring) {
+  for (Wiring::Host& host : wiring.hosts) host.order.reset();
+  for (Wiring::Switch& one : wiring.switches) one.order.reset();
+  const auto number = [](auto& rows) {
+    for (std::size_t row = 0; row < rows.size(); ++row) rows[row].order = static_cast<int>(row);
+  };
+  if (!std::is_sorted(wiring.hosts.begin(), wiring.hosts.end(), RowLess<Wiring::Host>))
+    number(wiring.hosts);
+  if (!std::is_sorted(wiring.switches.begin(), wiring.switches.end(), SwitchLess))
+    number(wiring.switches);
+}
 
 std::string FormatPart(const Wiring::Host& host) {
   std::string out = FormatHostKeys(host.spec);
   if (host.pod) out += fmt::format(" pod={}", *host.pod);
   if (host.segment) out += fmt::format(" segment={}", *host.segment);
+  if (host.order) out += fmt::format(" order={}", *host.order);
   return out;
 }
 
@@ -89,6 +115,7 @@ std::string FormatPart(const Wiring& wiring, const Wiring::Switch& one) {
   if (one.plane) out += fmt::format(" plane={}", *one.plane);
   if (one.pod) out += fmt::format(" pod={}", *one.pod);
   if (one.segment) out += fmt::format(" segment={}", *one.segment);
+  if (one.order) out += fmt::format(" order={}", *one.order);
   if (one.tier > 0 && static_cast<std::size_t>(one.tier) <= wiring.tiers.size())
     out += " called=" + wiring.tiers[static_cast<std::size_t>(one.tier) - 1];
   return out.substr(out.empty() ? 0 : 1);
@@ -103,6 +130,8 @@ Result<Wiring::Host> ParseHostPart(std::string_view text, std::string name, cons
     if (key.key == "pod" || key.key == "segment") {
       WEFT_TRY(const int number, ParseNumber(key, 0, 60000, pos));
       (key.key == "pod" ? out.pod : out.segment) = number;
+    } else if (key.key == "order") {
+      WEFT_TRY(out.order, ParseNumber(key, 0, kMostRows, pos));
     } else {
       yaml += fmt::format("{}{}: {}", yaml.empty() ? "" : ", ", key.key, key.value);
     }
@@ -132,9 +161,11 @@ Result<Wiring::Switch> ParseSwitchPart(std::string_view text, std::string name,
     } else if (key.key == "pod" || key.key == "segment") {
       WEFT_TRY(const int number, ParseNumber(key, 0, 60000, pos));
       (key.key == "pod" ? out.pod : out.segment) = number;
+    } else if (key.key == "order") {
+      WEFT_TRY(out.order, ParseNumber(key, 0, kMostRows, pos));
     } else {
       return Fail(ErrorCode::kUnknownKey, pos, fmt::format("unknown key '{}'", key.key),
-                  "tier, plane, pod, segment or called");
+                  "tier, plane, pod, segment, order or called");
     }
   }
   if (out.tier > 0 && !called.empty()) {
@@ -157,12 +188,8 @@ Result<Wiring::End> ParseHostPort(std::string_view text, std::uint32_t row, cons
 }
 
 void SortDevices(Wiring& wiring) {
-  const auto hosts = Sort(wiring.hosts, [](const Wiring::Host& a, const Wiring::Host& b) {
-    return NaturalLess(a.name, b.name);
-  });
-  const auto switches = Sort(wiring.switches, [](const Wiring::Switch& a, const Wiring::Switch& b) {
-    return a.tier != b.tier ? a.tier < b.tier : NaturalLess(a.name, b.name);
-  });
+  const auto hosts = Sort(wiring.hosts, RowLess<Wiring::Host>);
+  const auto switches = Sort(wiring.switches, SwitchLess);
   for (Wiring::Cable& cable : wiring.cables)
     for (Wiring::End* end : {&cable.a, &cable.b})
       end->row = end->is_host ? hosts[end->row] : switches[end->row];

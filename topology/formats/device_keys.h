@@ -23,8 +23,11 @@ Result<Wiring::Switch> ParseSwitchPart(std::string_view text, std::string name,
 // "nic5/port1" of a host; an error at `pos` for anything else.
 Result<Wiring::End> ParseHostPort(std::string_view text, std::uint32_t row, const SourcePos& pos);
 
-// Orders hosts and switches by name with numbers by value, switches tier by tier, and lets the
-// cables follow: for formats that list cables alone.
+// Orders hosts and switches by their `order`, else by name with numbers by value, switches tier
+// by tier, and lets the cables follow: for formats that list cables alone.
 void SortDevices(Wiring& wiring);
+
+// Sets every `order` to the row where SortDevices would change the rows; none where it would not.
+void NoteOrder(Wiring& wiring);
 
 }  // namespace weft

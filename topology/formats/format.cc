@@ -12,6 +12,8 @@ constexpr FabricFormat kFormats[] = {
     {"ibnetdiscover", "what ibnetdiscover prints", ReadIbnetdiscover, nullptr,
      LooksLikeIbnetdiscover},
     {"nccl", "NCCL's XML topology of a host", ReadNcclTopology, nullptr, LooksLikeNcclTopology},
+    {"cabling", "cabling plan, as weft topology --export cabling writes it", ReadCabling, nullptr,
+     LooksLikeCabling},
     {"csv", "cabling list, a row a cable", ReadCsv, WriteCsv, LooksLikeCsv},
     {"graphml", "GraphML", ReadGraphml, WriteGraphml, LooksLikeGraphml},
     {"json", "a scenario file in JSON, family: custom", nullptr, FormatScenarioJson, nullptr},

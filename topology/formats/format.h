@@ -43,6 +43,7 @@ Result<Wiring> ReadIbnetdiscover(const FormatInput& input);  // [IBDIAGS]
 Result<Wiring> ReadNcclTopology(const FormatInput& input);   // [NCCL] NCCL_TOPO_FILE
 Result<Wiring> ReadHtsim(const FormatInput& input);          // [HTSIM] .topo
 Result<Wiring> ReadCsv(const FormatInput& input);
+Result<Wiring> ReadCabling(const FormatInput& input);  // what CablingCsv writes
 Result<Wiring> ReadGraphml(const FormatInput& input);
 
 std::string WriteCsv(const Wiring& wiring);
@@ -56,6 +57,7 @@ bool LooksLikeIbnetdiscover(std::string_view text);
 bool LooksLikeNcclTopology(std::string_view text);
 bool LooksLikeHtsim(std::string_view text);
 bool LooksLikeCsv(std::string_view text);
+bool LooksLikeCabling(std::string_view text);
 bool LooksLikeGraphml(std::string_view text);
 
 }  // namespace weft

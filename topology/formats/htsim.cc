@@ -205,8 +205,12 @@ void HtsimReader::Build() {
 }
 
 Result<Wiring> HtsimReader::Read() {
-  for (const TextLine& line : SplitLines(input_.text))
-    if (!line.words.empty() && line.words[0].text[0] != '#') ReadLine(line);
+  for (TextLine& line : SplitLines(input_.text)) {
+    const auto comment = std::find_if(line.words.begin(), line.words.end(),
+                                      [](const TextWord& word) { return word.text[0] == '#'; });
+    line.words.erase(comment, line.words.end());
+    if (!line.words.empty()) ReadLine(line);
+  }
   if (errors_.empty()) CheckKeys();
   if (errors_.empty()) Build();
   if (!errors_.empty()) return tl::make_unexpected(std::move(errors_));

@@ -94,6 +94,9 @@ class IbReader {
   void ReadNode(const TextLine& line);
   void ReadPort(const TextLine& line);
   void NameSwitches();
+  // By name, scheme and number: the node of a NIC.
+  using HostsByName = std::map<std::string, std::map<std::string, std::map<int, std::uint32_t>>>;
+  void SortCas(HostsByName& hosts, std::vector<std::uint32_t>& unnamed);
   void NameHosts();
   void AddCables();
   void AddNotes();
@@ -112,6 +115,7 @@ class IbReader {
   std::map<std::pair<IbEnd, IbEnd>, IbCable> cables_;
   std::vector<std::string> odd_;
   std::vector<std::string> lacking_;  // hosts without a NIC that most of their kind have
+  std::vector<std::string> others_;   // hosts with far fewer NICs than most NICs' hosts
 
   Wiring out_;
   std::map<std::uint32_t, std::uint32_t> switch_row_;               // by node
@@ -222,12 +226,8 @@ std::optional<IbReader::Nic> IbReader::NicOf(const std::string& description) con
              static_cast<int>(*number)};
 }
 
-// Hosts come in order of their names, NICs of a host by number. A host that lacks a NIC which
-// almost all hosts of its scheme have keeps that NIC's place, so that rails stay rails.
-void IbReader::NameHosts() {
-  using Numbers = std::set<int>;
-  std::map<std::string, std::map<std::string, std::map<int, std::uint32_t>>> hosts;
-  std::vector<std::uint32_t> unnamed;
+// Of hosts by name, schemes and NIC numbers: the rows of those CAs that are NICs.
+void IbReader::SortCas(HostsByName& hosts, std::vector<std::uint32_t>& unnamed) {
   for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
     if (nodes_[n].kind != 'H') continue;
     if (nodes_[n].description.find("Aggregation Node") != std::string::npos) {
@@ -238,6 +238,17 @@ void IbReader::NameHosts() {
     if (!nic || !hosts[nic->host][nic->scheme].try_emplace(nic->number, n).second)
       unnamed.push_back(n);
   }
+}
+
+// First the hosts with as many NICs as most NICs' hosts have, in order of their names, then
+// others (a fabric manager's, storage's), then NICs that name none; NICs of a host by number. A
+// host that lacks a NIC which almost all hosts of its scheme have keeps that NIC's place, so that
+// rails stay rails.
+void IbReader::NameHosts() {
+  using Numbers = std::set<int>;
+  HostsByName hosts;
+  std::vector<std::uint32_t> unnamed;
+  SortCas(hosts, unnamed);
   std::map<std::pair<std::string, Numbers>, int> kinds;
   const auto numbers_of = [](const std::map<int, std::uint32_t>& nics) {
     Numbers out;
@@ -254,9 +265,29 @@ void IbReader::NameHosts() {
     out_.hosts.push_back({name, std::move(spec), {}, {}});
     return static_cast<std::uint32_t>(out_.hosts.size() - 1);
   };
-  for (const auto& [host, schemes] : hosts) {
+  std::map<std::size_t, std::size_t> nics_of;  // by NICs of a host: NICs of all such hosts
+  const auto count_nics = [](const auto& schemes) {
+    std::size_t nics = 0;
+    for (const auto& [scheme, found] : schemes) nics += found.size();
+    return nics;
+  };
+  for (const auto& [host, schemes] : hosts) nics_of[count_nics(schemes)] += count_nics(schemes);
+  std::size_t usual = 0, most_nics = 0;
+  for (const auto& [nics, all] : nics_of)
+    if (all >= most_nics) {
+      usual = nics;
+      most_nics = all;
+    }
+  std::vector<HostsByName::const_iterator> order;
+  for (auto at = hosts.cbegin(); at != hosts.cend(); ++at) order.push_back(at);
+  // Half of them and more: a host that lacks some NICs is one of its kind.
+  const auto is_other = [&](auto at) { return count_nics(at->second) * 2 <= usual; };
+  std::stable_partition(order.begin(), order.end(), [&](auto at) { return !is_other(at); });
+  for (const auto one : order) {
+    const auto& [host, schemes] = *one;
     int nics = 0;
     const std::uint32_t row = add_host(host, 1);
+    if (is_other(one)) others_.push_back(host);
     for (const auto& [scheme, found] : schemes) {
       const Numbers own = numbers_of(found);
       Numbers all = own;
@@ -326,13 +357,23 @@ void IbReader::AddNotes() {
       "give host: to say what the hosts are");
   out_.notes.push_back("latencies are not in the file: 500 ns a cable, as in weft's presets");
   if (aggregation_ > 0)
+    out_.notes.push_back(fmt::format("{} aggregation node{} in switches (SHARP) {} left out",
+                                     aggregation_, aggregation_ == 1 ? "" : "s",
+                                     aggregation_ == 1 ? "is" : "are"));
+  if (routers_ > 0)
     out_.notes.push_back(
-        fmt::format("{} aggregation nodes in switches (SHARP) are left out", aggregation_));
-  if (routers_ > 0) out_.notes.push_back(fmt::format("{} routers are left out", routers_));
+        fmt::format("{} router{} left out", routers_, routers_ == 1 ? " is" : "s are"));
   if (unnamed_ > 0)
     out_.notes.push_back(fmt::format(
-        "{} NICs name no host, or one that is taken: each is a host of its own, by its GUID",
-        unnamed_));
+        "{} NIC{} no host, or one that is taken: each is a host of its own, by its GUID, after "
+        "all others",
+        unnamed_, unnamed_ == 1 ? " names" : "s name"));
+  if (!others_.empty())
+    out_.notes.push_back(fmt::format(
+        "{} host{} at most half as many NICs as most (a fabric manager's, storage's?) "
+        "and stand{} after these: {}{}",
+        others_.size(), others_.size() == 1 ? " has" : "s have", others_.size() == 1 ? "s" : "",
+        others_.front(), others_.size() == 1 ? "" : " and others"));
   if (!lacking_.empty())
     out_.notes.push_back(
         fmt::format("{} host{} not show a NIC that most of {} kind have, which is left without a "
@@ -351,10 +392,11 @@ Result<Wiring> IbReader::Read() {
       ReadNode(line);
     else if (first[0] == '[')
       ReadPort(line);
-    else if (first.find('=') == std::string_view::npos)
+    else if (first != "Chassis" && first != "Spine" && first != "Line" &&
+             first.find('=') == std::string_view::npos)
       Report(line.number, line.words[0].column,
              fmt::format("'{}' begins no line of ibnetdiscover", first.substr(0, 40)),
-             "its full output, without -p, -l or -g");
+             "its full output, without -p, -l or -H");
     if (errors_.size() > 20) break;
   }
   if (errors_.empty() && nodes_.empty()) Report(1, 1, "no node is in the file", "Switch … lines");

@@ -16,6 +16,9 @@
 //
 // SimAI [SIMAI cef83f9d gen_Topo_Template.py]: nodes, GPUs a server, NVSwitches, switches,
 // links, GPU type; then ids of NVSwitches first; nodes that are no switch are GPUs.
+//
+// ns-3 reads words, not lines: ids may go over several lines, a link may lack its error rate here,
+// and what follows the last link is not read (HPCC's own files explain themselves there).
 
 namespace weft {
 namespace {
@@ -55,7 +58,8 @@ class NodeFileReader {
         {ErrorCode::kSyntax, {input_.file, line, column}, std::move(message), std::move(hint)});
   }
   bool ReadHeader(const TextLine& line);
-  void ReadSwitchIds(const TextLine& line);
+  // Lines from `full`'s second on; the row of the first link's line.
+  std::size_t ReadSwitchIds(const std::vector<const TextLine*>& full);
   void ReadLink(const TextLine& line);
 
   const FormatInput& input_;
@@ -99,32 +103,42 @@ bool NodeFileReader::ReadHeader(const TextLine& line) {
   return true;
 }
 
-void NodeFileReader::ReadSwitchIds(const TextLine& line) {
+std::size_t NodeFileReader::ReadSwitchIds(const std::vector<const TextLine*>& full) {
   const auto want = static_cast<std::size_t>(out_.nvswitches + out_.switches);
-  if (line.words.size() != want)
-    Report(line.number, 1,
-           fmt::format("{} ids of switches, and the first line says {}", line.words.size(), want),
-           "every switch once");
-  for (std::size_t i = 0; i < std::min(line.words.size(), want); ++i) {
-    const auto id = WholeNumber(line.words[i].text, out_.nodes - 1);
-    if (!id || out_.node[static_cast<std::size_t>(*id)].kind != Node::Kind::kEnd) {
-      Report(line.number, line.words[i].column,
-             fmt::format("'{}' is {}", line.words[i].text, id ? "listed twice" : "no node's id"),
-             fmt::format("ids are 0 to {}", out_.nodes - 1));
-      continue;
+  std::size_t read = 0, next = 1;
+  for (; next < full.size() && read < want; ++next)
+    for (const TextWord& word : full[next]->words) {
+      const auto id = WholeNumber(word.text, out_.nodes - 1);
+      if (read == want) {
+        Report(full[next]->number, word.column,
+               fmt::format("more ids of switches than the {} that the first line says", want),
+               "every switch once");
+      } else if (!id || out_.node[static_cast<std::size_t>(*id)].kind != Node::Kind::kEnd) {
+        Report(full[next]->number, word.column,
+               fmt::format(
+                   "'{}' is {}", word.text,
+                   id ? "listed twice"
+                      : fmt::format("no node's id, and {} of {} switches are listed", read, want)),
+               fmt::format("ids are 0 to {}", out_.nodes - 1));
+      } else {
+        const bool nvswitch = read < static_cast<std::size_t>(out_.nvswitches);
+        out_.node[static_cast<std::size_t>(*id)] = {
+            nvswitch ? Node::Kind::kNvswitch : Node::Kind::kSwitch,
+            static_cast<std::uint32_t>(
+                nvswitch ? read : read - static_cast<std::size_t>(out_.nvswitches))};
+        ++read;
+        continue;
+      }
+      return next;
     }
-    const bool nvswitch = i < static_cast<std::size_t>(out_.nvswitches);
-    out_.node[static_cast<std::size_t>(*id)] = {
-        nvswitch ? Node::Kind::kNvswitch : Node::Kind::kSwitch,
-        static_cast<std::uint32_t>(nvswitch ? i : i - static_cast<std::size_t>(out_.nvswitches))};
-  }
   std::uint32_t ends = 0;
   for (Node& node : out_.node)
     if (node.kind == Node::Kind::kEnd) node.row = ends++;
+  return next;
 }
 
 void NodeFileReader::ReadLink(const TextLine& line) {
-  if (line.words.size() != 5)
+  if (line.words.size() != 5 && line.words.size() != 4)
     return Report(line.number, 1, fmt::format("a link of {} words (want 5)", line.words.size()),
                   "two nodes, rate, latency, error rate: 0 72 200Gbps 0.0005ms 0");
   NodeLink link;
@@ -148,7 +162,8 @@ void NodeFileReader::ReadLink(const TextLine& line) {
     return Report(line.number, line.words[2].column, "a link slower than 1Mbps or 1s away", "");
   link.rate = BitRate::BitsPerSecond(*rate);
   link.latency = SimDuration(*latency);
-  link.loses = line.words[4].text.find_first_not_of("0.") != std::string_view::npos;
+  link.loses =
+      line.words.size() > 4 && line.words[4].text.find_first_not_of("0.") != std::string_view::npos;
   out_.link.push_back(link);
 }
 
@@ -156,17 +171,21 @@ Result<NodeFile> NodeFileReader::Read() {
   const std::vector<TextLine> lines = SplitLines(input_.text);
   std::vector<const TextLine*> full;
   for (const TextLine& line : lines)
-    if (!line.words.empty()) full.push_back(&line);
+    if (!line.words.empty() && line.words[0].text[0] != '#') full.push_back(&line);
   if (full.size() < 2)
     return Fail(ErrorCode::kSyntax, {input_.file, 1, 1}, "no topology: fewer than two lines",
                 simai_ ? "104 8 8 32 320 H100" : "9 1 8");
   if (!ReadHeader(*full[0])) return tl::make_unexpected(errors_);
   out_.node.resize(static_cast<std::size_t>(out_.nodes));
   // Without switches the line of their ids is empty.
-  const std::size_t first = out_.nvswitches + out_.switches > 0 ? 2 : 1;
-  if (first == 2) ReadSwitchIds(*full[1]);
+  std::size_t next = ReadSwitchIds(full);
   if (!errors_.empty()) return tl::make_unexpected(errors_);
-  for (std::size_t i = first; i < full.size(); ++i) ReadLink(*full[i]);
+  for (; next < full.size(); ++next) {
+    const bool all = static_cast<std::int64_t>(out_.link.size()) >= out_.links;
+    if (all && !WholeNumber(full[next]->words[0].text, kMostNodes)) break;
+    ReadLink(*full[next]);
+    if (errors_.size() > 20) break;
+  }
   if (errors_.empty() && static_cast<std::int64_t>(out_.link.size()) != out_.links)
     Report(full[0]->number, full[0]->words[simai_ ? 4 : 2].column,
            fmt::format("the first line says {} links, and {} follow", out_.links, out_.link.size()),
@@ -308,11 +327,14 @@ Result<Wiring> ReadNodes(const FormatInput& input, bool simai) {
 }
 
 std::size_t WordsOfFirstLine(std::string_view text) {
-  const std::vector<TextLine> lines = SplitLines(text.substr(0, 4096));
-  if (lines.empty() || lines[0].words.empty()) return 0;
-  for (std::size_t i = 0; i + 1 < lines[0].words.size(); ++i)
-    if (!WholeNumber(lines[0].words[i].text, kMostLinks)) return 0;
-  return lines[0].words.size();
+  for (const TextLine& line : SplitLines(text.substr(0, 4096))) {
+    if (line.words.empty() || line.words[0].text[0] == '#') continue;
+    for (std::size_t i = 0; i + 1 < line.words.size(); ++i)
+      if (!WholeNumber(line.words[i].text, kMostLinks)) return 0;
+    const bool last_is_whole = WholeNumber(line.words.back().text, kMostLinks).has_value();
+    return (line.words.size() == 3) == last_is_whole ? line.words.size() : 0;
+  }
+  return 0;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Text of a format of lines and words, every part with its place.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -42,6 +43,45 @@ inline std::vector<TextLine> SplitLines(std::string_view text) {
     out.push_back(std::move(line));
   }
   return out;
+}
+
+struct CsvCell {
+  std::string text;
+  int column = 1;
+};
+
+// One line's cells without the blanks around them; none where a quote is not closed.
+inline std::optional<std::vector<CsvCell>> SplitCells(std::string_view line) {
+  std::vector<CsvCell> out(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
+      out.back().text += '"';
+      ++i;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      out.push_back({{}, static_cast<int>(i) + 2});
+    } else {
+      out.back().text += c;
+    }
+  }
+  if (quoted) return std::nullopt;
+  for (CsvCell& cell : out) {
+    const std::size_t first = cell.text.find_first_not_of(" \t");
+    if (first == std::string::npos) {
+      cell.text.clear();
+      continue;
+    }
+    cell.text = cell.text.substr(first, cell.text.find_last_not_of(" \t") + 1 - first);
+    cell.column += static_cast<int>(first);
+  }
+  return out;
+}
+
+inline bool IsBlankOrComment(const TextLine& line) {
+  return line.words.empty() || line.words[0].text[0] == '#';
 }
 
 // A whole number from 0 to `most`; none for anything else.

@@ -27,11 +27,13 @@ struct Wiring {
     std::string name;
     HostSpec spec;                    // every key said, defaults too
     std::optional<int> pod, segment;  // none: found from the cables
+    std::optional<int> order{};       // its row, in a format that lists cables alone
   };
   struct Switch {
     std::string name;
     int tier = 0;                            // 0: found from the cables
     std::optional<int> plane, pod, segment;  // none: found from the cables, or nobody cares
+    std::optional<int> order{};              // as a host's
   };
   struct End {
     bool is_host = false;
@@ -43,6 +45,10 @@ struct Wiring {
     End a, b;  // where one end is a host's, it is a
     BitRate rate;
     SimDuration latency{};
+    // Where there is a cabling plan: lanes of each port, ports that its cage is split into at the
+    // split end, and "dac", "multimode" …
+    int lanes = 0, breakout = 0;
+    std::string medium{};
   };
 
   std::vector<Host> hosts;

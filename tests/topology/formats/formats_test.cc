@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <set>
+#include <sstream>
 
 #include "tests/topology/fabrics.h"
 #include "topology/formats/against.h"
@@ -100,7 +101,7 @@ TEST(Formats, CarryAFabricThroughAFile) {
 
 TEST(Formats, CarryRandomFabricsThroughAFile) {
   const std::uint64_t first = FirstSeed();
-  for (std::uint64_t seed = first; seed < first + 30; ++seed) {
+  for (std::uint64_t seed = first; seed < first + 90; ++seed) {
     const std::string text = RandomFabricText(seed);
     SCOPED_TRACE(fmt::format("seed {}: {}", seed, text));
     const Wiring wiring = WiringOf(text);
@@ -222,6 +223,41 @@ TEST(ReadSimai, SaysWhereAFileIsWrong) {
               HasSubstr("a.txt:3:1: error: 0 and 1 cannot be joined"));
 }
 
+std::string WithCrlf(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '\n' ? "\r\n" : std::string(1, c);
+  return out;
+}
+
+// HPCC's ns-3 reads words: ids go over lines, comments may stand after the last link; links of
+// four words, blank lines and other line ends change nothing.
+TEST(ReadNs3, TakesWhatNs3Takes) {
+  const std::string plain =
+      "5 2 4\n3 4\n0 3 100Gbps 1us 0\n1 3 100Gbps 1us 0\n2 4 100Gbps 1us 0\n"
+      "3 4 400Gbps 0.002ms 0\n";
+  const std::string odd =
+      "# a rack\n  5   2 4  \n\n3\n4\n0 3 100Gbps 1us\n\t1 3 100Gbps 1us 0\n"
+      "2 4 100Gbps 1us 0\n# up\n3 4 400Gbps 0.002ms 0.0\n\n"
+      "First line: nodes switches links\nsrc dst rate delay error_rate\n";
+  const Result<Wiring> one = ReadNs3({plain, "a.txt", {}});
+  ASSERT_TRUE(one) << TextOf(one.error());
+  for (const std::string& text : {odd, WithCrlf(plain), WithCrlf(odd)}) {
+    EXPECT_EQ(RecognizeFormat(text), FindFormat("ns3"));
+    const Result<Wiring> other = ReadNs3({text, "a.txt", {}});
+    ASSERT_TRUE(other) << TextOf(other.error());
+    EXPECT_EQ(FormatScenario(*one), FormatScenario(*other));
+  }
+  const auto errors = [](const std::string& text) {
+    const Result<Wiring> wiring = ReadNs3({text, "a.txt", {}});
+    return wiring ? "no error" : TextOf(wiring.error());
+  };
+  EXPECT_THAT(errors("5 2 4\n3\n0 3 100Gbps 1us 0\n"),
+              HasSubstr("a.txt:3:3: error: more ids of switches than the 2"));
+  EXPECT_THAT(errors("5 2 4\n3 4 2\n"), HasSubstr("a.txt:2:5: error: more ids of switches"));
+  EXPECT_THAT(errors(plain.substr(0, plain.size() - 20)), HasSubstr("a.txt:6:1: error: a link of"));
+  EXPECT_THAT(errors(plain.substr(0, plain.rfind("3 4 400"))), HasSubstr("was the file cut off?"));
+}
+
 constexpr const char* kIb =
     "vendid=0x2c9\nswitchguid=0x1(1)\n"
     "Switch\t65 \"S-01\"\t\t# \"MF0;leaf1:MQM9701/U1\" enhanced port 0 lid 1 lmc 0\n"
@@ -249,6 +285,28 @@ TEST(ReadIbnetdiscover, FindsHostsLeavesAndSpines) {
   const Unevenness uneven = FindUnevenness(fabric);
   ASSERT_EQ(uneven.odd.size(), 1u);
   EXPECT_EQ(uneven.odd[0], "n2/nic0/port0 -> leaf1: 200G, others 400G");
+}
+
+// A fabric manager's host and NICs without a name come after the hosts, whatever their names.
+TEST(ReadIbnetdiscover, PutsOtherHostsLast) {
+  std::string text = "Switch\t65 \"S-01\"\t# \"MF0;leaf1:MQM9701/U1\" enhanced port 0\n";
+  int port = 1;
+  const auto add = [&](const std::string& name) {
+    text += fmt::format("[{0}]\t\"H-{0:04x}\"[1]({0:04x}) \t# \"{1}\" lid {0} 4xNDR\n", port, name);
+    ++port;
+  };
+  add("aaa-ufm mlx5_0");
+  add("MT4129 ConnectX7   Mellanox Technologies");
+  for (const char* host : {"node2", "node1"})
+    for (int nic = 0; nic < 4; ++nic) add(fmt::format("{} mlx5_{}", host, nic));
+  for (const std::string& one : {text, WithCrlf(text)}) {
+    const Result<Wiring> wiring = ReadIbnetdiscover({one, "ib", {}});
+    ASSERT_TRUE(wiring) << TextOf(wiring.error());
+    std::vector<std::string> names;
+    for (const Wiring::Host& host : wiring->hosts) names.push_back(host.name);
+    EXPECT_EQ(names, (std::vector<std::string>{"node1", "node2", "aaa-ufm", "H-0002"}));
+    EXPECT_THAT(wiring->notes, testing::Contains(HasSubstr("1 host has at most half as many")));
+  }
 }
 
 TEST(ReadIbnetdiscover, SaysWhereAFileIsWrong) {
@@ -343,6 +401,45 @@ TEST(ReadHtsim, CablesAFatTreeAsHtsimDoes) {
   EXPECT_THAT(TextOf(bad.error()), HasSubstr("f.topo:5:1: error: unknown key 'Radix_Dwn'"));
 }
 
+// Comments after values, blanks, other line ends and the case of keys change nothing.
+TEST(ReadHtsim, TakesOddSpacing) {
+  const std::string plain =
+      "Nodes 8\nTiers 2\nPodsize 8\nTier 0\nDownlink_speed_Gbps 100\nRadix_Down 2\nRadix_Up 2\n"
+      "Downlink_Latency_ns 1000\nTier 1\nDownlink_speed_Gbps 100\nRadix_Down 4\n"
+      "Downlink_Latency_ns 1000\n";
+  std::string odd = "# two tiers\n";
+  for (const char c : plain)
+    odd += c == '\n' ? "  # so it is\n\n" : std::string(1, c == ' ' ? '\t' : c);
+  const Result<Wiring> one = ReadHtsim({plain, "f.topo", {}});
+  ASSERT_TRUE(one) << TextOf(one.error());
+  for (const std::string& text : {odd, WithCrlf(plain)}) {
+    const Result<Wiring> other = ReadHtsim({text, "f.topo", {}});
+    ASSERT_TRUE(other) << TextOf(other.error());
+    EXPECT_EQ(FormatScenario(*one), FormatScenario(*other));
+  }
+}
+
+// Columns in another order, more of them, comments, blanks around cells, quotes, other line ends.
+TEST(ReadCsv, TakesOtherColumnsAndSpacing) {
+  const std::string plain = WriteCsv(
+      WiringOf("{ family: leaf_spine, leaves: 2, spines: 2, hosts_per_leaf: 2, link: 1Gbps }"));
+  std::string odd = "# planned\n";
+  std::istringstream lines(plain);
+  for (std::string line; std::getline(lines, line);) {
+    for (std::size_t at = 0; (at = line.find(',', at)) != std::string::npos; at += 3)
+      line.replace(at, 1, " , ");
+    odd += (odd.find("a_device") == std::string::npos ? "remark, " : "\"a, b\", ") + line + "\n\n";
+  }
+  const Result<Wiring> one = ReadCsv({plain, "c.csv", {}});
+  ASSERT_TRUE(one) << TextOf(one.error());
+  for (const std::string& text : {odd, WithCrlf(plain), WithCrlf(odd)}) {
+    EXPECT_EQ(RecognizeFormat(text), FindFormat("csv"));
+    const Result<Wiring> other = ReadCsv({text, "c.csv", {}});
+    ASSERT_TRUE(other) << TextOf(other.error());
+    EXPECT_EQ(FormatScenario(*one), FormatScenario(*other));
+  }
+}
+
 TEST(ReadCsv, SaysWhereAFileIsWrong) {
   const auto errors = [](const std::string& row) {
     const Result<Wiring> wiring = ReadCsv(
@@ -364,6 +461,19 @@ TEST(WriteSlurm, GivesATreeOfSegments) {
       WiringOf("{ family: leaf_spine, leaves: 2, spines: 2, hosts_per_leaf: 3, link: 1Gbps }"));
   EXPECT_THAT(text, HasSubstr("SwitchName=leaf0 Nodes=host[0-2]\nSwitchName=leaf1 Nodes=host[3-5]\n"
                               "SwitchName=fabric Switches=leaf0,leaf1\n"));
+}
+
+// Names that weft makes up are nobody's; zones that no way joins have no common top.
+TEST(WriteSlurm, TakesNoNameThatIsTakenAndJoinsNoZones) {
+  Wiring wiring =
+      WiringOf("{ family: leaf_spine, leaves: 2, spines: 2, hosts_per_leaf: 3, link: 1Gbps }");
+  wiring.hosts[4].name = "fabric";
+  EXPECT_THAT(WriteSlurm(wiring), HasSubstr("SwitchName=fabric_ Switches=leaf0,leaf1\n"));
+  const std::string zones =
+      WriteSlurm(WiringOf("{ family: fat_tree, endpoints: 32, zones: 2, radix: 8, link: 1Gbps }"));
+  EXPECT_THAT(zones, testing::Not(HasSubstr("SwitchName=fabric")));
+  EXPECT_THAT(zones, HasSubstr("2 parts that no way joins"));
+  EXPECT_THAT(zones, testing::ContainsRegex("SwitchName=zone0 Switches=.*\nSwitchName=zone1 "));
 }
 
 }  // namespace
