@@ -91,7 +91,7 @@ FailureClass MakeClass(const FailureSetSpec& set, const FailureClassSpec& spec) 
 }
 
 void OverrideClass(FailureRates& rates, FailureOf of, const Catalogue& catalogue,
-              std::string_view part) {
+                   std::string_view part) {
   const CatalogueRow* row = part.empty() ? nullptr : catalogue.Find(part);
   if (row == nullptr || !row->failures) return;
   for (FailureClass& one : rates.classes) {
