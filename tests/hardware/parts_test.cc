@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "hardware/catalogue.pb.h"
 #include "tests/base/error_list.h"
 
 namespace weft {
@@ -39,16 +40,20 @@ TEST(HardwarePresets, AreAllReadableUnderTheirKind) {
     if (preset.kind == "cable") keep(Read<CableSpec>(text));
     if (preset.kind == "rack") keep(Read<RackSpec>(text));
     if (preset.kind == "cooler") keep(Read<CoolerSpec>(text));
+    if (preset.kind == "catalogue") keep(Read<CatalogueSpec>(text));
+    if (preset.kind == "failures") keep(Read<FailureSetSpec>(text));
     EXPECT_EQ(ErrorLines(errors), "");
   }
-  EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 12},
+  EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 15},
                                                {"cooler", 3},
-                                               {"host", 14},
-                                               {"nic", 3},
+                                               {"catalogue", 7},
+                                               {"failures", 5},
+                                               {"host", 16},
+                                               {"nic", 4},
                                                {"switch", 9},
-                                               {"optic", 12},
+                                               {"optic", 14},
                                                {"cable", 6},
-                                               {"rack", 2}}));
+                                               {"rack", 3}}));
 }
 
 // [NV-A100], [NV-H100], [QXC+24 §9]: 600, 900 and 400 GB/s, both directions together.
@@ -64,6 +69,34 @@ TEST(FindGpu, CountsNvlinkInOneDirection) {
   EXPECT_FALSE(FindGpu("h900"));
 }
 
+// Dense and sparse peaks that a plan is sized by: 10^12 operations a second; -1: none.
+TEST(FindGpu, HasDenseAndSparsePeaksByType) {
+  const auto tera = [](const char* name, NumberType type, Basis basis) {
+    const std::optional<Peak> peak = NeedGpu(name, {})->PeakOf(type, basis);
+    return peak ? peak->per_second / 1e12 : -1;
+  };
+  const auto row = [&](const char* name) {
+    return std::vector<double>{tera(name, NumberType::kBf16, Basis::kDense),
+                               tera(name, NumberType::kBf16, Basis::kSparse),
+                               tera(name, NumberType::kInt8, Basis::kDense)};
+  };
+  EXPECT_EQ(row("h800"), (std::vector<double>{989, 1979, 1979}));
+  EXPECT_EQ(row("h20"), (std::vector<double>{148, 296, 296}));
+  EXPECT_EQ(row("ascend-910b2"), (std::vector<double>{376, -1, 752}));
+  EXPECT_EQ(row("ascend-910b3"), (std::vector<double>{313, -1, 626}));
+  EXPECT_EQ(row("ascend-910c"), (std::vector<double>{752, -1, 1504}));
+  EXPECT_EQ(row("v100"), (std::vector<double>{-1, -1, -1}));
+  EXPECT_TRUE(NeedGpu("ascend-910c", {})->int8->assumed);
+  EXPECT_FALSE(NeedGpu("h20", {})->int8->assumed);
+}
+
+TEST(NeedGpu, NamesTheNearest) {
+  EXPECT_EQ(ErrorLines(NeedGpu("h8000", {"plan.yaml", 2, 3}).error()),
+            "plan.yaml:2:3: error: there is no accelerator 'h8000' (did you mean 'h800'?)\n");
+  EXPECT_EQ(ErrorLines(NeedGpu("tpu", {"plan.yaml", 2, 3}).error()).substr(0, 59),
+            "plan.yaml:2:3: error: there is no accelerator 'tpu' (a100, ");
+}
+
 TEST(MakeHostPart, SharesTheNicsRateOverItsPorts) {
   const HostPart host = Host("hgx-h800");
   EXPECT_EQ(host.nic_ports, 2);
@@ -71,7 +104,10 @@ TEST(MakeHostPart, SharesTheNicsRateOverItsPorts) {
   EXPECT_EQ(host.nic(), GigabitsPerSecond(400));
   EXPECT_EQ(host.nvlink, GigabitsPerSecond(1600));
   EXPECT_EQ(host.transport, HostSpec::ROCE);
-  EXPECT_FALSE(host.power);  // nobody published it
+  EXPECT_EQ(host.power, Watts(10200));
+  EXPECT_EQ(host.part, "hgx-h800");
+  EXPECT_FALSE(Host("one-gpu").power);
+  EXPECT_EQ(Host("cm384").gpus, 384);
   EXPECT_EQ(Host("dgx-a100").power, Watts(6500));
   EXPECT_EQ(Host("dgx-a100").nic(), GigabitsPerSecond(200));
   EXPECT_EQ(Host("one-gpu").nvlink, BitRate());
@@ -120,8 +156,9 @@ TEST(MakeHostPart, RefusesAnUnknownGpu) {
   const auto part = MakeHostPart(spec->message, sources, "host");
   ASSERT_FALSE(part);
   EXPECT_EQ(ErrorLines(part.error()),
-            "part.yaml:1:17: error: there is no gpu preset 'h900' (a100, a100-pcie, b200, b300, "
-            "gb200, gh200, h100, h20, h200, h800, l40s, v100)\n");
+            "part.yaml:1:17: error: there is no gpu preset 'h900' (a100, a100-pcie, ascend-910b2, "
+            "ascend-910b3, ascend-910c, b200, b300, gb200, gh200, h100, h20, h200, h800, l40s, "
+            "v100)\n");
 }
 
 Result<SwitchPart> Switch(const std::string& text) {
@@ -137,7 +174,7 @@ TEST(MakeSwitchPart, KeepsChipAndBoxApart) {
   ASSERT_TRUE(part) << ErrorLines(part.error());
   EXPECT_EQ(part->rate, GigabitsPerSecond(51200));
   EXPECT_EQ(part->chip_power, Watts(750));
-  EXPECT_FALSE(part->power);
+  EXPECT_EQ(part->power, Watts(913));
 }
 
 // [QXC+24 §5.1, Fig. 9b]: of three coolers only the last holds a 51.2T chip.
