@@ -95,7 +95,37 @@ BENCHMARK(PodRingAllReduce)
     ->Args({1, 1, 1})
     ->Args({15, 0, 0})
     ->Args({15, 1, 0})
+    ->Args({120, 0, 0})
     ->Unit(benchmark::kMillisecond);
+
+// Cost from 1,024 to 122,880 GPUs, by segments of 1,024: what `_BigO` prints is the constant of
+// N log N, `_RMS` how far the points are from it. Beyond 15 segments Aggs have more ports than are
+// sold.
+void ScaleRing(benchmark::State& state) {
+  const BenchNet net = DualPlanePod(static_cast<std::uint16_t>(state.range(0)), 128);
+  RunToEnd(state, net, PodRing(net), Coupling::kAuto);
+  state.SetComplexityN(net.fabric->gpu_count());
+}
+BENCHMARK(ScaleRing)
+    ->ArgNames({"segments", "small"})
+    ->ArgsProduct({{1, 2}, {1}})
+    ->ArgsProduct({{1, 2, 4, 8, 15, 30, 60, 120}, {0}})
+    ->Unit(benchmark::kMillisecond)
+    ->Complexity(benchmark::oNLogN);
+
+// The same with other traffic: every host one random flow after the other, 20 of them.
+void ScaleLoop(benchmark::State& state) {
+  const BenchNet net = LeafSpine(static_cast<std::uint32_t>(state.range(0)), 32);
+  RunToEnd(state, net, ClosedLoop(net, static_cast<std::uint32_t>(state.range(1))),
+           Coupling::kAuto);
+  state.SetComplexityN(state.range(0) * 32);
+}
+BENCHMARK(ScaleLoop)
+    ->ArgNames({"leaves", "flows_a_host", "small"})
+    ->ArgsProduct({{2, 4}, {2}, {1}})
+    ->ArgsProduct({{32, 64, 128, 256, 512, 1024}, {4}, {0}})
+    ->Unit(benchmark::kMillisecond)
+    ->Complexity(benchmark::oNLogN);
 
 // What each technique brings: the run without it. Technique 0 is none left out.
 void Without(benchmark::State& state) {

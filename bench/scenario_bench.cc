@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -86,6 +87,36 @@ void Permutation(benchmark::State& state) {
   Simulate(state, "{ traffic: { pattern: permutation, bytes: 1MB, seed: 1 } }");
 }
 BENCHMARK(Permutation)->ArgName("small")->Arg(1)->Arg(0)->Unit(benchmark::kMillisecond);
+
+// 1,048,576 hosts under 1,024 leaves and 1,024 spines of any radix: from the text to the fabric,
+// its routes and a permutation over all of it at once.
+void PermutationOfAMillion(benchmark::State& state) {
+  const auto side = state.range(0);
+  const std::string text = fmt::format(
+      "fabric: {{ family: leaf_spine, leaves: {0}, spines: {0}, hosts_per_leaf: {0}, link: "
+      "400Gbps, check_ports: false }}\n"
+      "workload: {{ traffic: {{ pattern: permutation, bytes: 1MB, seed: 1 }} }}\n",
+      side);
+  double prepare_s = 0;
+  std::unique_ptr<weft::Simulation> answer;
+  for (auto _ : state) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto scenario = PrepareText(text);
+    if (!scenario) return state.SkipWithError(scenario.error().front().message.c_str());
+    prepare_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    answer = RunToEnd(*scenario, weft::EngineKind::kFlow);
+    if (!answer) return state.SkipWithError("the simulation did not end");
+    state.counters["digest"] = Digest(*answer);
+    answer.reset();  // before what it was made from
+  }
+  state.counters["prepare_s"] = prepare_s;
+}
+BENCHMARK(PermutationOfAMillion)
+    ->ArgNames({"side", "small"})
+    ->Args({16, 1})
+    ->Args({1024, 0})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
 
 void BuildPod(benchmark::State& state) {
   const std::string text =
