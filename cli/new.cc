@@ -18,7 +18,7 @@ struct Kind {
 };
 
 // A scenario to start from, one a kind of question. To add one: one line here.
-constexpr std::array<Kind, 3> kKinds{{
+constexpr std::array<Kind, 4> kKinds{{
     {"collective",
      R"(name: all-reduce, one ring a rail
 fabric: {}
@@ -35,6 +35,19 @@ placement: {{ gpus: 512 }}
 workload:
   # permutation | incast | all_to_all | random
   traffic: {{ pattern: permutation, bytes: 2MB, seed: 1 }}
+)"},
+    {"training",
+     R"(name: an iteration of training
+fabric: {}
+placement: {{ gpus: 512 }}                      # packed: the ranks of a replica next to each other
+routing: {{ seeds: 4 }}
+workload:
+  training:
+    model: gpt3-175b                          # weft presets model
+    parallel: {{ tensor: 8, pipeline: 8 }}      # data: what is left of the GPUs
+    global_batch: 512
+    micro_batch: 1
+    sequence: 2048
 )"},
     {"fault",
      R"(name: one NIC port down for 10 s
@@ -115,8 +128,8 @@ int Run(const std::string& kind, const std::string& name, std::ostream& out, std
     out << text;
     return kOk;
   }
-  err << fmt::format("weft: error: no kind of scenario is called '{}' (there are: {}, {}, {})\n",
-                     kind, kKinds[0].name, kKinds[1].name, kKinds[2].name);
+  err << fmt::format("weft: error: no kind of scenario is called '{}' (want {}, {}, {}, {})\n",
+                     kind, kKinds[0].name, kKinds[1].name, kKinds[2].name, kKinds[3].name);
   return kBadInput;
 }
 
@@ -128,7 +141,7 @@ void AddNew(CLI::App& app, Command& chosen) {
   };
   const auto args = std::make_shared<Args>();
   CLI::App* command = app.add_subcommand("new", "Print a scenario to start from");
-  command->add_option("kind", args->kind, "collective, traffic or fault")->required();
+  command->add_option("kind", args->kind, "collective, traffic, training or fault")->required();
   command->add_option("fabric", args->fabric, "a fabric preset, or a family; hpn by default");
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) {

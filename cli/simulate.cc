@@ -14,6 +14,7 @@ namespace {
 struct Args {
   std::string path;
   RunOptions options;
+  std::string trace;
 };
 
 int Run(const Args& args, std::ostream& out, std::ostream& err) {
@@ -29,20 +30,27 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     PrintErrors(foreign ? Errors{*foreign} : spec.error(), texts, err);
     return kBadInput;
   }
-  const RunControl control = watch->Control();
+  RunControl control = watch->Control();
+  control.trace = !args.trace.empty();
   FabricCache cache;
   Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache, control.stop);
   if (!prepared) {
     PrintErrors(prepared.error(), texts, err);
     return kBadInput;
   }
+  if (control.trace && !prepared->spec.message.workload().has_training()) {
+    err << "weft: error: --trace shows an iteration of training, and nothing is trained here\n";
+    return kBadInput;
+  }
   if (!CheckTargets(args.options, err)) return kBadInput;
+  if (control.trace && !CheckWritable(args.trace, err)) return kBadInput;
   const RunReport report = RunScenario(*prepared, control);
   watch->ClearProgress();
   if (!args.options.quiet) PrintWarnings(report.warnings, err);
   if (!WriteResult(args.options, RunReportText(report, TerminalWidth()), RunReportJson(report), out,
                    err))
     return kBadInput;
+  if (control.trace && !WriteFile(args.trace, TraceJson(report), err)) return kBadInput;
   if (Interrupted()) return kInterrupted;
   return report.unmet.empty() ? kOk : kUnmet;
 }
@@ -55,6 +63,10 @@ void AddSimulate(CLI::App& app, Command& chosen) {
   command->add_option("file", args->path, "scenario, YAML or JSON (docs/formats/scenario.md)")
       ->required();
   AddRunOptions(*command, args->options);
+  command
+      ->add_option("--trace", args->trace,
+                   "write when each row of an iteration of training ran, for Perfetto")
+      ->type_name("FILE");
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
   });

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/schema/quantity.h"
@@ -80,6 +81,58 @@ Json ToJson(const TrafficReport& t) {
           {"flow_time_p99_s", figure(t.flow_time_s_p99)},
           {"goodput_GBps", figure(t.goodput_bytes_per_s, 1e-9)},
           {"status", t.status}};
+}
+
+Json ToJson(const IterationReport& i) {
+  Json bytes = Json::array(), path = Json::array();
+  for (const GroupBytes& one : i.bytes)
+    bytes.push_back({{"group", one.group},
+                     {"nvlink", one.nvlink},
+                     {"network", one.network},
+                     {"simulated", one.simulated}});
+  return {{"time_s", ToJson(i.time_s)},
+          {"split_of_s", i.split_of_s},
+          {"compute_s", i.compute_s},
+          {"bubble_s", i.bubble_s},
+          {"fixed_s", i.fixed_s},
+          {"exposed_comm_s",
+           {{"tp", i.tensor_s},
+            {"pp", i.pipeline_s},
+            {"dp", i.data_s},
+            {"cp", i.context_s},
+            {"ep", i.expert_s}}},
+          {"overlap_efficiency", i.overlap_efficiency},
+          {"tokens_per_s", i.tokens_per_s.median},
+          {"samples_per_s", i.samples_per_s},
+          {"mfu", i.mfu.median},
+          {"mfu_causal", i.mfu_causal},
+          {"flops_per_token", i.flops_per_token},
+          {"gpus", i.gpus},
+          {"micro_batches", i.micro_batches},
+          {"slow_hosts", i.slow_hosts},
+          {"repeats_simulated", i.repeats},
+          {"repeats_counted", i.repeats_skipped},
+          {"memory_bytes", i.memory_bytes},
+          {"estimate_s", i.estimate_s},
+          {"bytes", bytes},
+          {"conservation", i.conservation}};
+}
+
+Json CriticalPath(const IterationReport& iteration) {
+  Json out = Json::array();
+  for (const CriticalStep& step : iteration.critical_path)
+    out.push_back({{"what", step.what},
+                   {"rows", step.rows},
+                   {"start_s", step.start_s},
+                   {"end_s", step.end_s}});
+  return out;
+}
+
+Json WhatIf(const IterationReport& iteration) {
+  Json out = Json::array();
+  for (const auto& [change, time_s] : iteration.what_if)
+    out.push_back({{"change", change}, {"time_s", time_s}});
+  return out;
 }
 
 Json ToJson(const LinksReport& links) {
@@ -167,6 +220,11 @@ Json Body(const RunReport& report) {
     out["collectives"].push_back(ToJson(collective));
   out["traffic"] = Json::array();
   for (const auto& traffic : report.traffic) out["traffic"].push_back(ToJson(traffic));
+  if (report.iteration) {
+    out["iteration"] = ToJson(*report.iteration);
+    out["critical_path"] = CriticalPath(*report.iteration);
+    out["what_if"] = WhatIf(*report.iteration);
+  }
   if (report.coupling)
     out["coupling"] = {{"loose_s", ToJson(report.coupling->loose_s)},
                        {"tight_s", ToJson(report.coupling->tight_s)}};
@@ -250,6 +308,30 @@ Json ToJson(const FabricCounts& counts) {
 }
 
 }  // namespace
+
+std::string TraceJson(const RunReport& report) {
+  // The format of Chrome's tracing, which Perfetto reads: complete events in microseconds, one
+  // thread a track.
+  Json events = Json::array();
+  std::map<std::string, int> tracks;
+  if (report.iteration)
+    for (const TraceEvent& event : report.iteration->trace) {
+      const auto [at, added] = tracks.try_emplace(event.track, static_cast<int>(tracks.size()) + 1);
+      if (added)
+        events.push_back({{"name", "thread_name"},
+                          {"ph", "M"},
+                          {"pid", 1},
+                          {"tid", at->second},
+                          {"args", {{"name", event.track}}}});
+      events.push_back({{"name", event.name},
+                        {"ph", "X"},
+                        {"pid", 1},
+                        {"tid", at->second},
+                        {"ts", event.start_s * 1e6},
+                        {"dur", event.duration_s * 1e6}});
+    }
+  return Json{{"displayTimeUnit", "ms"}, {"traceEvents", events}}.dump() + '\n';
+}
 
 std::string RunReportJson(const RunReport& report) { return ReportJson(report).dump(2) + '\n'; }
 

@@ -31,6 +31,8 @@ struct TopologyFigures {
 };
 
 std::string RunReportJson(const RunReport& report);
+// What happened when, for Perfetto or chrome://tracing. Requires: RunControl::trace was set.
+std::string TraceJson(const RunReport& report);
 std::string ComparisonJson(const Comparison& comparison);
 std::string TopologyJson(const std::string& name, const Fabric& fabric,
                          const TopologyFigures& figures);

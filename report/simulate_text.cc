@@ -290,7 +290,8 @@ std::string RunReportText(const RunReport& report, int width) {
   std::string out = Header(report);
   out += CollectivesText(report, width) + TrafficText(report, width);
   out += IncompleteText(report, width);
-  out += "\nmakespan " + MakespanText(report) + '\n';
+  out += IterationText(report, width);
+  if (!report.iteration) out += "\nmakespan " + MakespanText(report) + '\n';
   if (report.coupling)
     out += fmt::format(
         "makespan: loose {}, auto {}, tight {}\n", FormatSeconds(report.coupling->loose_s.median),

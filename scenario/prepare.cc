@@ -86,6 +86,10 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
     terms.push_back(
         "NVLS, trees and NCCL's choice of protocol: every collective is a ring here, in Simple's "
         "latencies");
+  if (workload.has_training())
+    terms.push_back(
+        "contention of tensor, context and expert collectives with other traffic: they have their "
+        "links to themselves; trees, NVLS and protocols: reductions are rings");
   const HostSpec::Transport transport = HostOf(scenario.spec.message).transport();
   if (transport == HostSpec::EFA || transport == HostSpec::SLINGSHOT)
     terms.push_back(fmt::format("the framing of {}: RoCE's efficiency stands in for it",
@@ -200,6 +204,7 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
                 "workload: { collective: { op: all_reduce, bytes: 1GiB } }");
   BuildOptions options = MakeBuildOptions(spec.message.rdma(), scenario.physics);
   options.stop = stop;
+  options.gpu = HostOf(spec.message).gpu();
   WEFT_TRY(Workload workload, BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric,
                                            scenario.placement, options));
   return std::make_shared<const Workload>(std::move(workload));

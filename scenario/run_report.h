@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -147,6 +148,45 @@ struct PathSearchReport {
   std::uint64_t shared = 0;          // QPs that share links more than they need
 };
 
+// A stretch of the critical path: rows of one kind, one after the other.
+struct CriticalStep {
+  std::string what;  // "forward, stage 3, replica 5"
+  std::int64_t rows = 1;
+  double start_s = 0, end_s = 0;
+};
+
+// What the ranks of a parallel group send in an iteration, all together.
+struct GroupBytes {
+  std::string group;  // tensor | pipeline | data | context | expert
+  double nvlink = 0, network = 0;
+  bool simulated = true;  // false: in closed form, not in the network
+};
+
+struct TraceEvent {
+  std::string track, name;
+  double start_s = 0, duration_s = 0;
+};
+
+// An iteration of training. The split is of the seed shown in detail, and adds up to its time.
+struct IterationReport {
+  Interval<double> time_s, tokens_per_s, mfu;
+  double samples_per_s = 0, mfu_causal = 0, flops_per_token = 0;  // of the median time
+  double split_of_s = 0;                                          // the time that is split
+  double compute_s = 0, bubble_s = 0, fixed_s = 0;
+  double tensor_s = 0, pipeline_s = 0, data_s = 0, context_s = 0, expert_s = 0;  // exposed
+  double overlap_efficiency = 0;  // of all communication, the share that is hidden
+  std::int64_t gpus = 0, micro_batches = 0, slow_hosts = 0;
+  std::int64_t repeats = 0, repeats_skipped = 0;  // of the steady state: simulated, counted
+  double memory_bytes = 0, gpu_memory_bytes = 0;  // of the GPU that holds most
+  double estimate_s = 0;                          // in closed form
+  std::vector<GroupBytes> bytes;
+  // Bytes that left NICs over bytes that groups sent over the network, less 1.
+  double conservation = 0;
+  std::vector<CriticalStep> critical_path;
+  std::vector<std::pair<std::string, double>> what_if;  // change, time in seconds
+  std::vector<TraceEvent> trace;                        // where it was asked for
+};
+
 struct RunStats {
   double wall_s = 0, sim_s = 0;  // sim_s: engine time with paths bound, all seeds
   std::uint64_t events = 0;
@@ -170,6 +210,7 @@ struct RunReport {
   std::vector<std::vector<double>> busbw_by_seed, busbw_mean_by_seed;
   std::vector<CollectiveReport> collectives;
   std::vector<TrafficReport> traffic;
+  std::optional<IterationReport> iteration;  // none: nothing is trained
   std::optional<CouplingReport> coupling;
   std::optional<LooseReport> loose;             // none: nothing ran loose for others' sake
   std::optional<PathSearchReport> path_search;  // none: policy disjoint alone searches

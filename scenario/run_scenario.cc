@@ -12,6 +12,7 @@
 #include "scenario/side_by_side_internal.h"
 #include "sim/engines.h"
 #include "sim/flow/coupling.h"
+#include "workloads/training/build_training.h"
 
 namespace weft {
 namespace {
@@ -221,6 +222,11 @@ void CheckRequirements(const PreparedScenario& scenario, RunReport& report) {
     report.unmet.push_back(fmt::format("makespan {:.6g} s, required at most {:.6g} s",
                                        report.makespan_s.median,
                                        ToSeconds(SimDuration(require.makespan()))));
+  if (require.has_iteration_time() && report.iteration &&
+      report.iteration->time_s.median > ToSeconds(SimDuration(require.iteration_time())))
+    report.unmet.push_back(fmt::format("iteration {:.6g} s, required at most {:.6g} s",
+                                       report.iteration->time_s.median,
+                                       ToSeconds(SimDuration(require.iteration_time()))));
   if (!require.has_busbw()) return;
   for (const CollectiveReport& c : report.collectives)
     if (!c.done())
@@ -262,6 +268,65 @@ void SumUpItems(const PreparedScenario& scenario, const std::vector<const SeedRe
   }
 }
 
+// The same seed with something better; only where the user waits for it.
+void AddWhatIfs(const PreparedScenario& scenario, std::uint64_t seed, const RunControl& control,
+                IterationReport& report) {
+  if (!scenario.spec.message.workload().training().what_if()) return;
+  for (const WhatIf& one : WhatIfs(scenario)) {
+    const SeedResult result =
+        RunSeed(one.scenario, seed, one.scenario.physics.coupling, false, control);
+    if (result.split) report.what_if.emplace_back(one.change, result.makespan_s);
+  }
+}
+
+void AddIteration(const PreparedScenario& scenario, const SeedResult& seed,
+                  const RunControl& control, RunReport& report) {
+  if (!seed.split) return;
+  const TrainingProgram& program = *scenario.workload->training;
+  const Training& training = program.training;
+  const IterationSplit& split = *seed.split;
+  IterationReport out;
+  const auto tokens = static_cast<double>(training.global_batch * training.sequence);
+  const double peak = program.gpu.flops * training.parallel.gpus();
+  std::vector<double> rate, mfu;
+  for (const double time : report.makespan_by_seed_s) {
+    rate.push_back(tokens / time);
+    mfu.push_back(program.cost.flops_per_token * tokens / time / peak);
+  }
+  out.time_s = report.makespan_s;
+  out.tokens_per_s = IntervalOf(rate);
+  out.mfu = IntervalOf(mfu);
+  out.samples_per_s = static_cast<double>(training.global_batch) / out.time_s.median;
+  out.flops_per_token = program.cost.flops_per_token;
+  out.mfu_causal = out.mfu.median * program.cost.flops_per_token_causal / out.flops_per_token;
+  out.split_of_s = ToSeconds(split.time);
+  out.compute_s = split.compute_s;
+  out.bubble_s = split.bubble_s;
+  out.fixed_s = split.fixed_s;
+  out.tensor_s = split.tensor_s;
+  out.pipeline_s = split.pipeline_s;
+  out.data_s = split.data_s;
+  out.context_s = split.context_s;
+  out.expert_s = split.expert_s;
+  const double exposed = out.tensor_s + out.pipeline_s + out.data_s + out.context_s + out.expert_s;
+  out.overlap_efficiency =
+      split.communication_s > 0 ? std::clamp(1 - exposed / split.communication_s, 0.0, 1.0) : 1;
+  out.gpus = training.parallel.gpus();
+  out.micro_batches = training.micro_batches();
+  out.slow_hosts = program.slow_hosts;
+  out.repeats = program.passes;
+  out.repeats_skipped = program.skipped;
+  out.memory_bytes = program.memory.total();
+  out.gpu_memory_bytes = static_cast<double>(program.gpu.memory.count());
+  out.estimate_s = EstimateIteration(training, program.cost, program.gpu, program.net).time_s;
+  out.bytes = BytesByGroup(scenario);
+  out.conservation = seed.conservation;
+  out.critical_path = seed.critical_path;
+  out.trace = seed.trace;
+  AddWhatIfs(scenario, report.links.seed, control, out);
+  report.iteration = std::move(out);
+}
+
 // The lower-median seed once more, with names; it is there already where there is one seed.
 void AddDetails(const PreparedScenario& scenario, const std::vector<const SeedResult*>& seeds,
                 std::vector<std::uint64_t> numbers, const RunControl& control, RunReport& report) {
@@ -275,6 +340,7 @@ void AddDetails(const PreparedScenario& scenario, const std::vector<const SeedRe
   const SeedResult& seed = again ? *again : *seeds[row];
   if (!seed.links) return;
   report.links = *seed.links;
+  if (scenario.workload->training) AddIteration(scenario, seed, control, report);
   report.faults = SumUpFaults(scenario, seed.outcome);
   if (!report.partial) {
     WarnOfIdleFaults(scenario, seed, report);

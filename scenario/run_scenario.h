@@ -22,6 +22,7 @@ struct RunControl {
   std::function<void(double)> progress;  // share done, in [0, 1]; from one thread at a time
   std::function<double()> clock_s;       // seconds since any fixed moment
   std::function<Bytes()> peak_memory;    // of the process; may be empty
+  bool trace = false;                    // keep what a viewer shows of the seed in detail
 };
 
 RunReport RunScenario(const PreparedScenario& scenario, const RunControl& control);

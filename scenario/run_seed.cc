@@ -241,6 +241,41 @@ std::vector<std::optional<double>> Startups(const PreparedScenario& scenario,
   return out;
 }
 
+// Bytes that left NICs over those that the program's edges send over the network, less 1.
+double Conservation(const PreparedScenario& scenario, const Outcome& outcome) {
+  const Fabric& fabric = *scenario.fabric;
+  const Program& program = scenario.workload->program;
+  std::vector<double> times(program.ops.size(), 1);
+  for (const Block& block : program.blocks)
+    std::fill_n(times.begin() + block.first_row, block.rows, block.times);
+  double sent = 0, left = 0;
+  for (std::size_t row = 0; row < program.ops.size(); ++row) {
+    const Op& op = program.ops[row];
+    if (op.kind != Op::Kind::kPattern) continue;
+    for (const Edge& edge : program.patterns[op.subject].edges)
+      if (fabric.vertex(edge.from).host != fabric.vertex(edge.to).host)
+        sent += times[row] * WireBytes(edge, op.bytes());
+  }
+  for (std::uint32_t l = 0; l < fabric.link_count(); ++l) {
+    const Link& link = fabric.link(LinkId{l});
+    if (link.link_class == LinkClass::kNetwork && fabric.vertex(link.from).kind == VertexKind::kNic)
+      left += static_cast<double>(outcome.link_bytes[l].count());
+  }
+  return sent > 0 ? left / sent - 1 : 0;
+}
+
+// What an iteration of training is made of, and how long it is with all its repeats.
+void AddIteration(const PreparedScenario& scenario, const Simulation& simulation,
+                  const Outcome& outcome, bool details, const RunControl& control,
+                  SeedResult& result) {
+  result.split = SplitIteration(scenario, simulation);
+  result.makespan_s = ToSeconds(result.split->time);
+  if (!details) return;
+  result.critical_path = CriticalPathOf(scenario, simulation);
+  if (!outcome.link_bytes.empty()) result.conservation = Conservation(scenario, outcome);
+  if (control.trace) result.trace = TraceOf(scenario, simulation);
+}
+
 }  // namespace
 
 SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling,
@@ -261,6 +296,8 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
   result.path_search = outcome.path_search;
   result.loose_operations = outcome.loose_operations;
   result.ports = SharesOfPorts(*scenario.fabric, outcome);
+  if (scenario.workload->training && result.finished && outcome.waiting.empty())
+    AddIteration(scenario, *simulation, outcome, details, control, result);
   const ByRow by_row = IndexByRow(*simulation, scenario.workload->program.ops.size());
   const Unended unended(scenario, HashSeed{seed}, result.finished, outcome.waiting);
   for (const WorkloadItem& item : scenario.workload->items) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "scenario/iteration_internal.h"
 #include "scenario/link_report.h"
 #include "scenario/prepare.h"
 #include "scenario/run_scenario.h"
@@ -42,7 +43,11 @@ struct SeedResult {
   std::vector<std::string> bottlenecks;
   std::vector<std::optional<double>> startups_s;  // [items]
   std::vector<bool> event_bound;                  // [events] a QP is bound over its element
-  Outcome outcome;                                // of the seed shown in detail
+  std::optional<IterationSplit> split;            // of training that came to its end
+  std::vector<CriticalStep> critical_path;        // likewise, of the seed shown in detail
+  std::vector<TraceEvent> trace;
+  double conservation = 0;  // IterationReport::conservation
+  Outcome outcome;          // of the seed shown in detail
 };
 
 // Bytes a second; 0 where there is no time.

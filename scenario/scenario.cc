@@ -1,6 +1,7 @@
 #include "hardware/parts.h"
 #include "scenario/prepare.h"
 #include "topology/build.h"
+#include "workloads/training/model.h"
 
 namespace weft {
 namespace {
@@ -43,6 +44,7 @@ Result<Located<ScenarioSpec>> Checked(Result<Located<ScenarioSpec>> spec) {
 PresetTable AllPresets() {
   std::vector<Preset> presets = HardwarePresets();
   for (Preset& preset : TopologyPresets()) presets.push_back(std::move(preset));
+  for (Preset& preset : WorkloadPresets()) presets.push_back(std::move(preset));
   return PresetTable(std::move(presets));
 }
 

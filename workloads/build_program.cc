@@ -9,6 +9,7 @@
 #include "sim/physics.pb.h"
 #include "workloads/build_internal.h"
 #include "workloads/collectives/communicator.h"
+#include "workloads/training/build_training.h"
 
 namespace weft {
 namespace {
@@ -64,6 +65,7 @@ BuildOptions MakeBuildOptions(const RdmaSpec& rdma, const Physics& physics) {
   options.network = {physics.step[static_cast<std::size_t>(LinkClass::kNetwork)],
                      physics.channel_cap};
   options.launch = physics.launch;
+  options.link_efficiency = physics.efficiency;
   return options;
 }
 
@@ -78,7 +80,8 @@ Result<Workload> BuildProgram(const WorkloadSpec& spec, const SourceMap& sources
     Result<Workload> built =
         spec.has_collective()
             ? BuildCollective(spec.collective(), sources, fabric, placement, options)
-            : BuildTraffic(spec.traffic(), sources, fabric, placement, options);
+        : spec.has_training() ? BuildTraining(spec.training(), sources, fabric, placement, options)
+                              : BuildTraffic(spec.traffic(), sources, fabric, placement, options);
     if (built) {
       if (!built->stopped) CheckProgram(built->program);
       return built;
@@ -90,6 +93,7 @@ Result<Workload> BuildProgram(const WorkloadSpec& spec, const SourceMap& sources
 }
 
 std::string RowName(const Workload& workload, RowId row) {
+  if (workload.training) return TrainingRowName(*workload.training, row);
   const RowPlace place = PlaceOf(workload, row);
   if (place.item->kind == WorkloadItem::Kind::kTraffic)
     return fmt::format("{} flow {}", place.item->op, place.repeat);
@@ -103,6 +107,13 @@ std::string RowName(const Workload& workload, RowId row) {
 
 std::string EdgeName(const Workload& workload, const Fabric& fabric, RowId row,
                      std::uint32_t edge) {
+  if (workload.training) {
+    const Op& row_op = workload.program.ops[Index(row)];
+    WEFT_CHECK(row_op.kind == Op::Kind::kPattern);
+    const Edge& hop = workload.program.patterns[row_op.subject].edges[edge];
+    return fmt::format("{}: {} → {}", TrainingRowName(*workload.training, row),
+                       fabric.Name(hop.from), fabric.Name(hop.to));
+  }
   const RowPlace place = PlaceOf(workload, row);
   const Op& op = workload.program.ops[Index(row)];
   const auto hop = [&fabric](VertexId from, VertexId to) {

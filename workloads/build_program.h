@@ -21,8 +21,10 @@
 // Repeats  same input, same rows; what is drawn comes from the spec's own seed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -41,9 +43,12 @@ class RdmaSpec;  // sim/physics.proto
 
 // What the network's constants say about an edge.
 struct BuildOptions {
-  std::uint8_t qps = 1;             // of a connection between hosts; inside a host always 1
-  EdgeClass nvlink, network;        // what a step costs and what a channel can copy
-  SimDuration launch{};             // once an operation
+  std::uint8_t qps = 1;       // of a connection between hosts; inside a host always 1
+  EdgeClass nvlink, network;  // what a step costs and what a channel can copy
+  SimDuration launch{};       // once an operation
+  // Payload over line rate, by LinkClass; and the hosts' gpu preset: what training costs.
+  std::array<double, kLinkClassCount> link_efficiency{1, 1, 1};
+  std::string gpu = {};
   std::function<bool()> stop = {};  // true: give up, the workload is `stopped`; empty: never
 };
 BuildOptions MakeBuildOptions(const RdmaSpec& rdma, const Physics& physics);
@@ -64,8 +69,11 @@ struct WorkloadItem {
   std::vector<std::vector<RowId>> rows_by_group;  // [groups][repeats]; traffic: [1][flows]
 };
 
+struct TrainingProgram;  // workloads/training/build_training.h
+
 struct Workload {
   Program program;
+  std::shared_ptr<const TrainingProgram> training;  // null: the workload is another
   std::vector<WorkloadItem> items;
   std::vector<Error> warnings;  // keys that the user gave and that change nothing here
   bool stopped = false;         // BuildOptions::stop said so: the rest is incomplete

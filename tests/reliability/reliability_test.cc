@@ -71,7 +71,7 @@ TEST(DoubleFailures, AreWhatASimulationCounts) {
   EXPECT_NEAR(static_cast<double>(overlaps), expected, 5 * std::sqrt(expected));
 }
 
-// [DJP+24]: 419 interruptions in 54 days of 16,384 GPUs; τ and ETTR of first order.
+// [GDJ+24]: 419 interruptions in 54 days of 16,384 GPUs; τ and ETTR of first order.
 TEST(Ettr, IsLlamasAtItsOwnRates) {
   ComponentCounts counts;
   counts.gpus = counts.nics = 16384;

@@ -1,0 +1,113 @@
+// An iteration of training on one screen.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "report/numbers.h"
+#include "report/table.h"
+#include "report/text.h"
+
+namespace weft {
+namespace {
+
+constexpr double kGiB = 1024.0 * 1024 * 1024;
+
+std::string SplitText(const IterationReport& i, int width) {
+  Table table;
+  table.AddColumn("where the time goes", Align::kLeft);
+  table.AddColumn("time");
+  table.AddColumn("share");
+  const auto add = [&](const char* name, double seconds) {
+    if (seconds > 0 || i.split_of_s == 0)
+      table.AddRow({name, FormatSeconds(seconds), FormatPercent(seconds / i.split_of_s)});
+  };
+  add("compute", i.compute_s);
+  add("bubble", i.bubble_s);
+  add("tensor, exposed", i.tensor_s);
+  add("pipeline, exposed", i.pipeline_s);
+  add("data, exposed", i.data_s);
+  add("context, exposed", i.context_s);
+  add("expert, exposed", i.expert_s);
+  add("fixed time", i.fixed_s);
+  return '\n' + table.Format(width);
+}
+
+std::string BytesText(const IterationReport& i, int width) {
+  if (i.bytes.empty()) return {};
+  Table table;
+  table.AddColumn("bytes sent by all ranks", Align::kLeft);
+  table.AddColumn("NVLink GB");
+  table.AddColumn("network GB");
+  for (const GroupBytes& one : i.bytes)
+    table.AddRow({one.group + (one.simulated ? "" : ", in closed form"),
+                  fmt::format("{:.1f}", one.nvlink / 1e9),
+                  fmt::format("{:.1f}", one.network / 1e9)});
+  return '\n' + table.Format(width);
+}
+
+// The longest kinds of steps, with how often they are on the path.
+std::string PathText(const IterationReport& i, int width) {
+  if (i.critical_path.empty()) return {};
+  constexpr std::size_t kShown = 5;
+  std::map<std::string, std::pair<double, std::int64_t>> by_name;
+  for (const CriticalStep& step : i.critical_path) {
+    auto& [seconds, rows] = by_name[step.what];
+    seconds += step.end_s - step.start_s;
+    rows += step.rows;
+  }
+  std::vector<std::pair<double, std::string>> longest;
+  for (const auto& [name, sum] : by_name)
+    longest.emplace_back(
+        sum.first, fmt::format("{} ({}, {} times)", name, FormatSeconds(sum.first), sum.second));
+  std::stable_sort(longest.begin(), longest.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string text;
+  for (std::size_t k = 0; k < std::min(kShown, longest.size()); ++k)
+    text += (k == 0 ? "" : "; ") + longest[k].second;
+  if (longest.size() > kShown) text += fmt::format("; {} more", longest.size() - kShown);
+  return '\n' + Wrap("critical path: " + text, width, 2) + '\n';
+}
+
+std::string WhatIfText(const IterationReport& i, int width) {
+  if (i.what_if.empty()) return {};
+  Table table;
+  table.AddColumn("what would help", Align::kLeft);
+  table.AddColumn("iteration");
+  table.AddColumn("change");
+  for (const auto& [change, time_s] : i.what_if)
+    table.AddRow({change, FormatSeconds(time_s), FormatSignedPercent(time_s / i.split_of_s - 1)});
+  return '\n' + table.Format(width);
+}
+
+}  // namespace
+
+std::string IterationText(const RunReport& report, int width) {
+  if (!report.iteration) return {};
+  const IterationReport& i = *report.iteration;
+  std::string out = fmt::format("\niteration {}", FormatSecondsInterval(i.time_s));
+  out += fmt::format(": {} tokens/s, MFU {} ({} with causal attention)\n",
+                     FormatCount(static_cast<std::int64_t>(i.tokens_per_s.median)),
+                     FormatPercent(i.mfu.median), FormatPercent(i.mfu_causal));
+  out += Wrap(fmt::format("{} GPUs, {} micro-batches a replica; fullest GPU {:.1f} of {:.1f} GiB; "
+                          "in closed form {}{}",
+                          FormatCount(i.gpus), FormatCount(i.micro_batches), i.memory_bytes / kGiB,
+                          i.gpu_memory_bytes / kGiB, FormatSeconds(i.estimate_s),
+                          i.slow_hosts > 0 ? fmt::format("; {} slow hosts", i.slow_hosts) : ""),
+              width, 2) +
+         '\n';
+  out += SplitText(i, width);
+  out += Wrap(fmt::format("of all communication {} is hidden behind compute",
+                          FormatPercent(i.overlap_efficiency)),
+              width, 2) +
+         '\n';
+  out += BytesText(i, width) + PathText(i, width) + WhatIfText(i, width);
+  if (i.repeats_skipped > 0)
+    out += Wrap(fmt::format("steady state: {} repeats simulated, {} more counted as the last ones",
+                            i.repeats, FormatCount(i.repeats_skipped)),
+                width, 2) +
+           '\n';
+  return out;
+}
+
+}  // namespace weft

@@ -1,0 +1,463 @@
+#include <algorithm>
+#include <set>
+
+#include "base/check.h"
+#include "scenario/iteration_internal.h"
+#include "workloads/training/build_training.h"
+
+namespace weft {
+namespace {
+
+using Kind = TrainingRow::Kind;
+using Ps = std::int64_t;
+
+// Completions by row and pass.
+class ByPass {
+ public:
+  ByPass(const Program& program, const Simulation& simulation) : first_(program.ops.size() + 1) {
+    std::vector<std::uint32_t> times(program.ops.size(), 1);
+    for (const Block& block : program.blocks)
+      std::fill_n(times.begin() + block.first_row, block.rows, block.times);
+    for (std::size_t row = 0; row < times.size(); ++row) first_[row + 1] = first_[row] + times[row];
+    all_.resize(first_.back());
+    for (const Completion& one : simulation.completions())
+      all_[first_[Index(one.row)] + one.pass] = &one;
+  }
+  // Null: never done, or `pass` is before the first.
+  const Completion* At(std::uint32_t row, std::int64_t pass) const {
+    if (pass < 0) return nullptr;
+    const auto last = static_cast<std::int64_t>(first_[row + 1] - first_[row]) - 1;
+    return all_[first_[row] + static_cast<std::size_t>(std::min(pass, last))];
+  }
+  std::uint32_t passes(std::uint32_t row) const {
+    return static_cast<std::uint32_t>(first_[row + 1] - first_[row]);
+  }
+
+ private:
+  std::vector<std::size_t> first_;
+  std::vector<const Completion*> all_;
+};
+
+Ps Start(const Completion& c) { return c.start.time_since_epoch().count(); }
+Ps End(const Completion& c) { return c.end.time_since_epoch().count(); }
+
+enum Part { kCompute, kBubble, kFixed, kTensor, kPipeline, kData, kContext, kExpert, kPartCount };
+using Parts = std::array<Ps, kPartCount>;
+
+const ChunkCost& CostOf(const TrainingProgram& t, const TrainingRow& row) {
+  const Parallel& p = t.training.parallel;
+  const bool down = p.schedule == Parallel::Schedule::kDualpipe && row.chunk == 1;
+  const int chunk = p.schedule == Parallel::Schedule::kDualpipe
+                        ? (down ? p.pipeline - 1 - row.stage : row.stage)
+                        : row.chunk * p.pipeline + row.stage;
+  return t.cost.chunks[static_cast<std::size_t>(chunk)];
+}
+
+// What a computation's time is made of; the rest of it is compute.
+void AddWork(const TrainingProgram& t, const TrainingRow& row, Ps duration, Parts& parts) {
+  const auto add = [&](Part part, double seconds) {
+    const Ps ps = std::min(duration, static_cast<Ps>(seconds * 1e12));
+    parts[part] += ps;
+    duration -= ps;
+  };
+  if (row.kind == Kind::kForward || row.kind == Kind::kBackward) {
+    const ChunkCost& cost = CostOf(t, row);
+    const PassCost& pass = row.kind == Kind::kForward ? cost.forward : cost.backward;
+    add(kTensor, pass.tensor.exposed_s);
+    add(kContext, pass.context.exposed_s);
+    add(kExpert, pass.expert.exposed_s);
+  }
+  parts[kCompute] += duration;
+}
+
+Part PartOf(Kind kind) {
+  switch (kind) {
+    case Kind::kSend:
+      return kPipeline;
+    case Kind::kReduce:
+    case Kind::kGather:
+      return kData;
+    case Kind::kFixed:
+      return kFixed;
+    default:
+      return kCompute;
+  }
+}
+
+// Intervals, sorted and merged.
+using Spans = std::vector<std::pair<Ps, Ps>>;
+
+Spans Merge(Spans spans) {
+  std::sort(spans.begin(), spans.end());
+  Spans out;
+  for (const auto& span : spans) {
+    if (!out.empty() && span.first <= out.back().second)
+      out.back().second = std::max(out.back().second, span.second);
+    else
+      out.push_back(span);
+  }
+  return out;
+}
+
+Ps Inside(const Spans& spans, Ps from, Ps to) {
+  Ps sum = 0;
+  for (const auto& [a, b] : spans) sum += std::max<Ps>(0, std::min(b, to) - std::max(a, from));
+  return sum;
+}
+
+// One stage of one replica, followed from its first row to its last.
+struct StreamWalk {
+  Parts parts{}, last_pass{};  // last_pass: of the block's last repeat
+  Ps end = 0, block_end = 0, block_half = 0;
+};
+
+class Splitter {
+ public:
+  Splitter(const PreparedScenario& scenario, const Simulation& simulation)
+      : training_(*scenario.workload->training),
+        program_(scenario.workload->program),
+        by_pass_(program_, simulation) {
+    const Parallel& p = training_.training.parallel;
+    walks_.resize(static_cast<std::size_t>(p.pipeline) * static_cast<std::size_t>(p.data));
+    Spans reductions;
+    for (const Completion& one : simulation.completions()) {
+      end_ = std::max(end_, End(one));
+      const TrainingRow& row = training_.rows[Index(one.row)];
+      const Ps took = End(one) - Start(one);
+      if (row.kind == Kind::kReduce) reductions.emplace_back(Start(one), End(one));
+      if (row.kind == Kind::kSend) communication_ += static_cast<double>(took);
+      if (row.kind == Kind::kReduce || row.kind == Kind::kGather)
+        communication_ += static_cast<double>(took) * p.data / p.tensor;
+    }
+    reductions_ = Merge(std::move(reductions));
+    for (const Completion& one : simulation.completions()) Visit(one);
+  }
+
+  IterationSplit Split() {
+    Ps per_pass = 0, end = 0, after = 0;
+    const std::int64_t half = training_.passes - training_.passes / 2;
+    for (const StreamWalk& walk : walks_) {
+      const Ps period = half > 0 ? (walk.block_end - walk.block_half) / half : 0;
+      end = std::max(end, walk.block_end);
+      after = std::max(after, walk.block_end + training_.skipped * period);
+      per_pass = std::max(per_pass, period);
+    }
+    const Ps extra = training_.skipped > 0 ? after - end : 0;
+    IterationSplit out;
+    out.time = SimDuration(end_ + extra);
+    out.skipped = SimDuration(extra);
+    std::array<double, kPartCount> mean{};
+    for (StreamWalk& walk : walks_) {
+      Ps left = extra;
+      for (int part = 0; part < kPartCount; ++part) {
+        const Ps more = part == kBubble
+                            ? 0
+                            : std::min(left, walk.last_pass[static_cast<std::size_t>(part)] *
+                                                 training_.skipped);
+        walk.parts[static_cast<std::size_t>(part)] += more;
+        left -= more;
+      }
+      walk.parts[kBubble] += left + (end_ - walk.end);
+      for (int part = 0; part < kPartCount; ++part)
+        mean[static_cast<std::size_t>(part)] +=
+            static_cast<double>(walk.parts[static_cast<std::size_t>(part)]);
+    }
+    const double scale = 1e-12 / static_cast<double>(walks_.size());
+    out.compute_s = mean[kCompute] * scale;
+    out.bubble_s = mean[kBubble] * scale;
+    out.fixed_s = mean[kFixed] * scale;
+    out.tensor_s = mean[kTensor] * scale;
+    out.pipeline_s = mean[kPipeline] * scale;
+    out.data_s = mean[kData] * scale;
+    out.context_s = mean[kContext] * scale;
+    out.expert_s = mean[kExpert] * scale;
+    out.communication_s = communication_ * scale + InClosedForm();
+    return out;
+  }
+
+ private:
+  bool InBlock(std::uint32_t row) const {
+    return row >= training_.first_block_row &&
+           row < training_.first_block_row + training_.block_rows;
+  }
+
+  // Tensor, context and expert collectives, and sends of repeats that were not simulated.
+  double InClosedForm() const {
+    double sum = 0;
+    for (const ChunkCost& chunk : training_.cost.chunks)
+      for (const PassCost* pass : {&chunk.forward, &chunk.backward})
+        for (const Exchange* one : {&pass->tensor, &pass->context, &pass->expert})
+          sum += one->exposed_s + one->hidden_s;
+    return sum * static_cast<double>(training_.training.micro_batches()) /
+           training_.training.parallel.pipeline;
+  }
+
+  // What of the wait before `one` was for sends and gathers that it names.
+  void AddWait(const Completion& one, Ps from, Parts& parts) const {
+    const Op& op = program_.ops[Index(one.row)];
+    const TrainingRow& row = training_.rows[Index(one.row)];
+    Ps to = Start(one);
+    if (to <= from) return;
+    Spans sends, gathers;
+    if (row.kind == Kind::kBarrier) {
+      gathers = reductions_;
+    } else {
+      for (std::uint32_t i = 0; i < op.dep_count; ++i) {
+        const Dep& dep = program_.deps[op.first_dep + i];
+        const bool same = InBlock(dep.row) && InBlock(Index(one.row));
+        const Completion* on = by_pass_.At(
+            dep.row, same ? std::int64_t{one.pass} - dep.back : std::int64_t{0xffffffff});
+        if (on == nullptr) continue;
+        const Kind kind = training_.rows[dep.row].kind;
+        if (kind == Kind::kSend) sends.emplace_back(Start(*on), End(*on));
+        if (kind == Kind::kGather) gathers.emplace_back(Start(*on), End(*on));
+      }
+    }
+    const Ps data = Inside(Merge(std::move(gathers)), from, to);
+    const Ps pipeline = std::min(to - from - data, Inside(Merge(std::move(sends)), from, to));
+    parts[kData] += data;
+    parts[kPipeline] += pipeline;
+    parts[kBubble] += to - from - data - pipeline;
+  }
+
+  void Visit(const Completion& one) {
+    const Op& op = program_.ops[Index(one.row)];
+    const TrainingRow& row = training_.rows[Index(one.row)];
+    for (std::uint32_t i = 0; i < op.stream_count; ++i) {
+      const std::uint32_t stream = program_.streams[op.first_stream + i];
+      if (stream >= walks_.size()) continue;
+      StreamWalk& walk = walks_[stream];
+      Parts parts{};
+      AddWait(one, walk.end, parts);
+      const Ps took = End(one) - std::max(Start(one), walk.end);
+      if (op.kind == Op::Kind::kCompute)
+        AddWork(training_, row, took, parts);
+      else
+        parts[PartOf(row.kind)] += took;
+      for (std::size_t part = 0; part < parts.size(); ++part) walk.parts[part] += parts[part];
+      walk.end = End(one);
+      if (!InBlock(Index(one.row))) continue;
+      if (std::int64_t{one.pass} + 1 == training_.passes) {
+        for (std::size_t part = 0; part < parts.size(); ++part) walk.last_pass[part] += parts[part];
+        walk.block_end = End(one);
+      }
+      if (std::int64_t{one.pass} + 1 == training_.passes / 2) walk.block_half = End(one);
+    }
+  }
+
+  const TrainingProgram& training_;
+  const Program& program_;
+  ByPass by_pass_;
+  Spans reductions_;
+  std::vector<StreamWalk> walks_;
+  Ps end_ = 0;
+  double communication_ = 0;  // picoseconds, of all streams
+};
+
+// The row and pass that `one` waited for longest: of its streams or its dependencies.
+class Backwards {
+ public:
+  Backwards(const PreparedScenario& scenario, const Simulation& simulation)
+      : training_(*scenario.workload->training),
+        program_(scenario.workload->program),
+        by_pass_(program_, simulation) {
+    before_.resize(simulation.completions().size(), kNobody);
+    std::vector<std::uint32_t> last(program_.stream_count, kNobody);
+    std::uint32_t at = 0;
+    for (const Completion& one : simulation.completions()) {
+      const Op& op = program_.ops[Index(one.row)];
+      const Completion* latest = nullptr;
+      for (std::uint32_t i = 0; i < op.stream_count; ++i) {
+        std::uint32_t& mine = last[program_.streams[op.first_stream + i]];
+        Later(mine, simulation, one, latest, before_[at]);
+        mine = at;
+      }
+      ++at;
+    }
+  }
+
+  std::vector<const Completion*> Path(const Simulation& simulation) const {
+    std::vector<const Completion*> path;
+    const auto all = simulation.completions();
+    if (all.empty()) return path;
+    const Completion* at = &all.back();
+    while (at != nullptr) {
+      path.push_back(at);
+      at = Before(*at, simulation);
+    }
+    std::reverse(path.begin(), path.end());
+    return path;
+  }
+
+ private:
+  static constexpr std::uint32_t kNobody = 0xffffffff;
+
+  static void Later(std::uint32_t candidate, const Simulation& simulation, const Completion& one,
+                    const Completion*& latest, std::uint32_t& row) {
+    if (candidate == kNobody) return;
+    const Completion& c = simulation.completions()[candidate];
+    if (c.end > one.start || (latest != nullptr && c.end <= latest->end)) return;
+    latest = &c;
+    row = candidate;
+  }
+
+  const Completion* Before(const Completion& one, const Simulation& simulation) const {
+    const std::uint32_t stream =
+        before_[static_cast<std::size_t>(&one - simulation.completions().data())];
+    const Completion* best = stream == kNobody ? nullptr : &simulation.completions()[stream];
+    const Op& op = program_.ops[Index(one.row)];
+    const auto in_block = [&](std::uint32_t row) {
+      return row >= training_.first_block_row &&
+             row < training_.first_block_row + training_.block_rows;
+    };
+    for (std::uint32_t i = 0; i < op.dep_count; ++i) {
+      const Dep& dep = program_.deps[op.first_dep + i];
+      const bool same = in_block(dep.row) && in_block(Index(one.row));
+      const Completion* on =
+          by_pass_.At(dep.row, same ? std::int64_t{one.pass} - dep.back : std::int64_t{0xffffffff});
+      if (on != nullptr && on->end <= one.start && (best == nullptr || on->end > best->end))
+        best = on;
+    }
+    return best;
+  }
+
+  const TrainingProgram& training_;
+  const Program& program_;
+  ByPass by_pass_;
+  std::vector<std::uint32_t> before_;  // [completions] of its streams, the one that ended last
+};
+
+// Without its chunk: all chunks of a stage are one step.
+std::string StepName(const TrainingProgram& training, RowId row) {
+  const TrainingRow& one = training.rows[Index(row)];
+  const bool ring = one.kind == Kind::kReduce || one.kind == Kind::kGather;
+  std::string name = TrainingRowName(training, row);
+  if (!ring && training.training.parallel.virtual_stages > 1) {
+    const std::size_t at = name.find(", chunk ");
+    if (at != std::string::npos) name.erase(at, name.find(", ", at + 2) - at);
+  }
+  return name;
+}
+
+}  // namespace
+
+IterationSplit SplitIteration(const PreparedScenario& scenario, const Simulation& simulation) {
+  return Splitter(scenario, simulation).Split();
+}
+
+std::vector<CriticalStep> CriticalPathOf(const PreparedScenario& scenario,
+                                         const Simulation& simulation) {
+  const TrainingProgram& training = *scenario.workload->training;
+  std::vector<CriticalStep> steps;
+  for (const Completion* one : Backwards(scenario, simulation).Path(simulation)) {
+    CriticalStep step;
+    step.what = StepName(training, one->row);
+    step.start_s = ToSeconds(one->start);
+    step.end_s = ToSeconds(one->end);
+    if (one->start == one->end) continue;
+    if (!steps.empty() && steps.back().what == step.what) {
+      ++steps.back().rows;
+      steps.back().end_s = step.end_s;
+    } else {
+      steps.push_back(std::move(step));
+    }
+  }
+  return steps;
+}
+
+std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario) {
+  const TrainingProgram& training = *scenario.workload->training;
+  const Program& program = scenario.workload->program;
+  GroupBytes tensor{"tensor", 0, 0, false}, context{"context", 0, 0, false},
+      expert{"expert", 0, 0, false}, pipeline{"pipeline"}, data{"data"};
+  for (std::uint32_t row = 0; row < program.ops.size(); ++row) {
+    const Op& op = program.ops[row];
+    if (op.kind != Op::Kind::kPattern) continue;
+    const bool repeated =
+        row >= training.first_block_row && row < training.first_block_row + training.block_rows;
+    const auto times = repeated ? static_cast<double>(training.passes + training.skipped) : 1.0;
+    GroupBytes& group = training.rows[row].kind == Kind::kSend ? pipeline : data;
+    for (const Edge& edge : program.patterns[op.subject].edges)
+      (edge.edge_class == 0 ? group.nvlink : group.network) += times * WireBytes(edge, op.bytes());
+  }
+  const Parallel& p = training.training.parallel;
+  const double passes =
+      static_cast<double>(training.training.micro_batches()) * p.data * p.tensor * p.context;
+  const auto in_host = [&](int ranks) {
+    return training.net.nvlink_bytes_per_s > 0 && ranks <= training.net.gpus_per_host;
+  };
+  for (const ChunkCost& chunk : training.cost.chunks)
+    for (const PassCost* pass : {&chunk.forward, &chunk.backward}) {
+      (in_host(p.tensor) ? tensor.nvlink : tensor.network) += passes * pass->tensor.bytes;
+      (in_host(p.tensor * p.context) ? context.nvlink : context.network) +=
+          passes * pass->context.bytes;
+      (in_host(p.tensor * p.expert) ? expert.nvlink : expert.network) +=
+          passes * pass->expert.bytes;
+    }
+  std::vector<GroupBytes> out;
+  for (const GroupBytes& group : {tensor, context, expert, pipeline, data})
+    if (group.nvlink + group.network > 0) out.push_back(group);
+  return out;
+}
+
+std::vector<TraceEvent> TraceOf(const PreparedScenario& scenario, const Simulation& simulation) {
+  const TrainingProgram& training = *scenario.workload->training;
+  std::uint32_t slowest = 0;  // replica whose last pass ended last
+  for (const Completion& one : simulation.completions())
+    if (training.rows[Index(one.row)].kind <= Kind::kTogether)
+      slowest = training.rows[Index(one.row)].replica;
+  const std::set<std::uint32_t> shown = {0, slowest};
+  std::vector<TraceEvent> events;
+  for (const Completion& one : simulation.completions()) {
+    const TrainingRow& row = training.rows[Index(one.row)];
+    const bool ring = row.kind == Kind::kReduce || row.kind == Kind::kGather;
+    if (!ring && shown.count(row.replica) == 0) continue;
+    TraceEvent event;
+    event.name = TrainingRowName(training, one.row);
+    event.track = ring ? "stage " + std::to_string(row.stage) + " data"
+                       : "replica " + std::to_string(row.replica) + " stage " +
+                             std::to_string(row.stage) + (row.kind == Kind::kSend ? " sends" : "");
+    event.start_s = ToSeconds(one.start);
+    event.duration_s = ToSeconds(one.end - one.start);
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+std::vector<WhatIf> WhatIfs(const PreparedScenario& scenario) {
+  constexpr std::size_t kNetwork = static_cast<std::size_t>(LinkClass::kNetwork);
+  constexpr std::size_t kPcie = static_cast<std::size_t>(LinkClass::kPcie);
+  std::vector<WhatIf> out;
+  WhatIf faster{"twice the network's rate", scenario};
+  faster.scenario.physics.efficiency[kNetwork] *= 2;
+  faster.scenario.physics.efficiency[kPcie] *= 2;
+  out.push_back(std::move(faster));
+  if (scenario.router->policy().policy == PathPolicy::kEcmp) {
+    WhatIf sprayed{"no hash collisions (spray)", scenario};
+    RoutingPolicy policy = scenario.router->policy();
+    policy.policy = PathPolicy::kSpray;
+    sprayed.scenario.router = std::make_shared<const Router>(*scenario.fabric, policy);
+    out.push_back(std::move(sprayed));
+  }
+  // Nothing is sent, and no compute pays for what runs beside it.
+  WhatIf hidden{"all communication hidden", scenario};
+  auto workload = std::make_shared<Workload>(*scenario.workload);
+  const TrainingProgram& training = *workload->training;
+  for (std::size_t row = 0; row < workload->program.ops.size(); ++row) {
+    Op& op = workload->program.ops[row];
+    if (op.kind == Op::Kind::kPattern) {
+      op.kind = Op::Kind::kDelay;
+      op.subject = op.tuning = 0;
+      op.amount = 0;
+    }
+    if (op.kind != Op::Kind::kCompute) continue;
+    Parts parts{};
+    AddWork(training, training.rows[row], op.amount, parts);
+    op.amount = parts[kCompute];
+  }
+  hidden.scenario.workload = std::move(workload);
+  out.push_back(std::move(hidden));
+  return out;
+}
+
+}  // namespace weft

@@ -1,0 +1,50 @@
+// What a run says about an iteration of training: where the time of one seed went.
+//
+// Every compute stream (a stage of a replica) is cut into what it did: compute, the exposed part
+// of tensor, context and expert collectives, sends that it waited for, reductions and gathers that
+// it waited for, the fixed time; what is left is bubble. Each stream's parts add up to the
+// iteration, in whole picoseconds, and so do the means over streams.
+//
+// Steady-state repeats that were counted and not simulated (TrainingProgram::skipped) each take as
+// long as a repeat of the stream that ended last, and are cut as its last one.
+#pragma once
+
+#include <array>
+#include <functional>
+
+#include "scenario/prepare.h"
+#include "scenario/run_report.h"
+#include "sim/simulation.h"
+
+namespace weft {
+
+struct IterationSplit {
+  SimDuration time{}, skipped{};  // skipped: of these, what was not simulated
+  // Means over streams, seconds; they add up to `time`.
+  double compute_s = 0, bubble_s = 0, fixed_s = 0;
+  double tensor_s = 0, pipeline_s = 0, data_s = 0, context_s = 0, expert_s = 0;
+  double communication_s = 0;  // a stream's, hidden or not
+};
+
+// Requires: the scenario trains, and every row ended.
+IterationSplit SplitIteration(const PreparedScenario& scenario, const Simulation& simulation);
+
+// From the last completion back: what each step waited for. Alike steps in a row are one.
+std::vector<CriticalStep> CriticalPathOf(const PreparedScenario& scenario,
+                                         const Simulation& simulation);
+
+// Bytes that the job's ranks send, by group and link class, repeats that were not simulated
+// included.
+std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario);
+
+// Events of the first replica and of the one that ended last, for a viewer.
+std::vector<TraceEvent> TraceOf(const PreparedScenario& scenario, const Simulation& simulation);
+
+// The same iteration with something better, to be run in its place.
+struct WhatIf {
+  std::string change;
+  PreparedScenario scenario;
+};
+std::vector<WhatIf> WhatIfs(const PreparedScenario& scenario);
+
+}  // namespace weft

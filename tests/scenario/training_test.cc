@@ -1,0 +1,178 @@
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "scenario/run_scenario.h"
+
+namespace weft {
+namespace {
+
+RunControl Patient() {
+  RunControl control;
+  control.stop = [] { return false; };
+  control.clock_s = [] { return 0.0; };
+  return control;
+}
+
+Result<PreparedScenario> Try(const std::string& text, const std::vector<std::string>& sets) {
+  SourceTexts texts;
+  FabricCache cache;
+  Result<Located<ScenarioSpec>> spec = ParseScenario(text, "s.yaml", sets, &texts);
+  if (!spec) return tl::make_unexpected(spec.error());
+  return Prepare(*std::move(spec), cache);
+}
+
+RunReport Simulate(const std::string& text, const std::vector<std::string>& sets = {}) {
+  const Result<PreparedScenario> prepared = Try(text, sets);
+  EXPECT_TRUE(prepared.has_value()) << (prepared ? "" : prepared.error().front().message);
+  return RunScenario(*prepared, Patient());
+}
+
+// Four stages of eight GPUs, two replicas: eight hosts of one segment.
+constexpr const char* kSmall = R"(
+fabric: { preset: hpn, segments: 1, hosts: 8 }
+placement: { gpus: 64 }
+routing: { seeds: 1 }
+rdma: { qps: 2 }
+workload:
+  training:
+    architecture: { layers: 16, hidden: 4096, heads: 32, vocabulary: 32000 }
+    parallel: { tensor: 8, pipeline: 4 }
+    global_batch: 32
+    sequence: 2048
+    what_if: false
+)";
+
+std::string Set(const char* key, const std::string& value) {
+  return fmt::format("workload.training.{}={}", key, value);
+}
+
+double Sum(const IterationReport& i) {
+  return i.compute_s + i.bubble_s + i.fixed_s + i.tensor_s + i.pipeline_s + i.data_s + i.context_s +
+         i.expert_s;
+}
+
+TEST(Training, SplitsItsTimeWithoutRemainderAndLosesNoByte) {
+  for (const std::vector<std::string>& sets :
+       {std::vector<std::string>{},
+        {Set("overlap.pipeline", "false"), Set("overlap.data", "false")},
+        {Set("parallel.virtual_stages", "2")},
+        {Set("parallel.virtual_stages", "4"), Set("overlap.tensor", "true"),
+         Set("fixed_time", "10ms")},
+        {Set("parallel.zero", "0")},
+        {Set("parallel.order", "tensor_context_pipeline_data")},
+        {Set("parallel.tensor", "2"), Set("parallel.context", "4"), Set("overlap.data", "false")},
+        {Set("parallel.pipeline", "1"), Set("parallel.zero", "3"),
+         Set("parallel.virtual_stages", "4")},
+        {Set("parallel.pipeline", "1"), Set("parallel.zero", "2"), Set("overlap.data", "false")},
+        {Set("global_batch", "128")}}) {
+    SCOPED_TRACE(sets.empty() ? "plain" : sets.front());
+    const RunReport report = Simulate(kSmall, sets);
+    ASSERT_TRUE(report.iteration.has_value());
+    const IterationReport& i = *report.iteration;
+    EXPECT_NEAR(Sum(i) / i.time_s.median, 1, 1e-12);
+    EXPECT_NEAR(i.conservation, 0, 1e-6);
+    EXPECT_GT(i.compute_s, 0);
+    EXPECT_GE(i.bubble_s, 0);
+    EXPECT_GT(i.mfu.median, 0.05);
+    EXPECT_LT(i.mfu.median, 0.8);
+    ASSERT_FALSE(i.critical_path.empty());
+    EXPECT_LE(i.critical_path.back().end_s, i.time_s.median * (1 + 1e-9));
+  }
+}
+
+// Where little is sent at once, rings and sends have their links to themselves.
+TEST(Training, TakesAboutAsLongAsTheClosedFormSays) {
+  for (const std::vector<std::string>& sets :
+       {std::vector<std::string>{Set("overlap.data", "false")},
+        {Set("overlap.data", "false"), Set("overlap.pipeline", "false")},
+        {Set("overlap.data", "false"), Set("parallel.virtual_stages", "2")},
+        {Set("parallel.pipeline", "1"), Set("overlap.data", "false")},
+        {Set("parallel.pipeline", "8"), Set("global_batch", "256")}}) {
+    SCOPED_TRACE(sets.back());
+    const RunReport report = Simulate(kSmall, sets);
+    ASSERT_TRUE(report.iteration.has_value());
+    const double ratio = report.iteration->estimate_s / report.iteration->time_s.median;
+    EXPECT_NEAR(ratio, 1, 0.1) << report.iteration->time_s.median;
+  }
+}
+
+// Repeats that are counted take as long as those that are simulated.
+TEST(Training, CountsMicroBatchesAsItSimulatesThem) {
+  const auto time = [](int batch) {
+    return Simulate(kSmall, {Set("global_batch", std::to_string(batch))}).iteration.value();
+  };
+  // 3 more than 32 repeats fill and drain four stages.
+  const IterationReport a = time(2 * 34), b = time(2 * 35), all = time(2 * 200);
+  EXPECT_EQ(a.repeats_skipped, 0);
+  EXPECT_EQ(b.repeats_skipped, 0);
+  EXPECT_EQ(all.repeats_skipped, 165);
+  const double period = b.time_s.median - a.time_s.median;
+  EXPECT_NEAR(all.time_s.median / (b.time_s.median + 165 * period), 1, 1e-6);
+  EXPECT_LT(all.time_s.median / b.time_s.median, 200.0 / 35);  // filling and draining come once
+}
+
+// The steady state runs at its slowest stage; a small vocabulary, so that this is not the head's.
+TEST(Training, WaitsForASlowHost) {
+  const std::string small = Set("architecture.vocabulary", "1024");
+  const double plain = Simulate(kSmall, {small}).iteration->time_s.median;
+  const IterationReport slow =
+      *Simulate(kSmall, {small, Set("stragglers.share", "10%"), Set("stragglers.slower", "10%")})
+           .iteration;
+  EXPECT_EQ(slow.slow_hosts, 1);
+  EXPECT_GT(slow.time_s.median / plain, 1.01);
+  EXPECT_LT(slow.time_s.median / plain, 1.1);
+}
+
+TEST(Training, SaysWhatWouldHelp) {
+  const RunReport report = Simulate(
+      kSmall,
+      {Set("what_if", "true"), Set("overlap.pipeline", "false"), Set("overlap.data", "false")});
+  const IterationReport& i = *report.iteration;
+  ASSERT_EQ(i.what_if.size(), 3u);
+  for (const auto& [change, time_s] : i.what_if)
+    EXPECT_LE(time_s, i.time_s.median * 1.001) << change;
+  EXPECT_LT(i.what_if[2].second, i.time_s.median);  // all communication hidden
+}
+
+TEST(Training, RefusesWhatCannotBe) {
+  for (const auto& [set, text] :
+       {std::pair{Set("parallel.data", "3"), "the placement has 64 GPUs"},
+        {Set("parallel.tensor", "64"), "does not divide"},
+        {Set("global_batch", "33"), "is no multiple of"},
+        {Set("architecture.layers", "2"), "do not fill 4 chunks"},
+        {Set("architecture.hidden", "65536"), "it has 74.5 GiB"},
+        {Set("parallel.expert", "2"), "without experts"},
+        {Set("parallel.schedule", "dualpipe"), "needs stage_times"},
+        {Set("parallel.zero", "3"), "not simulated on a pipeline"},
+        {std::string("host={ gpus: 8, nic_ports: 2 }"), "no figures of compute"}}) {
+    const Result<PreparedScenario> prepared = Try(kSmall, {set});
+    ASSERT_FALSE(prepared.has_value()) << set;
+    EXPECT_THAT(prepared.error().front().message, testing::HasSubstr(text));
+    EXPECT_GT(prepared.error().front().pos.line, 0);
+  }
+}
+
+TEST(Training, WarnsOfKeysThatChangeNothing) {
+  for (const std::string& set :
+       {Set("overlap.tensor_pieces", "8"), Set("imbalance", "1.5"), Set("jitter_seed", "2"),
+        Set("stragglers.seed", "2"), Set("dispatch", "fp8")}) {
+    const Result<PreparedScenario> prepared = Try(kSmall, {set});
+    ASSERT_TRUE(prepared.has_value()) << set;
+    ASSERT_EQ(prepared->warnings.size(), 1u) << set;
+    EXPECT_THAT(prepared->warnings.front().message, testing::HasSubstr("has no effect"));
+  }
+}
+
+// 1F, 1B and 1W as inputs: the simulated schedule is that of the formula.
+TEST(Training, RunsDualPipe) {
+  const RunReport report =
+      Simulate(kSmall, {Set("parallel.schedule", "dualpipe"), "fabric.latency=0s",
+                        Set("stage_times", "{ forward: 1s, backward: 2s, weights: 1s }"),
+                        Set("overlap.data", "false"), Set("global_batch", "32")});
+  // 16 micro-batches of 3 s, bubble (4/2 − 1)(3 + 2 − 3), and some milliseconds of sends.
+  EXPECT_NEAR(report.iteration->time_s.median, 16 * 3 + 2, 0.2);
+}
+
+}  // namespace
+}  // namespace weft

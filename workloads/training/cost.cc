@@ -1,0 +1,366 @@
+// The roofline: what a chunk of layers costs on one GPU.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "workloads/training/chunks_internal.h"
+#include "workloads/training/training.h"
+
+namespace weft {
+namespace {
+
+double DivideUp(double a, double b) { return std::ceil(a / b); }
+
+// Seconds of a product of m x k by k x n. The tiles of a library's large kernels; the shape that
+// wastes least is taken. The last wave of tiles costs as much as a full one, tiles at the edges
+// as much as whole ones, and the start and end of k as much as half_k of it.
+double GemmSeconds(double m, double n, double k, const GpuRates& gpu) {
+  if (m <= 0 || n <= 0 || k <= 0) return 0;
+  struct Tile {
+    double m, n;
+  };
+  constexpr std::array<Tile, 4> kTiles{{{256, 128}, {128, 256}, {128, 128}, {64, 128}}};
+  const Efficiency& e = gpu.efficiency;
+  double best = 0;
+  for (const Tile& tile : kTiles) {
+    const double tiles = DivideUp(m, tile.m) * DivideUp(n, tile.n);
+    const double rounds = DivideUp(tiles, e.sms) * e.sms;
+    // A narrow tile reads its operands more often: it reaches less of the plateau.
+    const double reuse = tile.m * tile.n / (tile.m + tile.n) / (256.0 * 128 / (256 + 128));
+    const double share = m * n / (rounds * tile.m * tile.n) * std::sqrt(reuse);
+    best = std::max(best, share);
+  }
+  const double share = e.gemm * best * k / (k + e.half_k);
+  const double bytes = 2 * (m * k + k * n + m * n);
+  return std::max(2 * m * n * k / (gpu.flops * share),
+                  bytes / (gpu.memory_bytes_per_s * e.memory)) +
+         e.kernel_gap_s;
+}
+
+struct Seconds {
+  double forward = 0, backward = 0, weights = 0;  // backward: with the gradients of weights
+  Seconds& operator+=(const Seconds& other) {
+    forward += other.forward;
+    backward += other.backward;
+    weights += other.weights;
+    return *this;
+  }
+};
+
+// A linear layer: forward, gradient of its input, gradient of its weights.
+Seconds Linear(double m, double n, double k, const GpuRates& gpu) {
+  const double input = GemmSeconds(m, k, n, gpu), weights = GemmSeconds(k, n, m, gpu);
+  return {GemmSeconds(m, n, k, gpu), input + weights, weights};
+}
+
+Seconds Times(Seconds one, double count) {
+  return {one.forward * count, one.backward * count, one.weights * count};
+}
+
+double TokensOfRank(const Training& t) {
+  return static_cast<double>(t.micro_batch * t.sequence) / t.parallel.context;
+}
+
+Seconds AttentionProducts(const Training& t, const GpuRates& gpu) {
+  const Model& m = t.model;
+  const double tokens = TokensOfRank(t), cut = t.parallel.tensor;
+  const double queries = m.heads * m.query_dim / cut;
+  Seconds sum = Linear(tokens, m.hidden, m.heads * m.value_dim / cut, gpu);
+  if (!m.mla) {
+    const double keys_values = std::max(1.0, m.key_value_heads / cut) * 2 * m.query_dim;
+    sum += Linear(tokens, queries + keys_values, m.hidden, gpu);
+    return sum;
+  }
+  const Model::Mla& mla = *m.mla;
+  if (mla.query_rank > 0) {
+    sum += Linear(tokens, mla.query_rank, m.hidden, gpu);
+    sum += Linear(tokens, queries, mla.query_rank, gpu);
+  } else {
+    sum += Linear(tokens, queries, m.hidden, gpu);
+  }
+  sum += Linear(tokens, mla.key_value_rank + mla.rotary_dim, m.hidden, gpu);
+  sum += Linear(tokens, m.heads * (mla.plain_dim + m.value_dim) / cut, mla.key_value_rank, gpu);
+  return sum;
+}
+
+// Scores and values, causal. Fused attention's backward pass is five products of its forward
+// pass's two [Dao23 §3.1.2]; without fusing, four, and the scores go through memory.
+Seconds Attention(const Training& t, const GpuRates& gpu) {
+  const Model& m = t.model;
+  const Efficiency& e = gpu.efficiency;
+  const double seen = TokensSeen(m, t.sequence, true);
+  const double flops =
+      2 * TokensOfRank(t) * seen * m.heads * (m.query_dim + m.value_dim) / t.parallel.tensor;
+  Seconds out;
+  out.forward = flops / (gpu.flops * e.attention_forward) + e.kernel_gap_s;
+  out.backward = 2.5 * flops / (gpu.flops * e.attention_backward) + e.kernel_gap_s;
+  if (!t.fused_attention) {
+    const double scores =
+        TokensOfRank(t) * TokensSeen(m, t.sequence, false) * m.heads / t.parallel.tensor;
+    // Written and read in bf16: scores, softmax, dropout; twice that backward.
+    const double pass = 2 * 6 * scores / (gpu.memory_bytes_per_s * e.memory);
+    out.forward += pass;
+    out.backward += pass * 2;
+    if (t.recompute == Recompute::kSelective) out.backward += out.forward;
+  }
+  return out;
+}
+
+Seconds FeedForwardProducts(const Training& t, double tokens, double width, const GpuRates& gpu) {
+  const double cut = t.parallel.tensor;
+  Seconds sum = Linear(tokens, (t.model.gated ? 2 : 1) * width / cut, t.model.hidden, gpu);
+  sum += Linear(tokens, t.model.hidden, width / cut, gpu);
+  return sum;
+}
+
+Seconds Experts(const Training& t, const GpuRates& gpu) {
+  const Model::Moe& moe = *t.model.moe;
+  const double tokens = TokensOfRank(t);
+  Seconds sum = Linear(tokens, moe.experts, t.model.hidden, gpu);
+  if (moe.shared > 0) sum += FeedForwardProducts(t, tokens, 1.0 * moe.shared * moe.ffn, gpu);
+  const double here = 1.0 * moe.experts / t.parallel.expert;
+  const double of_expert = tokens * moe.top_k * t.imbalance / here;
+  sum += Times(FeedForwardProducts(t, of_expert, moe.ffn, gpu), here);
+  return sum;
+}
+
+// Norms, residual sums and activations: what they read and write; twice that backward.
+Seconds Elementwise(const Training& t, bool with_experts, const GpuRates& gpu) {
+  const Model& m = t.model;
+  const double cut = t.parallel.tensor, whole = t.parallel.sequence ? cut : 1;
+  double width = m.ffn;
+  if (with_experts) width = 1.0 * m.moe->ffn * (m.moe->top_k + m.moe->shared);
+  const double norms = (m.parallel_block ? 1 : 2) * 4.0 * m.hidden, sums = 2 * 6.0 * m.hidden;
+  const double activation = (m.gated ? 6.0 : 4.0) * width;
+  const double bytes = TokensOfRank(t) * ((norms + sums) / whole + activation / cut);
+  const double seconds =
+      bytes / (gpu.memory_bytes_per_s * gpu.efficiency.memory) + 5 * gpu.efficiency.kernel_gap_s;
+  return {seconds, 2 * seconds, 0};
+}
+
+// Hides `comm_s`, all but a share `left` of it, behind `work_s`; what is hidden taxes compute.
+Exchange Hide(double comm_s, double bytes, bool overlap, double left, double work_s) {
+  Exchange out;
+  out.bytes = bytes;
+  const double behind = overlap ? std::min(comm_s * (1 - left), work_s) : 0;
+  out.hidden_s = behind;
+  out.exposed_s = comm_s - behind;
+  return out;
+}
+
+// Whether ranks `stride · (count - 1)` apart share a host.
+bool InHost(const NetRates& net, double ranks_apart) {
+  return net.nvlink_bytes_per_s > 0 && ranks_apart <= net.gpus_per_host;
+}
+
+double Ring(double bytes, int ranks, bool in_host, const NetRates& net) {
+  return RingSeconds(bytes, ranks, in_host ? net.nvlink_bytes_per_s : net.nic_bytes_per_s,
+                     in_host ? net.nvlink_step_s : net.network_step_s, net.launch_s);
+}
+
+// Four collectives a layer and direction: gather and scatter around attention and around the
+// feed-forward part [KCL+22 §4.2.2]; without sequence parallelism two all-reduces, which carry as
+// much. A parallel block has half of them.
+Exchange TensorExchange(const Training& t, double work_s, const NetRates& net) {
+  const int ranks = t.parallel.tensor;
+  if (ranks < 2) return {};
+  const double bytes = 2 * TokensOfRank(t) * t.model.hidden;
+  const double count = t.model.parallel_block ? 2 : 4;
+  const double one = Ring(bytes, ranks, InHost(net, ranks), net);
+  return Hide(count * one, count * bytes * (ranks - 1) / ranks, t.overlap.tensor,
+              1.0 / t.overlap.tensor_pieces, work_s);
+}
+
+// Keys and values are gathered before attention, their gradients scattered after [GDJ+24 §3.3.2].
+Exchange ContextExchange(const Training& t, double count, double work_s, const NetRates& net) {
+  const int ranks = t.parallel.context;
+  if (ranks < 2) return {};
+  const Model& m = t.model;
+  const double of_token = m.mla ? m.mla->key_value_rank + m.mla->rotary_dim
+                                : std::max(1.0, 1.0 * m.key_value_heads / t.parallel.tensor) *
+                                      (m.query_dim + m.value_dim);
+  const double bytes = 2 * static_cast<double>(t.micro_batch * t.sequence) * of_token;
+  const double one = Ring(bytes, ranks, InHost(net, 1.0 * ranks * t.parallel.tensor), net);
+  return Hide(count * one, count * bytes * (ranks - 1) / ranks, t.overlap.context, 0, work_s);
+}
+
+// Dispatch and combine. A token crosses to a host once, however many of its experts are there,
+// and NVLink carries it on [DSV3 §3.2.2].
+Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
+  const Parallel& p = t.parallel;
+  if (p.expert < 2 || !t.model.moe) return {};
+  const Model::Moe& moe = *t.model.moe;
+  const bool next_to = p.order == Parallel::Order::kTensorContextDataPipeline || p.pipeline == 1;
+  const int apart = next_to ? p.tensor : p.tensor * p.pipeline;
+  const double in_host = std::clamp<double>(1.0 * net.gpus_per_host / apart, 1, p.expert);
+  const double hosts = p.expert / in_host;
+  double copies = std::min<double>(moe.top_k, hosts);
+  if (moe.nodes_per_token > 0) copies = std::min<double>(copies, moe.nodes_per_token);
+  const double tokens = TokensOfRank(t) / (p.sequence ? p.tensor : 1) * t.imbalance;
+  const double width = t.dispatch_bytes + 2.0;  // there, and back in bf16
+  const double far = tokens * copies * (1 - 1 / hosts) * t.model.hidden * width;
+  const double near = tokens * moe.top_k * (1 - 1 / in_host) * t.model.hidden * width;
+  double seconds = 2 * net.launch_s;
+  double slowest = hosts > 1 ? far / net.nic_bytes_per_s + 2 * net.network_step_s : 0;
+  if (net.nvlink_bytes_per_s > 0) slowest = std::max(slowest, near / net.nvlink_bytes_per_s);
+  seconds += slowest;
+  return Hide(seconds, far + near, t.overlap.expert, 0, work_s);
+}
+
+void Add(Exchange& sum, const Exchange& one, double times) {
+  sum.exposed_s += one.exposed_s * times;
+  sum.hidden_s += one.hidden_s * times;
+  sum.bytes += one.bytes * times;
+}
+
+void AddLayers(const Training& t, bool with_experts, double layers, const GpuRates& gpu,
+               const NetRates& net, ChunkCost& cost) {
+  if (layers == 0) return;
+  const Seconds attention = Attention(t, gpu);
+  Seconds work = AttentionProducts(t, gpu);
+  work +=
+      with_experts ? Experts(t, gpu) : FeedForwardProducts(t, TokensOfRank(t), t.model.ffn, gpu);
+  const Seconds products = work;
+  work += attention;
+  work += Elementwise(t, with_experts, gpu);
+  const double again = t.recompute == Recompute::kFull ? 1 : 0;
+  const auto pass = [&](PassCost& out, double compute_s, const Exchange& tensor,
+                        const Exchange& context, const Exchange& expert, double more) {
+    // Each collective's channels take their SMs from the compute beside them.
+    const Efficiency& e = gpu.efficiency;
+    const double hidden = (tensor.hidden_s + context.hidden_s + expert.hidden_s) * more;
+    const double tax = hidden * e.communication_sms / e.sms;
+    out.compute_s += layers * (compute_s + tax);
+    Add(out.tensor, tensor, layers * more);
+    Add(out.context, context, layers * more);
+    Add(out.expert, expert, layers * more);
+  };
+  const Exchange expert = with_experts ? ExpertExchange(t, work.forward, net) : Exchange();
+  pass(cost.forward, work.forward, TensorExchange(t, products.forward, net),
+       ContextExchange(t, 1, attention.forward, net), expert, 1);
+  pass(cost.backward, work.backward + again * work.forward,
+       TensorExchange(t, products.backward / (1 + again), net),
+       ContextExchange(t, 2, attention.backward, net), expert, 1 + again);
+  cost.weights_s += layers * work.weights;
+}
+
+// The head's product, its softmax in fp32, and the embedding's rows.
+void AddEnds(const Training& t, const ChunkLayers& chunk, const GpuRates& gpu, ChunkCost& cost) {
+  const double tokens = TokensOfRank(t), rate = gpu.memory_bytes_per_s * gpu.efficiency.memory;
+  if (chunk.last) {
+    const double share = 1.0 * t.model.vocabulary / t.parallel.tensor;
+    const Seconds head = Linear(tokens, share, t.model.hidden, gpu);
+    const double loss = 4 * 3 * tokens * share / rate;
+    cost.forward.compute_s += head.forward + loss;
+    cost.backward.compute_s += head.backward + loss;
+    cost.weights_s += head.weights;
+  }
+  if (chunk.first) {
+    const double rows = 2 * 2 * tokens * t.model.hidden / rate;
+    cost.forward.compute_s += rows;
+    cost.backward.compute_s += rows;
+  }
+}
+
+void Replace(const StageTimes& times, ChunkCost& cost) {
+  cost.forward = cost.backward = PassCost();
+  cost.forward.compute_s = times.forward_s;
+  cost.backward.compute_s = times.backward_s;
+  cost.weights_s = times.weights_s;
+}
+
+}  // namespace
+
+ChunkLayers LayersOf(const Training& training, int chunk) {
+  const int chunks = training.parallel.chunks(), layers = training.model.layers;
+  const int most = (layers + chunks - 1) / chunks;
+  const int fewer = most * chunks - layers;  // chunks with one layer less
+  const int at_end = (fewer + 1) / 2, at_start = fewer / 2;
+  const auto first_of = [&](int c) {  // layers before chunk c
+    const int short_start = std::min(c, at_start);
+    const int short_end = std::max(0, c - (chunks - at_end));
+    return most * c - short_start - short_end;
+  };
+  const int first = first_of(chunk), end = first_of(chunk + 1);
+  const int dense_layers = training.model.moe ? training.model.moe->dense_layers : layers;
+  ChunkLayers out;
+  out.dense = std::clamp(dense_layers - first, 0, end - first);
+  out.with_experts = end - first - out.dense;
+  out.first = chunk == 0;
+  out.last = chunk == chunks - 1;
+  return out;
+}
+
+ChunkParameters ParametersOfChunk(const Training& t, const ChunkLayers& chunk) {
+  const double cut = t.parallel.tensor;
+  ChunkParameters out;
+  if (chunk.dense > 0) {
+    const LayerParameters layer = ParametersOfLayer(t.model, false);
+    out.plain += chunk.dense * ((layer.attention + layer.feed_forward) / cut + layer.small);
+  }
+  if (chunk.with_experts > 0) {
+    const LayerParameters layer = ParametersOfLayer(t.model, true);
+    out.plain += chunk.with_experts * ((layer.attention + layer.feed_forward) / cut + layer.small);
+    out.expert +=
+        chunk.with_experts * layer.expert * t.model.moe->experts / (cut * t.parallel.expert);
+  }
+  const double head = 1.0 * t.model.vocabulary * t.model.hidden / cut;
+  if (chunk.first) out.plain += head + 1.0 * t.model.positions * t.model.hidden;
+  // Tied, the last stage keeps a copy of the embedding [NSC+21 §2].
+  if (chunk.last && !(t.model.tied && chunk.first)) out.plain += head;
+  return out;
+}
+
+double RingSeconds(double bytes, int ranks, double bytes_per_s, double step_s, double launch_s) {
+  if (ranks < 2) return 0;
+  return launch_s + (ranks - 1) * step_s + bytes * (ranks - 1) / ranks / bytes_per_s;
+}
+
+TrainingCost PriceTraining(const Training& t, const GpuRates& gpu, const NetRates& net) {
+  const Parallel& p = t.parallel;
+  TrainingCost out;
+  // All chunks but the ends are alike: a layer of each kind is priced once.
+  ChunkCost dense, experts;
+  const bool has_dense = t.model.moe_layers() < t.model.layers;
+  if (has_dense) AddLayers(t, false, 1, gpu, net, dense);
+  if (t.model.moe_layers() > 0) AddLayers(t, true, 1, gpu, net, experts);
+  const auto add = [](PassCost& sum, const PassCost& one, double times) {
+    sum.compute_s += one.compute_s * times;
+    Add(sum.tensor, one.tensor, times);
+    Add(sum.context, one.context, times);
+    Add(sum.expert, one.expert, times);
+  };
+  out.optimiser_s.assign(static_cast<std::size_t>(p.pipeline), 0);
+  for (int c = 0; c < p.chunks(); ++c) {
+    const ChunkLayers layers = LayersOf(t, c);
+    ChunkCost cost;
+    cost.layers = layers.layers();
+    for (const auto& [one, count] :
+         {std::pair(&dense, layers.dense), std::pair(&experts, layers.with_experts)}) {
+      add(cost.forward, one->forward, count);
+      add(cost.backward, one->backward, count);
+      cost.weights_s += one->weights_s * count;
+    }
+    AddEnds(t, layers, gpu, cost);
+    if (t.stage_times) Replace(*t.stage_times, cost);
+    const ChunkParameters parameters = ParametersOfChunk(t, layers);
+    cost.parameters = parameters.plain;
+    cost.expert_parameters = parameters.expert;
+    // Adam reads gradient, master copy and two moments, writes three and the bf16 copy [RRRH20].
+    const double replicas = 1.0 * p.data * p.context;
+    const double held = p.zero >= 1 ? parameters.plain / replicas +
+                                          parameters.expert / std::max(1.0, replicas / p.expert)
+                                    : parameters.plain + parameters.expert;
+    out.optimiser_s[static_cast<std::size_t>(c % p.pipeline)] +=
+        held * (t.gradient_bytes + 26.0) / (gpu.memory_bytes_per_s * gpu.efficiency.memory);
+    out.chunks.push_back(cost);
+  }
+  // Each tensor rank sends its part: with sequence parallelism it holds no more, without it the
+  // parts are gathered again on the other side over NVLink [NSC+21 §4.1].
+  out.boundary_bytes = 2 * TokensOfRank(t) * t.model.hidden / p.tensor;
+  out.flops_per_token = FlopsPerToken(t.model, t.sequence, false);
+  out.flops_per_token_causal = FlopsPerToken(t.model, t.sequence, true);
+  return out;
+}
+
+}  // namespace weft

@@ -1,0 +1,167 @@
+// What one GPU holds, and what cannot be cut.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "workloads/training/chunks_internal.h"
+#include "workloads/training/training.h"
+
+namespace weft {
+namespace {
+
+constexpr double kGiB = 1024.0 * 1024 * 1024;
+
+// Bytes a token keeps in one layer, of which `cut` tensor parallelism always shares and `whole`
+// only with sequence parallelism [KCL+22 eq. 1: 34 = 24 + 10 of hidden].
+struct TokenBytes {
+  double whole = 0, cut = 0;
+};
+
+TokenBytes BytesOfToken(const Model& model, bool with_experts) {
+  const double hidden = model.hidden, mask = model.dropout ? 1 : 0;
+  TokenBytes bytes;
+  const double queries = 1.0 * model.heads * model.query_dim;
+  const double values_out = 1.0 * model.heads * model.value_dim;
+  double keys_values = 1.0 * model.key_value_heads * (model.query_dim + model.value_dim);
+  if (model.mla) {
+    keys_values = model.heads * (model.query_dim + model.value_dim);
+    bytes.whole += 2.0 * (model.mla->query_rank + model.mla->key_value_rank);
+  }
+  // Two norms' inputs, the inputs of the first products, the masks after the last ones.
+  bytes.whole += 2 * 2 * hidden + 2 * 2 * hidden + 2 * mask * hidden;
+  bytes.cut += 2 * (queries + keys_values) + 2 * values_out;
+  // Without a gate the input and output of the activation; with one a product more.
+  double width = model.ffn;
+  if (with_experts) {
+    width = 1.0 * model.moe->ffn * (model.moe->top_k + model.moe->shared);
+    bytes.whole += 2 * hidden * model.moe->top_k;  // the tokens as their experts get them
+  }
+  bytes.cut += (model.gated ? 6 : 4) * width;
+  return bytes;
+}
+
+double LayerInputBytes(const Training& t) {
+  const double tokens = static_cast<double>(t.micro_batch * t.sequence) / t.parallel.context;
+  return 2.0 * tokens * t.model.hidden / (t.parallel.sequence ? t.parallel.tensor : 1);
+}
+
+// Chunks of stage `s` whose activations are held at once, at most: the forward passes of the
+// warm-up and one more [NSC+21 §2.2].
+double ChunksInFlight(const Training& t, int s) {
+  const Parallel& p = t.parallel;
+  const double all = static_cast<double>(t.micro_batches() * p.virtual_stages);
+  if (p.schedule == Parallel::Schedule::kDualpipe)
+    return std::min<double>(all, p.pipeline + 1);  // of both directions [DualPipe]
+  const double warm_up = p.virtual_stages == 1
+                             ? p.pipeline - s - 1
+                             : 2.0 * (p.pipeline - s - 1) + (p.virtual_stages - 1.0) * p.pipeline;
+  return std::min(all, warm_up + 1);
+}
+
+MemoryUse MemoryOfStage(const Training& t, int s) {
+  const Parallel& p = t.parallel;
+  MemoryUse use;
+  use.stage = s;
+  const int copies = p.schedule == Parallel::Schedule::kDualpipe ? 2 : 1;  // of the parameters
+  double plain = 0, expert = 0, layers = 0, kept = 0;
+  for (int c = 0; c < p.virtual_stages; ++c) {
+    const ChunkLayers chunk = LayersOf(t, c * p.pipeline + s);
+    const ChunkParameters parameters = ParametersOfChunk(t, chunk);
+    plain += parameters.plain * copies;
+    expert += parameters.expert * copies;
+    layers += chunk.layers();
+    kept += chunk.dense * ActivationBytesOfLayer(t, false) +
+            (chunk.with_experts > 0 ? chunk.with_experts * ActivationBytesOfLayer(t, true) : 0);
+  }
+  const double replicas = 1.0 * p.data * p.context;
+  const double expert_replicas = std::max(1.0, replicas / p.expert);
+  const auto shared = [&](double bytes, int from) {
+    return p.zero >= from ? plain * bytes / replicas + expert * bytes / expert_replicas
+                          : (plain + expert) * bytes;
+  };
+  use.parameters = shared(2, 3);
+  use.gradients = shared(t.gradient_bytes, 2);
+  use.optimiser = shared(12, 1);
+  use.activations = ChunksInFlight(t, s) / p.virtual_stages * kept;
+  if (t.recompute == Recompute::kFull && layers > 0) {
+    Training none = t;  // one layer at a time comes back whole
+    none.recompute = Recompute::kNone;
+    use.activations += ActivationBytesOfLayer(none, t.model.moe_layers() > 0);
+  }
+  return use;
+}
+
+std::string CutProblem(const Training& t) {
+  const Parallel& p = t.parallel;
+  const Model& m = t.model;
+  if (m.heads % p.tensor != 0)
+    return fmt::format("tensor {} does not divide {} heads", p.tensor, m.heads);
+  if (p.chunks() > m.layers)
+    return fmt::format("{} layers do not fill {} chunks (pipeline {} x virtual_stages {})",
+                       m.layers, p.chunks(), p.pipeline, p.virtual_stages);
+  const std::int64_t whole = t.micro_batch * p.data;
+  if (t.global_batch % whole != 0)
+    return fmt::format("global_batch {} is no multiple of micro_batch {} x data {}", t.global_batch,
+                       t.micro_batch, p.data);
+  if (t.sequence % (1LL * p.context * (p.sequence ? p.tensor : 1)) != 0)
+    return fmt::format("context {} and tensor {} do not cut a sequence of {} evenly", p.context,
+                       p.tensor, t.sequence);
+  if (p.expert > 1 && !m.moe) return fmt::format("expert {} of a model without experts", p.expert);
+  if (m.moe && m.moe->experts % p.expert != 0)
+    return fmt::format("expert {} does not divide {} experts", p.expert, m.moe->experts);
+  if ((p.data * p.context) % p.expert != 0)
+    return fmt::format("expert {} does not divide data {} x context {}", p.expert, p.data,
+                       p.context);
+  const std::int64_t micro = t.micro_batches();
+  if (p.virtual_stages > 1 && p.pipeline > 1 && micro % p.pipeline != 0)
+    return fmt::format("interleaving needs micro-batches in multiples of pipeline {}, not {}",
+                       p.pipeline, micro);
+  if (p.schedule == Parallel::Schedule::kDualpipe) {
+    if (p.virtual_stages > 1) return "dualpipe has two chunks a stage: virtual_stages 1";
+    if (p.pipeline % 2 != 0)
+      return fmt::format("dualpipe needs an even pipeline, not {}", p.pipeline);
+    if (micro % 2 != 0 || micro < 2 * p.pipeline)
+      return fmt::format("dualpipe needs an even number of micro-batches, {} or more, not {}",
+                         2 * p.pipeline, micro);
+    if (!t.stage_times) return "dualpipe needs stage_times: 1F, 1B and 1W as measured";
+  }
+  return {};
+}
+
+}  // namespace
+
+double ActivationBytesOfLayer(const Training& t, bool with_experts) {
+  if (t.recompute == Recompute::kFull) return LayerInputBytes(t);
+  const Parallel& p = t.parallel;
+  const double tokens = static_cast<double>(t.micro_batch * t.sequence) / p.context;
+  const TokenBytes bytes = BytesOfToken(t.model, with_experts);
+  double of_token = bytes.cut / p.tensor + bytes.whole / (p.sequence ? p.tensor : 1);
+  // Scores, their softmax and its mask: 5 a s of [KCL+22 eq. 1].
+  if (!t.fused_attention && t.recompute == Recompute::kNone)
+    of_token += (t.model.dropout ? 5.0 : 4.0) * t.model.heads *
+                TokensSeen(t.model, t.sequence, false) / p.tensor;
+  return tokens * of_token;
+}
+
+MemoryUse MemoryOf(const Training& training) {
+  MemoryUse most;
+  for (int s = 0; s < training.parallel.pipeline; ++s) {
+    const MemoryUse use = MemoryOfStage(training, s);
+    if (s == 0 || use.total() > most.total()) most = use;
+  }
+  return most;
+}
+
+std::string CheckTraining(const Training& training, const GpuRates& gpu) {
+  if (std::string problem = CutProblem(training); !problem.empty()) return problem;
+  if (training.ignore_memory || gpu.memory.count() == 0) return {};
+  const MemoryUse use = MemoryOf(training);
+  if (use.total() <= static_cast<double>(gpu.memory.count())) return {};
+  return fmt::format(
+      "a GPU of stage {} would hold {:.1f} GiB: parameters {:.1f}, gradients {:.1f}, optimiser "
+      "{:.1f}, activations {:.1f}; it has {:.1f} GiB",
+      use.stage, use.total() / kGiB, use.parameters / kGiB, use.gradients / kGiB,
+      use.optimiser / kGiB, use.activations / kGiB, static_cast<double>(gpu.memory.count()) / kGiB);
+}
+
+}  // namespace weft

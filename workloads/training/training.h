@@ -1,0 +1,160 @@
+// One iteration of training, in plain values: what it costs on one GPU, whether it fits, and
+// how long it takes in closed form.
+//
+// A planner screens thousands of configurations with these three calls; BuildTraining()
+// (workloads/training/build_training.h) makes a Program of the same costs, which the engines run:
+//
+//     CheckTraining  what cannot be cut, or does not fit in memory, in words
+//     PriceTraining  a chunk's forward and backward time, bytes, parameters
+//     EstimateIteration   pipeline, bubble and exposed communication by formula
+//
+// Time     compute is a roofline: products by shape (PriceTraining, gemm.h), attention by its own
+//          efficiency, norms and activations by bytes over the memory's rate [KCL+22 §4].
+// Memory   parameters, gradients and optimiser 2 + 4 + 12 bytes a parameter [RRRH20 §3.1], less
+//          what ZeRO shares; activations by [KCL+22 eq. 1–5] for the chunks in flight.
+// Shapes   p·v chunks of layers, chunk c·p + s the c-th of stage s [NSC+21 §2.2].
+// Units    seconds, bytes and bytes a second in double: this is arithmetic, not simulation.
+// Cost     some microseconds a configuration.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/units.h"
+#include "workloads/training/model.h"
+
+namespace weft {
+
+struct Efficiency {
+  double gemm = 0.8, attention_forward = 0.5, attention_backward = 0.4, memory = 0.8;
+  int sms = 132, communication_sms = 16, half_k = 64;
+  double kernel_gap_s = 1.5e-6;
+};
+
+// A GPU's peaks, and how much of them it reaches.
+struct GpuRates {
+  double flops = 0, memory_bytes_per_s = 0;
+  Bytes memory;
+  Efficiency efficiency;
+};
+
+// What the closed forms know of the network: payload rates of one GPU, one direction.
+struct NetRates {
+  int gpus_per_host = 1;
+  double nvlink_bytes_per_s = 0;  // 0: GPUs of a host meet over their NICs
+  double nic_bytes_per_s = 0;     // a GPU's share of its host's NICs
+  double nvlink_step_s = 0, network_step_s = 0, launch_s = 0;
+};
+
+struct Parallel {
+  enum class Schedule : std::uint8_t { kOneFOneB, kDualpipe };
+  // Innermost first: whose ranks stand next to each other.
+  enum class Order : std::uint8_t { kTensorContextDataPipeline, kTensorContextPipelineData };
+  int tensor = 1, context = 1, pipeline = 1, data = 1, expert = 1, virtual_stages = 1, zero = 1;
+  bool sequence = true;
+  Schedule schedule = Schedule::kOneFOneB;
+  Order order = Order::kTensorContextDataPipeline;
+
+  int gpus() const { return tensor * context * pipeline * data; }
+  int chunks() const { return pipeline * virtual_stages; }
+};
+
+struct Overlap {
+  bool tensor = false, pipeline = true, data = true, context = false, expert = false;
+  int tensor_pieces = 4;
+};
+
+enum class Recompute : std::uint8_t { kNone, kSelective, kFull };
+
+// Measured times of one micro-batch on one stage, in place of the model's own.
+struct StageTimes {
+  double forward_s = 0, backward_s = 0, weights_s = 0;
+  std::optional<double> together_s;
+};
+
+struct Training {
+  Model model;
+  Parallel parallel;
+  std::int64_t global_batch = 1, micro_batch = 1, sequence = 1;
+  Recompute recompute = Recompute::kNone;
+  bool fused_attention = true;
+  int gradient_bytes = 4, dispatch_bytes = 2;
+  Overlap overlap;
+  double fixed_s = 0, imbalance = 1;
+  std::optional<StageTimes> stage_times;
+  bool ignore_memory = false;
+
+  // Micro-batches of one replica. Requires: CheckTraining() found nothing.
+  std::int64_t micro_batches() const { return global_batch / (micro_batch * parallel.data); }
+};
+
+// Bytes of the GPU that needs most, and where they go.
+struct MemoryUse {
+  double parameters = 0, gradients = 0, optimiser = 0, activations = 0;
+  int stage = 0;
+  double total() const { return parameters + gradients + optimiser + activations; }
+};
+MemoryUse MemoryOf(const Training& training);
+
+// Bytes that one layer keeps of one micro-batch for its backward pass, on one rank [KCL+22 eq.
+// 1–5].
+double ActivationBytesOfLayer(const Training& training, bool with_experts);
+
+// What of a chunk's time is communication of one kind.
+struct Exchange {
+  double exposed_s = 0, hidden_s = 0, bytes = 0;  // bytes: that one rank sends
+};
+
+// One micro-batch on one chunk of layers: one direction.
+struct PassCost {
+  double compute_s = 0;
+  Exchange tensor, context, expert;
+  double total_s() const {
+    return compute_s + tensor.exposed_s + context.exposed_s + expert.exposed_s;
+  }
+};
+
+struct ChunkCost {
+  int layers = 0;
+  PassCost forward, backward;
+  double weights_s = 0;   // of the backward pass: the gradients of weights
+  double parameters = 0;  // of one rank, experts left out
+  double expert_parameters = 0;
+};
+
+struct TrainingCost {
+  std::vector<ChunkCost> chunks;    // [p·v], chunk c·p + s
+  double boundary_bytes = 0;        // that one rank sends to the next stage, a micro-batch
+  std::vector<double> optimiser_s;  // [p]
+  double flops_per_token = 0, flops_per_token_causal = 0;
+};
+
+// What is wrong with the configuration, in words; empty: nothing. Memory last, with the sum.
+std::string CheckTraining(const Training& training, const GpuRates& gpu);
+
+// Requires: CheckTraining() found nothing, but for memory.
+TrainingCost PriceTraining(const Training& training, const GpuRates& gpu, const NetRates& net);
+
+// Seconds of a ring's all-gather or reduce-scatter of `bytes` over `ranks`; 0 for one rank.
+double RingSeconds(double bytes, int ranks, double bytes_per_s, double step_s, double launch_s);
+
+struct IterationEstimate {
+  double time_s = 0, compute_s = 0, bubble_s = 0;
+  double tensor_s = 0, pipeline_s = 0, data_s = 0, context_s = 0, expert_s = 0;  // exposed
+  double fixed_s = 0;
+  double tokens_per_s = 0, mfu = 0;
+};
+
+// Without contention: each rank has its share of its host's NICs to itself.
+IterationEstimate EstimateIteration(const Training& training, const TrainingCost& cost,
+                                    const GpuRates& gpu, const NetRates& net);
+
+struct Screened {
+  IterationEstimate estimate;
+  std::string infeasible;  // why; empty: it can run
+};
+Screened ScreenTraining(const Training& training, const GpuRates& gpu, const NetRates& net);
+
+}  // namespace weft
