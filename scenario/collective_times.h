@@ -67,4 +67,12 @@ class CollectiveModel {
   double busbw_factor_ = 1;
 };
 
+// A line of `weft collective`: median and 5–95 % over hash seeds; all three alike where nothing
+// is drawn.
+struct CollectiveTimeRow {
+  double us = 0, p5_us = 0, p95_us = 0;
+  double in_place_us = 0;
+  CollectiveTime::Bound bound = CollectiveTime::Bound::kLatency;
+};
+
 }  // namespace weft

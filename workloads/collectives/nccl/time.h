@@ -65,7 +65,8 @@ struct NcclTimeCase {
 
 // What an engine needs to run the pattern at this size, and the closed form itself.
 struct CollectiveTime {
-  double us = 0;
+  double us = 0;           // out of place
+  double in_place_us = 0;  // without the copy of a rank's own block
   // us = once + links + steps: what is paid once, the bytes at the narrowest place, and what
   // steps add to both.
   double once_us = 0, bytes_us = 0, steps_us = 0;
