@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <thread>
 
 #include "base/schema/quantity.h"
 #include "base/schema/wording.h"
@@ -22,7 +23,7 @@ namespace weft::cli {
 namespace {
 
 struct Args {
-  std::string op, sizes = "8:16GiB:2", host = "hgx-h100", nccl = "2.28";
+  std::string op, sizes = "8:16GiB:2", host, nccl = "2.28";
   std::string fabric, engine, calibration, algorithm, protocol, json;
   int gpus = 0;
   std::optional<int> gpus_per_host, channels, seeds;
@@ -118,45 +119,104 @@ Result<NcclForced> ReadForced(const Args& args) {
   return forced;
 }
 
+std::string HostName(const Args& args) {
+  if (!args.host.empty()) return args.host;
+  return args.fabric.empty() ? "hgx-h100" : "the fabric's host";
+}
+
+FabricQuestion OnFabric(const Args& args) {
+  FabricQuestion question;
+  question.fabric = args.fabric;
+  question.host = args.host;
+  question.engine = args.engine;
+  question.calibration = args.calibration;
+  question.seeds = args.seeds;
+  question.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return question;
+}
+
+struct Asked {
+  CollectiveQuestion question;
+  std::vector<Bytes> sizes;
+  Calibration calibration;
+};
+
+Result<Asked> ReadArgs(const Args& args, SourceTexts& texts) {
+  Asked out;
+  out.question.op = args.op;
+  out.question.gpus = args.gpus;
+  out.question.gpus_per_host = args.gpus_per_host;
+  out.question.nccl = args.nccl;
+  out.question.channels = args.channels;
+  WEFT_TRY(out.sizes, ParseSizes(args.sizes));
+  if (args.host.empty() && !args.fabric.empty()) {
+    WEFT_TRY(out.question.host, HostOfFabric(OnFabric(args), &texts));
+  } else {
+    WEFT_TRY(out.question.host, ReadHost(HostName(args), texts));
+  }
+  WEFT_TRY(out.question.forced, ReadForced(args));
+  WEFT_TRY(out.calibration, ReadCalibration(args.calibration, &texts));
+  return out;
+}
+
+// On a network that does not block: the closed form.
+std::vector<CollectiveTimeRow> ClosedForm(const CollectiveModel& model, const Asked& asked) {
+  std::vector<CollectiveTimeRow> rows;
+  for (const Bytes bytes : asked.sizes) {
+    const CollectiveTime t = model.Time(bytes, asked.calibration.constants);
+    rows.push_back({t.us, t.us, t.us, t.in_place_us, t.bound});
+  }
+  return rows;
+}
+
+// On the fabric asked for, over hash seeds.
+Result<std::vector<CollectiveTimeRow>> Simulated(const Args& args, const CollectiveModel& model,
+                                                 const Asked& asked, SourceTexts& texts,
+                                                 int& seeds) {
+  WEFT_TRY(const FabricTimes times,
+           SimulateCollective(model, asked.question, OnFabric(args), asked.sizes, &texts));
+  seeds = times.seeds;
+  std::vector<CollectiveTimeRow> rows = times.rows;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const CollectiveTime t = model.Time(asked.sizes[i], asked.calibration.constants);
+    rows[i].in_place_us = rows[i].us - (t.us - t.in_place_us);
+    rows[i].bound = t.bound;
+  }
+  return rows;
+}
+
 Result<CollectiveTable> MakeTable(const Args& args, SourceTexts& texts,
                                   std::vector<Error>& warnings) {
   const auto warn = [&](std::string message) {
     warnings.push_back({ErrorCode::kInconsistent, {"weft", 0, 0}, std::move(message), {}});
   };
-  CollectiveQuestion question;
-  question.op = args.op;
-  question.gpus = args.gpus;
-  question.gpus_per_host = args.gpus_per_host;
-  question.nccl = args.nccl;
-  question.channels = args.channels;
-  WEFT_TRY(const std::vector<Bytes> sizes, ParseSizes(args.sizes));
-  WEFT_TRY(question.host, ReadHost(args.host, texts));
-  WEFT_TRY(question.forced, ReadForced(args));
-  WEFT_TRY(const Calibration calibration, ReadCalibration(args.calibration, &texts));
-  WEFT_TRY(const CollectiveModel model, CollectiveModel::Build(question));
-  if (!model.nccl_version_known())
-    warn(fmt::format("NCCL {} is not known; 2.{} stands for it", args.nccl,
-                     model.comm().rules->minor));
-  for (const auto& [option, given] :
-       {std::pair("--fabric", !args.fabric.empty()),
-        std::pair("--engine", !args.engine.empty() && args.engine != "analytic"),
-        std::pair("--seeds", args.seeds.has_value())})
-    if (given)
-      warn(fmt::format("{} has no effect: times are those of a network that does not block",
-                       option));
-  CollectiveTable table;
-  WEFT_TRY(table.plan, BuildNcclPlan(args.op, model.comm(), sizes, question.forced));
-  table.busbw_factor = model.busbw_factor();
-  table.host = args.host;
-  table.calibration = calibration.name;
+  WEFT_TRY(const Asked asked, ReadArgs(args, texts));
+  WEFT_TRY(const CollectiveModel model, CollectiveModel::Build(asked.question));
   const NcclComm& comm = model.comm();
-  for (const Bytes bytes : sizes) {
-    const CollectiveTime t = model.Time(bytes, calibration.constants);
-    table.times.push_back({t.us, t.us, t.us, t.in_place_us, t.bound});
-    if (!calibration.Covers(args.op, bytes, comm.ranks(), comm.nodes) && warnings.empty())
-      warn(fmt::format("{} was not fitted to this: {} of {} B on {} ranks of {} hosts",
-                       calibration.name, args.op, bytes.count(), comm.ranks(), comm.nodes));
+  if (!model.nccl_version_known())
+    warn(fmt::format("NCCL {} is not known; 2.{} stands for it", args.nccl, comm.rules->minor));
+  CollectiveTable table;
+  WEFT_TRY(table.plan, BuildNcclPlan(args.op, comm, asked.sizes, asked.question.forced));
+  table.busbw_factor = model.busbw_factor();
+  table.host = HostName(args);
+  table.fabric = args.fabric;
+  table.calibration = asked.calibration.name;
+  if (args.fabric.empty()) {
+    table.times = ClosedForm(model, asked);
+    for (const auto& [option, given] :
+         {std::pair("--engine", !args.engine.empty() && args.engine != "analytic"),
+          std::pair("--seeds", args.seeds.has_value())})
+      if (given)
+        warn(fmt::format("{} has no effect without --fabric: times are in closed form", option));
+  } else {
+    WEFT_TRY(table.times, Simulated(args, model, asked, texts, table.seeds));
   }
+  const bool covered = std::all_of(asked.sizes.begin(), asked.sizes.end(), [&](Bytes bytes) {
+    return asked.calibration.Covers(args.op, bytes, comm.ranks(), comm.nodes);
+  });
+  if (!covered)
+    warn(fmt::format("{} was not fitted to all of this: {} on {} ranks of {} hosts",
+                     asked.calibration.name, args.op, comm.ranks(), comm.nodes));
   return table;
 }
 
@@ -196,7 +256,7 @@ void AddCollective(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   add("--host", args->host,
       "host: a preset, a file, or YAML such as '{ preset: hgx-h100, nics: 4 }'", "HOST")
-      ->capture_default_str();
+      ->default_str("the fabric's, else hgx-h100");
   add("--gpus-per-host", args->gpus_per_host, "ranks a host; all its GPUs by default", "K");
   add("--fabric", args->fabric, "the network; by default one that does not block", "FABRIC");
   add("--nccl", args->nccl, "NCCL's version, 2.18 to 2.30", "VERSION")->capture_default_str();

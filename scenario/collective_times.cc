@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "base/schema/wording.h"
+#include "scenario/prepare.h"
+#include "scenario/run_scenario.h"
 
 namespace weft {
 namespace {
@@ -19,6 +22,42 @@ double NcclBusbwFactor(const std::string& op, int ranks) {
   if (op == "all_reduce") return 2 * (n - 1) / n;
   if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all") return (n - 1) / n;
   return 1;
+}
+
+// A mapping of the scenario: YAML as it stands, a file, or a preset's name.
+std::string Mapping(const std::string& text) {
+  if (text.find('{') != std::string::npos || text.find(": ") != std::string::npos) return text;
+  if (std::filesystem::exists(text))
+    return fmt::format("{{ include: \"{}\" }}", std::filesystem::absolute(text).string());
+  return fmt::format("{{ preset: {} }}", text);
+}
+
+std::string FabricText(const FabricQuestion& fabric) {
+  std::string out = fmt::format("fabric: {}\n", Mapping(fabric.fabric));
+  if (!fabric.host.empty()) out += fmt::format("host: {}\n", Mapping(fabric.host));
+  return out;
+}
+
+std::string ScenarioText(const CollectiveQuestion& question, const FabricQuestion& fabric,
+                         const std::vector<Bytes>& sizes) {
+  std::string bytes;
+  for (const Bytes size : sizes)
+    bytes += fmt::format("{}{}B", bytes.empty() ? "" : ", ", size.count());
+  std::string out = FabricText(fabric);
+  out += fmt::format("placement: {{ gpus: {} }}\n", question.gpus);
+  out += fmt::format("workload: {{ collective: {{ op: {}, bytes: [{}]", question.op, bytes);
+  if (question.channels) out += fmt::format(", channels: {}", *question.channels);
+  out += " } }\n";
+  out += fmt::format("collectives: {{ nccl: \"{}\"", question.nccl);
+  if (question.forced.algorithm)
+    out += fmt::format(", algorithm: {}", NcclName(*question.forced.algorithm));
+  if (question.forced.protocol)
+    out += fmt::format(", protocol: {}", NcclName(*question.forced.protocol));
+  out += " }\n";
+  if (!fabric.engine.empty()) out += fmt::format("engine: {}\n", fabric.engine);
+  if (!fabric.calibration.empty()) out += fmt::format("calibration: \"{}\"\n", fabric.calibration);
+  if (fabric.seeds) out += fmt::format("routing: {{ seeds: {} }}\n", *fabric.seeds);
+  return out;
 }
 
 }  // namespace
@@ -69,6 +108,46 @@ NcclTimeCase CollectiveModel::Case(Bytes bytes) const {
 CollectiveTime CollectiveModel::Time(const NcclTimeCase& which,
                                      const CollectiveConstants& constants) const {
   return NcclTime(which, constants);
+}
+
+Result<HostPart> HostOfFabric(const FabricQuestion& fabric, SourceTexts* texts) {
+  WEFT_TRY(const Located<ScenarioSpec> spec,
+           ParseScenario(FabricText(fabric), "--fabric", {}, texts));
+  return MakeHostPart(HostOf(spec.message), spec.sources, "host");
+}
+
+Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
+                                       const CollectiveQuestion& question,
+                                       const FabricQuestion& fabric,
+                                       const std::vector<Bytes>& sizes, SourceTexts* texts) {
+  if (question.op == "broadcast" || question.op == "reduce")
+    return Wrong(fmt::format("{} has no pattern to run on a fabric", question.op),
+                 "without --fabric its time is in closed form");
+  const NcclComm& comm = model.comm();
+  if (comm.nodes > 1 && comm.per_node != question.host.gpus)
+    return Wrong(
+        fmt::format("--fabric with {} of a host's {} GPUs", comm.per_node, question.host.gpus),
+        "a placement fills hosts: leave --gpus-per-host out, or a host of so many gpus:");
+  WEFT_TRY(Located<ScenarioSpec> spec,
+           ParseScenario(ScenarioText(question, fabric, sizes), "--fabric", {}, texts));
+  FabricCache cache;
+  WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache));
+  RunControl control;
+  control.threads = fabric.threads;
+  control.stop = [] { return false; };
+  control.clock_s = [] { return 0.0; };  // how long the run takes is nobody's question here
+  const RunReport report = RunScenario(prepared, control);
+  FabricTimes out;
+  out.seeds = static_cast<int>(report.seeds);
+  for (const CollectiveReport& one : report.collectives) {
+    if (!one.done())
+      return Wrong(
+          fmt::format("{} of {} B {} on this fabric", one.op, one.bytes.count(), one.status),
+          "weft simulate says where");
+    out.rows.push_back({one.time_s.median * 1e6, one.time_s.p5 * 1e6, one.time_s.p95 * 1e6, 0,
+                        CollectiveTime::Bound::kLatency});
+  }
+  return out;
 }
 
 }  // namespace weft

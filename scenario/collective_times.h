@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/schema/source_text.h"
 #include "base/units.h"
 #include "hardware/parts.h"
 #include "workloads/collectives/nccl/constants.h"
@@ -67,6 +68,16 @@ class CollectiveModel {
   double busbw_factor_ = 1;
 };
 
+// A network to run the pattern on.
+struct FabricQuestion {
+  std::string fabric;        // a preset's name, a file, or YAML
+  std::string host;          // likewise; empty: the fabric's own
+  std::string engine;        // flow where empty
+  std::string calibration;   // file, preset or none
+  std::optional<int> seeds;  // the scenario's default where absent
+  int threads = 1;
+};
+
 // A line of `weft collective`: median and 5–95 % over hash seeds; all three alike where nothing
 // is drawn.
 struct CollectiveTimeRow {
@@ -74,5 +85,22 @@ struct CollectiveTimeRow {
   double in_place_us = 0;
   CollectiveTime::Bound bound = CollectiveTime::Bound::kLatency;
 };
+
+// What every host of the fabric is. Errors as in SimulateCollective.
+Result<HostPart> HostOfFabric(const FabricQuestion& fabric, SourceTexts* texts);
+
+struct FabricTimes {
+  std::vector<CollectiveTimeRow> rows;  // a size each; in_place_us and bound are left
+  int seeds = 1;
+};
+
+// The same question on a fabric, packed into hosts in order: an engine runs NCCL's pattern over
+// hash seeds. `texts` as in ReadScenario; it may be null.
+// Errors   those of the fabric, the host and the scenario made of them; broadcast and reduce, which
+//          have no pattern; fewer ranks a host than it has GPUs.
+Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
+                                       const CollectiveQuestion& question,
+                                       const FabricQuestion& fabric,
+                                       const std::vector<Bytes>& sizes, SourceTexts* texts);
 
 }  // namespace weft

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <vector>
 
 #include "base/check.h"
 #include "workloads/collectives/nccl/shape.h"
@@ -74,8 +75,26 @@ double TreeHostBytes(int nodes) {
   return most;
 }
 
-// GPUs of a chain send to both sides but for its ends, whose place rotates over the channels.
-double ChainBytes(int per_node) { return per_node < 2 ? 0 : 2.0 * (per_node - 1) / per_node; }
+// What the busiest GPU of the trees' chains sends to its neighbours, per byte of the operation: to
+// both but at a chain's ends, which may change from channel to channel.
+double ChainBytes(const NcclComm& comm) {
+  std::vector<int> sends(static_cast<std::size_t>(comm.per_node), 0);
+  for (const auto& chain : comm.tree.gpus)
+    for (std::size_t i = 0; i < chain.size(); ++i)
+      sends[chain[i]] += (i > 0 ? 1 : 0) + (i + 1 < chain.size() ? 1 : 0);
+  return static_cast<double>(*std::max_element(sends.begin(), sends.end())) /
+         std::max<double>(1, comm.tree.channels());
+}
+
+// The share of a ring's edges that the busiest GPU has on NVLink: on the others it is the last of
+// its host and sends by a NIC.
+double RingLinkShare(const NcclComm& comm) {
+  if (comm.nodes == 1 || comm.per_node == 1) return comm.per_node == 1 ? 0 : 1;
+  std::vector<int> last(static_cast<std::size_t>(comm.per_node), 0);
+  for (const auto& gpus : comm.ring.gpus) ++last[gpus.back()];
+  return 1 -
+         static_cast<double>(*std::min_element(last.begin(), last.end())) / comm.ring.channels();
+}
 
 void SetRing(const NcclComm& comm, NcclOp op, NcclTimeCase& out) {
   const int ranks = comm.ranks();
@@ -91,7 +110,7 @@ void SetRing(const NcclComm& comm, NcclOp op, NcclTimeCase& out) {
   out.steps = (op == NcclOp::kAllReduce ? 2 : 1) * (ranks - 1);
   out.net_steps = comm.nodes > 1 ? CeilDiv(out.steps, comm.per_node) : 0;
   const double carried = out.bytes * out.steps / ranks;
-  out.link_bytes = comm.per_node > 1 ? carried : 0;
+  out.link_bytes = carried * RingLinkShare(comm);
   out.net_bytes = comm.nodes > 1 ? carried : 0;
   out.own_block = out.bytes / ranks;
   out.chunk = std::min(out.chunk, out.bytes / ranks / out.channels);
@@ -101,7 +120,7 @@ void SetTree(const NcclComm& comm, NcclTimeCase& out) {
   out.kind = Kind::kTree;
   out.net_steps = 2 * Log2Floor(comm.nodes);
   out.steps = 2 * (comm.per_node - 1) + out.net_steps;
-  out.link_bytes = out.bytes * ChainBytes(comm.per_node);
+  out.link_bytes = out.bytes * ChainBytes(comm);
   out.net_bytes = comm.nodes > 1 ? out.bytes * TreeHostBytes(comm.nodes) : 0;
   out.chunk = std::min(out.chunk, out.bytes / out.channels);
 }
@@ -247,21 +266,20 @@ double OwnBlock(const NcclTimeCase& c, const Values& v) {
   return Us(c.own_block, v(GpuConstant::kCopy));
 }
 
+// `steps` is shared out by the ways over links and NICs, `walk_link` and `walk_net`.
 CollectiveTime Finish(const NcclTimeCase& c, const Values& v, const Rates& rates, double once,
-                      double bytes, double steps, double walk_link, double walk_net) {
+                      double steps, double walk_link, double walk_net) {
   CollectiveTime t;
   t.once_us = once;
-  t.bytes_us = bytes;
-  t.steps_us = steps;
-  t.us = once + bytes + steps;
+  t.bytes_us = rates.all < kNoLimit ? Us(c.bytes, rates.all) : 0;
+  t.us = once + t.bytes_us + steps;
   t.in_place_us = t.us - OwnBlock(c, v);
   const double walk = walk_link + walk_net;
-  if (walk > 0 && c.steps > c.net_steps)
-    t.link_step_us = steps * walk_link / walk / (c.steps - c.net_steps);
-  if (walk > 0 && c.net_steps > 0) t.net_step_us = steps * walk_net / walk / c.net_steps;
-  if (rates.link < kNoLimit) t.channel_link = rates.link / c.channels;
-  if (rates.net < kNoLimit) t.channel_net = rates.net / c.channels;
-  t.bound = bytes * 2 < t.us ? Bound::kLatency : rates.bound;
+  if (walk > 0) t.link_steps_us = steps * walk_link / walk;
+  if (walk > 0) t.net_steps_us = steps * walk_net / walk;
+  if (c.link_bytes > 0) t.link_rate = rates.link * c.bytes / c.link_bytes;
+  if (c.net_bytes > 0) t.net_rate = rates.net * c.bytes / c.net_bytes;
+  t.bound = t.bytes_us * 2 < t.us ? Bound::kLatency : rates.bound;
   return t;
 }
 
@@ -269,9 +287,13 @@ CollectiveTime Finish(const NcclTimeCase& c, const Values& v, const Rates& rates
 // step after at the next rank begins a slice and a hop later: the longer way counts.
 CollectiveTime RingTime(const NcclTimeCase& c, const Values& v) {
   const Rates rates = RatesOf(c, v, v.LinkEfficiency());
-  const double slowest = std::min(rates.link, rates.net) / c.channels;
+  const double edge = c.bytes * c.steps / c.ranks;  // what all channels carry on an edge
+  const double carried = edge / c.channels;
+  const double link_rate =
+      c.link_bytes > 0 ? rates.link * edge / c.link_bytes / c.channels : kNoLimit;
+  const double net_rate = rates.net / c.channels;
+  const double slowest = std::min(link_rate, net_rate);
   const double once = v.Start() + OwnBlock(c, v);
-  const double carried = c.bytes * c.steps / c.ranks / c.channels;  // by a channel on an edge
   const int link_steps = c.steps - c.net_steps;
   if (c.protocol != NcclProtocol::kSimple) {
     // What all threads store at once waits for the step before; the rest of a chunk follows.
@@ -279,26 +301,24 @@ CollectiveTime RingTime(const NcclTimeCase& c, const Values& v) {
     const double hidden = Us(std::max(0.0, c.chunk - at_once), slowest);
     const double link = link_steps * std::max(0.0, v.LinkHop() - hidden);
     const double net = c.net_steps * std::max(0.0, v.NetHop(false) - hidden);
-    return Finish(c, v, rates, once, Us(carried, slowest), link + net, link, net);
+    return Finish(c, v, rates, once, link + net, link, net);
   }
   constexpr double kLeastSlice = 32 << 10;
   const double slice = std::max(c.chunk / 2, std::min(c.chunk, kLeastSlice));
   const double more = v(GpuConstant::kSlice);
-  const double link = link_steps * (Us(slice, rates.link / c.channels) + more + v.LinkHop());
+  const double link = link_steps * (Us(slice, link_rate) + more + v.LinkHop());
   const double net =
-      c.net_steps > 0 ? c.net_steps * (Us(slice, rates.net / c.channels) + more + v.NetHop(false))
-                      : 0;
+      c.net_steps > 0 ? c.net_steps * (Us(slice, net_rate) + more + v.NetHop(false)) : 0;
   const double busy = c.steps * (c.chunk / slice) * (Us(slice, slowest) + more);
-  const double bytes = Us(carried, slowest) + carried / slice * more;
+  const double slices = carried / slice * more;
   const double last = Us(slice * c.channels, v(GpuConstant::kCopy));
-  return Finish(c, v, rates, once + last, bytes, std::max(0.0, link + net - busy), link, net);
+  return Finish(c, v, rates, once + last + slices, std::max(0.0, link + net - busy), link, net);
 }
 
 CollectiveTime FlowTime(const NcclTimeCase& c, const Values& v) {
   const Rates rates = RatesOf(c, v, v.LinkEfficiency());
   const double hop = c.net_steps > 0 ? v.NetHop(false) : v.LinkHop();
-  return Finish(c, v, rates, v.Start(), Us(c.bytes, rates.all), hop, c.net_steps > 0 ? 0 : hop,
-                c.net_steps > 0 ? hop : 0);
+  return Finish(c, v, rates, v.Start(), hop, c.net_steps > 0 ? 0 : hop, c.net_steps > 0 ? hop : 0);
 }
 
 // A chunk crosses every step once; the others follow at the narrowest step's pace.
@@ -312,7 +332,7 @@ CollectiveTime TreeTime(const NcclTimeCase& c, const Values& v) {
   const double net = c.net_steps > 0 ? c.net_steps * (v.NetHop(true) + Us(whole, rates.net)) : 0;
   const double chunks = c.bytes / whole;
   const double more = c.protocol == NcclProtocol::kSimple ? chunks * v(GpuConstant::kSlice) : 0;
-  return Finish(c, v, rates, v.Start(), Us(c.bytes, rates.all) + more, link + net, link, net);
+  return Finish(c, v, rates, v.Start() + more, link + net, link, net);
 }
 
 CollectiveTime NvlsTime(const NcclTimeCase& c, const Values& v) {
@@ -326,18 +346,19 @@ CollectiveTime NvlsTime(const NcclTimeCase& c, const Values& v) {
   // Reduction and broadcast of a round follow each other, as do the tree's levels.
   const double link = Us(round, rates.all);
   const double net = c.net_steps > 0 ? c.net_steps * (v.NetHop(true) + Us(round, rates.all)) : 0;
-  const double bytes = Us(c.bytes, rates.all) + rounds * v(GpuConstant::kNvlsLoop);
-  return Finish(c, v, rates, v(GpuConstant::kLaunch) + v(GpuConstant::kNvlsStart), bytes,
-                link + net, link, net);
+  const double once =
+      v(GpuConstant::kLaunch) + v(GpuConstant::kNvlsStart) + rounds * v(GpuConstant::kNvlsLoop);
+  return Finish(c, v, rates, once, link + net, link, net);
 }
 
 CollectiveTime PatTime(const NcclTimeCase& c, const Values& v) {
   constexpr double kPat = 0.75;  // of a ring's rate [NCCL 2.28.9 src/graph/tuning.cc]
   Rates rates = RatesOf(c, v, v.LinkEfficiency());
+  rates.net *= kPat;
   rates.all *= kPat;
   const double once = v.Start() + OwnBlock(c, v);
   const double net = c.net_steps * v.NetHop(false);
-  return Finish(c, v, rates, once, Us(c.bytes, rates.all), net, 0, net);
+  return Finish(c, v, rates, once, net, 0, net);
 }
 
 CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
@@ -357,7 +378,7 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   const double once =
       v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) + Us(c.own_block, v(GpuConstant::kCopy));
   const double net = c.net_steps * c.peers_at_once * v(NetConstant::kSimpleHop);
-  return Finish(c, v, rates, once, Us(c.bytes, rates.all), net, 0, net);
+  return Finish(c, v, rates, once, net, 0, net);
 }
 
 }  // namespace
@@ -425,7 +446,7 @@ CollectiveTime NcclTime(const NcclTimeCase& which, const CollectiveConstants& co
     case Kind::kAlone:
       break;
   }
-  return Finish(which, v, {}, v(GpuConstant::kLaunch), OwnBlock(which, v), 0, 0, 0);
+  return Finish(which, v, {}, v(GpuConstant::kLaunch) + OwnBlock(which, v), 0, 0, 0);
 }
 
 std::vector<std::size_t> NcclTimeParameters(const NcclComm& comm, const HostPart& host) {

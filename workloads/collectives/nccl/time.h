@@ -13,7 +13,8 @@
 //             the bytes on every edge; of s consecutive edges ceil(s/P) cross between hosts.
 //             Broadcast and reduce only flow one way: repeated operations overlap, so that a
 //             step counts once.
-//   Tree      2(P − 1 + log2 N) steps; each GPU's link carries 2(P − 1)/P of the bytes, each
+//   Tree      2(P − 1 + log2 N) steps; a GPU's link carries S to each
+//             neighbour in the chain, less where it is an end, each
 //             host's NICs what the double tree's busiest host sends: S for two hosts, 2S beyond.
 //   NVLS      S(1 + 1/P) on each GPU's link; chunks cross reduction and broadcast in turn.
 //   NVLSTree  the same inside, the double tree between equal heads.
@@ -63,15 +64,16 @@ struct NcclTimeCase {
   std::uint16_t gpu_row = 0, net_row = 0;  // first rows of CollectiveParameters()
 };
 
-// What an engine needs to run the pattern at this size, and the closed form itself.
+// The closed form, and what an engine needs to run the pattern at this size (pattern.h).
 struct CollectiveTime {
-  double us = 0;           // out of place
+  double us = 0;           // out of place: once + bytes + steps
   double in_place_us = 0;  // without the copy of a rank's own block
-  // us = once + links + steps: what is paid once, the bytes at the narrowest place, and what
-  // steps add to both.
-  double once_us = 0, bytes_us = 0, steps_us = 0;
-  double link_step_us = 0, net_step_us = 0;  // of one step: steps_us over its walk
-  double channel_link = 0, channel_net = 0;  // GB/s of payload that a channel gets; 0: none there
+  double once_us = 0;      // launch, start, what each slice or round costs, copies
+  double bytes_us = 0;     // the operation's bytes at the narrowest place
+  double link_steps_us = 0, net_steps_us = 0;  // what steps inside and between hosts add
+  // The operation's bytes a second, GB/s, as the GPUs' links and the NICs would have it alone; 0:
+  // they carry none.
+  double link_rate = 0, net_rate = 0;
   enum class Bound : std::uint8_t { kLatency, kNvlink, kPcie, kNic, kChannel, kNvls };
   Bound bound = Bound::kLatency;  // the narrowest place; kLatency: less than half is bytes
 };
