@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <thread>
 
 #include "base/schema/quantity.h"
 #include "base/schema/wording.h"
@@ -13,6 +14,8 @@
 #include "cli/output.h"
 #include "hardware/parts.h"
 #include "report/plan.h"
+#include "scenario/calibration.h"
+#include "scenario/collective_times.h"
 #include "scenario/prepare.h"
 #include "workloads/collectives/nccl/plan.h"
 
@@ -20,7 +23,7 @@ namespace weft::cli {
 namespace {
 
 struct Args {
-  std::string op, sizes = "8:16GiB:2", host = "hgx-h100", nccl = "2.28";
+  std::string op, sizes = "8:16GiB:2", host, nccl = "2.28";
   std::string fabric, engine, calibration, algorithm, protocol, json;
   int gpus = 0;
   std::optional<int> gpus_per_host, channels, seeds;
@@ -116,55 +119,120 @@ Result<NcclForced> ReadForced(const Args& args) {
   return forced;
 }
 
-Result<NcclPlan> MakePlan(const Args& args, SourceTexts& texts, std::vector<Error>& warnings) {
+std::string HostName(const Args& args) {
+  if (!args.host.empty()) return args.host;
+  return args.fabric.empty() ? "hgx-h100" : "the fabric's host";
+}
+
+FabricQuestion OnFabric(const Args& args) {
+  FabricQuestion question;
+  question.fabric = args.fabric;
+  question.host = args.host;
+  question.engine = args.engine;
+  question.calibration = args.calibration;
+  question.seeds = args.seeds;
+  question.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return question;
+}
+
+struct Asked {
+  CollectiveQuestion question;
+  std::vector<Bytes> sizes;
+  Calibration calibration;
+};
+
+Result<Asked> ReadArgs(const Args& args, SourceTexts& texts) {
+  Asked out;
+  out.question.op = args.op;
+  out.question.gpus = args.gpus;
+  out.question.gpus_per_host = args.gpus_per_host;
+  out.question.nccl = args.nccl;
+  out.question.channels = args.channels;
+  WEFT_TRY(out.sizes, ParseSizes(args.sizes));
+  if (args.host.empty() && !args.fabric.empty()) {
+    WEFT_TRY(out.question.host, HostOfFabric(OnFabric(args), &texts));
+  } else {
+    WEFT_TRY(out.question.host, ReadHost(HostName(args), texts));
+  }
+  WEFT_TRY(out.question.forced, ReadForced(args));
+  WEFT_TRY(out.calibration, ReadCalibration(args.calibration, &texts));
+  return out;
+}
+
+// On a network that does not block: the closed form.
+std::vector<CollectiveTimeRow> ClosedForm(const CollectiveModel& model, const Asked& asked) {
+  std::vector<CollectiveTimeRow> rows;
+  for (const Bytes bytes : asked.sizes) {
+    const CollectiveTime t = model.Time(bytes, asked.calibration.constants);
+    rows.push_back({t.us, t.us, t.us, t.in_place_us, t.bound});
+  }
+  return rows;
+}
+
+// On the fabric asked for, over hash seeds.
+Result<std::vector<CollectiveTimeRow>> Simulated(const Args& args, const CollectiveModel& model,
+                                                 const Asked& asked, SourceTexts& texts,
+                                                 int& seeds) {
+  WEFT_TRY(const FabricTimes times,
+           SimulateCollective(model, asked.question, OnFabric(args), asked.sizes, &texts));
+  seeds = times.seeds;
+  std::vector<CollectiveTimeRow> rows = times.rows;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const CollectiveTime t = model.Time(asked.sizes[i], asked.calibration.constants);
+    rows[i].in_place_us = rows[i].us - (t.us - t.in_place_us);
+    rows[i].bound = t.bound;
+  }
+  return rows;
+}
+
+Result<CollectiveTable> MakeTable(const Args& args, SourceTexts& texts,
+                                  std::vector<Error>& warnings) {
   const auto warn = [&](std::string message) {
     warnings.push_back({ErrorCode::kInconsistent, {"weft", 0, 0}, std::move(message), {}});
   };
-  const std::vector<std::string> ops = NcclPlanOps();
-  if (std::find(ops.begin(), ops.end(), args.op) == ops.end())
-    return Wrong(fmt::format("there is no operation '{}'", args.op), JoinOr(ops));
-  WEFT_TRY(const std::vector<Bytes> sizes, ParseSizes(args.sizes));
-  WEFT_TRY(const HostPart host, ReadHost(args.host, texts));
-  WEFT_TRY(const NcclForced forced, ReadForced(args));
-  const std::optional<FoundNcclRules> found = FindNcclRules(args.nccl);
-  if (!found) return Wrong(fmt::format("--nccl: '{}' is no version", args.nccl), "such as 2.28.9");
-  if (!found->exact)
-    warn(fmt::format("NCCL {} is not known; 2.{} stands for it", args.nccl, found->rules->minor));
-  const int per_host = args.gpus_per_host.value_or(std::min(args.gpus, host.gpus));
-  if (per_host < 1 || per_host > host.gpus)
-    return Wrong(fmt::format("--gpus-per-host is {}", per_host),
-                 fmt::format("{} has {} GPUs", args.host, host.gpus));
-  if (args.gpus < 1 || args.gpus % per_host != 0)
-    return Wrong(fmt::format("--gpus is {}", args.gpus),
-                 fmt::format("want a multiple of {} GPUs a host", per_host));
-  for (const auto& [option, given] :
-       {std::pair("--fabric", !args.fabric.empty()), std::pair("--engine", !args.engine.empty()),
-        std::pair("--calibration", !args.calibration.empty()),
-        std::pair("--seeds", args.seeds.has_value())})
-    if (given)
-      warn(
-          fmt::format("{} has no effect: NCCL's choice does not depend on it, and times are not "
-                      "simulated here yet",
-                      option));
-  return BuildNcclPlan(args.op,
-                       BuildNcclComm(host, args.gpus / per_host, per_host, *found->rules,
-                                     {.channels = args.channels}),
-                       sizes, forced);
+  WEFT_TRY(const Asked asked, ReadArgs(args, texts));
+  WEFT_TRY(const CollectiveModel model, CollectiveModel::Build(asked.question));
+  const NcclComm& comm = model.comm();
+  if (!model.nccl_version_known())
+    warn(fmt::format("NCCL {} is not known; 2.{} stands for it", args.nccl, comm.rules->minor));
+  CollectiveTable table;
+  WEFT_TRY(table.plan, BuildNcclPlan(args.op, comm, asked.sizes, asked.question.forced));
+  table.busbw_factor = model.busbw_factor();
+  table.host = HostName(args);
+  table.fabric = args.fabric;
+  table.calibration = asked.calibration.name;
+  if (args.fabric.empty()) {
+    table.times = ClosedForm(model, asked);
+    for (const auto& [option, given] :
+         {std::pair("--engine", !args.engine.empty() && args.engine != "analytic"),
+          std::pair("--seeds", args.seeds.has_value())})
+      if (given)
+        warn(fmt::format("{} has no effect without --fabric: times are in closed form", option));
+  } else {
+    WEFT_TRY(table.times, Simulated(args, model, asked, texts, table.seeds));
+  }
+  const bool covered = std::all_of(asked.sizes.begin(), asked.sizes.end(), [&](Bytes bytes) {
+    return asked.calibration.Covers(args.op, bytes, comm.ranks(), comm.nodes);
+  });
+  if (!covered)
+    warn(fmt::format("{} was not fitted to all of this: {} on {} ranks of {} hosts",
+                     asked.calibration.name, args.op, comm.ranks(), comm.nodes));
+  return table;
 }
 
 int Run(const Args& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   std::vector<Error> warnings;
-  const Result<NcclPlan> plan = MakePlan(args, texts, warnings);
-  if (!plan) {
-    PrintErrors(plan.error(), texts, err);
+  const Result<CollectiveTable> table = MakeTable(args, texts, warnings);
+  if (!table) {
+    PrintErrors(table.error(), texts, err);
     return kBadInput;
   }
   PrintWarnings(warnings, err);
   RunOptions target;
   target.json = args.json;
-  return WriteResult(target, NcclPlanText(*plan, args.host, args.explain, TerminalWidth()),
-                     NcclPlanJson(*plan, args.host, args.explain), out, err)
+  return WriteResult(target, CollectiveTableText(*table, args.explain, TerminalWidth()),
+                     CollectiveTableJson(*table, args.explain), out, err)
              ? kOk
              : kBadInput;
 }
@@ -173,8 +241,8 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 
 void AddCollective(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<Args>();
-  CLI::App* command =
-      app.add_subcommand("collective", "Say what NCCL would choose for an operation, and why");
+  CLI::App* command = app.add_subcommand(
+      "collective", "Time an operation as NCCL would run it, in nccl-tests' columns");
   command
       ->add_option("op", args->op,
                    "all_reduce, all_gather, reduce_scatter, broadcast, reduce, all_to_all or "
@@ -188,17 +256,18 @@ void AddCollective(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   add("--host", args->host,
       "host: a preset, a file, or YAML such as '{ preset: hgx-h100, nics: 4 }'", "HOST")
-      ->capture_default_str();
+      ->default_str("the fabric's, else hgx-h100");
   add("--gpus-per-host", args->gpus_per_host, "ranks a host; all its GPUs by default", "K");
-  add("--fabric", args->fabric, "the network; times are not simulated here yet", "FABRIC");
+  add("--fabric", args->fabric, "the network; by default one that does not block", "FABRIC");
   add("--nccl", args->nccl, "NCCL's version, 2.18 to 2.30", "VERSION")->capture_default_str();
   add("--algorithm", args->algorithm, "as NCCL_ALGO: Ring, Tree, NVLS, NVLSTree, PAT …", "NAME");
   add("--protocol", args->protocol, "as NCCL_PROTO: LL, LL128, Simple", "NAME");
   add("--channels", args->channels, "channels of rings and trees, as NCCL_MAX_NCHANNELS", "N")
       ->check(CLI::Range(1, 64));
-  add("--calibration", args->calibration, "times are not simulated here yet", "FILE|none");
-  add("--engine", args->engine, "times are not simulated here yet", "ENGINE");
-  add("--seeds", args->seeds, "times are not simulated here yet", "N");
+  add("--calibration", args->calibration, "fitted constants of the time model", "FILE|none")
+      ->default_str("none");
+  add("--engine", args->engine, "what computes the times on a --fabric", "ENGINE");
+  add("--seeds", args->seeds, "hash seeds on a --fabric", "N");
   command->add_flag("--explain", args->explain, "the candidates, the search, rings and trees");
   add("--json", args->json, "write JSON; -: to standard output", "FILE|-");
   command->callback([args, &chosen] {

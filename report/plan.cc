@@ -80,12 +80,32 @@ Json Shapes(const NcclPlan& plan) {
   return out;
 }
 
-Json ToJson(const NcclPlan& plan, const NcclPlanRow& row, bool explain) {
-  Json out = {{"op", plan.op}, {"bytes", row.bytes.count()}};
+const char* BoundName(CollectiveTime::Bound bound) {
+  constexpr const char* kNames[] = {"latency", "NVLink", "PCIe", "NIC", "channel", "NVLS"};
+  return kNames[static_cast<std::size_t>(bound)];
+}
+
+double AlgbwGBps(Bytes bytes, double us) {
+  return static_cast<double>(bytes.count()) / (1000 * us);
+}
+
+Json ToJson(const CollectiveTable& table, std::size_t i, bool explain) {
+  const NcclPlanRow& row = table.plan.rows[i];
+  const CollectiveTimeRow& time = table.times[i];
+  const double algbw = AlgbwGBps(row.bytes, time.us);
+  Json out = {{"op", table.plan.op},
+              {"bytes", row.bytes.count()},
+              {"time_us", Rounded(time.us)},
+              {"time_us_p5", Rounded(time.p5_us)},
+              {"time_us_p95", Rounded(time.p95_us)},
+              {"time_in_place_us", Rounded(time.in_place_us)},
+              {"algbw_GBps", Rounded(algbw)},
+              {"busbw_GBps", Rounded(algbw * table.busbw_factor)},
+              {"bound", BoundName(time.bound)}};
   const auto& choice = row.choice;
   out["algorithm"] = choice ? Json(NcclName(choice->algorithm)) : Json(nullptr);
   out["protocol"] = choice ? Json(NcclName(choice->protocol)) : Json(nullptr);
-  out["channels"] = choice ? choice->channels : plan.comm.p2p_channels_per_peer;
+  out["channels"] = choice ? choice->channels : table.plan.comm.p2p_channels_per_peer;
   out["predicted_us"] = choice ? Json(Rounded(choice->predicted_us)) : Json(nullptr);
   if (!choice) return out;
   out["most_channels"] = choice->most_channels;
@@ -102,24 +122,65 @@ Json ToJson(const NcclPlan& plan, const NcclPlanRow& row, bool explain) {
 
 std::string Microseconds(double us) { return fmt::format("{:.2f}", us); }
 
-std::string RowsText(const NcclPlan& plan, int width) {
-  Table table;
-  for (const char* column : {"size", "algorithm", "protocol", "channels", "threads", "chunk"})
-    table.AddColumn(column);
-  table.AddColumn("NCCL's estimate, us");
-  for (const NcclPlanRow& row : plan.rows) {
-    const auto& choice = row.choice;
-    if (!choice) {
-      table.AddRow({FormatBytes(row.bytes), "-", "-", FormatCount(plan.comm.p2p_channels_per_peer),
-                    "-", "-", "-"});
-      continue;
-    }
-    table.AddRow({FormatBytes(row.bytes), std::string(NcclName(choice->algorithm)),
-                  std::string(NcclName(choice->protocol)), FormatCount(choice->channels),
-                  FormatCount(choice->threads), FormatBytes(choice->chunk),
-                  Microseconds(choice->predicted_us)});
+// What nccl-tests prints of an operation: the elements of a line's count, redop and root.
+struct TestColumns {
+  std::int64_t size = 0, count = 0;
+  const char *redop = "none", *root = "-1";
+};
+
+// Blocks a rank are rounded down to 16 bytes; elements are floats [NCT src/*.cu].
+TestColumns ColumnsOf(const NcclPlan& plan, Bytes bytes) {
+  constexpr std::int64_t kFloat = 4, kAlign = 16;
+  const std::string& op = plan.op;
+  TestColumns out;
+  const std::int64_t ranks = plan.comm.ranks();
+  if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all") {
+    const std::int64_t block = bytes.count() / ranks / kAlign * kAlign;
+    out.size = block * ranks;
+    out.count = block / kFloat;
+  } else {
+    out.count = bytes.count() / kFloat;
+    out.size = out.count * kFloat;
   }
-  return table.Format(width);
+  if (op == "all_reduce" || op == "reduce_scatter" || op == "reduce" || op == "send_recv")
+    out.redop = "sum";
+  if (op == "broadcast" || op == "reduce") out.root = "0";
+  return out;
+}
+
+std::string HalfLine(std::int64_t size, double us, double factor) {
+  const std::string time = us < 100     ? fmt::format("{:.2f}", us)
+                           : us < 10000 ? fmt::format("{:.1f}", us)
+                                        : fmt::format("{:.0f}", us);
+  const double algbw = static_cast<double>(size) / (1000 * us);
+  return fmt::format("  {:>7}  {:6.2f}  {:6.2f}  {:>5}", time, algbw, algbw * factor, "N/A");
+}
+
+std::string RowsText(const CollectiveTable& table) {
+  const NcclPlan& plan = table.plan;
+  const bool drawn = table.seeds > 1;
+  std::string out = fmt::format(
+      "#{0:61}out-of-place{0:23}in-place\n"
+      "#{1:>11}{2:>14}{3:>10}{4:>8}{5:>8}{6:>9}{7:>8}{8:>8}{9:>7}{6:>9}{7:>8}{8:>8}{9:>7}{10}\n"
+      "#{11:>11}{12:>14}{0:18}{0:8}{13:>9}{14:>8}{14:>8}{0:7}{13:>9}{14:>8}{14:>8}\n",
+      "", "size", "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong",
+      drawn ? "  p5 .. p95 (us)  NCCL's choice" : "  NCCL's choice", "(B)", "(elements)", "(us)",
+      "(GB/s)");
+  for (std::size_t i = 0; i < plan.rows.size(); ++i) {
+    const NcclPlanRow& row = plan.rows[i];
+    const CollectiveTimeRow& time = table.times[i];
+    const TestColumns columns = ColumnsOf(plan, row.bytes);
+    out += fmt::format("{:12}  {:12}  {:>8}  {:>6}  {:>6}", columns.size, columns.count, "float",
+                       columns.redop, columns.root);
+    out += HalfLine(columns.size, time.us, table.busbw_factor);
+    out += HalfLine(columns.size, time.in_place_us, table.busbw_factor);
+    if (drawn) out += fmt::format("  {:.1f} .. {:.1f}", time.p5_us, time.p95_us);
+    out += row.choice ? fmt::format("  {} {} x{}", NcclName(row.choice->algorithm),
+                                    NcclName(row.choice->protocol), row.choice->channels)
+                      : fmt::format("  sends x{}", plan.comm.p2p_channels_per_peer);
+    out += '\n';
+  }
+  return out;
 }
 
 std::string SearchText(const NcclPlan& plan, int width) {
@@ -162,23 +223,24 @@ std::string RingsText(const NcclPlan& plan, int width) {
 
 }  // namespace
 
-std::string NcclPlanText(const NcclPlan& plan, const std::string& host, bool explain, int width) {
+std::string CollectiveTableText(const CollectiveTable& table, bool explain, int width) {
+  const NcclPlan& plan = table.plan;
   const NcclComm& comm = plan.comm;
-  std::string out = fmt::format("{}, {} ranks: {} x {} on {}; what NCCL {} would choose\n", plan.op,
-                                comm.ranks(), comm.nodes, comm.per_node, host, Version(plan));
-  out += RowsText(plan, width);
-  out += Wrap(
-      "The estimate is the one NCCL chooses by; it is no simulated time. Simulated times: weft "
-      "simulate.",
-      width, 2);
-  out += '\n';
+  std::string out = fmt::format("# {} on {} ranks: {} x {} of {}, NCCL {}\n", plan.op, comm.ranks(),
+                                comm.nodes, comm.per_node, table.host, Version(plan));
+  out += fmt::format(
+      "# simulated {}, {}\n",
+      table.fabric.empty() ? std::string("on a network that does not block")
+                           : fmt::format("on {}, {} hash seeds", table.fabric, table.seeds),
+      table.calibration.empty() ? "constants uncalibrated" : "constants of " + table.calibration);
+  out += RowsText(table);
   if (!explain) return out;
   out +=
       fmt::format("\nchannels: {} for rings and trees, {} for NVLS, {} for sends, {} a peer\n",
                   comm.channels, comm.nvls_channels, comm.p2p_channels, comm.p2p_channels_per_peer);
   out += SearchText(plan, width);
   const std::string candidates = CandidatesText(plan, width);
-  if (!candidates.empty()) out += "\ncandidates, us\n" + candidates;
+  if (!candidates.empty()) out += "\ncandidates by NCCL's own estimate, us\n" + candidates;
   constexpr int kFewRanks = 64;
   if (comm.ranks() <= kFewRanks)
     out += "\nrings\n" + RingsText(plan, width);
@@ -187,12 +249,20 @@ std::string NcclPlanText(const NcclPlan& plan, const std::string& host, bool exp
   return out;
 }
 
-std::string NcclPlanJson(const NcclPlan& plan, const std::string& host, bool explain) {
-  Json out = {
-      {"schema", "weft.collective/1"}, {"weft", kWeftVersion},       {"host", host},
-      {"nccl", Version(plan)},         {"ranks", plan.comm.ranks()}, {"nodes", plan.comm.nodes},
-      {"rows", Json::array()}};
-  for (const NcclPlanRow& row : plan.rows) out["rows"].push_back(ToJson(plan, row, explain));
+std::string CollectiveTableJson(const CollectiveTable& table, bool explain) {
+  const NcclPlan& plan = table.plan;
+  Json out = {{"schema", "weft.collective/1"},
+              {"weft", kWeftVersion},
+              {"host", table.host},
+              {"fabric", table.fabric.empty() ? Json(nullptr) : Json(table.fabric)},
+              {"calibration", table.calibration.empty() ? Json(nullptr) : Json(table.calibration)},
+              {"nccl", Version(plan)},
+              {"ranks", plan.comm.ranks()},
+              {"nodes", plan.comm.nodes},
+              {"seeds", table.seeds},
+              {"rows", Json::array()}};
+  for (std::size_t i = 0; i < plan.rows.size(); ++i)
+    out["rows"].push_back(ToJson(table, i, explain));
   if (explain) out["graphs"] = Shapes(plan);
   return out.dump() + '\n';
 }

@@ -8,10 +8,12 @@
 
 #include "base/check.h"
 #include "hardware/parts.h"
+#include "scenario/calibration.h"
 #include "scenario/faults.h"
 #include "scenario/silent_keys.h"
 #include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
+#include "workloads/collectives/nccl/rules.h"
 
 namespace weft {
 namespace {
@@ -82,7 +84,9 @@ std::string NvlinksOfOneEfficiency(const PreparedScenario& scenario) {
 std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   std::vector<std::string> terms;
   const WorkloadSpec& workload = scenario.spec.message.workload();
-  if (workload.has_collective())
+  const auto& items = scenario.workload->items;
+  if (workload.has_collective() && !items.empty() && items.front().protocol.empty() &&
+      workload.collective().op() != CollectiveSpec::SEND_RECV)
     terms.push_back(
         "NVLS, trees and NCCL's choice of protocol: every collective is a ring here, in Simple's "
         "latencies");
@@ -195,6 +199,38 @@ Errors WhatSimgridCannot(const PreparedScenario& scenario) {
   return errors;
 }
 
+// What NCCL would choose by; none where nobody asked, or where hosts are of several kinds.
+Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario,
+                                             std::vector<Error>& warnings) {
+  const Located<ScenarioSpec>& spec = scenario.spec;
+  if (!spec.message.has_collectives()) return std::optional<NcclBuild>();
+  const std::string& version = spec.message.collectives().nccl();
+  const std::optional<FoundNcclRules> found = FindNcclRules(version);
+  if (!found)
+    return Fail(ErrorCode::kOutOfRange, spec.At("collectives.nccl"),
+                fmt::format("'{}' is no version of NCCL", version), "such as 2.28.9");
+  WEFT_TRY(const Calibration calibration, ReadCalibration(spec.message.calibration(), nullptr));
+  if (spec.message.fabric().custom().hosts_size() > 1) return std::optional<NcclBuild>();
+  if (!found->exact)
+    warnings.push_back(
+        {ErrorCode::kInconsistent,
+         spec.At("collectives.nccl"),
+         fmt::format("NCCL {} is not known; 2.{} stands for it", version, found->rules->minor),
+         {}});
+  NcclForced forced;
+  const CollectivesSpec& asked = spec.message.collectives();
+  if (asked.algorithm() != "auto" && !(forced.algorithm = ParseNcclAlgorithm(asked.algorithm())))
+    return Fail(ErrorCode::kOutOfRange, spec.At("collectives.algorithm"),
+                fmt::format("NCCL has no algorithm '{}'", asked.algorithm()),
+                "Ring, Tree, NVLS, NVLSTree, auto");
+  if (asked.protocol() != "auto" && !(forced.protocol = ParseNcclProtocol(asked.protocol())))
+    return Fail(ErrorCode::kOutOfRange, spec.At("collectives.protocol"),
+                fmt::format("NCCL has no protocol '{}'", asked.protocol()),
+                "LL, LL128, Simple, auto");
+  WEFT_TRY(const HostPart host, MakeHostPart(HostOf(spec.message), spec.sources, "host"));
+  return std::optional<NcclBuild>({host, found->rules, calibration.constants, forced});
+}
+
 Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario,
                                                         const std::function<bool()>& stop) {
   const Located<ScenarioSpec>& spec = scenario.spec;
@@ -204,9 +240,13 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
                 "workload: { collective: { op: all_reduce, bytes: 1GiB } }");
   BuildOptions options = MakeBuildOptions(spec.message.rdma(), scenario.physics);
   options.stop = stop;
-  options.gpu = HostOf(spec.message).gpu();
+    options.gpu = HostOf(spec.message).gpu();
+    std::vector<Error> warnings;
+    WEFT_TRY(const std::optional<NcclBuild> nccl, PrepareNccl(scenario, warnings));
+    if (nccl) options.nccl = &*nccl;
   WEFT_TRY(Workload workload, BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric,
                                            scenario.placement, options));
+  workload.warnings.insert(workload.warnings.end(), warnings.begin(), warnings.end());
   return std::make_shared<const Workload>(std::move(workload));
 }
 

@@ -41,6 +41,7 @@ CollectiveReport SumUpCollective(const PreparedScenario& scenario,
   CollectiveReport report;
   report.op = item.op;
   report.algorithm = item.algorithm;
+  if (!item.protocol.empty()) report.protocol = item.protocol;
   report.channels = item.channels;
   report.ranks = item.ranks;
   report.fewest_ranks = item.fewest_ranks;

@@ -12,6 +12,10 @@ const CollectiveSpec& Collective(const PreparedScenario& scenario) {
 }
 
 bool Always(const PreparedScenario&) { return true; }
+bool NobodyAsksNccl(const PreparedScenario& s) {
+  const auto& items = s.workload->items;
+  return items.empty() || (items.front().protocol.empty() && items.front().algorithm != "Sends");
+}
 bool NoFault(const PreparedScenario& s) { return Spec(s).faults().empty(); }
 bool IsAnalytic(const PreparedScenario& s) { return s.engine == EngineKind::kAnalytic; }
 bool IsTraffic(const PreparedScenario& s) { return Spec(s).workload().has_traffic(); }
@@ -129,12 +133,16 @@ constexpr SilentKey kSilentKeys[] = {
     {"physics.ib_efficiency", "the hosts do not speak InfiniBand", IsNoInfiniband},
     {"physics.nvlink_efficiency", kNoNvlink, NoHostHasNvswitch},
     {"physics.nvlink_step", kNoNvlink, NoHostHasNvswitch},
-    {"host.cpu", kForNccl, Always},
-    {"host.numa_nodes", kForNccl, Always},
-    {"host.nvlink_shape", kForNccl, Always},
-    {"host.gpus_per_pcie_switch", kForNccl, Always},
-    {"host.gpus_per_tray", kForNccl, Always},
-    {"host.c2c", kForNccl, Always},
+    {"collectives", "no collective with algorithm: auto runs on hosts that are NCCL's",
+     NobodyAsksNccl},
+    {"calibration", "only collectives that NCCL chooses depend on it (collectives:)",
+     NobodyAsksNccl},
+    {"host.cpu", kForNccl, NobodyAsksNccl},
+    {"host.numa_nodes", kForNccl, NobodyAsksNccl},
+    {"host.nvlink_shape", kForNccl, NobodyAsksNccl},
+    {"host.gpus_per_pcie_switch", kForNccl, NobodyAsksNccl},
+    {"host.gpus_per_tray", kForNccl, NobodyAsksNccl},
+    {"host.c2c", kForNccl, NobodyAsksNccl},
 };
 
 }  // namespace

@@ -45,6 +45,11 @@ Result<const CollectiveAlgorithm*> ChooseAlgorithm(const CollectiveSpec& spec,
   }
   const std::string hint = fmt::format("for {} there are: auto{}", OpName(spec.op()), able);
   const SourcePos pos = sources.At(At("algorithm")).pos;
+  if (automatic)
+    return Fail(
+        ErrorCode::kInconsistent, pos,
+        fmt::format("{} is done by NCCL alone, which does not choose here", OpName(spec.op())),
+        "collectives: { nccl: \"2.28\" }, hosts with an NVIDIA gpu: and as many ranks each");
   if (named != nullptr)
     return Fail(ErrorCode::kInconsistent, pos,
                 fmt::format("algorithm '{}' does not do {}", named->key, OpName(spec.op())), hint);
@@ -82,63 +87,83 @@ std::vector<Error> KeysWithoutEffect(const CollectiveSpec& spec, const SourceMap
   return warnings;
 }
 
-// What every operation of one communicator shares.
-struct Group {
-  Op op;  // without its bytes
-  std::size_t ranks = 0;
-  std::uint16_t channels = 0;
-};
-
-// Appends the communicator's pattern, tuning and streams. A rank alone has nothing to send:
-// its operation is the launch.
-Group AddGroup(const Fabric& fabric, const Communicator& communicator,
-               const CollectiveAlgorithm& algorithm, const CollectiveSpec& spec,
-               std::uint16_t channels, const BuildOptions& options, Program& program) {
-  Group group;
+// The communicator's streams. A rank alone has nothing to send: its operation is the launch.
+OperationOfGroup AddStreams(const Communicator& communicator, const BuildOptions& options,
+                            Program& program) {
+  OperationOfGroup group;
   group.ranks = communicator.job_rank.size();
   group.op.first_stream = static_cast<std::uint32_t>(program.streams.size());
   group.op.stream_count = static_cast<std::uint32_t>(group.ranks);
   program.streams.insert(program.streams.end(), communicator.job_rank.begin(),
                          communicator.job_rank.end());
-  if (group.ranks < 2) {
-    group.op.kind = Op::Kind::kDelay;
-    group.op.amount = options.launch.count();
-    return group;
-  }
-  group.channels = channels;
-  group.op.kind = Op::Kind::kPattern;
-  group.op.subject = static_cast<std::uint32_t>(program.patterns.size());
-  group.op.tuning = static_cast<std::uint32_t>(program.tunings.size());
-  program.patterns.push_back(algorithm.build(fabric, communicator, spec.op(), channels, options));
-  program.tunings.push_back({channels, Bytes(), Bytes(), options.launch});
+  if (group.ranks < 2) group.op.amount = options.launch.count();
   return group;
 }
 
+// One pattern and tuning a communicator, for all sizes.
+Result<std::vector<RunOfSize>> AddRun(const CollectiveSpec& spec, const SourceMap& sources,
+                                      const Fabric& fabric,
+                                      const std::vector<Communicator>& communicators,
+                                      const CollectiveAlgorithm& algorithm,
+                                      const std::vector<OperationOfGroup>& streams,
+                                      const BuildOptions& options, Workload& workload) {
+  std::uint64_t edges = 0;
+  std::vector<std::uint16_t> channels;
+  for (const Communicator& communicator : communicators) {
+    channels.push_back(spec.has_channels() ? static_cast<std::uint16_t>(spec.channels())
+                                           : algorithm.channels(communicator));
+    edges += std::uint64_t{channels.back()} * communicator.job_rank.size();
+  }
+  if (edges > kEdgeLimit)
+    return Fail(ErrorCode::kOutOfRange, sources.At(At("channels")).pos,
+                fmt::format("the rings have {} edges together", edges),
+                fmt::format("at most {}: fewer channels or ranks", kEdgeLimit));
+  RunOfSize run{std::string(algorithm.name), {}, streams};
+  Program& program = workload.program;
+  for (std::size_t g = 0; g < communicators.size(); ++g) {
+    workload.stopped = options.stop && options.stop();
+    if (workload.stopped) return std::vector<RunOfSize>();
+    OperationOfGroup& group = run.groups[g];
+    if (group.ranks < 2) continue;
+    group.channels = channels[g];
+    group.op.kind = Op::Kind::kPattern;
+    group.op.subject = static_cast<std::uint32_t>(program.patterns.size());
+    group.op.tuning = static_cast<std::uint32_t>(program.tunings.size());
+    program.patterns.push_back(
+        algorithm.build(fabric, communicators[g], spec.op(), channels[g], options));
+    program.tunings.push_back({channels[g], Bytes(), Bytes(), options.launch});
+  }
+  return std::vector<RunOfSize>{std::move(run)};
+}
+
 // One item a size; rows repeat by repeat, all groups of a repeat beside each other.
-void AddItems(const CollectiveSpec& spec, const CollectiveAlgorithm& algorithm,
-              const std::vector<Communicator>& communicators, const std::vector<Group>& groups,
-              Workload& workload) {
+void AddItems(const CollectiveSpec& spec, const std::vector<Communicator>& communicators,
+              const std::vector<RunOfSize>& runs, Workload& workload) {
   WorkloadItem item;
   item.kind = WorkloadItem::Kind::kCollective;
   item.op = OpName(spec.op());
-  item.algorithm = algorithm.name;
-  item.fewest_ranks = static_cast<int>(groups.front().ranks);
-  for (const Group& group : groups) {
+  item.fewest_ranks = static_cast<int>(runs.front().groups.front().ranks);
+  for (const OperationOfGroup& group : runs.front().groups) {
     const auto ranks = static_cast<int>(group.ranks);
     item.ranks = std::max(item.ranks, ranks);
     item.fewest_ranks = std::min(item.fewest_ranks, ranks);
-    item.channels = std::max<int>(item.channels, group.channels);
     item.busbw_factors.push_back(ranks < 2 ? 0 : BusbwFactor(spec.op(), group.ranks));
   }
   for (const Communicator& communicator : communicators)
     item.group_names.push_back(communicator.name);
   for (int i = 0; i < spec.bytes_size(); ++i) {
+    const RunOfSize& run = runs[std::min(static_cast<std::size_t>(i), runs.size() - 1)];
+    item.algorithm = run.algorithm;
+    item.protocol = run.protocol;
+    item.channels = 0;
+    for (const OperationOfGroup& group : run.groups)
+      item.channels = std::max<int>(item.channels, group.channels);
     item.bytes = Bytes(spec.bytes(i));
     item.source_path = fmt::format("{}.bytes[{}]", kPath, i);
-    item.rows_by_group.assign(groups.size(), {});
+    item.rows_by_group.assign(run.groups.size(), {});
     for (std::int64_t repeat = 0; repeat < spec.repeat(); ++repeat) {
-      for (std::size_t g = 0; g < groups.size(); ++g) {
-        Op op = groups[g].op;
+      for (std::size_t g = 0; g < run.groups.size(); ++g) {
+        Op op = run.groups[g].op;
         if (op.kind == Op::Kind::kPattern) op.amount = item.bytes.count();
         item.rows_by_group[g].push_back(
             RowId{static_cast<std::uint32_t>(workload.program.ops.size())});
@@ -158,23 +183,14 @@ Result<Workload> BuildCollective(const CollectiveSpec& spec, const SourceMap& so
   const auto keep = [&errors](const auto& result) {
     if (!result) errors.insert(errors.end(), result.error().begin(), result.error().end());
   };
-  const auto algorithm = ChooseAlgorithm(spec, sources);
-  keep(algorithm);
   const auto communicators = BuildCommunicators(spec, sources, fabric, placement);
   keep(communicators);
+  const bool nccl = communicators && TakesNccl(spec, *communicators, options);
+  const auto algorithm =
+      nccl ? Result<const CollectiveAlgorithm*>(nullptr) : ChooseAlgorithm(spec, sources);
+  keep(algorithm);
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));
 
-  std::uint64_t edges = 0;
-  std::vector<std::uint16_t> channels;
-  for (const Communicator& communicator : *communicators) {
-    channels.push_back(spec.has_channels() ? static_cast<std::uint16_t>(spec.channels())
-                                           : (*algorithm)->channels(communicator));
-    edges += std::uint64_t{channels.back()} * communicator.job_rank.size();
-  }
-  if (edges > kEdgeLimit)
-    return Fail(ErrorCode::kOutOfRange, sources.At(At("channels")).pos,
-                fmt::format("the rings have {} edges together", edges),
-                fmt::format("at most {}: fewer channels or ranks", kEdgeLimit));
   const double rows = static_cast<double>(spec.repeat()) * spec.bytes_size() *
                       static_cast<double>(communicators->size());
   if (rows > static_cast<double>(kRowLimit))
@@ -183,18 +199,20 @@ Result<Workload> BuildCollective(const CollectiveSpec& spec, const SourceMap& so
                 fmt::format("at most {}", kRowLimit));
 
   Workload out;
-  std::vector<Group> groups;
-  for (std::size_t g = 0; g < communicators->size(); ++g) {
-    out.stopped = options.stop && options.stop();
-    if (out.stopped) return out;
-    groups.push_back(AddGroup(fabric, (*communicators)[g], **algorithm, spec, channels[g], options,
-                              out.program));
-  }
+  std::vector<OperationOfGroup> streams;
+  for (const Communicator& communicator : *communicators)
+    streams.push_back(AddStreams(communicator, options, out.program));
+  WEFT_TRY(const std::vector<RunOfSize> runs,
+           nccl
+               ? AddNcclRuns(spec, sources, fabric, *communicators, streams, options, out)
+               : AddRun(spec, sources, fabric, *communicators, **algorithm, streams, options, out));
+  if (out.stopped) return out;
   out.program.stream_count = static_cast<std::uint32_t>(placement.gpu_of_rank.size());
   for (const GpuId gpu : placement.gpu_of_rank)
     out.program.host_of_stream.push_back(fabric.vertex(fabric.gpu(gpu)).host);
-  AddItems(spec, **algorithm, *communicators, groups, out);
-  out.warnings = KeysWithoutEffect(spec, sources, fabric, *communicators);
+  AddItems(spec, *communicators, runs, out);
+  for (Error& warning : KeysWithoutEffect(spec, sources, fabric, *communicators))
+    out.warnings.push_back(std::move(warning));
   return out;
 }
 

@@ -1,7 +1,11 @@
-// The two halves of BuildProgram(), for build_program.cc alone.
+// The parts of BuildProgram(), for build_*.cc alone.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "workloads/build_program.h"
+#include "workloads/collectives/communicator.h"
 
 namespace weft {
 
@@ -15,5 +19,30 @@ Result<Workload> BuildCollective(const CollectiveSpec& spec, const SourceMap& so
 Result<Workload> BuildTraffic(const TrafficSpec& spec, const SourceMap& sources,
                               const Fabric& fabric, const Placement& placement,
                               const BuildOptions& options);
+
+// One operation of a communicator, without its bytes.
+struct OperationOfGroup {
+  Op op;
+  std::size_t ranks = 0;
+  std::uint16_t channels = 0;
+};
+
+// What one size runs, a row a communicator; several sizes may share one.
+struct RunOfSize {
+  std::string algorithm, protocol;
+  std::vector<OperationOfGroup> groups;
+};
+
+// Whether `auto` takes what NCCL would choose.
+bool TakesNccl(const CollectiveSpec& spec, const std::vector<Communicator>& communicators,
+               const BuildOptions& options);
+
+// Patterns and tunings of every size. `streams`: a row a communicator, whose streams are there.
+// Empty, with `stopped`, where the caller waits no longer.
+Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const SourceMap& sources,
+                                           const Fabric& fabric,
+                                           const std::vector<Communicator>& communicators,
+                                           const std::vector<OperationOfGroup>& streams,
+                                           const BuildOptions& options, Workload& workload);
 
 }  // namespace weft

@@ -31,15 +31,26 @@
 #include "base/result.h"
 #include "base/schema/reader.h"
 #include "base/units.h"
+#include "hardware/parts.h"
 #include "sim/physics.h"
 #include "sim/program.h"
 #include "topology/fabric.h"
 #include "topology/placement.h"
+#include "workloads/collectives/nccl/choice.h"
+#include "workloads/collectives/nccl/constants.h"
 #include "workloads/workload.pb.h"
 
 namespace weft {
 
 class RdmaSpec;  // sim/physics.proto
+
+// What NCCL's choice hangs on, for collectives with `algorithm: auto`.
+struct NcclBuild {
+  HostPart host;  // what every host is
+  const NcclRules* rules = nullptr;
+  CollectiveConstants constants;
+  NcclForced forced{};
+};
 
 // What the network's constants say about an edge.
 struct BuildOptions {
@@ -49,6 +60,7 @@ struct BuildOptions {
   // Payload over line rate, by LinkClass; and the hosts' gpu preset: what training costs.
   std::array<double, kLinkClassCount> link_efficiency{1, 1, 1};
   std::string gpu = {};
+  const NcclBuild* nccl = nullptr;  // none: auto is the first algorithm that does the op
   std::function<bool()> stop = {};  // true: give up, the workload is `stopped`; empty: never
 };
 BuildOptions MakeBuildOptions(const RdmaSpec& rdma, const Physics& physics);
@@ -59,6 +71,7 @@ struct WorkloadItem {
   Kind kind = Kind::kCollective;
   std::string op;         // all_reduce; of traffic its pattern: permutation
   std::string algorithm;  // as NCCL spells it: Ring; empty where there is none to choose
+  std::string protocol;   // LL, LL128, Simple; empty: nobody chose
   Bytes bytes;            // of one operation, nccl-tests' convention; of one flow
   int ranks = 0;          // of the largest communicator; of traffic its senders
   int fewest_ranks = 0;   // of the smallest one

@@ -84,6 +84,8 @@ std::vector<std::string> ScenarioOfEachRow() {
       leaf_spine + kTraffic + "physics: { ib_efficiency: 90% }\n",
       leaf_spine + kTraffic + "physics: { nvlink_efficiency: 90% }\n",
       leaf_spine + kTraffic + "physics: { nvlink_step: 1us }\n",
+      leaf_spine + kTraffic + "collectives: { nccl: \"2.28\" }\n",
+      leaf_spine + kTraffic + "calibration: none\n",
       leaf_spine + kTraffic + "host: { cpu: amd }\n",
       leaf_spine + kTraffic + "host: { numa_nodes: 1 }\n",
       leaf_spine + kTraffic + "host: { nvlink_shape: all_to_all }\n",
@@ -117,6 +119,9 @@ TEST(SilentKeys, AreNotWarnedOfWhereTheyCount) {
                          std::string(kRing) +
                          "routing: { policy: spray, spray_paths: 4, core_hash: five_tuple }\n")
                   .empty());
+  EXPECT_TRUE(
+      WarningsOf(std::string(kPod) + kRing + "collectives: { nccl: \"2.27\" }\ncalibration: none\n")
+          .empty());
 }
 
 }  // namespace

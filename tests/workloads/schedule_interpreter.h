@@ -119,7 +119,8 @@ inline ScheduleRun InterpretSchedule(const Pattern& pattern, Words words, std::u
   return ScheduleInterpreter(pattern, std::move(words), seed).Run();
 }
 
-// A different word everywhere: the input of a rank, or rubbish where it has none.
+// A different word everywhere: the input of a rank, or rubbish where it has none; a switch that
+// sums begins with nothing.
 inline Words RandomWords(const Pattern& pattern, std::uint64_t seed) {
   Random random(StreamSeed(seed, {1}));
   Words words;
@@ -128,6 +129,9 @@ inline Words RandomWords(const Pattern& pattern, std::uint64_t seed) {
     for (std::size_t w = 0; w < std::size_t{pattern.channels} * pattern.slices; ++w)
       own.push_back(random.Next());
   }
+  for (const Edge& edge : pattern.edges)
+    for (const VertexId end : {edge.from, edge.to})
+      words.try_emplace(end, std::size_t{pattern.channels} * pattern.slices, 0);
   return words;
 }
 

@@ -28,6 +28,8 @@ std::string_view OpName(CollectiveSpec::Op op) {
       return "reduce_scatter";
     case CollectiveSpec::SEND_RECV:
       return "send_recv";
+    case CollectiveSpec::ALL_TO_ALL:
+      return "all_to_all";
     default:
       return "all_reduce";
   }
@@ -38,6 +40,7 @@ double BusbwFactor(CollectiveSpec::Op op, std::size_t ranks) {
   switch (op) {
     case CollectiveSpec::ALL_GATHER:
     case CollectiveSpec::REDUCE_SCATTER:
+    case CollectiveSpec::ALL_TO_ALL:
       return (n - 1) / n;
     case CollectiveSpec::SEND_RECV:
       return 1;

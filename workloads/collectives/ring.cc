@@ -72,7 +72,9 @@ std::vector<const Member*> Walk(const Communicator& communicator,
 
 }  // namespace
 
-bool RingDoes(CollectiveSpec::Op op) { return op != CollectiveSpec::SEND_RECV; }
+bool RingDoes(CollectiveSpec::Op op) {
+  return op != CollectiveSpec::SEND_RECV && op != CollectiveSpec::ALL_TO_ALL;
+}
 
 std::uint16_t RingChannels(const Communicator& communicator) {
   const std::size_t rings = Entries(communicator).size();

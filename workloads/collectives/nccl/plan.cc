@@ -24,17 +24,18 @@ constexpr std::array<PlanOp, 7> kOps = {{{"all_reduce", NcclOp::kAllReduce},
                                          {"all_to_all", std::nullopt},
                                          {"send_recv", std::nullopt}}};
 
-tl::unexpected<Errors> NothingLeft(const NcclPlan& plan, NcclOp op, const NcclForced& forced) {
+tl::unexpected<Errors> NothingLeft(const NcclComm& comm, const std::string& name, NcclOp op,
+                                   const NcclForced& forced) {
   std::string asked, on;
   if (forced.algorithm) asked += NcclName(*forced.algorithm);
   if (forced.protocol)
     asked += (asked.empty() ? "" : " with ") + std::string(NcclName(*forced.protocol));
-  for (const NcclCandidate& c : NcclCandidates(plan.comm, op, Bytes(1 << 20)))
+  for (const NcclCandidate& c : NcclCandidates(comm, op, Bytes(1 << 20)))
     on +=
         fmt::format("{}{}/{}", on.empty() ? "" : ", ", NcclName(c.algorithm), NcclName(c.protocol));
   return Fail(ErrorCode::kInconsistent, {"weft", 0, 0},
               fmt::format("{} is off in NCCL 2.{} for {} on {} hosts of {}", asked,
-                          plan.comm.rules->minor, plan.op, plan.comm.nodes, plan.comm.per_node),
+                          comm.rules->minor, name, comm.nodes, comm.per_node),
               "on are: " + on);
 }
 
@@ -44,6 +45,19 @@ std::vector<std::string> NcclPlanOps() {
   std::vector<std::string> out;
   for (const PlanOp& op : kOps) out.emplace_back(op.name);
   return out;
+}
+
+std::optional<NcclOp> NcclOpOf(std::string_view name) {
+  for (const PlanOp& op : kOps)
+    if (op.name == name) return op.op;
+  return std::nullopt;
+}
+
+Result<NcclChoice> ChooseNcclOrSay(const NcclComm& comm, const std::string& name, NcclOp op,
+                                   Bytes bytes, const NcclForced& forced) {
+  const std::optional<NcclChoice> choice = ChooseNccl(comm, op, bytes, forced);
+  if (!choice) return NothingLeft(comm, name, op, forced);
+  return *choice;
 }
 
 Result<NcclPlan> BuildNcclPlan(std::string op, NcclComm comm, const std::vector<Bytes>& sizes,
@@ -58,8 +72,7 @@ Result<NcclPlan> BuildNcclPlan(std::string op, NcclComm comm, const std::vector<
     NcclPlanRow row;
     row.bytes = bytes;
     if (known->op) {
-      row.choice = ChooseNccl(plan.comm, *known->op, bytes, forced);
-      if (!row.choice) return NothingLeft(plan, *known->op, forced);
+      WEFT_TRY(row.choice, ChooseNcclOrSay(plan.comm, plan.op, *known->op, bytes, forced));
       row.candidates = NcclCandidates(plan.comm, *known->op, bytes, forced);
     }
     plan.rows.push_back(std::move(row));

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -31,6 +32,13 @@ struct NcclPlan {
 // `op`: all_reduce all_gather reduce_scatter broadcast reduce all_to_all send_recv.
 Result<NcclPlan> BuildNcclPlan(std::string op, NcclComm comm, const std::vector<Bytes>& sizes,
                                const NcclForced& forced);
+
+// None: an operation made of sends. Requires: `name` is one of NcclPlanOps().
+std::optional<NcclOp> NcclOpOf(std::string_view name);
+
+// ChooseNccl; where `forced` leaves no pair, an error that names those that are on.
+Result<NcclChoice> ChooseNcclOrSay(const NcclComm& comm, const std::string& name, NcclOp op,
+                                   Bytes bytes, const NcclForced& forced);
 
 // The operations that a plan knows, in the order of its help.
 std::vector<std::string> NcclPlanOps();

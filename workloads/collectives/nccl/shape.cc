@@ -57,31 +57,54 @@ std::vector<int> Ring(const NcclComm& comm, std::size_t channel, std::size_t fou
   return ring;
 }
 
+// Where in a node's chain its children on other nodes hang.
+struct ChildPlaces {
+  std::size_t first = 0, second = 0;
+};
+
+ChildPlaces PlacesOf(const NcclComm& comm) {
+  const std::size_t next = std::min<std::size_t>(1, static_cast<std::size_t>(comm.per_node) - 1);
+  return {comm.tree.pattern == Pattern::kTree ? 0 : next,
+          comm.tree.pattern == Pattern::kSplitTree ? next : 0};
+}
+
+std::vector<int> Parents(const NcclComm& comm, std::size_t channel, bool second) {
+  std::vector<int> parent(static_cast<std::size_t>(comm.ranks()), -1);
+  const ChildPlaces places = PlacesOf(comm);
+  const std::vector<std::uint32_t>& chain = comm.tree.gpus[channel];
+  for (int node = 0; node < comm.nodes; ++node) {
+    const auto rank = [&](int on, std::size_t place) {
+      return on * comm.per_node + static_cast<int>(chain[place]);
+    };
+    for (std::size_t i = 1; i < chain.size(); ++i)
+      parent[static_cast<std::size_t>(rank(node, i))] = rank(node, i - 1);
+    const NcclTreeRow row = NcclTreeOver(comm.nodes, node, second);
+    if (row.parent >= 0)
+      parent[static_cast<std::size_t>(rank(node, 0))] =
+          rank(row.parent, row.is_first_child ? places.first : places.second);
+  }
+  return parent;
+}
+
 NcclTree Tree(const NcclComm& comm, std::size_t channel, bool second) {
-  const auto ranks = static_cast<std::size_t>(comm.ranks());
-  NcclTree tree{std::vector<int>(ranks, -1), std::vector<std::vector<int>>(ranks)};
-  const std::size_t last = static_cast<std::size_t>(comm.per_node) - 1;
-  const std::size_t first_at =
-      comm.tree.pattern == Pattern::kTree ? 0 : std::min<std::size_t>(1, last);
-  const std::size_t second_at =
-      comm.tree.pattern == Pattern::kSplitTree ? std::min<std::size_t>(1, last) : 0;
+  NcclTree tree{Parents(comm, channel, second), {}};
+  tree.children.resize(tree.parent.size());
+  const ChildPlaces places = PlacesOf(comm);
   const auto at = [](int rank) { return static_cast<std::size_t>(rank); };
   for (int node = 0; node < comm.nodes; ++node) {
     const std::vector<int> chain = OnNode(comm, comm.tree, channel, node);
-    for (std::size_t i = 0; i < chain.size(); ++i) {
-      if (i > 0) tree.parent[at(chain[i])] = chain[i - 1];
-      if (i < last) tree.children[at(chain[i])].push_back(chain[i + 1]);
-    }
+    for (std::size_t i = 1; i < chain.size(); ++i)
+      tree.children[at(chain[i - 1])].push_back(chain[i]);
     const NcclTreeRow row = NcclTreeOver(comm.nodes, node, second);
-    const auto rank_on = [&](int other, std::size_t place) {
-      return OnNode(comm, comm.tree, channel, other)[place];
-    };
-    if (row.parent >= 0)
-      tree.parent[at(chain[0])] = rank_on(row.parent, row.is_first_child ? first_at : second_at);
-    if (row.first >= 0) tree.children[at(chain[first_at])].push_back(rank_on(row.first, 0));
-    if (row.second >= 0) tree.children[at(chain[second_at])].push_back(rank_on(row.second, 0));
+    const auto head_of = [&](int other) { return OnNode(comm, comm.tree, channel, other)[0]; };
+    if (row.first >= 0) tree.children[at(chain[places.first])].push_back(head_of(row.first));
+    if (row.second >= 0) tree.children[at(chain[places.second])].push_back(head_of(row.second));
   }
   return tree;
+}
+
+std::size_t FoundChannels(const NcclComm& comm) {
+  return std::min(comm.ring.channels(), comm.tree.channels());
 }
 
 NcclTree HeadTree(const NcclComm& comm, const std::vector<int>& heads, bool second) {
@@ -132,9 +155,19 @@ NcclTreeRow NcclTreeOver(int count, int row, bool second) {
   return out;
 }
 
+std::vector<int> NcclRing(const NcclComm& comm, std::size_t channel) {
+  const std::size_t found = FoundChannels(comm);
+  return Ring(comm, channel % found, found);
+}
+
+std::vector<int> NcclTreeParents(const NcclComm& comm, std::size_t channel) {
+  const std::size_t found = FoundChannels(comm);
+  return Parents(comm, channel % found, channel % (2 * found) >= found);
+}
+
 NcclShapes BuildNcclShapes(const NcclComm& comm) {
   NcclShapes out;
-  const auto found = static_cast<std::size_t>(std::min(comm.ring.channels(), comm.tree.channels()));
+  const std::size_t found = FoundChannels(comm);
   const auto channels = static_cast<std::size_t>(comm.channels);
   for (std::size_t c = 0; c < channels; ++c) {
     const std::size_t own = c % found;

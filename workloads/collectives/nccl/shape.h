@@ -35,6 +35,11 @@ struct NcclShapes {
 
 NcclShapes BuildNcclShapes(const NcclComm& comm);
 
+// The order of one channel's ring, from rank 0, and the parents of its tree, -1 for the root: rows
+// of the above without building all. Requires: channel < comm.channels. Cost O(R).
+std::vector<int> NcclRing(const NcclComm& comm, std::size_t channel);
+std::vector<int> NcclTreeParents(const NcclComm& comm, std::size_t channel);
+
 // The ranks that `rank` sends to in an all-to-all, round by round, itself first; in the same
 // round it receives from the rank for which it stands there.
 std::vector<int> NcclSendOrder(const NcclComm& comm, int rank);

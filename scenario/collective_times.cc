@@ -1,0 +1,153 @@
+#include "scenario/collective_times.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "base/schema/wording.h"
+#include "scenario/prepare.h"
+#include "scenario/run_scenario.h"
+
+namespace weft {
+namespace {
+
+tl::unexpected<Errors> Wrong(std::string message, std::string hint = {}) {
+  return Fail(ErrorCode::kOutOfRange, {"weft", 0, 0}, std::move(message), std::move(hint));
+}
+
+double NcclBusbwFactor(const std::string& op, int ranks) {
+  const double n = ranks;
+  if (op == "all_reduce") return 2 * (n - 1) / n;
+  if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all") return (n - 1) / n;
+  return 1;
+}
+
+// A mapping of the scenario: YAML as it stands, a file, or a preset's name.
+std::string Mapping(const std::string& text) {
+  if (text.find('{') != std::string::npos || text.find(": ") != std::string::npos) return text;
+  if (std::filesystem::exists(text))
+    return fmt::format("{{ include: \"{}\" }}", std::filesystem::absolute(text).string());
+  return fmt::format("{{ preset: {} }}", text);
+}
+
+std::string FabricText(const FabricQuestion& fabric) {
+  std::string out = fmt::format("fabric: {}\n", Mapping(fabric.fabric));
+  if (!fabric.host.empty()) out += fmt::format("host: {}\n", Mapping(fabric.host));
+  return out;
+}
+
+std::string ScenarioText(const CollectiveQuestion& question, const FabricQuestion& fabric,
+                         const std::vector<Bytes>& sizes) {
+  std::string bytes;
+  for (const Bytes size : sizes)
+    bytes += fmt::format("{}{}B", bytes.empty() ? "" : ", ", size.count());
+  std::string out = FabricText(fabric);
+  out += fmt::format("placement: {{ gpus: {} }}\n", question.gpus);
+  out += fmt::format("workload: {{ collective: {{ op: {}, bytes: [{}]", question.op, bytes);
+  if (question.channels) out += fmt::format(", channels: {}", *question.channels);
+  out += " } }\n";
+  out += fmt::format("collectives: {{ nccl: \"{}\"", question.nccl);
+  if (question.forced.algorithm)
+    out += fmt::format(", algorithm: {}", NcclName(*question.forced.algorithm));
+  if (question.forced.protocol)
+    out += fmt::format(", protocol: {}", NcclName(*question.forced.protocol));
+  out += " }\n";
+  if (!fabric.engine.empty()) out += fmt::format("engine: {}\n", fabric.engine);
+  if (!fabric.calibration.empty()) out += fmt::format("calibration: \"{}\"\n", fabric.calibration);
+  if (fabric.seeds) out += fmt::format("routing: {{ seeds: {} }}\n", *fabric.seeds);
+  return out;
+}
+
+}  // namespace
+
+Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& question) {
+  const std::vector<std::string> ops = NcclPlanOps();
+  if (std::find(ops.begin(), ops.end(), question.op) == ops.end())
+    return Wrong(fmt::format("there is no operation '{}'", question.op), JoinOr(ops));
+  const HostPart& host = question.host;
+  if (host.compute_capability == 0)
+    return Wrong("the host's GPU has no compute capability",
+                 "NCCL runs on NVIDIA's GPUs: `gpu:` must name one");
+  const std::optional<FoundNcclRules> found = FindNcclRules(question.nccl);
+  if (!found)
+    return Wrong(fmt::format("--nccl: '{}' is no version", question.nccl), "such as 2.28.9");
+  const int per_host = question.gpus_per_host.value_or(std::min(question.gpus, host.gpus));
+  if (per_host < 1 || per_host > host.gpus)
+    return Wrong(fmt::format("--gpus-per-host is {}", per_host),
+                 fmt::format("the host has {} GPUs", host.gpus));
+  if (question.gpus < 1 || question.gpus % per_host != 0)
+    return Wrong(fmt::format("--gpus is {}", question.gpus),
+                 fmt::format("want a multiple of {} GPUs a host", per_host));
+  const int hosts = question.gpus / per_host;
+  if (hosts > 1 && host.nics == 0)
+    return Wrong("the host has no NIC, so its GPUs reach no other host", "fewer --gpus");
+
+  CollectiveModel model;
+  model.op_ = question.op;
+  model.host_ = host;
+  model.version_known_ = found->exact;
+  model.busbw_factor_ = NcclBusbwFactor(question.op, question.gpus);
+  model.time_question_ = {NcclOpOf(question.op), question.op == "send_recv", question.forced};
+  model.comm_ = std::make_shared<const NcclComm>(
+      BuildNcclComm(host, hosts, per_host, *found->rules, {.channels = question.channels}));
+  model.parameters_ = NcclTimeParameters(*model.comm_, host);
+  if (const auto op = model.time_question_.op) {
+    WEFT_TRY(const NcclChoice choice,
+             ChooseNcclOrSay(*model.comm_, question.op, *op, Bytes(1 << 20), question.forced));
+    static_cast<void>(choice);  // the pair is on at every size or at none
+  }
+  return model;
+}
+
+NcclTimeCase CollectiveModel::Case(Bytes bytes) const {
+  return MakeNcclTimeCase(*comm_, host_, time_question_, bytes);
+}
+
+CollectiveTime CollectiveModel::Time(const NcclTimeCase& which,
+                                     const CollectiveConstants& constants) const {
+  return NcclTime(which, constants);
+}
+
+Result<HostPart> HostOfFabric(const FabricQuestion& fabric, SourceTexts* texts) {
+  WEFT_TRY(const Located<ScenarioSpec> spec,
+           ParseScenario(FabricText(fabric), "--fabric", {}, texts));
+  return MakeHostPart(HostOf(spec.message), spec.sources, "host");
+}
+
+Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
+                                       const CollectiveQuestion& question,
+                                       const FabricQuestion& fabric,
+                                       const std::vector<Bytes>& sizes, SourceTexts* texts) {
+  if (question.op == "broadcast" || question.op == "reduce")
+    return Wrong(fmt::format("{} has no pattern to run on a fabric", question.op),
+                 "without --fabric its time is in closed form");
+  const NcclComm& comm = model.comm();
+  if (comm.nodes > 1 && comm.per_node != question.host.gpus)
+    return Wrong(
+        fmt::format("--fabric with {} of a host's {} GPUs", comm.per_node, question.host.gpus),
+        "a placement fills hosts: leave --gpus-per-host out, or a host of so many gpus:");
+  WEFT_TRY(Located<ScenarioSpec> spec,
+           ParseScenario(ScenarioText(question, fabric, sizes), "--fabric", {}, texts));
+  FabricCache cache;
+  WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache));
+  RunControl control;
+  control.threads = fabric.threads;
+  control.stop = [] { return false; };
+  control.clock_s = [] { return 0.0; };  // how long the run takes is nobody's question here
+  const RunReport report = RunScenario(prepared, control);
+  FabricTimes out;
+  out.seeds = static_cast<int>(report.seeds);
+  for (const CollectiveReport& one : report.collectives) {
+    if (!one.done())
+      return Wrong(
+          fmt::format("{} of {} B {} on this fabric", one.op, one.bytes.count(), one.status),
+          "weft simulate says where");
+    out.rows.push_back({one.time_s.median * 1e6, one.time_s.p5 * 1e6, one.time_s.p95 * 1e6, 0,
+                        CollectiveTime::Bound::kLatency});
+  }
+  return out;
+}
+
+}  // namespace weft

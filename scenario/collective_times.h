@@ -1,0 +1,106 @@
+// How long a collective takes on hosts that stand alike in a network that does not block.
+//
+// The pattern that NCCL would run (workloads/collectives/nccl/) is timed in closed form: launch,
+// steps by link class and protocol, bytes over the narrowest of links, NICs and channels. Search
+// and choice are made once for a question; a time under other constants then costs microseconds,
+// so that a fit may ask a million times.
+//
+//     CollectiveQuestion question{.op = "all_reduce", .host = host, .gpus = 16, .gpus_per_host =
+//     8}; WEFT_TRY(const CollectiveModel model, CollectiveModel::Build(question)); const
+//     CollectiveTime t = model.Time(MiB(64), CollectiveConstants());
+//
+// Sizes    as nccl-tests counts them; times are out of place, as its left half.
+// Units    microseconds; rates of 10^9 bytes a second.
+// Errors   Build: an operation that is none, GPUs that do not divide into hosts, a host whose GPU
+//          has no compute capability, a version that is none, an algorithm that is off here.
+// Cost     Build: NCCL's search, 1 ms to 1 s. Case: microseconds. Time: below a microsecond.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/schema/source_text.h"
+#include "base/units.h"
+#include "hardware/parts.h"
+#include "workloads/collectives/nccl/constants.h"
+#include "workloads/collectives/nccl/plan.h"
+#include "workloads/collectives/nccl/time.h"
+
+namespace weft {
+
+struct CollectiveQuestion {
+  std::string op = "all_reduce";  // of NcclPlanOps()
+  HostPart host;
+  int gpus = 8;
+  std::optional<int> gpus_per_host;  // all of the host's where absent, at most `gpus`
+  std::string nccl = "2.28";
+  NcclForced forced{};
+  std::optional<int> channels{};
+};
+
+class CollectiveModel {
+ public:
+  static Result<CollectiveModel> Build(const CollectiveQuestion& question);
+
+  // What does not hang on constants: NCCL's choice for a size, steps, bytes by link class.
+  NcclTimeCase Case(Bytes bytes) const;
+  CollectiveTime Time(const NcclTimeCase& which, const CollectiveConstants& constants) const;
+  CollectiveTime Time(Bytes bytes, const CollectiveConstants& constants) const {
+    return Time(Case(bytes), constants);
+  }
+
+  // The rows of CollectiveParameters() that times of this question hang on.
+  const std::vector<std::size_t>& parameters() const { return parameters_; }
+  const NcclComm& comm() const { return *comm_; }
+  bool nccl_version_known() const { return version_known_; }
+  double busbw_factor() const { return busbw_factor_; }
+
+ private:
+  std::string op_;
+  HostPart host_;
+  NcclTimeQuestion time_question_;
+  std::shared_ptr<const NcclComm> comm_;
+  std::vector<std::size_t> parameters_;
+  bool version_known_ = true;
+  double busbw_factor_ = 1;
+};
+
+// A network to run the pattern on.
+struct FabricQuestion {
+  std::string fabric;        // a preset's name, a file, or YAML
+  std::string host;          // likewise; empty: the fabric's own
+  std::string engine;        // flow where empty
+  std::string calibration;   // file, preset or none
+  std::optional<int> seeds;  // the scenario's default where absent
+  int threads = 1;
+};
+
+// A line of `weft collective`: median and 5–95 % over hash seeds; all three alike where nothing
+// is drawn.
+struct CollectiveTimeRow {
+  double us = 0, p5_us = 0, p95_us = 0;
+  double in_place_us = 0;
+  CollectiveTime::Bound bound = CollectiveTime::Bound::kLatency;
+};
+
+// What every host of the fabric is. Errors as in SimulateCollective.
+Result<HostPart> HostOfFabric(const FabricQuestion& fabric, SourceTexts* texts);
+
+struct FabricTimes {
+  std::vector<CollectiveTimeRow> rows;  // a size each; in_place_us and bound are left
+  int seeds = 1;
+};
+
+// The same question on a fabric, packed into hosts in order: an engine runs NCCL's pattern over
+// hash seeds. `texts` as in ReadScenario; it may be null.
+// Errors   those of the fabric, the host and the scenario made of them; broadcast and reduce, which
+//          have no pattern; fewer ranks a host than it has GPUs.
+Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
+                                       const CollectiveQuestion& question,
+                                       const FabricQuestion& fabric,
+                                       const std::vector<Bytes>& sizes, SourceTexts* texts);
+
+}  // namespace weft

@@ -1,0 +1,188 @@
+#include "scenario/collective_times.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "scenario/calibration.h"
+#include "tests/workloads/nccl_host.h"
+
+namespace weft {
+namespace {
+
+using testing::HasSubstr;
+
+CollectiveModel Model(const std::string& op, const std::string& host, int gpus, int per_host,
+                      NcclForced forced = {}) {
+  CollectiveQuestion question;
+  question.op = op;
+  question.host = NcclHost(host);
+  question.gpus = gpus;
+  question.gpus_per_host = per_host;
+  question.forced = forced;
+  auto model = CollectiveModel::Build(question);
+  EXPECT_TRUE(model.has_value());
+  return *model;
+}
+
+double Us(const CollectiveModel& model, Bytes bytes) { return model.Time(bytes, {}).us; }
+
+// Two A100 and one hop each way of LL at 8 B: launch and two steps, 8 + 2 · 1 us; the copy of
+// 4 B and the bytes are nothing.
+TEST(CollectiveModel, IsLaunchAndStepsForTheSmallest) {
+  EXPECT_NEAR(Us(Model("all_reduce", "dgx-a100", 2, 2), Bytes(8)), 10, 0.01);
+}
+
+// Ten hosts of one H100: a ring's bytes, 18/10 of 16 GiB, over 96 % of 50 GB/s, and beside
+// these the us that each slice of 87 costs.
+TEST(CollectiveModel, IsTheNicsRateForTheLargest) {
+  const CollectiveModel model = Model("all_reduce", "hgx-h100", 10, 1, {NcclAlgorithm::kRing, {}});
+  const double seconds = 1.8 * static_cast<double>(GiB(16).count()) / 48e9;
+  EXPECT_NEAR(Us(model, GiB(16)) / (seconds * 1e6), 1 + 1 / 87.4, 0.004);
+  EXPECT_EQ(model.Time(GiB(16), {}).bound, CollectiveTime::Bound::kNic);
+}
+
+// busbw never above what the links carry one way, and time never falls with size within one choice.
+TEST(CollectiveModel, KeepsThePhysicalBound) {
+  for (const auto& [host, gpus, per_host, rate] : {std::tuple("hgx-h100", 8, 8, 450.0),
+                                                   {"dgx-a100", 8, 8, 300.0},
+                                                   {"hgx-b200", 4, 4, 900.0},
+                                                   {"hgx-h100", 80, 8, 400.0},
+                                                   {"dgx-a100", 32, 8, 200.0}})
+    for (const std::string op : {"all_gather", "reduce_scatter", "all_to_all", "send_recv"}) {
+      const CollectiveModel model = Model(op, host, gpus, per_host);
+      double last = 0;
+      std::optional<NcclAlgorithm> algorithm;
+      std::optional<NcclProtocol> protocol;
+      for (Bytes bytes(8); bytes <= GiB(16); bytes = bytes * 4) {
+        SCOPED_TRACE(testing::Message()
+                     << host << ' ' << gpus << ' ' << op << ' ' << bytes.count());
+        const NcclTimeCase which = model.Case(bytes);
+        const CollectiveTime t = model.Time(which, {});
+        const double algbw = static_cast<double>(bytes.count()) / (1000 * t.us);
+        EXPECT_LE(algbw * model.busbw_factor(), rate);
+        EXPECT_LE(t.in_place_us, t.us);
+        EXPECT_NEAR(t.once_us + t.bytes_us + t.link_steps_us + t.net_steps_us, t.us, 1e-6 * t.us);
+        if (which.choice && algorithm == which.choice->algorithm &&
+            protocol == which.choice->protocol) {
+          EXPECT_GE(t.us, last * 0.999);
+        }
+        if (which.choice) algorithm = which.choice->algorithm, protocol = which.choice->protocol;
+        last = t.us;
+      }
+    }
+}
+
+// Only the constants that a model names change its times.
+TEST(CollectiveModel, HangsOnTheConstantsThatItNames) {
+  const CollectiveModel model = Model("all_reduce", "hgx-h100", 16, 8);
+  CollectiveConstants others;
+  for (double& value : others.values) value *= 1.01;
+  for (const std::size_t row : model.parameters())
+    others.values[row] = CollectiveParameters()[row].prior;
+  for (const Bytes bytes : {KiB(64), MiB(16), GiB(1)}) {
+    EXPECT_EQ(model.Time(bytes, others).us, Us(model, bytes));
+    CollectiveConstants slower;
+    slower.values[FindCollectiveParameter("hopper.launch")] += 10;
+    EXPECT_NEAR(model.Time(bytes, slower).us, Us(model, bytes) + 10, 1e-9);
+  }
+}
+
+// The engines run the pattern with the same terms: on a fabric that does not block they end where
+// the closed form says, but for the paths' own latencies and the depth of a tree over so many
+// hosts, which the closed form takes as log2 N. The analytic engine bounds rounds from below: it
+// charges one round's latency, not all.
+TEST(SimulateCollective, EndsAtTheClosedForm) {
+  struct Case {
+    const char *op, *host;
+    int hosts;
+    std::optional<NcclAlgorithm> algorithm;
+    double tolerance;
+  };
+  const std::string fabric =
+      "{ family: rail_optimized, hosts_per_unit: 4, link: 400Gbps, latency: 500ns }";
+  for (const Case& one : {Case{"all_reduce", "hgx-h100", 4, NcclAlgorithm::kRing, 0.05},
+                          {"all_reduce", "hgx-h100", 4, NcclAlgorithm::kTree, 0.05},
+                          {"all_reduce", "hgx-h100", 4, NcclAlgorithm::kNvlsTree, 0.05},
+                          {"all_reduce", "hgx-h100", 1, NcclAlgorithm::kNvls, 0.02},
+                          {"all_gather", "hgx-h100", 4, NcclAlgorithm::kRing, 0.05},
+                          {"all_to_all", "hgx-h100", 4, {}, 0.1},
+                          {"send_recv", "hgx-h100", 4, {}, 0.05}}) {
+    CollectiveQuestion question;
+    question.op = one.op;
+    question.host = NcclHost(one.host);
+    question.gpus = one.hosts * 8;
+    question.forced.algorithm = one.algorithm;
+    const auto model = CollectiveModel::Build(question);
+    ASSERT_TRUE(model.has_value());
+    for (const char* engine : {"flow", "analytic"}) {
+      const std::vector<Bytes> sizes = {MiB(64), GiB(1)};
+      const auto got = SimulateCollective(*model, question,
+                                          {fabric, one.host, engine, "none", 1, 1}, sizes, nullptr);
+      ASSERT_TRUE(got.has_value()) << got.error().front();
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        const double expected = Us(*model, sizes[i]);
+        const bool bound_alone =
+            std::string(engine) == "analytic" && std::string(one.op) == "all_to_all";
+        EXPECT_LE(got->rows[i].us / expected, 1 + one.tolerance);
+        EXPECT_GE(got->rows[i].us / expected, bound_alone ? 0.7 : 1 - one.tolerance)
+            << one.op << ' ' << one.hosts << " hosts, algorithm "
+            << (one.algorithm ? NcclName(*one.algorithm) : "sends") << ", " << engine << ", "
+            << sizes[i].count();
+      }
+    }
+  }
+}
+
+TEST(ReadCalibration, LaysConstantsOverThePriors) {
+  const auto spec = ParseText<CalibrationSpec>(
+      "constants:\n- { name: hopper.launch, value: 4.2us }\n- { name: ib.efficiency, value: 93% }\n"
+      "- { name: hopper.copy, value: 1TBps }\n",
+      "fit.yaml", {});
+  ASSERT_TRUE(spec.has_value()) << spec.error().front();
+  const auto calibration = MakeCalibration(*spec);
+  ASSERT_TRUE(calibration.has_value()) << calibration.error().front();
+  const auto value = [&](const char* name) {
+    return calibration->constants.values[FindCollectiveParameter(name)];
+  };
+  EXPECT_DOUBLE_EQ(value("hopper.launch"), 4.2);
+  EXPECT_DOUBLE_EQ(value("ib.efficiency"), 0.93);
+  EXPECT_DOUBLE_EQ(value("hopper.copy"), 1000);
+  EXPECT_DOUBLE_EQ(value("ampere.launch"), 8);
+}
+
+TEST(ReadCalibration, SaysWhatIsWrongAndWhere) {
+  const auto spec = ParseText<CalibrationSpec>(
+      "constants:\n- { name: hopper.lunch, value: 4.2us }\n"
+      "- { name: ib.efficiency, value: 193% }\n- { name: ib.efficiency, value: 93% }\n"
+      "- { name: hopper.copy, value: 1us }\n",
+      "fit.yaml", {});
+  ASSERT_TRUE(spec.has_value());
+  const auto calibration = MakeCalibration(*spec);
+  ASSERT_FALSE(calibration.has_value());
+  const Errors& errors = calibration.error();
+  ASSERT_EQ(errors.size(), 4u);
+  EXPECT_EQ(errors[0].pos.line, 2);
+  EXPECT_THAT(errors[0].message, HasSubstr("hopper.lunch"));
+  EXPECT_EQ(errors[1].pos.line, 3);
+  EXPECT_THAT(errors[1].hint, HasSubstr("99.5%"));
+  EXPECT_EQ(errors[2].pos.line, 4);
+  EXPECT_EQ(errors[3].pos.line, 5);
+}
+
+// Written and read back, every prior is itself to six digits.
+TEST(FormatConstant, IsReadBack) {
+  std::string text = "constants:\n";
+  for (const CollectiveParameter& row : CollectiveParameters())
+    text +=
+        fmt::format("- {{ name: {}, value: {} }}\n", row.name, FormatConstant(row.prior, row.unit));
+  const auto spec = ParseText<CalibrationSpec>(text, "fit.yaml", {});
+  ASSERT_TRUE(spec.has_value()) << spec.error().front();
+  const auto calibration = MakeCalibration(*spec);
+  ASSERT_TRUE(calibration.has_value()) << calibration.error().front();
+  for (std::size_t i = 0; i < CollectiveParameters().size(); ++i)
+    EXPECT_NEAR(calibration->constants.values[i] / CollectiveParameters()[i].prior, 1, 1e-5);
+}
+
+}  // namespace
+}  // namespace weft

@@ -1,0 +1,127 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "workloads/build_internal.h"
+#include "workloads/collectives/collective.h"
+#include "workloads/collectives/nccl/pattern.h"
+#include "workloads/collectives/nccl/plan.h"
+
+namespace weft {
+namespace {
+
+constexpr const char* kBytesPath = "workload.collective.bytes";
+
+// Communicators of one shape share what NCCL finds for it.
+using Comms = std::map<std::pair<int, int>, NcclComm>;
+
+const NcclComm& CommOf(const Communicator& communicator, const CollectiveSpec& spec,
+                       const NcclBuild& nccl, Comms& comms) {
+  const auto hosts = static_cast<int>(communicator.hosts.size());
+  const auto per_host = static_cast<int>(communicator.hosts.front().count);
+  const auto [at, added] = comms.try_emplace({hosts, per_host});
+  if (added) {
+    NcclCommOptions options;
+    if (spec.has_channels()) options.channels = spec.channels();
+    at->second = BuildNcclComm(nccl.host, hosts, per_host, *nccl.rules, options);
+  }
+  return at->second;
+}
+
+Result<NcclPatternPlan> PlanOf(const NcclComm& comm, const CollectiveSpec& spec,
+                               const SourceMap& sources, Bytes bytes, const BuildOptions& options) {
+  const NcclBuild& nccl = *options.nccl;
+  NcclTimeQuestion question;
+  const std::string op(OpName(spec.op()));
+  question.op = NcclOpOf(op);
+  question.send_recv = spec.op() == CollectiveSpec::SEND_RECV;
+  question.forced = nccl.forced;
+  NcclPatternPlan plan;
+  plan.comm = &comm;
+  plan.op = spec.op();
+  plan.qps = options.qps;
+  if (question.op) {
+    auto choice = ChooseNcclOrSay(comm, op, *question.op, bytes, question.forced);
+    if (!choice) {
+      Errors errors = std::move(choice).error();
+      for (Error& error : errors) error.pos = sources.At("collectives.algorithm").pos;
+      return tl::make_unexpected(std::move(errors));
+    }
+  }
+  plan.which = MakeNcclTimeCase(comm, nccl.host, question, bytes);
+  if (!HasNcclPattern(plan)) {  // the ring always is on
+    question.forced = {NcclAlgorithm::kRing, std::nullopt};
+    plan.which = MakeNcclTimeCase(comm, nccl.host, question, bytes);
+  }
+  plan.time = NcclTime(plan.which, nccl.constants);
+  return plan;
+}
+
+std::vector<Error> PhysicsWithoutEffect(const SourceMap& sources) {
+  std::vector<Error> out;
+  for (const char* key : {"physics.launch", "physics.nvlink_step", "physics.network_step"})
+    if (sources.Given(key))
+      out.push_back({ErrorCode::kInconsistent,
+                     sources.At(key).pos,
+                     fmt::format("'{}' has no effect: under collectives: NCCL's times by "
+                                 "protocol hold (docs/nccl.md)",
+                                 key),
+                     {}});
+  return out;
+}
+
+}  // namespace
+
+bool TakesNccl(const CollectiveSpec& spec, const std::vector<Communicator>& communicators,
+               const BuildOptions& options) {
+  const bool automatic = spec.algorithm().empty() || spec.algorithm() == "auto";
+  if (!automatic || options.nccl == nullptr || options.nccl->host.compute_capability == 0)
+    return false;
+  return std::all_of(communicators.begin(), communicators.end(), [&](const Communicator& one) {
+    return IsRegular(one) &&
+           one.hosts.front().count <= static_cast<std::uint32_t>(options.nccl->host.gpus);
+  });
+}
+
+Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const SourceMap& sources,
+                                           const Fabric& fabric,
+                                           const std::vector<Communicator>& communicators,
+                                           const std::vector<OperationOfGroup>& streams,
+                                           const BuildOptions& options, Workload& workload) {
+  Comms comms;
+  std::vector<RunOfSize> runs;
+  std::uint64_t edges = 0;
+  Program& program = workload.program;
+  for (int i = 0; i < spec.bytes_size(); ++i) {
+    RunOfSize run{"-", {}, streams};
+    for (std::size_t g = 0; g < communicators.size(); ++g) {
+      workload.stopped = options.stop && options.stop();
+      if (workload.stopped) return std::vector<RunOfSize>();
+      OperationOfGroup& group = run.groups[g];
+      if (group.ranks < 2) continue;
+      const NcclComm& comm = CommOf(communicators[g], spec, *options.nccl, comms);
+      WEFT_TRY(const NcclPatternPlan plan,
+               PlanOf(comm, spec, sources, Bytes(spec.bytes(i)), options));
+      edges += NcclPatternEdges(plan);
+      if (edges > kEdgeLimit)
+        return Fail(ErrorCode::kOutOfRange, sources.At(kBytesPath).pos,
+                    fmt::format("the patterns of all sizes have more than {} edges", kEdgeLimit),
+                    "fewer sizes or ranks");
+      run.algorithm = plan.which.choice ? NcclName(plan.which.choice->algorithm) : "Sends";
+      if (plan.which.choice) run.protocol = NcclName(plan.which.protocol);
+      group.channels = static_cast<std::uint16_t>(plan.which.channels);
+      group.op.kind = Op::Kind::kPattern;
+      group.op.subject = static_cast<std::uint32_t>(program.patterns.size());
+      group.op.tuning = static_cast<std::uint32_t>(program.tunings.size());
+      program.patterns.push_back(BuildNcclPattern(plan, fabric, communicators[g]));
+      program.tunings.push_back({group.channels, Bytes(1), Bytes(), NcclLaunch(plan)});
+    }
+    runs.push_back(std::move(run));
+  }
+  workload.warnings = PhysicsWithoutEffect(sources);
+  return runs;
+}
+
+}  // namespace weft

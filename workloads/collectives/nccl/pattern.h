@@ -1,0 +1,68 @@
+// NCCL's operations as Patterns, which every engine runs.
+//
+//     Ring      per channel a cycle in NCCL's order (shape.h), as in ring.h: step k carries slice
+//               (i − k) mod R after it came in.
+//     Tree      per channel up to the root, then down; channels alternate between the two trees
+//               as the search has them.
+//     NVLS      a channel a head h: every GPU sends its part to the NVSwitch, which hands the sum
+//               to h; h sends the result back, and the switch hands it to all.
+//     NVLSTree  two channels a head, one a tree: between the two halves of NVLS sums go up the
+//               tree over equal heads of all nodes and the result comes down.
+//     sends     an all-to-all in NCCL's rounds, eight peers at a time; send/recv to the next rank.
+//
+//     gpu0 ─┐               ┌─> parent ─> …           NVLSTree, one head of one node:
+//     gpu1 ─┼─> NVSwitch ─> head                      up: gpu → switch → head → parent head
+//     gpu2 ─┘      │  <──────┘ <─ parent <─ …          down the same way
+//
+// Times    an edge's class carries what its step adds and what a channel may move, both from the
+//          closed form (time.h): uncontended, an engine ends at the closed form's time, paths'
+//          latencies aside, of which a usual one is taken off (kUsualPath).
+// Wire     LL's and LL128's flags are wire bytes: twice and 16/15 of the payload.
+// Shapes   R ranks, n channels: ring n·R edges, tree 2n(R − 1), NVLS heads·(2P + 2) a node,
+//          NVLSTree twice that and 4·heads a node, all-to-all R(R − 1).
+// Cost     O(edges). Oracle: tests/workloads/nccl_pattern_test.cc executes all on real arrays.
+// Departs  PAT, CollNet, broadcast and reduce have no pattern yet: none.
+#pragma once
+
+#include <optional>
+
+#include "hardware/parts.h"
+#include "sim/program.h"
+#include "topology/fabric.h"
+#include "workloads/build_program.h"
+#include "workloads/collectives/communicator.h"
+#include "workloads/collectives/nccl/time.h"
+
+namespace weft {
+
+// A path over two tiers, inside a host over its NVSwitch: what NCCL's steps have in them already.
+inline constexpr SimDuration kUsualPath = std::chrono::microseconds(4);
+inline constexpr SimDuration kUsualLink = std::chrono::nanoseconds(50);
+
+// What an operation of one size runs.
+struct NcclPatternPlan {
+  const NcclComm* comm = nullptr;
+  CollectiveSpec::Op op = CollectiveSpec::ALL_REDUCE;
+  NcclTimeCase which;
+  CollectiveTime time;
+  std::uint8_t qps = 1;
+};
+
+// Whether the communicator's hosts have equally many ranks, as NcclComm supposes.
+bool IsRegular(const Communicator& communicator);
+
+// Whether BuildNcclPattern knows the choice.
+bool HasNcclPattern(const NcclPatternPlan& plan);
+
+// Rank r of NCCL is member r: hosts in ring order, a host's GPUs by number.
+// Requires: HasNcclPattern, IsRegular, comm->ranks() members, an NVSwitch where NVLS is chosen.
+Pattern BuildNcclPattern(const NcclPatternPlan& plan, const Fabric& fabric,
+                         const Communicator& communicator);
+
+// How many edges it will have. Requires: HasNcclPattern.
+std::uint64_t NcclPatternEdges(const NcclPatternPlan& plan);
+
+// What the operation pays once in an engine.
+SimDuration NcclLaunch(const NcclPatternPlan& plan);
+
+}  // namespace weft
