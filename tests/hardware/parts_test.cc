@@ -46,7 +46,7 @@ TEST(HardwarePresets, AreAllReadableUnderTheirKind) {
                                                {"host", 14},
                                                {"nic", 3},
                                                {"switch", 9},
-                                               {"optic", 12},
+                                               {"optic", 14},
                                                {"cable", 6},
                                                {"rack", 2}}));
 }
