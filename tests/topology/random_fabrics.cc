@@ -44,13 +44,13 @@ class FabricDraw {
 
   std::string Host() {
     const std::uint32_t gpus = OneTo(4);
-    return fmt::format("host: {{ preset: hgx-h800, gpus: {}, nics: {} }}", gpus,
+    return fmt::format("host: {{ preset: hgx-h800, power: 4kW, gpus: {}, nics: {} }}", gpus,
                        Coin() ? gpus : OneTo(3));
   }
   std::string Host(std::uint32_t nics) {
     const std::uint32_t ports = OneTo(2);
     return fmt::format(
-        "host: {{ preset: hgx-h800, gpus: {}, nics: {}, nic: {}Gbps, nic_ports: {} }}",
+        "host: {{ preset: hgx-h800, power: 4kW, gpus: {}, nics: {}, nic: {}Gbps, nic_ports: {} }}",
         nics * OneTo(2), nics, ports * (random_.Below(3) == 0 ? 50 : 100), ports);
   }
   // What fat_tree, rail_optimized and rail_only share: switches so small that there are tiers.
@@ -111,7 +111,7 @@ class FabricDraw {
     std::string out = fmt::format(
         "{{ family: custom, link: {}Gbps, hosts: [{{ name: old, count: {}, host: {{ preset: "
         "hgx-h800, gpus: {}, nics: {}, nic: 200Gbps, nic_ports: 2 }} }}, {{ name: new, count: {}, "
-        "host: {{ preset: hgx-h800, gpus: 2, nics: {}, nic: {}Gbps, nic_ports: 2 }} }}], "
+        "host: {{ preset: hgx-h800, power: 4kW, gpus: 2, nics: {}, nic: {}Gbps, nic_ports: 2 }} }}], "
         "switches: ",
         Pick({"100", "200"}), OneTo(5), OneTo(3), OneTo(3), OneTo(4), OneTo(2),
         Pick({"200", "400"}));
