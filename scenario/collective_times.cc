@@ -113,7 +113,10 @@ CollectiveTime CollectiveModel::Time(const NcclTimeCase& which,
 Result<HostPart> HostOfFabric(const FabricQuestion& fabric, SourceTexts* texts) {
   WEFT_TRY(const Located<ScenarioSpec> spec,
            ParseScenario(FabricText(fabric), "--fabric", {}, texts));
-  return MakeHostPart(HostOf(spec.message), spec.sources, "host");
+  const HostSpec& kind = HostOf(spec.message);
+  if (kind.gpu().empty() || kind.gpus() < 1 || kind.nics() < 1 || kind.nic_ports() < 1)
+    return Wrong("the fabric does not say what its hosts are", "--host, such as hgx-h100");
+  return MakeHostPart(kind, spec.sources, "host");
 }
 
 Result<FabricTimes> SimulateCollective(const CollectiveModel& model,

@@ -227,7 +227,11 @@ Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario,
     return Fail(ErrorCode::kOutOfRange, spec.At("collectives.protocol"),
                 fmt::format("NCCL has no protocol '{}'", asked.protocol()),
                 "LL, LL128, Simple, auto");
-  WEFT_TRY(const HostPart host, MakeHostPart(HostOf(spec.message), spec.sources, "host"));
+  // A bare family's host is one GPU that nobody named: nothing for NCCL.
+  const HostSpec& kind = HostOf(spec.message);
+  if (kind.gpu().empty() || kind.gpus() < 1 || kind.nics() < 1 || kind.nic_ports() < 1)
+    return std::optional<NcclBuild>();
+  WEFT_TRY(const HostPart host, MakeHostPart(kind, spec.sources, "host"));
   return std::optional<NcclBuild>({host, found->rules, calibration.constants, forced});
 }
 

@@ -110,8 +110,10 @@ class FabricDraw {
     const bool row = random_.Below(4) == 0, two_planes = !row && Coin();
     std::string out = fmt::format(
         "{{ family: custom, link: {}Gbps, hosts: [{{ name: old, count: {}, host: {{ preset: "
-        "hgx-h800, gpus: {}, nics: {}, nic: 200Gbps, nic_ports: 2 }} }}, {{ name: new, count: {}, "
-        "host: {{ preset: hgx-h800, power: 4kW, gpus: 2, nics: {}, nic: {}Gbps, nic_ports: 2 }} }}], "
+        "hgx-h800, power: 4kW, gpus: {}, nics: {}, nic: 200Gbps, nic_ports: 2 }} }}, "
+        "{{ name: new, count: {}, "
+        "host: {{ preset: hgx-h800, power: 4kW, gpus: 2, nics: {}, nic: {}Gbps, nic_ports: 2 }} "
+        "}}], "
         "switches: ",
         Pick({"100", "200"}), OneTo(5), OneTo(3), OneTo(3), OneTo(4), OneTo(2),
         Pick({"200", "400"}));
