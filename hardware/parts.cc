@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/schema/wording.h"
 #include "hardware/embedded.h"
 
 namespace weft {
@@ -53,6 +54,20 @@ std::vector<Preset> HardwarePresets() {
   return out;
 }
 
+std::optional<Peak> GpuPart::PeakOf(NumberType type, Basis basis) const {
+  const bool dense = basis == Basis::kDense;
+  switch (type) {
+    case NumberType::kBf16:
+      if (!dense) return bf16_sparse;
+      return bf16_flops > 0 ? std::optional(Peak{bf16_flops, false}) : std::nullopt;
+    case NumberType::kFp8:
+      return dense ? fp8 : fp8_sparse;
+    case NumberType::kInt8:
+      return dense ? int8 : int8_sparse;
+  }
+  WEFT_CHECK(false);
+}
+
 std::optional<GpuPart> FindGpu(std::string_view name) {
   const PresetTable presets(HardwarePresets());
   const Preset* preset = presets.Find("gpu", name);
@@ -65,6 +80,19 @@ std::optional<GpuPart> FindGpu(std::string_view name) {
   out.architecture = spec.architecture();
   out.compute_capability = spec.compute_capability();
   out.bf16_flops = spec.bf16_teraflops() * 1e12;
+  const auto peak = [&](bool has, double tera, std::string_view key) {
+    const bool assumed =
+        std::find(spec.assumed().begin(), spec.assumed().end(), key) != spec.assumed().end();
+    return has ? std::optional(Peak{tera * 1e12, assumed}) : std::nullopt;
+  };
+  out.bf16_sparse =
+      peak(spec.has_bf16_sparse_teraflops(), spec.bf16_sparse_teraflops(), "bf16_sparse_teraflops");
+  out.fp8 = peak(spec.has_fp8_teraflops(), spec.fp8_teraflops(), "fp8_teraflops");
+  out.fp8_sparse =
+      peak(spec.has_fp8_sparse_teraflops(), spec.fp8_sparse_teraflops(), "fp8_sparse_teraflops");
+  out.int8 = peak(spec.has_int8_teraops(), spec.int8_teraops(), "int8_teraops");
+  out.int8_sparse =
+      peak(spec.has_int8_sparse_teraops(), spec.int8_sparse_teraops(), "int8_sparse_teraops");
   out.memory = Bytes(spec.memory());
   out.memory_rate = BitRate::BitsPerSecond(spec.memory_rate());
   out.nvlink = BitRate::BitsPerSecond(spec.nvlink());
@@ -74,9 +102,18 @@ std::optional<GpuPart> FindGpu(std::string_view name) {
   return out;
 }
 
+Result<GpuPart> NeedGpu(std::string_view name, const SourcePos& pos) {
+  if (std::optional<GpuPart> gpu = FindGpu(name)) return *std::move(gpu);
+  const std::vector<std::string> names = PresetTable(HardwarePresets()).Names("gpu");
+  const std::string nearest = Nearest(name, names);
+  return Fail(ErrorCode::kUnknownKey, pos, fmt::format("there is no accelerator {}", Quoted(name)),
+              nearest.empty() ? PresetNames("gpu") : fmt::format("did you mean '{}'?", nearest));
+}
+
 Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
                               std::string_view path) {
   HostPart out;
+  out.part = spec.part();
   out.gpu_name = spec.gpu();
   out.gpus = spec.gpus();
   out.nics = spec.nics();
@@ -119,6 +156,7 @@ Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
 Result<SwitchPart> MakeSwitchPart(const SwitchSpec& spec, const SourceMap& sources,
                                   std::string_view path) {
   SwitchPart out;
+  out.part = spec.part();
   out.rate = BitRate::BitsPerSecond(spec.rate());
   out.ports = spec.ports();
   if (spec.has_chip_power()) out.chip_power = Watts(spec.chip_power());

@@ -8,9 +8,9 @@
 //
 // Units    NVLink and PCIe rates are of one direction: an "NVLink 900 GB/s" of a
 //          data sheet counts both and is 450 GB/s here.
-// Errors   MakeHostPart: a gpu preset that does not exist, a cube mesh of more than eight GPUs,
-//          at its position. MakeSwitchPart: a cooler that does not exist or allows less than
-//          the chip draws, with both figures.
+// Errors   NeedGpu: no such preset. MakeHostPart: a gpu preset that does not exist, a cube mesh of
+//          more than eight GPUs, at its position. MakeSwitchPart: a cooler that does not exist or
+//          allows less than the chip draws, with both figures.
 #pragma once
 
 #include <cstdint>
@@ -27,19 +27,34 @@
 
 namespace weft {
 
+// What a peak is of: the numbers multiplied, and whether half of them may be zeros that are
+// skipped (structured sparsity, 2 of 4), which data sheets like to print.
+enum class NumberType : std::uint8_t { kBf16, kFp8, kInt8 };
+enum class Basis : std::uint8_t { kDense, kSparse };
+
+struct Peak {
+  double per_second = 0;  // operations
+  bool assumed = false;   // no source: marked so in every report
+};
+
 struct GpuPart {
   std::string name;
   std::string architecture;
   int compute_capability = 0;  // 80, 90
   double bf16_flops = 0;       // dense peak, operations a second
+  std::optional<Peak> bf16_sparse, fp8, fp8_sparse, int8, int8_sparse;  // none: it has none
   Bytes memory;
   BitRate memory_rate, nvlink;
   int nvlinks = 0;                          // which share `nvlink` equally; 0: no figure
   std::optional<double> nvlink_efficiency;  // payload over line rate
   std::optional<Watts> power;
+
+  // None where it has no such unit, or nobody published one.
+  std::optional<Peak> PeakOf(NumberType type, Basis basis) const;
 };
 
 struct HostPart {
+  std::string part;      // its row of the catalogue; may be empty
   std::string gpu_name;  // of a gpu preset; may be empty
   int gpus = 1, nics = 1, nic_ports = 1;
   BitRate nic_port;  // one port of a NIC
@@ -62,6 +77,7 @@ struct HostPart {
 };
 
 struct SwitchPart {
+  std::string part{};  // its row of the catalogue; may be empty
   BitRate rate;
   int ports = 0;
   std::optional<Watts> chip_power, power;  // power: the box without the plugs in its cages
@@ -76,6 +92,8 @@ std::vector<Preset> HardwarePresets();
 
 // The gpu preset `name`; none where there is no such preset.
 std::optional<GpuPart> FindGpu(std::string_view name);
+// The same; an error at `pos` with the nearest names.
+Result<GpuPart> NeedGpu(std::string_view name, const SourcePos& pos);
 
 // `path` is where `spec` stands in the file, for errors: "host", "fabric.host".
 Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,

@@ -41,7 +41,7 @@ TEST(HardwarePresets, AreAllReadableUnderTheirKind) {
     if (preset.kind == "cooler") keep(Read<CoolerSpec>(text));
     EXPECT_EQ(ErrorLines(errors), "");
   }
-  EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 12},
+  EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 15},
                                                {"cooler", 3},
                                                {"host", 14},
                                                {"nic", 3},
@@ -62,6 +62,34 @@ TEST(FindGpu, CountsNvlinkInOneDirection) {
   EXPECT_EQ(FindGpu("a100")->nvlinks, 12);
   EXPECT_EQ(FindGpu("l40s")->nvlinks, 0);
   EXPECT_FALSE(FindGpu("h900"));
+}
+
+// Dense and sparse peaks that a plan is sized by: 10^12 operations a second; -1: none.
+TEST(FindGpu, HasDenseAndSparsePeaksByType) {
+  const auto tera = [](const char* name, NumberType type, Basis basis) {
+    const std::optional<Peak> peak = NeedGpu(name, {})->PeakOf(type, basis);
+    return peak ? peak->per_second / 1e12 : -1;
+  };
+  const auto row = [&](const char* name) {
+    return std::vector<double>{tera(name, NumberType::kBf16, Basis::kDense),
+                               tera(name, NumberType::kBf16, Basis::kSparse),
+                               tera(name, NumberType::kInt8, Basis::kDense)};
+  };
+  EXPECT_EQ(row("h800"), (std::vector<double>{989, 1979, 1979}));
+  EXPECT_EQ(row("h20"), (std::vector<double>{148, 296, 296}));
+  EXPECT_EQ(row("ascend-910b2"), (std::vector<double>{376, -1, 752}));
+  EXPECT_EQ(row("ascend-910b3"), (std::vector<double>{313, -1, 626}));
+  EXPECT_EQ(row("ascend-910c"), (std::vector<double>{752, -1, 1504}));
+  EXPECT_EQ(row("v100"), (std::vector<double>{-1, -1, -1}));
+  EXPECT_TRUE(NeedGpu("ascend-910c", {})->int8->assumed);
+  EXPECT_FALSE(NeedGpu("h20", {})->int8->assumed);
+}
+
+TEST(NeedGpu, NamesTheNearest) {
+  EXPECT_EQ(ErrorLines(NeedGpu("h80", {"plan.yaml", 2, 3}).error()),
+            "plan.yaml:2:3: error: there is no accelerator 'h80' (did you mean 'h100'?)\n");
+  EXPECT_EQ(ErrorLines(NeedGpu("tpu", {"plan.yaml", 2, 3}).error()).substr(0, 60),
+            "plan.yaml:2:3: error: there is no accelerator 'tpu' (a100, ");
 }
 
 TEST(MakeHostPart, SharesTheNicsRateOverItsPorts) {
@@ -120,8 +148,9 @@ TEST(MakeHostPart, RefusesAnUnknownGpu) {
   const auto part = MakeHostPart(spec->message, sources, "host");
   ASSERT_FALSE(part);
   EXPECT_EQ(ErrorLines(part.error()),
-            "part.yaml:1:17: error: there is no gpu preset 'h900' (a100, a100-pcie, b200, b300, "
-            "gb200, gh200, h100, h20, h200, h800, l40s, v100)\n");
+            "part.yaml:1:17: error: there is no gpu preset 'h900' (a100, a100-pcie, ascend-910b2, "
+            "ascend-910b3, ascend-910c, b200, b300, gb200, gh200, h100, h20, h200, h800, l40s, "
+            "v100)\n");
 }
 
 Result<SwitchPart> Switch(const std::string& text) {
