@@ -25,6 +25,7 @@ using Command = std::function<int(std::ostream& out, std::ostream& err)>;
 // One line a subcommand; the list is in app.cc.
 void AddSimulate(CLI::App& app, Command& chosen);
 void AddCompare(CLI::App& app, Command& chosen);
+void AddAudit(CLI::App& app, Command& chosen);
 void AddTopology(CLI::App& app, Command& chosen);
 void AddCollective(CLI::App& app, Command& chosen);
 void AddImport(CLI::App& app, Command& chosen);

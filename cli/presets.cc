@@ -5,8 +5,10 @@
 #include <ostream>
 #include <set>
 
+#include "base/schema/quantity.h"
 #include "cli/app.h"
 #include "cli/output.h"
+#include "hardware/catalogue.h"
 #include "report/table.h"
 #include "scenario/prepare.h"
 
@@ -39,13 +41,40 @@ int List(const std::string& kind, std::ostream& out) {
   std::size_t longest = 0;
   for (const Preset& preset : presets.list())
     if (kind.empty() || preset.kind == kind) longest = std::max(longest, preset.name.size());
-  out << fmt::format("{:<8}{:<{}}{}\n", "kind", "preset", longest + 2, "what it is");
+  out << fmt::format("{:<11}{:<{}}{}\n", "kind", "preset", longest + 2, "what it is");
   for (const Preset& preset : presets.list())
     if (kind.empty() || preset.kind == kind)
-      out << WrapAfter(fmt::format("{:<8}{:<{}}", preset.kind, preset.name, longest + 2),
+      out << WrapAfter(fmt::format("{:<11}{:<{}}", preset.kind, preset.name, longest + 2),
                        Summary(preset.text), TerminalWidth())
           << '\n';
   return kOk;
+}
+
+template <class Quantity>
+std::string FigureText(const char* what, const std::optional<Figure<Quantity>>& figure, Unit unit) {
+  if (!figure) return "";
+  const auto say = [&](Quantity value) {
+    if constexpr (std::is_same_v<Quantity, double>)
+      return fmt::format("{:.4g}", value);
+    else
+      return FormatQuantity(value.count(), unit);
+  };
+  const Range<Quantity>& range = figure->range;
+  return fmt::format("# {:<9}{} ({} to {}); {}{}{}\n", what, say(range.mid), say(range.low),
+                     say(range.high), NameOf(figure->mark),
+                     figure->source.empty() ? "" : ": " + figure->source,
+                     figure->date.empty() ? "" : ", " + figure->date);
+}
+
+// The row of the catalogue that a part's preset has, as comments under it.
+std::string CatalogueText(const std::string& part) {
+  const Result<Catalogue> catalogue = ReadCatalogue({}, nullptr);
+  const CatalogueRow* row = catalogue ? catalogue->Find(part) : nullptr;
+  if (row == nullptr) return "";
+  return "#\n# catalogue: one costs, draws and fails a year (middle, low to high)\n" +
+         FigureText("price", row->price, Unit::MONEY) +
+         FigureText("power", row->power, Unit::POWER) +
+         FigureText("failures", row->failures, Unit::NONE);
 }
 
 int Run(const std::string& name, std::ostream& out, std::ostream& err) {
@@ -55,10 +84,11 @@ int Run(const std::string& name, std::ostream& out, std::ostream& err) {
   for (const Preset& preset : presets.list()) {
     kinds.insert(preset.kind);
     if (preset.name != name) continue;
-    out << "# " << preset.file << '\n' << preset.text;
+    out << "# " << preset.file << '\n' << preset.text << CatalogueText(name);
     return kOk;
   }
   if (kinds.count(name) > 0) return List(name, out);
+  if (name == "accelerator") return List("gpu", out);
   err << "weft: error: no preset and no kind of preset is called '" << name
       << "' (`weft presets` lists them)\n";
   return kBadInput;
@@ -70,7 +100,7 @@ void AddPresets(CLI::App& app, Command& chosen) {
   const auto name = std::make_shared<std::string>();
   CLI::App* command =
       app.add_subcommand("presets", "List the presets, or show one with its sources");
-  command->add_option("name", *name, "a kind (gpu, host, fabric, …) or a preset's name");
+  command->add_option("name", *name, "a kind (accelerator, host, fabric, …) or a preset's name");
   command->callback([name, &chosen] {
     chosen = [name](std::ostream& out, std::ostream& err) { return Run(*name, out, err); };
   });

@@ -5,11 +5,14 @@
 #include <memory>
 #include <ostream>
 
+#include "base/check.h"
 #include "base/schema/wording.h"
 #include "cli/app.h"
 #include "cli/live_fabric.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
+#include "hardware/catalogue.h"
+#include "planner/bom.h"
 #include "report/text.h"
 #include "scenario/prepare.h"
 #include "topology/bisection.h"
@@ -61,6 +64,19 @@ Result<Cabled> Cable(const Located<ScenarioSpec>& spec, const Fabric& fabric) {
   return out;
 }
 
+// What the bill of materials comes to; `plan` null: of hosts and switches alone.
+void AddBom(const Fabric& fabric, const CablingParts& parts, const CablingPlan* plan,
+            TopologyFigures& figures) {
+  const Result<Catalogue> catalogue = ReadCatalogue({}, nullptr);
+  WEFT_CHECK(catalogue.has_value());  // weft's own
+  const BomTotals totals = SumBom(MakeBom(fabric, parts, plan, *catalogue));
+  if (totals.power.mid > Watts()) figures.power = totals.power;
+  if (totals.price.mid > Dollars()) figures.price = totals.price;
+  figures.unpowered = totals.unpowered;
+  figures.unpriced = totals.unpriced;
+  figures.unverified_share = totals.unverified_share;
+}
+
 // Adds the cabling to `figures`. Where it cannot be cabled, the reason; an error for who asked
 // for it with cabling:.
 Errors AddCabling(const Located<ScenarioSpec>& spec, const Fabric& fabric,
@@ -68,11 +84,16 @@ Errors AddCabling(const Located<ScenarioSpec>& spec, const Fabric& fabric,
   const Result<Cabled> cabled = Cable(spec, fabric);
   if (cabled) {
     figures.cabling = SummarizeCabling(fabric, cabled->parts, cabled->plan);
-    figures.power = figures.cabling->power;
+    AddBom(fabric, cabled->parts, &cabled->plan, figures);
     return {};
   }
   if (spec.sources.Given("cabling")) return cabled.error();
   figures.no_cabling = cabled.error().front().message;
+  const ScenarioSpec& message = spec.message;
+  const auto parts =
+      MakeCablingParts(fabric, message.fabric(), message.has_host() ? &message.host() : nullptr,
+                       message.cabling(), spec.sources);
+  if (parts) AddBom(fabric, *parts, nullptr, figures);
   return {};
 }
 
@@ -167,7 +188,6 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
     figures.bisection = bisection->rate;
     figures.bisection_cut = bisection->cut;
   }
-  figures.power = (*fabric)->power();
   if (Errors errors = AddCabling(*spec, **fabric, figures); !errors.empty()) {
     PrintErrors(errors, texts, err);
     return kBadInput;

@@ -101,6 +101,8 @@ std::string_view NameOf(CageSpec::Form form) {
       return "qsfp112";
     case CageSpec::QSFP_DD:
       return "qsfp_dd";
+    case CageSpec::QSFP56_DD:
+      return "qsfp56_dd";
     case CageSpec::OSFP:
       return "osfp";
     default:

@@ -125,6 +125,7 @@ Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
   out.power = PowerOf(spec);
   if (spec.has_nic_cage()) out.nic_cage = MakeCagePart(spec.nic_cage(), 1);
   out.units = spec.units();
+  out.own_rack = spec.own_rack();
   out.cpu = spec.cpu();
   out.nvlink_shape = spec.nvlink_shape();
   out.numa_nodes = spec.numa_nodes();

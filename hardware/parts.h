@@ -65,6 +65,7 @@ struct HostPart {
   std::optional<Watts> power;
   std::optional<CagePart> nic_cage;  // none: nobody said; CageOfPort of the port's rate
   int units = 1;                     // of a rack
+  bool own_rack = false;             // it is one: a rack's power does not bound it
   // What stands between GPUs, NICs and CPUs; NCCL searches it, the network does not see it.
   int compute_capability = 0, nvlinks = 0;  // of a GPU; 0: no figure
   HostSpec::Cpu cpu = HostSpec::CPU_INTEL_SAPPHIRE_RAPIDS;
@@ -77,7 +78,6 @@ struct HostPart {
 };
 
 struct SwitchPart {
-  std::string part{};  // its row of the catalogue; may be empty
   BitRate rate;
   int ports = 0;
   std::optional<Watts> chip_power, power;  // power: the box without the plugs in its cages
@@ -85,6 +85,7 @@ struct SwitchPart {
   int cages = 0;
   int units = 1;         // of a rack
   std::string cooler{};  // of a cooler preset; may be empty
+  std::string part{};    // its row of the catalogue; may be empty
 };
 
 // Every file of hardware/presets/; its folder is its kind: "gpu", "cooler".

@@ -339,6 +339,24 @@ Json ToJson(const CablingSummary& cabling) {
   return out;
 }
 
+// To a thousandth: sums of thousands of parts carry no more.
+double Milli(double value) { return std::round(value * 1e3) / 1e3; }
+
+template <class Quantity>
+Json RangeJson(const std::optional<Range<Quantity>>& range, const char* unit,
+               const std::vector<std::string>& missing) {
+  Json out;
+  const auto put = [&](const char* which, Quantity value) {
+    out[fmt::format("{}_{}", which, unit)] = range ? Json(Milli(value.count())) : Json(nullptr);
+  };
+  const Range<Quantity> all = range.value_or(Range<Quantity>{});
+  put("low", all.low);
+  put("mid", all.mid);
+  put("high", all.high);
+  out["missing"] = missing;
+  return out;
+}
+
 }  // namespace
 
 std::string TopologyJson(const std::string& name, const Fabric& fabric,
@@ -361,9 +379,14 @@ std::string TopologyJson(const std::string& name, const Fabric& fabric,
   out["bisection_bps"] =
       number(figures.bisection, [](BitRate rate) { return rate.bits_per_second(); });
   out["bisection_cut"] = OrNull(figures.bisection_cut);
-  out["power_w"] =
-      number(figures.power, [](Watts power) { return std::round(power.count() * 1e3) / 1e3; });
-  out["price_usd"] = number(figures.price, [](Dollars price) { return price.count(); });
+  // A sum that lacks a part is no figure of the fabric; what is known of it stands in the range.
+  const bool powered = figures.power && figures.unpowered.empty(),
+             priced = figures.price && figures.unpriced.empty();
+  out["power_w"] = powered ? Json(Milli(figures.power->mid.count())) : Json(nullptr);
+  out["price_usd"] = priced ? Json(Milli(figures.price->mid.count())) : Json(nullptr);
+  out["power"] = RangeJson(figures.power, "w", figures.unpowered);
+  out["price"] = RangeJson(figures.price, "usd", figures.unpriced);
+  if (figures.price) out["price"]["unverified_share"] = Milli(figures.unverified_share);
   if (fabric.provisioned() != fabric.counts()) out["provisioned"] = ToJson(fabric.provisioned());
   out["cabling"] = figures.cabling ? ToJson(*figures.cabling) : Json(nullptr);
   if (!figures.cabling) out["no_cabling"] = OrNull(figures.no_cabling);

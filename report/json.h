@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "hardware/catalogue.h"
 #include "scenario/compare.h"
 #include "scenario/run_report.h"
 #include "topology/cabling_summary.h"
@@ -18,9 +19,13 @@ namespace weft {
 // What a topology report has beside the fabric's own counts.
 struct TopologyFigures {
   std::optional<BitRate> bisection;
-  std::string bisection_cut;   // which halves, in words
-  std::optional<Watts> power;  // hosts and switches, and the plugs where there is a cabling
-  std::optional<Dollars> price;
+  std::string bisection_cut;  // which halves, in words
+  // Hosts and switches, and what cables them where there is a cabling; sums over what has a
+  // figure, and what has none. No range: nothing has one.
+  std::optional<Range<Watts>> power;
+  std::optional<Range<Dollars>> price;
+  std::vector<std::string> unpowered, unpriced;
+  double unverified_share = 0;  // of the price's middle
   std::optional<CablingSummary> cabling;
   std::string no_cabling;  // why there is none
 };

@@ -82,7 +82,12 @@ std::string CabledText(const CablingSummary& cabling, int width) {
   std::string racks = fmt::format("racks: {} of {} units and {}; the fullest has {} units taken",
                                   FormatCount(cabling.racks), cabling.rack.units,
                                   Watt(cabling.rack.power), cabling.most_units);
-  if (cabling.most_power) racks += fmt::format(", the hottest draws {}", Watt(*cabling.most_power));
+  if (cabling.own_racks == cabling.racks)
+    racks = fmt::format("racks: {}, each a host", FormatCount(cabling.racks));
+  else if (cabling.own_racks > 0)
+    racks += fmt::format("; {} are hosts themselves", FormatCount(cabling.own_racks));
+  else if (cabling.most_power)
+    racks += fmt::format(", the hottest draws {}", Watt(*cabling.most_power));
   out += Wrap(racks, width, 2) + '\n';
   if (cabling.reserved_host_cables + cabling.reserved_switch_cables > 0)
     out += Wrap(fmt::format("reserved, beside all these: {} hosts, which have their place in the "
@@ -99,10 +104,41 @@ std::string CabledText(const CablingSummary& cabling, int width) {
   return out;
 }
 
-std::string PowerText(const TopologyFigures& figures) {
-  if (!figures.power) return "power: no figure, for a part has none\n";
-  return fmt::format("power: {}: hosts, switches{}\n", Watt(*figures.power),
-                     figures.cabling ? " and the plugs in their cages" : "; no optics");
+std::string Missing(const std::vector<std::string>& parts) {
+  return parts.empty()
+             ? ""
+             : fmt::format("; without {}, of which there is no figure", fmt::join(parts, ", "));
+}
+
+// "10,200 W (9,000 to 11,000)"; one number where the range is a point.
+template <class Quantity>
+std::string RangeText(const Range<Quantity>& range, const char* unit) {
+  const auto whole = [](Quantity value) {
+    return FormatCount(static_cast<std::int64_t>(std::llround(value.count())));
+  };
+  std::string out = fmt::format("{} {}", whole(range.mid), unit);
+  if (range.low != range.high)
+    out += fmt::format(" ({} to {})", whole(range.low), whole(range.high));
+  return out;
+}
+
+std::string PowerText(const TopologyFigures& figures, int width) {
+  if (!figures.power) return "power: no figure, for no part has one\n";
+  return Wrap(fmt::format("power: {}: hosts, switches{}{}", RangeText(*figures.power, "W"),
+                          figures.cabling ? " and the plugs in their cages" : "; no optics",
+                          Missing(figures.unpowered)),
+              width, 2) +
+         '\n';
+}
+
+std::string PriceText(const TopologyFigures& figures, int width) {
+  if (!figures.price) return "price: no figure, for no part has one\n";
+  return Wrap(fmt::format("price: {}{}; {:.0f} % of it rests on unverified figures{}",
+                          RangeText(*figures.price, "USD"),
+                          figures.cabling ? "" : ": hosts, switches; no cables",
+                          100 * figures.unverified_share, Missing(figures.unpriced)),
+              width, 2) +
+         '\n';
 }
 
 std::string RuleText(const char* noun, const std::optional<SwitchRule>& rule, std::size_t tier,
@@ -133,10 +169,7 @@ std::string TopologyText(const std::string& name, const Fabric& fabric,
   else if (fabric.constructible())
     bisection += "; there is one host";
   out += Wrap(bisection, width, 2) + '\n';
-  out += PowerText(figures);
-  out += figures.price ? fmt::format("price: {} USD\n",
-                                     FormatCount(static_cast<std::int64_t>(figures.price->count())))
-                       : "price: no figure, for a part has none\n";
+  out += PowerText(figures, width) + PriceText(figures, width);
   const std::int64_t lateral = fabric.counts().lateral_links;
   if (lateral > 0)
     out += fmt::format("cables between switches of a tier: {}\n", FormatCount(lateral));

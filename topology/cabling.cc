@@ -73,19 +73,24 @@ std::vector<DeviceSize> SizesOf(const CablingParts& parts, const CablingPlan& pl
   for (std::size_t k = 0; k < parts.kinds.size(); ++k) {
     const DeviceKind& kind = parts.kinds[k];
     const DeviceCages& cages = plan.cages_of[k];
-    out.push_back(
-        {kind.name, kind.units, kind.power, MostThatFits(cages.part, parts) * cages.count});
+    if (kind.own_rack)  // fills its rack, and the rack's feeds are not asked
+      out.push_back({kind.name, parts.racks.rack.units, Watts(), Watts()});
+    else
+      out.push_back(
+          {kind.name, kind.units, kind.power, MostThatFits(cages.part, parts) * cages.count});
   }
   return out;
 }
 
 void SetLengths(const Fabric& fabric, const CablingParts& parts, CablingPlan& plan) {
+  const auto units = [&](DeviceId device) {
+    const DeviceKind& kind = parts.kind(device);
+    return kind.own_rack ? parts.racks.rack.units : kind.units;
+  };
   for (Cable& cable : plan.cables) {
     const DeviceId a = plan.cage(cable.a.cage).device, b = plan.cage(cable.b.cage).device;
     const auto& fixed = Index(a) < fabric.host_count() ? parts.host_length : parts.switch_length;
-    cable.length = fixed ? *fixed
-                         : CableLength(plan.racks, parts.racks, a, parts.kind(a).units, b,
-                                       parts.kind(b).units);
+    cable.length = fixed ? *fixed : CableLength(plan.racks, parts.racks, a, units(a), b, units(b));
   }
 }
 
@@ -107,12 +112,13 @@ void SetRackPower(const Fabric& fabric, const CablingParts& parts,
   }
   for (std::uint32_t d = 0; d < DeviceCount(fabric); ++d) {
     Rack& rack = plan.racks.racks[plan.racks.place[d].rack];
+    rack.own = rack.own || parts.kind(DeviceId{d}).own_rack;
     add(rack, parts.kind(DeviceId{d}).power, 1);
     for (std::uint32_t k = plan.first_cage[d]; k < plan.first_cage[d + 1]; ++k)
       add(rack, plan.cages[k].draws, 1);
   }
   for (const Rack& rack : plan.racks.racks)
-    WEFT_CHECK(!rack.power || *rack.power <= parts.racks.rack.power * (1 + 1e-9));
+    WEFT_CHECK(rack.own || !rack.power || *rack.power <= parts.racks.rack.power * (1 + 1e-9));
 }
 
 template <typename T>
@@ -183,12 +189,14 @@ Result<DeviceKind> MakeKind(const Said<HostSpec>& said, const SourceMap& sources
   if (said.spec != nullptr) {
     WEFT_TRY(part, MakeHostPart(*said.spec, sources, said.path));
   }
-  return DeviceKind{said.name, said.path, {}, part.units, part.power, part.nic_cage, 0};
+  return DeviceKind{said.name,     said.path, {},        part.units,   part.power,
+                    part.nic_cage, 0,         part.part, part.own_rack};
 }
 
 Result<DeviceKind> MakeKind(const Said<SwitchSpec>& said, const SourceMap& sources) {
   WEFT_TRY(const SwitchPart part, MakeSwitchPart(*said.spec, sources, said.path));
-  return DeviceKind{said.name, said.path, part.rate, part.units, part.power, part.cage, part.cages};
+  return DeviceKind{said.name, said.path,  part.rate, part.units, part.power,
+                    part.cage, part.cages, part.part, false};
 }
 
 // Adds the kinds that devices are of and the row of each device; `kind_of` is by `said`. What

@@ -53,6 +53,8 @@ struct DeviceKind {
   std::optional<Watts> power;    // without its plugs
   std::optional<CagePart> cage;  // none: a host whose nic_cage nobody gave
   int cages = 0;                 // of one; 0: a host's, as many as its ports take
+  std::string part;              // its row of the catalogue; may be empty
+  bool own_rack = false;         // a host that is a rack: nothing stands beside it
 };
 
 // What a fabric is cabled with. `sources` must outlive it.

@@ -127,8 +127,12 @@ void CountRacks(const CablingParts& parts, const CablingPlan& plan, CablingSumma
   out.rack = parts.racks.rack;
   out.most_power = Watts();
   for (const Rack& rack : plan.racks.racks) {
-    out.most_units = std::max(out.most_units, rack.units);
     out.units += rack.units;
+    if (rack.own) {  // no rack of cabling.rack's
+      ++out.own_racks;
+      continue;
+    }
+    out.most_units = std::max(out.most_units, rack.units);
     if (!rack.power)
       out.most_power.reset();
     else if (out.most_power)

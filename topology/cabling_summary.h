@@ -40,11 +40,12 @@ struct CablingSummary {
   std::int64_t cable_count = 0;
   std::vector<OpticCount> optics;  // in the order of the catalogue
   std::vector<CageCount> cages;    // the hosts', then tier by tier; of several kinds kind by kind
-  std::int64_t racks = 0;
+  std::int64_t racks = 0;          // all of them
+  std::int64_t own_racks = 0;      // of these, hosts that are racks
   RackPart rack;
-  int most_units = 0;  // of one rack, the reserve included
+  int most_units = 0;  // of one rack that is not its host, the reserve included
   std::int64_t units = 0;
-  std::optional<Watts> most_power;  // of one rack; none: a rack's is unknown
+  std::optional<Watts> most_power;  // of one such rack; none: a rack's is unknown
   // Provisioned and not there: the hosts have their place in the racks, the cables none.
   std::int64_t reserved_hosts = 0, reserved_host_cables = 0, reserved_switch_cables = 0;
   Watts optics_draw, cables_draw;  // plugs: transceivers, ends of active and passive cables

@@ -70,6 +70,7 @@ struct Rack {
   int hosts = 0, reserved_hosts = 0, switches = 0;
   int units = 0;               // taken, those of the reserved hosts included
   std::optional<Watts> power;  // drawn, by the reserved hosts too; none: a device has no figure
+  bool own = false;            // it is its host: feeds and cooling are the host's
 };
 
 struct RackPlan {

@@ -59,7 +59,7 @@ TEST(PresetOptics, HaveAPartnerOfTheirStandardAndSplitIntoWholeLanes) {
     EXPECT_EQ(optic.fibre == Medium::kMultimode, optic.standard == "sr");
   }
   EXPECT_EQ((of_standard[{"sr", 100e9}]), 3);
-  EXPECT_EQ((of_standard[{"dr", 100e9}]), 3);
+  EXPECT_EQ((of_standard[{"dr", 100e9}]), 4);
 }
 
 // [NV-LINKX MMA1Z00-NS400-T]: 9 W, 5 W over two of its four lanes.

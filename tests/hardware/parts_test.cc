@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "hardware/catalogue.pb.h"
 #include "tests/base/error_list.h"
 
 namespace weft {
@@ -39,16 +40,20 @@ TEST(HardwarePresets, AreAllReadableUnderTheirKind) {
     if (preset.kind == "cable") keep(Read<CableSpec>(text));
     if (preset.kind == "rack") keep(Read<RackSpec>(text));
     if (preset.kind == "cooler") keep(Read<CoolerSpec>(text));
+    if (preset.kind == "catalogue") keep(Read<CatalogueSpec>(text));
+    if (preset.kind == "failures") keep(Read<FailureSetSpec>(text));
     EXPECT_EQ(ErrorLines(errors), "");
   }
   EXPECT_EQ(count, (std::map<std::string, int>{{"gpu", 15},
                                                {"cooler", 3},
-                                               {"host", 14},
-                                               {"nic", 3},
+                                               {"catalogue", 7},
+                                               {"failures", 5},
+                                               {"host", 16},
+                                               {"nic", 4},
                                                {"switch", 9},
-                                               {"optic", 12},
+                                               {"optic", 14},
                                                {"cable", 6},
-                                               {"rack", 2}}));
+                                               {"rack", 3}}));
 }
 
 // [NV-A100], [NV-H100], [QXC+24 §9]: 600, 900 and 400 GB/s, both directions together.
@@ -86,9 +91,9 @@ TEST(FindGpu, HasDenseAndSparsePeaksByType) {
 }
 
 TEST(NeedGpu, NamesTheNearest) {
-  EXPECT_EQ(ErrorLines(NeedGpu("h80", {"plan.yaml", 2, 3}).error()),
-            "plan.yaml:2:3: error: there is no accelerator 'h80' (did you mean 'h100'?)\n");
-  EXPECT_EQ(ErrorLines(NeedGpu("tpu", {"plan.yaml", 2, 3}).error()).substr(0, 60),
+  EXPECT_EQ(ErrorLines(NeedGpu("h8000", {"plan.yaml", 2, 3}).error()),
+            "plan.yaml:2:3: error: there is no accelerator 'h8000' (did you mean 'h800'?)\n");
+  EXPECT_EQ(ErrorLines(NeedGpu("tpu", {"plan.yaml", 2, 3}).error()).substr(0, 59),
             "plan.yaml:2:3: error: there is no accelerator 'tpu' (a100, ");
 }
 
@@ -99,7 +104,10 @@ TEST(MakeHostPart, SharesTheNicsRateOverItsPorts) {
   EXPECT_EQ(host.nic(), GigabitsPerSecond(400));
   EXPECT_EQ(host.nvlink, GigabitsPerSecond(1600));
   EXPECT_EQ(host.transport, HostSpec::ROCE);
-  EXPECT_FALSE(host.power);  // nobody published it
+  EXPECT_EQ(host.power, Watts(10200));
+  EXPECT_EQ(host.part, "hgx-h800");
+  EXPECT_FALSE(Host("one-gpu").power);
+  EXPECT_EQ(Host("cm384").gpus, 384);
   EXPECT_EQ(Host("dgx-a100").power, Watts(6500));
   EXPECT_EQ(Host("dgx-a100").nic(), GigabitsPerSecond(200));
   EXPECT_EQ(Host("one-gpu").nvlink, BitRate());
@@ -166,7 +174,7 @@ TEST(MakeSwitchPart, KeepsChipAndBoxApart) {
   ASSERT_TRUE(part) << ErrorLines(part.error());
   EXPECT_EQ(part->rate, GigabitsPerSecond(51200));
   EXPECT_EQ(part->chip_power, Watts(750));
-  EXPECT_FALSE(part->power);
+  EXPECT_EQ(part->power, Watts(913));
 }
 
 // [QXC+24 §5.1, Fig. 9b]: of three coolers only the last holds a 51.2T chip.

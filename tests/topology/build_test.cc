@@ -42,7 +42,7 @@ TEST(BuildFabric, CountsAnHpnPod) {
   EXPECT_EQ(provisioned.tiers[0].oversubscription, 27.2 / 24);
   EXPECT_EQ(provisioned.tiers[1].links_up, 960);
   EXPECT_EQ(provisioned.tiers[1].oversubscription, 15);
-  EXPECT_FALSE(fabric.power());
+  EXPECT_EQ(fabric.power(), Watts(1920 * 10.2e3 + 360 * 913.0));
 }
 
 // Cores: [QXC+24 Fig. 7] draws 64; 60 Aggs in 4 groups spend 15 ports of a core a pod.

@@ -204,7 +204,7 @@ void CheckRacks(const Planned& p) {
   std::int64_t reserved = 0;
   for (std::uint32_t d = 0; d < DeviceCount(p.fabric); ++d) {
     const DeviceKind& kind = p.parts.kind(DeviceId{d});
-    const int units = kind.units;
+    const int units = kind.own_rack ? p.parts.racks.rack.units : kind.units;
     const Place& place = racks.place[d];
     ASSERT_GE(place.unit, 1);
     ASSERT_LE(place.unit + units - 1, p.parts.racks.rack.units);
@@ -220,6 +220,11 @@ void CheckRacks(const Planned& p) {
     EXPECT_LE(rack.units, p.parts.racks.rack.units);
     EXPECT_EQ(rack.units, std::accumulate(used[r].begin(), used[r].end(), 0) +
                               rack.reserved_hosts * p.parts.kind(DeviceId{0}).units);
+    if (rack.own) {  // its feeds are its host's, and nothing stands beside it
+      EXPECT_EQ(rack.hosts, 1);
+      EXPECT_EQ(rack.switches, 0);
+      continue;
+    }
     EXPECT_LE(drawn_w[r], p.parts.racks.rack.power.count() * (1 + 1e-9));
     if (!rack.power) continue;
     EXPECT_GE(rack.power->count(), drawn_w[r] * (1 - 1e-9));
@@ -474,7 +479,25 @@ TEST(PlanCabling, CablesAnHpnPod) {
   EXPECT_EQ(sum.reserved_hosts, 120);
   EXPECT_EQ(sum.reserved_host_cables, 120 * 16);
   EXPECT_EQ(sum.reserved_switch_cables, 120 * 8);
-  EXPECT_FALSE(sum.power);  // neither hosts nor switches have a figure
+  ASSERT_TRUE(sum.power);
+  EXPECT_NEAR(sum.power->count(),
+              1920 * 10.2e3 + 360 * 913.0 + (sum.optics_draw + sum.cables_draw).count(), 1e-3);
+}
+
+// An NVL72 is a rack of its own; XDR's 800G take four lanes of 200; Meta's CTSWs have eight
+// electrical lanes of 50 Gb/s a port and meet four of 100 on the fibre.
+TEST(PlanCabling, CablesEveryPreset) {
+  for (const char* fabric :
+       {"{ preset: superpod_gb200, units: 2 }", "{ preset: superpod_b300_xdr, units: 1 }",
+        "{ preset: meta_24k, endpoints: 3072 }"}) {
+    SCOPED_TRACE(fabric);
+    const Planned p = MakePlan(fabric);
+    Random random(1);
+    CheckPlan(p, random);
+    EXPECT_TRUE(SummarizeCabling(p.fabric, p.parts, p.plan).power);
+  }
+  const Planned racks = MakePlan("{ preset: superpod_gb200, units: 2 }");
+  EXPECT_EQ(SummarizeCabling(racks.fabric, racks.parts, racks.plan).own_racks, 16);
 }
 
 // Two leaves of two hosts in one rack each, next to a rack of spines: by hand.
@@ -584,8 +607,8 @@ TEST(PlanCabling, RefusesWhatDoesNotFit) {
             "test.yaml:1:9: error: a switch of 2 units does not fit a rack of 1 units and 50kW (a "
             "larger cabling.rack)\n");
   EXPECT_EQ(PlanErrors("{ preset: hpn, segments: 1 }", "{ hosts_per_rack: 7 }"),
-            "test.yaml:1:19: error: 'hosts_per_rack' is 7, and a rack holds 6 hosts of 8 units (at "
-            "most 6, or a larger cabling.rack)\n");
+            "test.yaml:1:19: error: 'hosts_per_rack' is 7, and a rack holds 4 hosts of 8 units "
+            "and 10.392kW with its plugs (at most 4, or a larger cabling.rack)\n");
   EXPECT_EQ(PlanErrors("{ preset: hpn, segments: 1, host: { preset: hgx-h800, power: 60kW } }"),
             "test.yaml:1:1: error: a host of 8 units and 60.192kW with its plugs does not fit a "
             "rack of 48 units and 50kW (a larger cabling.rack)\n");

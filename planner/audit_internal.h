@@ -1,0 +1,110 @@
+// A bill as audit reads it: what each row says in numbers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "hardware/parts.h"
+
+namespace weft {
+
+enum class SwitchRole : std::uint8_t { kAny, kLeaf, kSpine, kCore };
+
+struct SwitchRow {
+  SwitchRole role = SwitchRole::kAny;
+  std::int64_t count = 0;
+  int line = 0;
+  std::string part;
+  double chip_bps = 0;                 // sum of its ports
+  double port_bps = 0;                 // the most of one port; 0: any breakout
+  bool generic = false;                // "64x400G": its ports are what is asked for
+  std::optional<CageSpec::Form> form;  // none: not said
+  std::optional<Watts> power;
+};
+
+struct HostRow {
+  std::int64_t count = 0;
+  int line = 0;
+  std::string part, gpu;
+  int gpus = 0;
+  std::optional<Watts> power;
+  double nic_bps = 0;  // of one NIC; 0: not said
+};
+
+struct NicRow {
+  std::int64_t count = 0;
+  int line = 0, ports = 1;
+  double port_bps = 0;
+};
+
+struct CableRow {
+  enum class End : std::uint8_t { kAny, kHost, kSwitch };
+  enum class Medium : std::uint8_t { kUnsaid, kFibre, kOwnPlugs };
+  std::int64_t count = 0;  // of links: a split cable is several
+  int line = 0;
+  End end = End::kAny;
+  Medium medium = Medium::kUnsaid;
+  double rate_bps = 0;  // 0: not said
+};
+
+struct OpticRow {
+  std::int64_t count = 0;
+  int line = 0, ports = 1;
+  std::string part;
+  double port_bps = 0;
+  std::vector<CageSpec::Form> forms;  // cages that it fits; none: not said
+};
+
+struct RackRow {
+  std::int64_t count = 0;
+  int line = 0;
+  std::optional<int> units;
+  std::optional<Watts> power;
+};
+
+struct PortRow {  // of one leaf: its ports down or up
+  bool up = false;
+  std::int64_t count = 0;
+  int line = 0;
+  double rate_bps = 0;
+};
+
+template <class T>
+struct Key {
+  T value{};
+  int line = 0;
+};
+
+// Whatever the need is in: operations a second of a type, or GPUs.
+struct Need {
+  double per_second = 0;  // 0: gpus
+  std::int64_t gpus = 0;
+  bool integer = false;  // OPS, not FLOPS
+};
+
+struct AuditBill {
+  std::int64_t accelerators = 0;  // 0: not said
+  int accelerators_line = 0;
+  std::string gpu;           // name of its preset; may be empty
+  double usual_nic_bps = 0;  // of the host that it usually has; 0: not known
+  std::vector<HostRow> hosts;
+  std::vector<NicRow> nics;
+  std::vector<SwitchRow> switches;
+  std::vector<CableRow> cables;
+  std::vector<OpticRow> optics;
+  std::vector<RackRow> racks;
+  std::vector<PortRow> ports;
+  std::optional<Key<std::int64_t>> tiers, planes;
+  std::optional<Key<double>> oversubscription;
+  std::optional<Key<Watts>> rack_power, it_power;
+  std::optional<Key<Need>> need;
+  std::optional<Key<NumberType>> dtype;
+  std::optional<Key<Basis>> basis;
+};
+
+Result<AuditBill> ReadAuditBill(std::string_view text, const std::string& file_name);
+
+}  // namespace weft

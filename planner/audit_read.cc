@@ -1,0 +1,546 @@
+// The rows of a bill: names of weft's own parts, and what generic names say in numbers.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <map>
+#include <regex>
+
+#include "base/schema/quantity.h"
+#include "base/schema/reader.h"
+#include "base/schema/wording.h"
+#include "planner/audit_internal.h"
+
+namespace weft {
+namespace {
+
+const std::vector<std::string> kRoles = {"accelerator", "host",  "rack", "nic",   "switch",
+                                         "leaf",        "spine", "core", "cable", "host_cable",
+                                         "isl_cable",   "optic", "down", "up"};
+const std::vector<std::string> kKeys = {
+    "tiers", "planes", "oversubscription", "rack_power", "it_power", "need", "dtype", "basis"};
+
+bool Among(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+struct Cell {
+  std::string text;
+  int column = 1;
+};
+
+std::string_view Trim(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+// One line's cells [RFC4180]; none where a quote is not closed.
+std::optional<std::vector<Cell>> SplitLine(std::string_view line) {
+  std::vector<Cell> out(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
+      out.back().text += '"';
+      ++i;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      out.push_back({"", static_cast<int>(i) + 2});
+    } else {
+      out.back().text += c;
+    }
+  }
+  for (Cell& cell : out) cell.text = std::string(Trim(cell.text));
+  if (quoted) return std::nullopt;
+  return out;
+}
+
+// "64x400G", "400G", "51.2T": how many and what rate each.
+struct Rates {
+  double times = 1, each_bps = 0;
+  bool counted = false;  // "64x" was there
+};
+std::optional<Rates> ParseRates(const std::string& text) {
+  static const std::regex kPattern(
+      R"(^(?:(\d+)\s*x\s*)?(\d+(?:\.\d+)?)\s*([gt])(?:bps|b/s|be|b)?$)", std::regex::icase);
+  std::smatch found;
+  if (!std::regex_match(text, found, kPattern)) return std::nullopt;
+  Rates out;
+  out.counted = found[1].matched;
+  if (out.counted) out.times = std::stod(found[1].str());
+  out.each_bps = std::stod(found[2].str()) * (Lower(found[3].str()) == "t" ? 1e12 : 1e9);
+  return out;
+}
+
+std::vector<std::string> Tokens(const std::string& part) {
+  std::vector<std::string> out(1);
+  for (const char c : part)
+    if (c == '/')
+      out.emplace_back();
+    else
+      out.back() += c;
+  for (std::string& token : out) token = std::string(Trim(token));
+  return out;
+}
+
+// "QSFP-DD", "qsfp112": the cage of that name.
+std::optional<CageSpec::Form> ParseForm(const std::string& text) {
+  std::string plain;
+  for (const char c : Lower(text))
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) plain += c;
+  static const std::map<std::string, CageSpec::Form> kForms = {
+      {"qsfp28", CageSpec::QSFP28},     {"qsfp56", CageSpec::QSFP56},
+      {"qsfp112", CageSpec::QSFP112},   {"qsfpdd", CageSpec::QSFP_DD},
+      {"qsfpdd800", CageSpec::QSFP_DD}, {"qsfp56dd", CageSpec::QSFP56_DD},
+      {"osfp", CageSpec::OSFP},         {"osfp1600", CageSpec::OSFP1600},
+      {"osfprhs", CageSpec::OSFP},      {"osfpihs", CageSpec::OSFP}};
+  const auto found = kForms.find(plain);
+  return found == kForms.end() ? std::nullopt : std::optional(found->second);
+}
+
+// Cages that take a plug of one form: QSFP cages take older QSFP plugs.
+std::vector<CageSpec::Form> CagesFor(CageSpec::Form form) {
+  switch (form) {
+    case CageSpec::QSFP28:
+      return {form, CageSpec::QSFP56, CageSpec::QSFP112, CageSpec::QSFP_DD, CageSpec::QSFP56_DD};
+    case CageSpec::QSFP56:
+      return {form, CageSpec::QSFP112, CageSpec::QSFP_DD, CageSpec::QSFP56_DD};
+    case CageSpec::QSFP112:
+      return {form, CageSpec::QSFP_DD};
+    // What people call QSFP-DD is both: the bill does not say which lanes.
+    case CageSpec::QSFP_DD:
+      return {form, CageSpec::QSFP56_DD};
+    case CageSpec::OSFP:
+      return {form, CageSpec::OSFP1600};
+    default:
+      return {form};
+  }
+}
+
+class Reader {
+ public:
+  explicit Reader(const std::string& file) : file_(file), presets_(HardwarePresets()) {}
+
+  Result<AuditBill> Read(std::string_view text) {
+    int number = 0;
+    while (!text.empty()) {
+      ++number;
+      const std::size_t end = text.find('\n');
+      const std::string_view line = Trim(text.substr(0, end));
+      text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+      if (!line.empty() && line.front() != '#') ReadLine(line, number);
+    }
+    if (!errors_.empty()) {
+      SortByPosition(errors_);
+      return tl::make_unexpected(std::move(errors_));
+    }
+    if (const Preset* preset = presets_.Find("host", "hgx-" + bill_.gpu)) {
+      const auto spec = ParseText<HostSpec>(preset->text, preset->file, {&presets_, {}, nullptr});
+      bill_.usual_nic_bps = spec->message.nic();
+    }
+    if (rows_ == 0)
+      return Fail(ErrorCode::kSyntax, {file_, 1, 1}, "the bill has no rows",
+                  "part,quantity,role: 64x400G,96,switch");
+    return std::move(bill_);
+  }
+
+ private:
+  void Complain(ErrorCode code, int column, std::string message, std::string hint) {
+    errors_.push_back({code, {file_, line_, column}, std::move(message), std::move(hint)});
+  }
+  void Unknown(const char* what, const Cell& part, const std::vector<std::string>& names,
+               const char* generic) {
+    const std::string nearest = Nearest(Lower(part.text), names);
+    Complain(ErrorCode::kUnknownKey, part.column,
+             fmt::format("{} is no {} that weft knows", Quoted(part.text), what),
+             (nearest.empty() ? "" : fmt::format("did you mean '{}'? ", nearest)) +
+                 fmt::format("a generic one is {}", generic));
+  }
+
+  void ReadLine(std::string_view line, int number) {
+    line_ = number;
+    auto cells = SplitLine(line);
+    if (!cells) return Complain(ErrorCode::kSyntax, 1, "a quote is not closed", "\"a, b\"");
+    cells->resize(std::max<std::size_t>(cells->size(), 3));
+    if (rows_ == 0 && Lower((*cells)[0].text) == "part") return;
+    ++rows_;
+    const Cell &part = (*cells)[0], &quantity = (*cells)[1], &role = (*cells)[2];
+    const std::string name = Lower(part.text), what = Lower(role.text);
+    if (Among(kKeys, name)) return ReadKey(name, quantity);
+    if (Among(kKeys, what)) return ReadKey(what, part.text.empty() ? quantity : part);
+    if (!what.empty() && !Among(kRoles, what)) {
+      std::vector<std::string> names = kRoles;
+      names.insert(names.end(), kKeys.begin(), kKeys.end());
+      const std::string nearest = Nearest(what, names);
+      return Complain(ErrorCode::kUnknownKey, role.column,
+                      fmt::format("there is no role {}", Quoted(role.text)),
+                      nearest.empty() ? JoinOr(names) : fmt::format("did you mean '{}'?", nearest));
+    }
+    const auto count = ScanWhole(quantity.text, Unit::NONE);
+    if (!count || *count < 0 || *count > 1'000'000'000)
+      return Complain(ErrorCode::kSyntax, quantity.column,
+                      fmt::format("the quantity is {}", Quoted(quantity.text)),
+                      "a whole number, such as 96");
+    ReadPart(what.empty() ? RoleOf(name) : what, part, *count);
+  }
+
+  // Of a row that says none.
+  std::string RoleOf(const std::string& part) const {
+    static const std::regex kOptic(R"([dsfl]r\d)");
+    static const std::regex kCable("dac|aoc|aec|acc|fib|mpo|cable|smf|mmf");
+    if (FindGpu(part)) return "accelerator";
+    if (FindPreset("host", part) != nullptr) return "host";
+    if (FindPreset("nic", part) != nullptr) return "nic";
+    if (part.find("rack") != std::string::npos || FindPreset("rack", part) != nullptr)
+      return "rack";
+    if (std::regex_search(part, kOptic)) return "optic";
+    return std::regex_search(part, kCable) ? "cable" : "switch";
+  }
+
+  const Preset* FindPreset(std::string_view kind, const std::string& name) const {
+    return presets_.Find(kind, name);
+  }
+
+  void ReadPart(const std::string& role, const Cell& part, std::int64_t count) {
+    if (role == "accelerator") return ReadAccelerator(part, count);
+    if (role == "host") return ReadHost(part, count);
+    if (role == "rack") return ReadRack(part, count);
+    if (role == "nic") return ReadNic(part, count);
+    if (role == "optic") return ReadOptic(part, count);
+    if (role == "down" || role == "up") return ReadPorts(part, count, role == "up");
+    if (role == "switch" || role == "leaf" || role == "spine" || role == "core")
+      return ReadSwitch(role, part, count);
+    ReadCable(role, part, count);
+  }
+
+  void ReadAccelerator(const Cell& part, std::int64_t count) {
+    const std::string name = GpuName(part.text);
+    if (name.empty()) return Unknown("accelerator", part, presets_.Names("gpu"), "h100");
+    bill_.accelerators += count;
+    bill_.accelerators_line = line_;
+    bill_.gpu = name;
+  }
+
+  // "H100", "NVIDIA H100 SXM": the preset that is named; empty: none.
+  std::string GpuName(const std::string& text) const {
+    const std::string plain = Lower(text);
+    if (presets_.Find("gpu", plain) != nullptr) return plain;
+    std::string word, found;
+    for (const char c : plain + ' ') {
+      if (c != ' ' && c != '_') {
+        word += c;
+        continue;
+      }
+      if (presets_.Find("gpu", word) != nullptr) found = word;
+      word.clear();
+    }
+    return found;
+  }
+
+  void ReadHost(const Cell& part, std::int64_t count) {
+    HostRow out;
+    out.count = count;
+    out.line = line_;
+    out.part = part.text;
+    std::string name = Lower(part.text);
+    if (presets_.Find("host", name) == nullptr && name.starts_with("dgx-"))
+      name = "hgx-" + name.substr(4);
+    if (const Preset* preset = presets_.Find("host", name)) {
+      const auto spec = ParseText<HostSpec>(preset->text, preset->file, {&presets_, {}, nullptr});
+      const auto host = MakeHostPart(spec->message, spec->sources, "");
+      out.gpus = host->gpus;
+      out.gpu = host->gpu_name;
+      out.power = host->power;
+      out.nic_bps = host->nic().bits_per_second();
+    } else if (!ReadGenericHost(part.text, out)) {
+      return Unknown("host", part, presets_.Names("host"), "8xh100, or 8xh100/10.2kW");
+    }
+    bill_.hosts.push_back(std::move(out));
+  }
+
+  // "8xh100/10.2kW"
+  bool ReadGenericHost(const std::string& text, HostRow& out) {
+    static const std::regex kPattern(R"(^(\d{1,4})\s*x\s*(.+)$)", std::regex::icase);
+    for (const std::string& token : Tokens(text)) {
+      std::smatch found;
+      if (const auto power = ScanQuantity(token, Unit::POWER)) {
+        out.power = Watts(*power);
+      } else if (std::regex_match(token, found, kPattern) && !GpuName(found[2].str()).empty()) {
+        out.gpus = std::stoi(found[1].str());
+        out.gpu = GpuName(found[2].str());
+      } else {
+        return false;
+      }
+    }
+    const Preset* usual = presets_.Find("host", "hgx-" + out.gpu);
+    if (out.gpus == 8 && !out.power && usual != nullptr) {
+      const auto spec = ParseText<HostSpec>(usual->text, usual->file, {&presets_, {}, nullptr});
+      if (spec->message.has_power()) out.power = Watts(spec->message.power());
+    }
+    return out.gpus > 0;
+  }
+
+  void ReadRack(const Cell& part, std::int64_t count) {
+    RackRow out;
+    out.count = count;
+    out.line = line_;
+    if (const Preset* preset = presets_.Find("rack", Lower(part.text))) {
+      const auto spec = ParseText<RackSpec>(preset->text, preset->file, {&presets_, {}, nullptr});
+      out.units = spec->message.units();
+      out.power = Watts(spec->message.power());
+    } else {
+      static const std::regex kUnits(R"(^(\d{1,3})\s*u$)", std::regex::icase);
+      for (const std::string& token : Tokens(part.text)) {
+        std::smatch found;
+        if (const auto power = ScanQuantity(token, Unit::POWER)) out.power = Watts(*power);
+        if (std::regex_match(token, found, kUnits)) out.units = std::stoi(found[1].str());
+      }
+    }
+    bill_.racks.push_back(out);
+  }
+
+  void ReadNic(const Cell& part, std::int64_t count) {
+    NicRow out{count, line_, 1, 0};
+    if (const Preset* preset = presets_.Find("nic", Lower(part.text))) {
+      const auto spec = ParseText<NicSpec>(preset->text, preset->file, {&presets_, {}, nullptr});
+      out.ports = spec->message.ports();
+      out.port_bps = spec->message.rate() / out.ports;
+    } else if (const auto rates = ParseRates(part.text)) {
+      out.ports = static_cast<int>(rates->times);
+      out.port_bps = rates->each_bps;
+    } else {
+      return Unknown("NIC", part, presets_.Names("nic"), "400G or 2x200G");
+    }
+    bill_.nics.push_back(out);
+  }
+
+  void ReadSwitch(const std::string& role, const Cell& part, std::int64_t count) {
+    SwitchRow out;
+    out.role = role == "leaf"    ? SwitchRole::kLeaf
+               : role == "spine" ? SwitchRole::kSpine
+               : role == "core"  ? SwitchRole::kCore
+                                 : SwitchRole::kAny;
+    out.count = count;
+    out.line = line_;
+    out.part = part.text;
+    if (const Preset* preset = presets_.Find("switch", Lower(part.text))) {
+      const auto spec = ParseText<SwitchSpec>(preset->text, preset->file, {&presets_, {}, nullptr});
+      const auto made = MakeSwitchPart(spec->message, spec->sources, "");
+      out.chip_bps = made->rate.bits_per_second();
+      out.port_bps = made->cage.lane.bits_per_second() * made->cage.lanes;
+      out.form = made->cage.form;
+      out.power = made->power;
+    } else if (!ReadGenericSwitch(part.text, out)) {
+      return Unknown("switch", part, presets_.Names("switch"), "64x400G or 51.2T");
+    }
+    bill_.switches.push_back(std::move(out));
+  }
+
+  // "64x400G", "51.2T", "64x400G/QSFP-DD", "136x200G+60x400G"
+  static bool ReadGenericSwitch(const std::string& text, SwitchRow& out) {
+    for (const std::string& token : Tokens(text)) {
+      if (const auto form = ParseForm(token)) {
+        out.form = form;
+        continue;
+      }
+      if (const auto power = ScanQuantity(token, Unit::POWER)) {
+        out.power = Watts(*power);
+        continue;
+      }
+      std::string ports = token;
+      for (std::size_t plus = 0; !ports.empty();) {
+        plus = ports.find('+');
+        const auto rates = ParseRates(std::string(Trim(ports.substr(0, plus))));
+        if (!rates) return false;
+        out.chip_bps += rates->times * rates->each_bps;
+        if (rates->counted) out.port_bps = std::max(out.port_bps, rates->each_bps);
+        ports = plus == std::string::npos ? "" : ports.substr(plus + 1);
+      }
+    }
+    out.generic = true;
+    return out.chip_bps > 0;
+  }
+
+  void ReadPorts(const Cell& part, std::int64_t count, bool up) {
+    const auto rates = ParseRates(part.text);
+    if (!rates)
+      return Complain(ErrorCode::kSyntax, part.column,
+                      fmt::format("{} is no rate of a port", Quoted(part.text)), "400G");
+    bill_.ports.push_back(
+        {up, count * static_cast<std::int64_t>(rates->times), line_, rates->each_bps});
+  }
+
+  // By its preset's name, or by what a bill of materials calls it.
+  const Preset* FindOptic(const std::string& text) const {
+    for (const Preset& preset : presets_.list())
+      if (preset.kind == "optic" &&
+          (preset.name == Lower(text) ||
+           preset.text.find("\npart: " + text + "\n") != std::string_view::npos))
+        return &preset;
+    return nullptr;
+  }
+
+  void ReadOptic(const Cell& part, std::int64_t count) {
+    OpticRow out;
+    out.count = count;
+    out.line = line_;
+    out.part = part.text;
+    if (const Preset* preset = FindOptic(part.text)) {
+      const auto spec = ParseText<OpticSpec>(preset->text, preset->file, {&presets_, {}, nullptr});
+      static const std::regex kTwin(R"(^(\d+)x)");
+      std::smatch found;
+      const std::string& name = spec->message.part();
+      out.ports = std::regex_search(name, found, kTwin) ? std::stoi(found[1].str()) : 1;
+      out.port_bps = spec->message.lane() * spec->message.lanes() / out.ports;
+      for (const int form : spec->message.forms())
+        out.forms.push_back(static_cast<CageSpec::Form>(form));
+      bill_.optics.push_back(std::move(out));
+      return;
+    }
+    static const std::regex kPattern(
+        R"((?:(\d)\s*x\s*)?(\d+(?:\.\d+)?)\s*([gt])[-_ ]*(?:(\d)x)?([dsflevz]r\d*)?)",
+        std::regex::icase);
+    std::smatch found;
+    const std::vector<std::string> tokens = Tokens(part.text);
+    if (!std::regex_search(tokens.front(), found, kPattern))
+      return Unknown("optic", part, presets_.Names("optic"), "400G-DR4/QSFP-DD");
+    const double rate = std::stod(found[2].str()) * (Lower(found[3].str()) == "t" ? 1e12 : 1e9);
+    if (found[1].matched) {
+      out.ports = std::stoi(found[1].str());
+      out.port_bps = rate;
+    } else {
+      if (found[4].matched) out.ports = std::stoi(found[4].str());  // 800G-2xDR4
+      out.port_bps = rate / out.ports;
+    }
+    for (std::size_t i = 1; i < tokens.size(); ++i) {
+      const auto form = ParseForm(tokens[i]);
+      if (!form)
+        return Complain(ErrorCode::kUnknownKey, part.column,
+                        fmt::format("{} is no form of a plug", Quoted(tokens[i])),
+                        "qsfp28, qsfp56, qsfp112, qsfp-dd, osfp");
+      out.forms = CagesFor(*form);
+    }
+    bill_.optics.push_back(std::move(out));
+  }
+
+  void ReadCable(const std::string& role, const Cell& part, std::int64_t count) {
+    CableRow out;
+    out.line = line_;
+    out.count = count;
+    out.end = role == "host_cable"  ? CableRow::End::kHost
+              : role == "isl_cable" ? CableRow::End::kSwitch
+                                    : CableRow::End::kAny;
+    const std::string text = Lower(part.text);
+    static const std::regex kPlugs("dac|aoc|aec|acc|copper|twinax");
+    static const std::regex kFibre("fib|mpo|smf|mmf|mode|om\\d|os2|[dsfl]r\\d");
+    static const std::regex kRate(
+        R"((?:(\d)\s*x\s*)?(\d+(?:\.\d+)?)\s*([gt])(?:bps|b/s|be|b)?(?![a-z]))");
+    if (std::regex_search(text, kPlugs))
+      out.medium = CableRow::Medium::kOwnPlugs;
+    else if (std::regex_search(text, kFibre))
+      out.medium = CableRow::Medium::kFibre;
+    std::smatch found;
+    if (std::regex_search(text, found, kRate)) {
+      out.rate_bps = std::stod(found[2].str()) * (found[3].str() == "t" ? 1e12 : 1e9);
+      if (found[1].matched) out.count *= std::stoi(found[1].str());
+    }
+    bill_.cables.push_back(out);
+  }
+
+  template <class T>
+  void SetWhole(std::optional<Key<T>>& key, const Cell& value, std::int64_t most) {
+    const auto number = ScanWhole(value.text, Unit::NONE);
+    if (!number || *number < 1 || *number > most)
+      return Complain(ErrorCode::kOutOfRange, value.column,
+                      fmt::format("{} is no number from 1 to {}", Quoted(value.text), most), "2");
+    key = Key<T>{*number, line_};
+  }
+  void SetPower(std::optional<Key<Watts>>& key, const Cell& value) {
+    const auto power = ScanQuantity(value.text, Unit::POWER);
+    if (!power)
+      return Complain(ErrorCode::kSyntax, value.column,
+                      fmt::format("{} is no power", Quoted(value.text)), power.error().want);
+    key = Key<Watts>{Watts(*power), line_};
+  }
+
+  void ReadKey(const std::string& key, const Cell& value) {
+    const std::string text = Lower(value.text);
+    if (key == "tiers") return SetWhole(bill_.tiers, value, 3);
+    if (key == "planes") return SetWhole(bill_.planes, value, 255);
+    if (key == "rack_power") return SetPower(bill_.rack_power, value);
+    if (key == "it_power") return SetPower(bill_.it_power, value);
+    if (key == "need") return ReadNeed(value);
+    if (key == "oversubscription") {
+      static const std::regex kRatio(R"(^(\d+(?:\.\d+)?)(?:\s*:\s*1)?$)");
+      std::smatch found;
+      if (std::regex_match(text, found, kRatio) && std::stod(found[1].str()) > 0)
+        bill_.oversubscription = Key<double>{std::stod(found[1].str()), line_};
+      else
+        Complain(ErrorCode::kSyntax, value.column,
+                 fmt::format("{} is no oversubscription", Quoted(value.text)), "1.5 or 1.5:1");
+      return;
+    }
+    if (key == "basis") {
+      if (text == "dense" || text == "sparse")
+        bill_.basis = Key<Basis>{text == "dense" ? Basis::kDense : Basis::kSparse, line_};
+      else
+        Complain(ErrorCode::kSyntax, value.column,
+                 fmt::format("{} is no basis", Quoted(value.text)), "dense or sparse");
+      return;
+    }
+    static const std::map<std::string, NumberType> kTypes = {{"bf16", NumberType::kBf16},
+                                                             {"fp16", NumberType::kBf16},
+                                                             {"fp8", NumberType::kFp8},
+                                                             {"int8", NumberType::kInt8}};
+    const auto type = kTypes.find(text);
+    if (type == kTypes.end())
+      return Complain(ErrorCode::kSyntax, value.column,
+                      fmt::format("{} is no type of number", Quoted(value.text)),
+                      "bf16, fp16, fp8 or int8");
+    bill_.dtype = Key<NumberType>{type->second, line_};
+  }
+
+  // "5000PFLOPS", "1.14EOPS", "2048": compute, or GPUs.
+  void ReadNeed(const Cell& value) {
+    static const std::regex kPattern(
+        R"(^(\d+(?:\.\d+)?)\s*(?:([tpe])\s*(flops|ops|flop/s)?|gpus?)?$)", std::regex::icase);
+    std::smatch found;
+    if (!std::regex_match(value.text, found, kPattern))
+      return Complain(ErrorCode::kSyntax, value.column,
+                      fmt::format("{} is no need", Quoted(value.text)),
+                      "5000PFLOPS, 800POPS, or a number of GPUs");
+    Need need;
+    const double number = std::stod(found[1].str());
+    const std::string prefix = Lower(found[2].str());
+    if (prefix.empty())
+      need.gpus = std::llround(number);
+    else
+      need.per_second = number * (prefix == "t" ? 1e12 : prefix == "p" ? 1e15 : 1e18);
+    need.integer = Lower(found[3].str()) == "ops";
+    bill_.need = Key<Need>{need, line_};
+  }
+
+  const std::string file_;
+  const PresetTable presets_;
+  AuditBill bill_;
+  Errors errors_;
+  int line_ = 0, rows_ = 0;
+};
+
+}  // namespace
+
+Result<AuditBill> ReadAuditBill(std::string_view text, const std::string& file_name) {
+  return Reader(file_name).Read(text);
+}
+
+}  // namespace weft

@@ -1,0 +1,217 @@
+#include "planner/audit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/random.h"
+#include "tests/base/error_list.h"
+
+namespace weft {
+namespace {
+
+std::vector<Finding> Audit(const std::string& text) {
+  const auto found = AuditText(text, "bill.csv");
+  EXPECT_TRUE(found) << ErrorLines(found.error());
+  return found ? *found : std::vector<Finding>{};
+}
+
+std::string Rules(const std::string& text) {
+  std::string out;
+  for (const Finding& one : Audit(text))
+    out += (out.empty() ? "" : " ") + one.rule +
+           (one.severity == Finding::Severity::kWarning ? "?" : "");
+  return out;
+}
+
+std::string Said(const std::string& text) {
+  std::string out;
+  for (const Finding& one : Audit(text)) {
+    out += fmt::format("{}: {}; needs {}", one.rule, one.said, one.needs);
+    for (const std::string& other : one.alternatives) out += " | " + other;
+    out += '\n';
+  }
+  return out;
+}
+
+// The public price sheet's 768 switches of 64 ports for 16,384 GPUs [CTO-SHEET]: ports suffice
+// for two tiers, but two tiers of 64 ports end at 2,048 endpoints.
+TEST(Audit, FindsTwoTiersThatCannotReach) {
+  const std::string bill = "part,quantity,role\nh100,16384,accelerator\n64x400G,768,switch\n";
+  const std::string expected =
+      "reach: 16384 endpoints a plane in 2 tiers, 768 switches; needs 1280 switches in three tiers "
+      "| 1280 switches in three tiers | 8 planes of two tiers, 768 switches, a NIC of each host or "
+      "a port of each NIC in each plane | at most 2048 endpoints a plane\n";
+  EXPECT_EQ(Said(bill + "tiers,2,\n"), expected);
+  EXPECT_EQ(Said(bill), expected);  // three tiers would take more than there are
+  EXPECT_EQ(Rules(bill + "planes,8,\n"), "");
+  EXPECT_EQ(Rules("h100,16384,accelerator\n64x400G,1280,switch\ntiers,3,\n"), "");
+  EXPECT_EQ(Rules("h100,16384,accelerator\n64x400G,512,leaf\n64x400G,256,spine\n"), "reach");
+  EXPECT_EQ(Rules("h100,16384,accelerator\n64x400G,1000,switch\ntiers,3,\n"), "switch_ports");
+}
+
+// What published designs buy: nothing to find.
+TEST(Audit, FindsNothingInPublishedDesigns) {
+  // A DGX SuperPOD of four units [NV-SPB200].
+  EXPECT_EQ(Said("hgx-b200,128,host\nb200,1024,accelerator\nqm9700,32,leaf\nqm9700,16,spine\n"
+                 "MPO fibre 400G,1024,host_cable\nMPO fibre 400G,1024,isl_cable\n"
+                 "2x400G DR4 OSFP,2048,optic\n"),
+            "");
+  EXPECT_EQ(Said("b200,8192,accelerator\nqm9700,256,leaf\nqm9700,256,spine\nqm9700,128,core\n"),
+            "");
+  // An HPN pod [QXC+24 Fig. 7].
+  EXPECT_EQ(Said("h800,15360,accelerator\n2x200G,15360,nic\n51.2T,240,leaf\n51.2T,120,spine\n"
+                 "200G,136,down\n400G,60,up\nplanes,2,\n400G AOC,14400,isl_cable\n"
+                 "200G AOC,30720,host_cable\n"),
+            "");
+  // [NV-SPB300E]: two planes of 400G.
+  EXPECT_EQ(Said("b300,4096,accelerator\n2x400G,4096,nic\nsn5600,128,leaf\nsn5600,64,spine\n"
+                 "planes,2,\n"),
+            "");
+}
+
+TEST(Audit, FindsWhatDesignToolsGotWrong) {
+  // 200 cables on 4 x 36 ports.
+  EXPECT_EQ(Rules("h100,200,accelerator\n36x100G,12,leaf\n36x100G,4,spine\nfibre,200,isl_cable\n"
+                  "100G,200,nic\nDAC 100G,200,host_cable\n100G-SR4,400,optic\n"),
+            "spine_ports uneven_spines?");
+  // 56 spines where 8 do.
+  EXPECT_EQ(Rules("h100,512,accelerator\n64x400G,16,leaf\n64x400G,56,spine\n"),
+            "uneven_spines? excess_spines?");
+  // Optics of 400G for cages of QSFP28.
+  EXPECT_EQ(Rules("h100,36,accelerator\n100G,36,nic\n36x100G/QSFP28,1,leaf\n"
+                  "fibre,36,host_cable\n400G-DR4/QSFP-DD,72,optic\n"),
+            "cages");
+  // 2,048 GPUs in two racks, and servers of 6.5 kW.
+  EXPECT_EQ(Rules("8xh100,256,host\n64x400G,96,switch\n42U,2,rack\nrack_power,40kW,\n"
+                  "it_power,1.664MW,\n"),
+            "rack_power it_power");
+  // Three hosts of 10.2 kW a rack of 40: 86 racks.
+  EXPECT_EQ(Rules("8xh100,256,host\n64x400G,96,switch\n42U,86,rack\nrack_power,40kW,\n"), "");
+  EXPECT_EQ(Rules("8xh100,256,host\n64x400G,96,switch\n42U,85,rack\nrack_power,40kW,\n"),
+            "rack_power");
+  EXPECT_EQ(Rules("h100,2048,accelerator\n8xh100,128,host\n"), "gpus_per_host");
+  // 136 x 200G + 64 x 400G are 52.8T.
+  EXPECT_EQ(Rules("h800,15360,accelerator\n2x200G,15360,nic\n51.2T,240,leaf\n51.2T,120,spine\n"
+                  "200G,136,down\n400G,64,up\nplanes,2,\n"),
+            "uneven_spines? port_sum");
+  EXPECT_EQ(Rules("h100,64,accelerator\n64x400G,4,leaf\n64x400G,2,spine\nfibre,64,host_cable\n"
+                  "fibre,64,isl_cable\n400G-DR4,128,optic\n"),
+            "optics");
+}
+
+// 5,000 PFLOPS of 1.979 each is the sparse rate: dense it is half of that.
+TEST(Audit, FindsASparseRateTakenForADenseOne) {
+  const std::string bill = "h800,2528,accelerator\nneed,5000PFLOPS,\n";
+  EXPECT_EQ(Said(bill),
+            "basis: 2500.19 PFLOPS of 2528 dense at 989 T each; needs 5056 accelerators for 5000 "
+            "PFLOPS | say basis sparse: 1979 T each holds only where 2 of 4 numbers are zero\n");
+  EXPECT_EQ(Rules(bill + "basis,dense,\ndtype,bf16,\n"), "basis");
+  EXPECT_EQ(Rules(bill + "basis,sparse,\n"), "");
+  EXPECT_EQ(Rules("h800,5056,accelerator\nneed,5000PFLOPS,\n"), "");
+  EXPECT_EQ(Rules("h800,4000,accelerator\nneed,5000PFLOPS,\nbasis,dense,\n"), "basis");
+  EXPECT_EQ(Rules("h800,2000,accelerator\nneed,5000PFLOPS,\n"), "need");
+  EXPECT_EQ(Rules("ascend-910b2,13304,accelerator\nneed,5000PFLOPS,\nbasis,sparse,\n"), "basis");
+  EXPECT_EQ(Rules("h20,2703,accelerator\nneed,800POPS,\n"), "");
+  EXPECT_EQ(Rules("h20,2702,accelerator\nneed,800POPS,\n"), "need");
+}
+
+TEST(Audit, RefusesWhatItCannotRead) {
+  const auto said = [](const std::string& text) {
+    const auto found = AuditText(text, "b.csv");
+    return found ? std::string() : ErrorLines(found.error());
+  };
+  EXPECT_EQ(said("part,quantity,role\n64x400G,many,leaf\nqm970,1,spine\nx,1,leafs\n"),
+            "b.csv:2:9: error: the quantity is 'many' (a whole number, such as 96)\n"
+            "b.csv:3:1: error: 'qm970' is no switch that weft knows (did you mean 'qm9700'? a "
+            "generic one is 64x400G or 51.2T)\n"
+            "b.csv:4:5: error: there is no role 'leafs' (did you mean 'leaf'?)\n");
+  EXPECT_EQ(said("tiers,4,\n"), "b.csv:1:7: error: '4' is no number from 1 to 3 (2)\n");
+  EXPECT_EQ(said("\"a,1,leaf\n"), "b.csv:1:1: error: a quote is not closed (\"a, b\")\n");
+  EXPECT_EQ(said("part,quantity,role\n"),
+            "b.csv:1:1: error: the bill has no rows (part,quantity,role: 64x400G,96,switch)\n");
+  EXPECT_NE(said("need,lots,\n").find("'lots' is no need"), std::string::npos);
+}
+
+// The bill of a Clos that can be built: of random ports, tiers, planes and fill.
+struct ClosBill {
+  std::int64_t radix = 0, endpoints = 0, leaves = 0, spines = 0, cores = 0, uplinks = 0;
+  int tiers = 2, planes = 1;
+  std::string Bill() const {
+    std::string out = fmt::format(
+        "part,quantity,role\n8xh100,{},host\nh100,{},accelerator\n{}x400G/OSFP,{},leaf\n"
+        "{}x400G/OSFP,{},spine\n",
+        endpoints / 8, endpoints, radix, leaves, radix, spines);
+    if (cores > 0) out += fmt::format("{}x400G/OSFP,{},core\n", radix, cores);
+    return out + fmt::format(
+                     "tiers,{},\nplanes,{},\nMPO fibre,{},host_cable\nMPO fibre,{},isl_cable\n"
+                     "400G-DR4/OSFP,{},optic\n",
+                     tiers, planes, endpoints, uplinks, 2 * (endpoints + uplinks));
+  }
+};
+
+ClosBill RandomClos(Random& random) {
+  ClosBill out;
+  constexpr std::int64_t kRadix[] = {32, 64, 128};
+  out.radix = kRadix[random.Below(3)];
+  const std::int64_t half = out.radix / 2;
+  out.tiers = 2 + static_cast<int>(random.Below(2));
+  out.planes = out.tiers == 2 ? 1 << random.Below(4) : 1;
+  if (out.tiers == 2) {
+    // Spines of a plane: a divisor of a leaf's uplinks; leaves fill them.
+    const std::int64_t each = 1 << random.Below(out.radix == 32 ? 5 : 6);
+    const std::int64_t leaves = 2 * each;
+    out.leaves = leaves * out.planes;
+    out.spines = each * out.planes;
+    out.endpoints = leaves * half * out.planes;
+    out.uplinks = out.endpoints;
+  } else {
+    const std::int64_t pods = 2 + random.Below(7);
+    out.leaves = pods * half;
+    out.spines = out.leaves;
+    out.cores = out.leaves / 2;
+    out.endpoints = out.leaves * half;
+    out.uplinks = 2 * out.endpoints;
+  }
+  return out;
+}
+
+TEST(Audit, FindsNothingInRandomBillsThatCanBeBuiltAndTheOneThingThatIsBroken) {
+  const char* seed_text = std::getenv("WEFT_SEED");
+  const std::uint64_t first = seed_text != nullptr ? std::strtoull(seed_text, nullptr, 10) : 0;
+  for (std::uint64_t seed = first; seed < first + (seed_text != nullptr ? 1 : 40); ++seed) {
+    Random random(seed);
+    const ClosBill good = RandomClos(random);
+    SCOPED_TRACE(testing::Message() << "seed " << seed << '\n' << good.Bill());
+    ASSERT_EQ(Said(good.Bill()), "");
+    const auto broken = [&](auto change, const char* rule) {
+      ClosBill bad = good;
+      change(bad);
+      EXPECT_NE((" " + Rules(bad.Bill()) + " ").find(fmt::format(" {} ", rule)), std::string::npos)
+          << rule << ": " << Rules(bad.Bill()) << '\n'
+          << bad.Bill();
+    };
+    broken([](ClosBill& bill) { --bill.leaves; }, "leaf_ports");
+    broken([](ClosBill& bill) { bill.spines -= bill.planes; }, "spine_ports");
+    broken([](ClosBill& bill) { bill.uplinks += bill.radix * bill.spines; }, "spine_ports");
+    if (good.cores > 0) broken([](ClosBill& bill) { --bill.cores; }, "core_ports");
+    if (good.tiers == 2 && good.endpoints > good.radix * good.radix / 2)
+      broken([](ClosBill& bill) { bill.planes = 1; }, "reach");
+    const std::string text = good.Bill();
+    const auto swapped = [&](const std::string& from, const std::string& to) {
+      std::string out = text;
+      out.replace(out.find(from), from.size(), to);
+      return Rules(out);
+    };
+    EXPECT_EQ(swapped("400G-DR4/OSFP,", "400G-DR4/QSFP28,"), "cages");
+    EXPECT_EQ(swapped(fmt::format("fibre,{},host_cable", good.endpoints),
+                      fmt::format("fibre,{},host_cable", good.endpoints - 1)),
+              "host_cables");
+    EXPECT_EQ(swapped("8xh100,", "4xh100,"), "gpus_per_host");
+    EXPECT_EQ(Rules(text + fmt::format("need,{},\n", good.endpoints + 1)), "need");
+  }
+}
+
+}  // namespace
+}  // namespace weft
