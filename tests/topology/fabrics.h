@@ -61,8 +61,9 @@ inline std::string RandomFabricText(std::uint64_t seed) {
   Random random(StreamSeed(seed, {77}));
   const auto one_to = [&](std::uint32_t most) { return 1 + random.Below(most); };
   const std::uint32_t gpus = one_to(4);
-  const std::string host = fmt::format("host: {{ preset: hgx-h800, gpus: {}, nics: {} }}", gpus,
-                                       random.Below(2) == 0 ? gpus : one_to(3));
+  const std::string host =
+      fmt::format("host: {{ preset: hgx-h800, power: 4kW, gpus: {}, nics: {} }}", gpus,
+                  random.Below(2) == 0 ? gpus : one_to(3));
   switch (random.Below(4)) {
     case 0:
       return fmt::format(
