@@ -17,8 +17,9 @@ void BuildApp(CLI::App& app, Command& chosen) {
   app.set_version_flag("--version", std::string("weft ") + kWeftVersion);
   app.require_subcommand(1);
   app.get_formatter()->label("OPTIONS", "options");
-  for (const auto add : {AddSimulate, AddCompare, AddTopology, AddAudit, AddCollective, AddImport,
-                         AddPresets, AddNew, AddExplain, AddDoctor, AddDocs})
+  for (const auto add :
+       {AddSimulate, AddCompare, AddTopology, AddPlan, AddDiff, AddAudit, AddCollective, AddImport,
+        AddPresets, AddNew, AddExplain, AddDoctor, AddDocs})
     add(app, chosen);
   app.footer("Start with: weft new collective hpn > my.yaml && weft simulate my.yaml");
 }

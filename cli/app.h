@@ -28,6 +28,8 @@ void AddCompare(CLI::App& app, Command& chosen);
 void AddAudit(CLI::App& app, Command& chosen);
 void AddTopology(CLI::App& app, Command& chosen);
 void AddCollective(CLI::App& app, Command& chosen);
+void AddPlan(CLI::App& app, Command& chosen);
+void AddDiff(CLI::App& app, Command& chosen);
 void AddImport(CLI::App& app, Command& chosen);
 void AddPresets(CLI::App& app, Command& chosen);
 void AddNew(CLI::App& app, Command& chosen);

@@ -7,6 +7,7 @@
 #include "base/schema/explain.h"
 #include "cli/app.h"
 #include "cli/output.h"
+#include "planner/plan.pb.h"
 #include "scenario/scenario.pb.h"
 
 namespace weft::cli {
@@ -41,6 +42,10 @@ int Run(const std::string& folder, std::ostream& err) {
       WriteFile(folder + "/formats/scenario.md",
                 "# The scenario file\n\nWritten by `./dev docs` from the schema's own words.\n\n" +
                     FormatReference(*ScenarioSpec::descriptor()),
+                err) &&
+      WriteFile(folder + "/formats/plan.md",
+                "# The plan file\n\nWritten by `./dev docs` from the schema's own words.\n\n" +
+                    FormatReference(*PlanSpec::descriptor()),
                 err);
   return ok ? kOk : kBadInput;
 }

@@ -5,6 +5,7 @@
 
 #include "cli/app.h"
 #include "cli/output.h"
+#include "planner/plan.pb.h"
 #include "scenario/scenario.pb.h"
 
 namespace weft::cli {
@@ -15,7 +16,11 @@ void AddExplain(CLI::App& app, Command& chosen) {
   command->add_option("key", *key, "a key or its path: seeds, fabric.segments")->required();
   command->callback([key, &chosen] {
     chosen = [key](std::ostream& out, std::ostream& err) {
-      const Result<std::string> text = ExplainKey(*ScenarioSpec::descriptor(), *key);
+      Result<std::string> text = ExplainKey(*ScenarioSpec::descriptor(), *key);
+      // A key that scenarios do not have may be one of the plan file's.
+      if (!text)
+        if (Result<std::string> plan = ExplainKey(*PlanSpec::descriptor(), *key); plan)
+          text = std::move(plan);
       if (!text) {
         Errors errors = text.error();
         for (Error& error : errors) error.pos.file = "weft";  // it is of no file

@@ -102,7 +102,32 @@ constexpr std::string_view kCustom = R"(
     - { from: "leaf*", to: "spine*", count: 8 }
 )";
 
+constexpr std::string_view kPlan = R"(name: what to buy
+need: {{ gpus: 2048 }}         # or {{ compute: 5000PFLOPS, dtype: bf16, basis: dense }}
+parts:
+  accelerators: [{}]
+  switches: [51.2T, 25.6T]
+jobs:                        # shares of GPU-hours; `exposed` waits for communication
+  - share: 60%
+    exposed: 10%
+    collective: {{ op: all_reduce, bytes: 1GiB, group: per_rail }}
+  - share: 40%
+    gpus: 256
+    exposed: 30%
+    traffic: {{ pattern: all_to_all, bytes: 64KiB }}
+limits: {{ pue: 1.25, rack: {{ power: 50kW, units: 48 }} }}
+policy: {{ spines: even, min_spines: 4, backup_hosts: 3%, spares: 2% }}
+reliability: {{ checkpoint: 30s, restart: 10min, repair: 4h }}
+decide: {{ horizon: 3y, energy: 0.12USD/kWh, support: 5%, confidence: 80% }}
+# growth: 4096               # GPUs that must be reachable without cabling anew
+# catalogue: [quotes.yaml]   # your own prices, watts and failure rates
+)";
+
 int Run(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
+  if (kind == "plan") {
+    out << fmt::format(fmt::runtime(kPlan), name == "hpn" ? "h100" : name);
+    return kOk;
+  }
   std::vector<std::string> names = AllPresets().Names("fabric");
   std::string fabric =
       name == "hpn" ? "{ preset: hpn, segments: 4 }" : fmt::format("{{ preset: {} }}", name);
@@ -128,8 +153,9 @@ int Run(const std::string& kind, const std::string& name, std::ostream& out, std
     out << text;
     return kOk;
   }
-  err << fmt::format("weft: error: no kind of scenario is called '{}' (want {}, {}, {}, {})\n",
-                     kind, kKinds[0].name, kKinds[1].name, kKinds[2].name, kKinds[3].name);
+  err << fmt::format(
+      "weft: error: no kind of scenario is called '{}' (there are: {}, {}, {}, {}, plan)\n", kind,
+      kKinds[0].name, kKinds[1].name, kKinds[2].name, kKinds[3].name);
   return kBadInput;
 }
 
@@ -141,8 +167,10 @@ void AddNew(CLI::App& app, Command& chosen) {
   };
   const auto args = std::make_shared<Args>();
   CLI::App* command = app.add_subcommand("new", "Print a scenario to start from");
-  command->add_option("kind", args->kind, "collective, traffic, training or fault")->required();
-  command->add_option("fabric", args->fabric, "a fabric preset, or a family; hpn by default");
+  command->add_option("kind", args->kind, "collective, traffic, training, fault or plan")
+      ->required();
+  command->add_option("fabric", args->fabric,
+                      "a fabric preset, or a family; hpn by default; of plan: an accelerator");
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) {
       return Run(args->kind, args->fabric, out, err);

@@ -78,6 +78,10 @@ std::string UnitText(const SchemaKey& key) {
       return "share (50%)";
     case Unit::LENGTH:
       return "length (50m)";
+    case Unit::ENERGY_PRICE:
+      return "price of energy (0.12USD/kWh)";
+    case Unit::YEARS:
+      return "years (3y)";
     default:
       return {};
   }

@@ -50,6 +50,8 @@ constexpr std::array kPowers = {Measure{"MW", 6}, Measure{"kW", 3}, Measure{"W",
 constexpr std::array kMoneys = {Measure{"MUSD", 6}, Measure{"kUSD", 3}, Measure{"USD", 0}};
 constexpr std::array kLengths = {Measure{"km", 3}, Measure{"m", 0}, Measure{"cm", -2},
                                  Measure{"mm", -3}};
+constexpr std::array kEnergyPrices = {Measure{"USD/kWh", 0}};
+constexpr std::array kYears = {Measure{"y", 0}};
 constexpr std::array kRatios = {Measure{"%", -2}, Measure{"", 0}};
 constexpr std::array kPlain = {Measure{"", 0}};
 
@@ -69,6 +71,10 @@ std::span<const Measure> MeasuresOf(Unit unit) {
       return kRatios;
     case Unit::LENGTH:
       return kLengths;
+    case Unit::ENERGY_PRICE:
+      return kEnergyPrices;
+    case Unit::YEARS:
+      return kYears;
     default:
       return kPlain;
   }
@@ -157,6 +163,10 @@ std::string_view ExampleOf(Unit unit) {
       return "50%";
     case Unit::LENGTH:
       return "50m";
+    case Unit::ENERGY_PRICE:
+      return "0.12USD/kWh";
+    case Unit::YEARS:
+      return "3y";
     default:
       return "1.5";
   }
@@ -264,6 +274,10 @@ std::string DescribeUnit(Unit unit) {
       return "a share, such as 50% or 0.5";
     case Unit::LENGTH:
       return "a length with its unit, such as 50m";
+    case Unit::ENERGY_PRICE:
+      return "a price of energy with its unit, such as 0.12USD/kWh";
+    case Unit::YEARS:
+      return "years with their unit, such as 3y";
     default:
       return "a number";
   }

@@ -7,6 +7,8 @@
 //   MONEY     USD kUSD MUSD, $ in front
 //   RATIO     50% or 0.5
 //   LENGTH    mm cm m km
+//   ENERGY_PRICE  USD/kWh
+//   YEARS     y
 //   NONE      a plain number
 //
 // Units    stored as field.proto says: bits/s, bytes, picoseconds, watts, dollars, 1, metres.

@@ -37,6 +37,8 @@ TEST(ScanQuantity, ReadsPowerMoneyAndShares) {
   EXPECT_EQ(Quantity("50m", Unit::LENGTH), 50);
   EXPECT_EQ(Quantity("600mm", Unit::LENGTH), 0.6);
   EXPECT_EQ(Quantity("2km", Unit::LENGTH), 2000);
+  EXPECT_EQ(Quantity("0.12USD/kWh", Unit::ENERGY_PRICE), 0.12);
+  EXPECT_EQ(Quantity("2.5y", Unit::YEARS), 2.5);
 }
 
 TEST(ScanWhole, KeepsThousandsAnd1024Apart) {
@@ -139,7 +141,8 @@ TEST(FormatQuantity, IsReadBackAsTheSameNumber) {
     Random random(seed);
     const double number = AnyNumber(random);
     for (const Unit unit :
-         {Unit::NONE, Unit::BIT_RATE, Unit::POWER, Unit::MONEY, Unit::RATIO, Unit::LENGTH}) {
+         {Unit::NONE, Unit::BIT_RATE, Unit::POWER, Unit::MONEY, Unit::RATIO, Unit::LENGTH,
+          Unit::ENERGY_PRICE, Unit::YEARS}) {
       const std::string text = FormatQuantity(number, unit);
       EXPECT_EQ(Quantity(text, unit), number) << "seed " << seed << ": " << text;
     }

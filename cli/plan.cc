@@ -1,0 +1,120 @@
+#include "planner/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <ostream>
+#include <thread>
+
+#include "cli/app.h"
+#include "cli/output.h"
+#include "cli/run_options.h"
+#include "planner/question.h"
+#include "planner/store.h"
+#include "report/purchase.h"
+
+namespace weft::cli {
+namespace {
+
+struct Args {
+  std::string path;
+  RunOptions options;  // sets, out_dir, json, quiet, time_limit
+  bool screen_only = false, explain = false, resume = false;
+};
+
+bool WriteFolder(const Args& args, const PlanReport& report, std::ostream& err) {
+  const std::string& folder = args.options.out_dir;
+  if (folder.empty()) return true;
+  const std::pair<const char*, std::string> files[] = {{"plan.json", PlanJson(report)},
+                                                       {"candidates.csv", CandidatesCsv(report)},
+                                                       {"bom.csv", report.bom_csv},
+                                                       {"links.csv", report.links_csv},
+                                                       {"ports.csv", report.ports_csv},
+                                                       {"racks.csv", report.racks_csv},
+                                                       {"plan.txt", PlanText(report, 80, true)}};
+  for (const auto& [name, text] : files)
+    if (!text.empty() && !WriteFile(folder + "/" + name, text, err)) return false;
+  return true;
+}
+
+Result<std::unique_ptr<ResultStore>> OpenStore(const Args& args) {
+  if (args.options.out_dir.empty()) return std::unique_ptr<ResultStore>();
+  return ResultStore::Open(args.options.out_dir + "/results.sqlite", args.resume);
+}
+
+int Run(const Args& args, std::ostream& out, std::ostream& err) {
+  SourceTexts texts;
+  const auto fail = [&](const Errors& errors) {
+    PrintErrors(errors, texts, err);
+    return kBadInput;
+  };
+  if (args.resume && args.options.out_dir.empty()) {
+    err << "weft: error: plan: --resume goes on from what is in --out DIR\n";
+    return kBadInput;
+  }
+  const Result<Question> question = ReadQuestion(args.path, args.options.sets, &texts);
+  if (!question) return fail(question.error());
+  if (!args.options.out_dir.empty()) {
+    std::error_code failed;
+    std::filesystem::create_directories(args.options.out_dir, failed);
+  }
+  const Result<std::unique_ptr<ResultStore>> store = OpenStore(args);
+  if (!store) return fail(store.error());
+  Result<RunWatch> watch = RunWatch::Start(args.options, err);
+  if (!watch) return fail(watch.error());
+  const RunControl run = watch->Control();
+  PlanControl control;
+  control.jobs = run.threads;
+  control.screen_only = args.screen_only;
+  control.files = !args.options.out_dir.empty();
+  control.store = store->get();
+  control.stop = run.stop;
+  control.progress = [&](const std::string&, double share) {
+    if (run.progress) run.progress(share);
+  };
+  const Result<PlanReport> report = MakePlan(*question, control);
+  watch->ClearProgress();
+  if (!report) return fail(report.error());
+  if (!WriteFolder(args, *report, err)) return kBadInput;
+  RunOptions print = args.options;
+  print.out_dir.clear();
+  if (!WriteResult(print, PlanText(*report, TerminalWidth(), args.explain), PlanJson(*report), out,
+                   err))
+    return kBadInput;
+  if (Interrupted()) return kInterrupted;
+  return report->best && report->clear ? kOk : kUnmet;
+}
+
+}  // namespace
+
+void AddPlan(CLI::App& app, Command& chosen) {
+  const auto args = std::make_shared<Args>();
+  CLI::App* command =
+      app.add_subcommand("plan", "What to buy for so much work, and how sure it is");
+  command->add_option("file", args->path, "the question, YAML (docs/planning.md)")->required();
+  command->add_option("--set", args->options.sets, "override a value: --set need.gpus=4096")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--out", args->options.out_dir,
+                   "write plan.json, bom.csv, links.csv, ports.csv, racks.csv, candidates.csv")
+      ->type_name("DIR");
+  command->add_option("--json", args->options.json, "write JSON; -: to standard output")
+      ->type_name("FILE|-");
+  command->add_option("--jobs", args->options.threads, "threads; absent: one a core")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1024));
+  command->add_flag("--resume", args->resume, "use what an earlier run left in --out DIR");
+  command->add_flag("--screen-only", args->screen_only, "simulate nothing");
+  command->add_flag("--explain", args->explain, "every rejected candidate and the rule that binds");
+  command
+      ->add_option("--time-limit", args->options.time_limit, "stop after this, with what is done")
+      ->type_name("DURATION");
+  command->callback([args, &chosen] {
+    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+  });
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,361 @@
+#include "planner/candidate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace weft {
+namespace {
+
+std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+constexpr int kRacksOfRow = 20;
+
+// The hall: how many racks, and how long cables are.
+void PlaceRacks(const Question& question, Candidate& out) {
+  const AcceleratorChoice& choice = question.accelerators[out.accelerator];
+  const PlanRackSpec& rack = question.spec().limits().rack();
+  const double usable_w = rack.power() * (1 - question.spec().policy().margin());
+  const std::int64_t chassis = out.provisioned * choice.gpus_of_host / choice.part.gpus;
+  int fit = rack.units() / std::max(choice.part.units, 1);
+  if (out.host_watts > 0) fit = std::min(fit, static_cast<int>(usable_w / out.host_watts));
+  out.hosts_of_rack = std::max(fit, 1);
+  const SwitchPart& chip = question.switches[out.chip].part;
+  const std::int64_t switch_racks =
+      CeilDiv(out.counts.switches() * std::max(chip.units, 1), rack.units());
+  out.racks = CeilDiv(chassis, out.hosts_of_rack) + switch_racks;
+  const auto of_segment = static_cast<double>(
+      std::max<std::int64_t>(CeilDiv(out.counts.hosts_of_segment, out.hosts_of_rack), 1));
+  const double rows = std::ceil(static_cast<double>(out.racks) / kRacksOfRow);
+  const double in_segment = of_segment <= 1
+                                ? 2.7
+                                : 5.4 + 0.6 * std::min<double>(of_segment, kRacksOfRow) +
+                                      3 * std::floor(of_segment / kRacksOfRow);
+  const double in_hall =
+      out.racks <= 1 ? 2.7
+                     : 5.4 + 0.6 * std::min<double>(static_cast<double>(out.racks), kRacksOfRow) +
+                           3 * std::ceil((rows - 1) / 2);
+  out.lengths = {Metres(in_segment * 1.1), Metres(in_hall * 1.1), Metres(in_hall * 1.1)};
+}
+
+// The NIC's own cage; where its lanes are slower than the switch's, which would leave half of the
+// switch's lanes unused, a QSFP112 is assumed, and said.
+LinkEnd NicEnd(const AcceleratorChoice& choice, const CagePart& cage, Candidate& out) {
+  const CagePart assumed = CageOfPort(out.design.nic_port());
+  const CagePart own = choice.part.nic_cage.value_or(assumed);
+  out.assumed_nic_cage = own.lane < cage.lane && own.lane < assumed.lane;
+  return {out.assumed_nic_cage ? assumed : own, out.design.nic_port()};
+}
+
+void TakeKits(const Question& question, const CableMarket& market, Candidate& out) {
+  const CagePart& cage = question.switches[out.chip].part.cage;
+  const LinkEnd nic = NicEnd(question.accelerators[out.accelerator], cage, out);
+  const LinkEnd down{cage, out.design.nic_port()}, up{cage, out.design.uplink};
+  out.kits[0] = FindLinkKit(market, nic, down, out.lengths[0]);
+  if (out.counts.leaf_links > 0) out.kits[1] = FindLinkKit(market, up, up, out.lengths[1]);
+  if (out.counts.spine_links > 0) out.kits[2] = FindLinkKit(market, up, up, out.lengths[2]);
+}
+
+class Billing {
+ public:
+  Billing(const Question& question, Candidate& out) : question_(question), out_(out) {}
+
+  void Add(PartKind kind, BomRole role, const std::string& part, std::string use,
+           std::int64_t quantity, std::optional<Watts> power = {}) {
+    if (quantity <= 0) return;
+    out_.bom.rows.push_back(
+        MakeBomRow(question_.catalogue, kind, role, part, std::move(use), quantity, power));
+    const double share = question_.spec().policy().spares();
+    if (share == 0 || kind == PartKind::kHost || kind == PartKind::kRack) return;
+    BomRow spare = out_.bom.rows.back();
+    spare.use = "spare";
+    spare.spare = true;
+    spare.quantity =
+        static_cast<std::int64_t>(std::ceil(static_cast<double>(quantity) * share - 1e-9));
+    out_.bom.rows.push_back(std::move(spare));
+  }
+
+  // Cables with what is at their ends; end 0 has `cages0` cages in use, end 1 `cages1`.
+  void AddLinks(const LinkKit& kit, BomRole role, const std::string& use, std::int64_t links,
+                std::int64_t cages0, std::int64_t cages1) {
+    if (!kit.cable.empty()) {
+      const std::size_t first = out_.bom.rows.size();
+      Add(PartKind::kCable, role, kit.cable, use, links, kit.cable_draw);
+      // The catalogue prices a cable with plugs by the lane.
+      for (std::size_t i = first; i < out_.bom.rows.size(); ++i)
+        if (out_.bom.rows[i].unit_price)
+          out_.bom.rows[i].unit_price->range =
+              out_.bom.rows[i].unit_price->range * static_cast<double>(kit.cable_lanes);
+      return;
+    }
+    Add(PartKind::kOptic, BomRole::kOptic, kit.optics[0], use, cages0, kit.draw[0]);
+    Add(PartKind::kOptic, BomRole::kOptic, kit.optics[1], use, cages1, kit.draw[1]);
+    Add(PartKind::kFibre, role,
+        kit.medium == Medium::kMultimode ? "multimode fibre" : "single-mode fibre", use, links);
+  }
+
+ private:
+  const Question& question_;
+  Candidate& out_;
+};
+
+// Optics at the end of `links` ports that come `of_device` to a device.
+std::int64_t Optics(std::int64_t links, std::int64_t devices, int ports_of_optic) {
+  if (devices <= 0) return CeilDiv(links, ports_of_optic);
+  // No optic serves two devices: the fullest device decides for all.
+  return std::max(CeilDiv(links, ports_of_optic), devices * (links / devices / ports_of_optic));
+}
+
+// A network of one port a host, 1:1: towards users, or towards storage.
+void AddSide(const Question& question, const char* use, const CableMarket& market,
+             const Candidate& candidate, Billing& bill, std::vector<RuleCheck>& broken) {
+  Design side = candidate.design;
+  side.family = DesignFamily::kFatTree;
+  side.nics_of_host = side.nic_ports = 1;
+  side.port_planes = true;
+  side.oversubscription = side.spine_oversubscription = 1;
+  side.uplink = side.nic;
+  auto counts = CountDesign(side);
+  for (side.tiers = 2; !counts && side.tiers < 3;) {
+    ++side.tiers;
+    counts = CountDesign(side);
+  }
+  if (!counts) {
+    broken.push_back({"side networks", false, std::string(use) + ": " + counts.error().text});
+    return;
+  }
+  const SwitchChoice& chip = question.switches[candidate.chip];
+  bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, counts->switches(),
+           chip.part.power);
+  const LinkEnd nic{CageOfPort(side.nic), side.nic}, port{chip.part.cage, side.nic};
+  const std::int64_t between = counts->leaf_links + counts->spine_links;
+  const auto host = FindLinkKit(market, nic, port, candidate.lengths[1]);
+  const auto fabric = FindLinkKit(market, port, port, candidate.lengths[1]);
+  if (host)
+    bill.AddLinks(*host, BomRole::kHostCable, use, counts->nic_links, counts->nic_links,
+                  Optics(counts->nic_links, counts->leaves, host->ports_of_optic[1]));
+  if (fabric)
+    bill.AddLinks(*fabric, BomRole::kSwitchCable, use, between,
+                  CeilDiv(between, fabric->ports_of_optic[0]),
+                  CeilDiv(between, fabric->ports_of_optic[1]));
+}
+
+void Bill(const Question& question, const CableMarket& market, Candidate& out) {
+  const AcceleratorChoice& choice = question.accelerators[out.accelerator];
+  const SwitchChoice& chip = question.switches[out.chip];
+  const DesignCounts& counts = out.counts;
+  Billing bill(question, out);
+  bill.Add(PartKind::kHost, BomRole::kHost, choice.part.part, "host",
+           out.provisioned * choice.gpus_of_host / choice.part.gpus, choice.part.power);
+  const std::pair<const char*, std::int64_t> tiers[] = {
+      {"leaf", counts.leaves}, {"spine", counts.spines}, {"core", counts.cores}};
+  for (const auto& [use, count] : tiers)
+    bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, count, chip.part.power);
+  const auto ends = [&](int kit, std::int64_t links, std::int64_t lower, std::int64_t upper) {
+    const LinkKit& one = *out.kits[static_cast<std::size_t>(kit)];
+    bill.AddLinks(one, kit == 0 ? BomRole::kHostCable : BomRole::kSwitchCable,
+                  kit == 0   ? "host to leaf"
+                  : kit == 1 ? "leaf to spine"
+                             : "spine to core",
+                  links, Optics(links, lower, one.ports_of_optic[0]),
+                  Optics(links, upper, one.ports_of_optic[1]));
+  };
+  if (out.kits[0]) ends(0, counts.nic_links, 0, counts.leaves);
+  if (out.kits[1]) ends(1, counts.leaf_links, counts.leaves, counts.spines);
+  if (out.kits[2]) ends(2, counts.spine_links, counts.spines, counts.cores);
+  const PlanNetworkSpec& sides = question.spec().network();
+  if (sides.frontend() == PlanNetworkSpec::SIZE)
+    AddSide(question, "frontend", market, out, bill, out.broken);
+  if (sides.storage() == PlanNetworkSpec::SIZE)
+    AddSide(question, "storage", market, out, bill, out.broken);
+  if (sides.oob() != PlanNetworkSpec::ABSENT)
+    bill.Add(PartKind::kSwitch, BomRole::kSwitch, "48-port management switch", "out of band",
+             CeilDiv(out.provisioned + counts.switches(), 48));
+  bill.Add(PartKind::kRack, BomRole::kRack, "rack", "rack", out.racks);
+  out.totals = SumBom(out.bom);
+  out.network = SumBom(out.bom, BomScope::kNetwork);
+  out.site_watts = out.totals.power.mid.count() * question.spec().limits().pue();
+}
+
+void CountParts(const Question&, Candidate& out) {
+  const DesignCounts& counts = out.counts;
+  ComponentCounts& parts = out.components;
+  parts.hosts = out.populated;
+  parts.gpus = out.accelerators;
+  parts.nics = out.populated * out.design.nics_of_host;
+  const std::int64_t links = parts.nics * out.design.nic_ports;
+  const bool single = out.design.nic_ports == 1;
+  (single ? parts.single_links : parts.paired_links) = links;
+  (single ? parts.single_tors : parts.paired_tors) = counts.leaves;
+  if (!single) parts.pairs = parts.nics;
+  parts.fabric_links = counts.leaf_links + counts.spine_links;
+  parts.upper_switches = counts.spines + counts.cores;
+  if (counts.spines_of_pod == 1) parts.single_uppers = counts.spines;
+  out.stopped_gpus = out.design.gpus_of_host;
+  out.worst_part = "a host";
+  if (single && counts.leaf_gpus > out.stopped_gpus) {
+    out.stopped_gpus = std::min(counts.leaf_gpus, out.accelerators);
+    out.worst_part = "a leaf";
+  }
+}
+
+struct Homing {
+  int ports;
+  bool planes;
+};
+
+// One accelerator's candidates.
+class Enumeration {
+ public:
+  Enumeration(const Question& question, const SizingRow& row, std::vector<Candidate>& out)
+      : question_(question), choice_(question.accelerators[row.accelerator]), out_(out) {
+    base_.accelerator = row.accelerator;
+    base_.accelerators = *row.accelerators;
+    base_.populated = *row.accelerators / choice_.gpus_of_host;
+    const double backup = question.spec().policy().backup_hosts();
+    base_.provisioned =
+        base_.populated +
+        static_cast<std::int64_t>(std::ceil(static_cast<double>(base_.populated) * backup - 1e-9));
+    base_.design.hosts = base_.provisioned;
+    base_.design.gpus_of_host = choice_.gpus_of_host;
+    base_.design.nics_of_host = choice_.nics_of_host;
+  }
+
+  void Run() {
+    std::vector<BitRate> nics;
+    for (const double rate : question_.spec().parts().nic())
+      nics.push_back(BitRate::BitsPerSecond(rate));
+    if (nics.empty()) nics.push_back(choice_.part.nic());
+    for (const DesignFamily family : question_.families)
+      for (std::size_t chip = 0; chip < question_.switches.size(); ++chip)
+        for (const BitRate nic : nics) {
+          Candidate one = base_;
+          one.chip = static_cast<std::uint32_t>(chip);
+          one.design.family = family;
+          one.design.nic = nic;
+          one.design.chip = question_.switches[chip].part.rate;
+          one.design.chip_ports = question_.switches[chip].part.ports;
+          Homings(one);
+        }
+  }
+
+ private:
+  void Homings(Candidate one) {
+    for (const int ports : question_.spec().parts().nic_ports())
+      for (const bool planes : {true, false}) {
+        if (ports == 1 && !planes) continue;
+        one.design.nic_ports = ports;
+        one.design.port_planes = planes;
+        const BitRate rates[] = {one.design.nic_port(), one.design.nic, GigabitsPerSecond(400)};
+        for (const BitRate uplink : rates) {
+          one.design.uplink = uplink;
+          Tiers(one);
+        }
+      }
+  }
+
+  void Tiers(Candidate one) {
+    const BitRate uplink = one.design.uplink;
+    const int fewest = one.design.family == DesignFamily::kRailOnly ? 1 : 2;
+    for (int tiers = fewest; tiers <= 3; ++tiers) {
+      one.design.tiers = tiers;
+      one.design.uplink = tiers == 1 ? one.design.nic_port() : uplink;
+      Ratios(one);
+    }
+  }
+
+  void Ratios(Candidate one) {
+    const auto& ratios = question_.spec().parts().oversubscription();
+    const bool fixed = one.design.family == DesignFamily::kHpn || one.design.tiers == 1;
+    for (const double leaf : ratios)
+      for (const double spine : ratios) {
+        if ((fixed && leaf != ratios[0]) || ((fixed || one.design.tiers < 3) && spine != ratios[0]))
+          continue;
+        one.design.oversubscription = fixed ? 1 : leaf;
+        one.design.spine_oversubscription = one.design.tiers < 3 ? 1 : spine;
+        Spines(one, fixed);
+      }
+  }
+
+  void Spines(Candidate one, bool fixed) {
+    const std::string& policy = question_.spec().policy().spines();
+    for (const bool even : {true, false}) {
+      if (fixed ? !even : policy != "both" && even != (policy == "even")) continue;
+      one.design.even = even;
+      one.id = choice_.name + '/' + DesignName(one.design);
+      if (question_.switches[one.chip].preset.rfind("switch-", 0) != 0)
+        one.id += '/' + question_.switches[one.chip].preset;
+      if (seen_.insert(one.id).second) out_.push_back(one);
+    }
+  }
+
+  const Question& question_;
+  const AcceleratorChoice& choice_;
+  std::vector<Candidate>& out_;
+  Candidate base_;
+  std::set<std::string> seen_;
+};
+
+}  // namespace
+
+BitRate Candidate::gpu_rate() const {
+  return design.nic * (static_cast<double>(design.nics_of_host) / design.gpus_of_host);
+}
+
+double Candidate::oversubscription() const {
+  if (design.tiers == 1) return 1;
+  const double down = static_cast<double>(counts.leaf_slots) * (design.nic_port() / design.uplink);
+  double ratio = down / static_cast<double>(counts.leaf_uplinks);
+  if (design.tiers == 3 && counts.spine_links > 0)
+    ratio *= static_cast<double>(counts.leaf_links) / static_cast<double>(counts.spine_links);
+  return std::max(ratio, 1.0);
+}
+
+std::vector<Candidate> EnumerateCandidates(const Question& question,
+                                           const std::vector<SizingRow>& sizing) {
+  std::vector<Candidate> out;
+  // The first basis that an accelerator has a count for is planned for.
+  std::set<std::uint32_t> done;
+  for (const SizingRow& row : sizing)
+    if (row.accelerators && done.insert(row.accelerator).second)
+      Enumeration(question, row, out).Run();
+  return out;
+}
+
+void ScreenCandidate(const Question& question, const CableMarket& market, Candidate& candidate) {
+  const auto counts = CountDesign(candidate.design);
+  if (!counts) {
+    candidate.broken.push_back({counts.error().rule, false, counts.error().text});
+    return;
+  }
+  candidate.counts = *counts;
+  const AcceleratorChoice& choice = question.accelerators[candidate.accelerator];
+  const CatalogueRow* host = question.catalogue.Find(choice.part.part);
+  if (choice.part.power) candidate.host_watts = choice.part.power->count();
+  if (host != nullptr && host->power) candidate.host_watts = host->power->range.mid.count();
+  PlaceRacks(question, candidate);
+  TakeKits(question, market, candidate);
+  Bill(question, market, candidate);
+  CountParts(question, candidate);
+  for (RuleCheck& check : CheckRules(question, candidate))
+    if (!check.ok) candidate.broken.push_back(std::move(check));
+}
+
+std::string ScenarioText(const Question& question, const Candidate& candidate) {
+  const AcceleratorChoice& choice = question.accelerators[candidate.accelerator];
+  std::string host = choice.host;
+  if (choice.part.gpus != choice.gpus_of_host)
+    host += fmt::format(", gpus: {}, nics: {}", choice.gpus_of_host, choice.nics_of_host);
+  host += ", gpu: " + choice.name;
+  if (candidate.assumed_nic_cage)
+    host += fmt::format(", nic_cage: {{ form: {}, lanes: 4, lane: 100Gbps }}",
+                        NameOf(CageOfPort(candidate.design.nic_port()).form));
+  return "fabric: " +
+         FabricText(candidate.design, candidate.counts, host,
+                    question.switches[candidate.chip].preset) +
+         "\n";
+}
+
+}  // namespace weft

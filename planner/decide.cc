@@ -1,0 +1,342 @@
+#include "planner/decide.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/random.h"
+
+namespace weft {
+namespace {
+
+// 5-95 % of ±15 % and ±5 %, as deviations of a normal.
+constexpr double kNinety = 1.6448536269514722;
+constexpr double kCompute = 0.15 / kNinety, kCommunication = 0.15 / kNinety,
+                 kFamily = 0.05 / kNinety;
+constexpr double kHoursOfYear = 8760, kDaysOfYear = 365;
+
+// Between the three of a range by a number in [0, 1): half of the draws below the middle.
+double Between(double low, double mid, double high, double u) {
+  const double from = u < 0.5 ? low : mid, to = u < 0.5 ? mid : high;
+  const double part = u < 0.5 ? 2 * u : 2 * u - 1;
+  if (from <= 0) return from + (to - from) * part;
+  return from * std::pow(to / from, part);
+}
+
+std::uint64_t HashOf(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return hash;
+}
+
+void AddName(std::vector<std::string>& names, const std::string& name) {
+  const auto at = std::lower_bound(names.begin(), names.end(), name);
+  if (at == names.end() || *at != name) names.insert(at, name);
+}
+
+std::uint32_t RowOf(const std::vector<std::string>& names, const std::string& name) {
+  return static_cast<std::uint32_t>(std::lower_bound(names.begin(), names.end(), name) -
+                                    names.begin());
+}
+
+Seconds Picoseconds(std::int64_t ps) { return Seconds(static_cast<double>(ps) * 1e-12); }
+
+}  // namespace
+
+// One draw of everything that is not known.
+struct Decision::Factors {
+  std::vector<double> part, rate;       // numbers in [0, 1)
+  std::vector<double> compute, family;  // factors
+  double communication = 1;
+  double seed = 0;  // in [0, 1); below 0: the median
+};
+
+Decision::Decision(const Question& question, std::vector<Contender> contenders,
+                   std::vector<std::vector<double>> reference_s)
+    : question_(question),
+      contenders_(std::move(contenders)),
+      reference_s_(std::move(reference_s)) {
+  for (const Contender& one : contenders_) {
+    for (const BomRow& row : one.candidate->bom.rows) AddName(parts_, row.part);
+    for (const MonthlyFailures& of_job : one.failures)
+      for (const FailureRow& row : of_job.rows) AddName(classes_, row.name);
+  }
+  for (const Contender& one : contenders_) {
+    class_of_row_.emplace_back();
+    for (const MonthlyFailures& of_job : one.failures) {
+      class_of_row_.back().emplace_back();
+      for (const FailureRow& row : of_job.rows)
+        class_of_row_.back().back().push_back(RowOf(classes_, row.name));
+    }
+    part_of_row_.emplace_back();
+    for (const BomRow& row : one.candidate->bom.rows)
+      part_of_row_.back().push_back(RowOf(parts_, row.part));
+  }
+}
+
+double Decision::PriceOf(const Contender& contender, const Inputs& inputs,
+                         const Factors* draw) const {
+  const auto& rows = contender.candidate->bom.rows;
+  const auto& part_of = part_of_row_[static_cast<std::size_t>(&contender - contenders_.data())];
+  double usd = 0;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    if (!rows[r].unit_price) continue;
+    const Range<Dollars>& price = rows[r].unit_price->range;
+    double unit = price.mid.count();
+    if (draw != nullptr)
+      unit = Between(price.low.count(), unit, price.high.count(), draw->part[part_of[r]]);
+    if (!inputs.price_of.empty() && rows[r].part == inputs.price_of) unit *= inputs.price;
+    usd += unit * static_cast<double>(rows[r].quantity);
+  }
+  return usd;
+}
+
+double Decision::Goodput(const Contender& contender, std::size_t job, double exposed,
+                         const Inputs& inputs, const Factors* draw) const {
+  const MonthlyFailures& failures = contender.failures[job];
+  const auto& class_of = class_of_row_[static_cast<std::size_t>(&contender - contenders_.data())];
+  const PlanReliabilitySpec& spec = question_.spec().reliability();
+  double stops = 0, degraded = 0;
+  for (std::size_t r = 0; r < failures.rows.size(); ++r) {
+    const FailureRow& row = failures.rows[r];
+    double monthly = row.monthly.mid;
+    if (draw != nullptr)
+      monthly = Between(row.monthly.low, monthly, row.monthly.high, draw->rate[class_of[job][r]]);
+    monthly *= inputs.failures;
+    if (row.effect == FailureEffect::kStops) stops += monthly;
+    if (row.effect == FailureEffect::kDegrades) degraded += monthly;
+  }
+  double goodput = 1;
+  const Seconds checkpoint = Picoseconds(spec.checkpoint()), restart = Picoseconds(spec.restart());
+  if (stops > 0) {
+    const Seconds between = kMonth / stops;
+    const Seconds interval = std::max(YoungInterval(checkpoint, between), Seconds(1e-3));
+    goodput = Ettr(checkpoint, restart, between, interval);
+  }
+  // While a port is down its NIC sends at the rate of the others.
+  const double share = std::min(1.0, degraded * (Picoseconds(spec.repair()) / kMonth));
+  const int ports = contender.candidate->design.nic_ports;
+  const double slowed =
+      ports > 1 ? 1 - 1 / (1 - exposed + exposed * ports / (ports - 1.0)) : exposed;
+  return std::max(goodput * (1 - share * slowed), 1e-6);
+}
+
+double Decision::WeightOf(std::size_t job, const Inputs& inputs) const {
+  const double share = question_.jobs[job].share;
+  if (inputs.share_of < 0) return share;
+  const double of = question_.jobs[static_cast<std::size_t>(inputs.share_of)].share;
+  const double now = std::min(of * inputs.share, 1.0);
+  if (static_cast<int>(job) == inputs.share_of) return now;
+  return of < 1 ? share * (1 - now) / (1 - of) : 0;
+}
+
+Figures Decision::Evaluate(const Contender& contender, const Inputs& inputs,
+                           const Factors* draw) const {
+  const Candidate& candidate = *contender.candidate;
+  const PlanDecideSpec& decide = question_.spec().decide();
+  const double years = decide.horizon() * inputs.horizon;
+  Figures out;
+  const double capex = PriceOf(contender, inputs, draw);
+  const double energy =
+      candidate.site_watts / 1e3 * kHoursOfYear * years * decide.energy() * inputs.energy;
+  out.usd = capex * (1 + decide.support() * inputs.support * years) + energy;
+  const AcceleratorChoice& choice = question_.accelerators[candidate.accelerator];
+  const std::optional<Peak> peak = choice.gpu.PeakOf(question_.type, question_.bases[0]);
+  const double flops = peak ? peak->per_second : choice.gpu.bf16_flops;
+  double useful = flops / 1e15 * static_cast<double>(candidate.accelerators) * kDaysOfYear * years;
+  if (draw != nullptr) useful *= draw->compute[candidate.accelerator];
+  double sum = question_.jobs.empty() ? 1 : 0, speeds = sum, goodputs = 0;
+  if (question_.jobs.empty()) {
+    goodputs = Goodput(contender, 0, 0, inputs, draw);
+    out.stops_per_month = contender.failures[0].stops.mid;
+    sum = goodputs;
+  }
+  for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
+    const JobChoice& job = question_.jobs[j];
+    double exposed = job.exposed;
+    if (inputs.exposed_of == static_cast<int>(j)) exposed = std::min(exposed * inputs.exposed, 1.0);
+    const std::vector<double>& seconds = contender.seconds[j];
+    double t = seconds[(seconds.size() - 1) / 2];
+    if (draw != nullptr)
+      t = seconds[static_cast<std::size_t>(draw->seed * static_cast<double>(seconds.size()))] *
+          draw->communication * draw->family[static_cast<std::size_t>(candidate.design.family)];
+    else {
+      std::vector<double> sorted = seconds;
+      std::sort(sorted.begin(), sorted.end());
+      t = sorted[(sorted.size() - 1) / 2];
+    }
+    const double reference = reference_s_[candidate.accelerator][j];
+    const double ratio = reference > 0 ? t / reference : 1;
+    const double speed = 1 / (1 - exposed + exposed * ratio);
+    const double weight = WeightOf(j, inputs);
+    const double goodput = Goodput(contender, j, exposed, inputs, draw);
+    sum += weight * speed * goodput;
+    speeds += weight * speed;
+    goodputs += weight * goodput;
+    const auto gpus = static_cast<double>(job.gpus.value_or(candidate.accelerators));
+    out.stops_per_month += weight * contender.failures[j].stops.mid *
+                           static_cast<double>(candidate.accelerators) / gpus;
+  }
+  out.speed = speeds;
+  out.goodput = goodputs;
+  out.useful_pflop_days = useful * sum;
+  out.metric = out.usd / out.useful_pflop_days;
+  return out;
+}
+
+Figures Decision::At(std::size_t contender, const Inputs& inputs) const {
+  return Evaluate(contenders_[contender], inputs, nullptr);
+}
+
+std::size_t Decision::Best(std::uint32_t accelerator, const Inputs& inputs) const {
+  std::size_t best = contenders_.size();
+  double least = 0;
+  for (std::size_t i = 0; i < contenders_.size(); ++i) {
+    if (contenders_[i].candidate->accelerator != accelerator) continue;
+    const double metric = At(i, inputs).metric;
+    if (best == contenders_.size() || metric < least) {
+      best = i;
+      least = metric;
+    }
+  }
+  return best;
+}
+
+Decision::Odds Decision::Draw(const std::string& known) const {
+  const PlanDecideSpec& decide = question_.spec().decide();
+  const std::size_t n = contenders_.size();
+  Odds out{std::vector<double>(n), std::vector<double>(n), std::vector<double>(n), {}};
+  std::vector<std::vector<double>> metrics(n);
+  const int draws = known.empty() ? decide.draws() : std::max(decide.draws() / 4, 1);
+  for (int d = 0; d < draws; ++d) {
+    const auto stream = [&](std::string_view what, std::uint64_t id) {
+      return Random(StreamSeed(decide.seed(), {static_cast<std::uint64_t>(d), HashOf(what), id}));
+    };
+    Factors draw;
+    for (const std::string& part : parts_)
+      draw.part.push_back(known == "prices" ? 0.5 : stream("price", HashOf(part)).Unit());
+    for (const std::string& name : classes_)
+      draw.rate.push_back(known == "failures" ? 0.5 : stream("rate", HashOf(name)).Unit());
+    for (const AcceleratorChoice& choice : question_.accelerators)
+      draw.compute.push_back(
+          known == "compute"
+              ? 1
+              : std::exp(kCompute * stream("compute", HashOf(choice.name)).Normal()));
+    const bool measured = known == "communication";
+    for (const DesignFamily family : kDesignFamilies)
+      draw.family.push_back(
+          measured ? 1 : std::exp(kFamily * stream("family", HashOf(NameOf(family))).Normal()));
+    draw.communication =
+        measured ? 1 : std::exp(kCommunication * stream("communication", 0).Normal());
+    draw.seed = known == "seeds" ? 0.5 : stream("seed", 0).Unit();
+    std::size_t first = 0;
+    std::vector<std::size_t> first_of(question_.accelerators.size(), n);
+    std::vector<double> useful(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const Figures figures = Evaluate(contenders_[i], Inputs{}, &draw);
+      metrics[i].push_back(figures.metric);
+      useful[i] = figures.useful_pflop_days;
+      if (figures.metric < metrics[first][static_cast<std::size_t>(d)]) first = i;
+      std::size_t& of = first_of[contenders_[i].candidate->accelerator];
+      if (of == n || figures.metric < metrics[of][static_cast<std::size_t>(d)]) of = i;
+    }
+    const double share = 1.0 / draws;
+    if (n > 0) out.p_first[first] += share;
+    for (const std::size_t i : first_of)
+      if (i < n) out.p_of_accelerator[i] += share;
+    for (std::size_t i = 0; i < n; ++i)
+      out.regret_usd[i] += share * useful[i] * (metrics[i].back() - metrics[first].back());
+  }
+  for (std::vector<double>& values : metrics) {
+    std::sort(values.begin(), values.end());
+    const auto at = [&](double p) {
+      return values[static_cast<std::size_t>(p * static_cast<double>(values.size() - 1))];
+    };
+    out.metric.push_back({at(0.05), at(0.5), at(0.95)});
+  }
+  return out;
+}
+
+void Decision::TryInput(std::uint32_t accelerator, Flip flip, double Inputs::*factor, Inputs base,
+                        double largest, std::vector<Flip>& out) const {
+  const std::size_t now = Best(accelerator, Inputs{});
+  constexpr double kStep = 0.25, kMost = 2.772588722239781;  // ln 16
+  std::optional<Flip> nearest;
+  for (const double sign : {1.0, -1.0}) {
+    const auto winner = [&](double distance) {
+      Inputs inputs = base;
+      inputs.*factor = std::exp(sign * distance);
+      return Best(accelerator, inputs);
+    };
+    double far = kStep;
+    while (far <= kMost && winner(far) == now) far += kStep;
+    if (far > kMost || (sign > 0 && std::exp(far - kStep) >= largest)) continue;
+    double low = far - kStep, high = far;
+    while (high - low > 1e-3) {
+      const double middle = (low + high) / 2;
+      (winner(middle) == now ? low : high) = middle;
+    }
+    if ((sign > 0 && std::exp(high) > largest) || (nearest && nearest->distance <= high)) continue;
+    flip.value = flip.now * std::exp(sign * high);
+    flip.then = contenders_[winner(high)].candidate->id;
+    flip.distance = high;
+    nearest = flip;
+  }
+  if (nearest) out.push_back(*nearest);
+}
+
+std::vector<Decision::Flip> Decision::FindFlips(std::uint32_t accelerator) const {
+  const PlanDecideSpec& decide = question_.spec().decide();
+  std::vector<Flip> out;
+  const auto given = [&](const char* key) {
+    return question_.located->sources.Given(key) ? std::string("the question") : "an assumption";
+  };
+  TryInput(accelerator, {"energy", decide.energy(), 0, "USD/kWh", "", given("decide.energy"), 0},
+           &Inputs::energy, {}, 1e9, out);
+  TryInput(accelerator, {"support", decide.support(), 0, "a year", "", given("decide.support"), 0},
+           &Inputs::support, {}, 1e9, out);
+  TryInput(accelerator, {"horizon", decide.horizon(), 0, "y", "", given("decide.horizon"), 0},
+           &Inputs::horizon, {}, 1e9, out);
+  TryInput(accelerator, {"failure rates", 1, 0, "x", "", "the catalogue", 0}, &Inputs::failures, {},
+           1e9, out);
+  for (const std::string& part : parts_) {
+    Inputs base;
+    base.price_of = part;
+    Flip flip{"price of " + part, 0, 0, "USD", "", "", 0};
+    for (const Contender& one : contenders_)
+      for (const BomRow& row : one.candidate->bom.rows)
+        if (row.part == part && row.unit_price && flip.now == 0) {
+          flip.now = row.unit_price->range.mid.count();
+          flip.source =
+              fmt::format("{}{}{}",
+                          row.unit_price->source.empty() ? std::string(NameOf(row.unit_price->mark))
+                                                         : row.unit_price->source,
+                          row.unit_price->date.empty() ? "" : ", ", row.unit_price->date);
+        }
+    if (flip.now > 0) TryInput(accelerator, flip, &Inputs::price, base, 1e9, out);
+  }
+  for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
+    const JobChoice& job = question_.jobs[j];
+    const std::string path = fmt::format("jobs[{}]", j);
+    Inputs base;
+    base.exposed_of = static_cast<int>(j);
+    if (job.exposed > 0)
+      TryInput(accelerator,
+               {"exposed communication of " + job.name, job.exposed, 0, "of its time", "",
+                given((path + ".exposed").c_str()), 0},
+               &Inputs::exposed, base, 1 / job.exposed, out);
+    Inputs shares;
+    shares.share_of = static_cast<int>(j);
+    if (question_.jobs.size() > 1 && job.share > 0)
+      TryInput(accelerator,
+               {"share of " + job.name, job.share, 0, "of GPU-hours", "",
+                given((path + ".share").c_str()), 0},
+               &Inputs::share, shares, 1 / job.share, out);
+  }
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Flip& a, const Flip& b) { return a.distance < b.distance; });
+  return out;
+}
+
+}  // namespace weft

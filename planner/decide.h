@@ -1,0 +1,105 @@
+// Which candidate to buy, and how sure that is.
+//
+//   metric = (capex + support + energy) / Σ share · peak · speed · goodput · days
+//   speed  = 1 / ((1 - X) + X c t / t₀)    X the share of the job's time that waits for its
+//            communication on the non-blocking candidate, which takes t₀; c its model error
+//   goodput = ETTR · (1 - degraded share · what it slows)     (reliability/reliability.h)
+//
+// Draws, the same for every candidate (common random numbers), so that only differences count:
+//   a price, a failure rate   between low and middle or middle and high, log-uniform in each half
+//   the hash seed             one of those simulated
+//   compute efficiency        ±15 % (5-95 %), of an accelerator: it cancels between its fabrics
+//   communication time        ±15 % for all, and ±5 % for a family
+// The two ratios with 15 % and 5 % are assumptions until they are calibrated.
+//
+// Units    USD, seconds, watts; PFLOP-days (or POP-days) of peak.
+// Errors   none.
+// Cost     draws · candidates · bill rows.
+// Repeats  by seed, whatever the threads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "planner/candidate.h"
+
+namespace weft {
+
+// What a candidate's metric follows from.
+struct Contender {
+  const Candidate* candidate = nullptr;
+  std::vector<std::vector<double>> seconds;  // [jobs][seeds]; of a bound one, of no job none
+  bool simulated = false;
+  std::vector<MonthlyFailures> failures;  // [jobs], or one of all GPUs
+};
+
+// What may be other than it is: a factor on each.
+struct Inputs {
+  double energy = 1, support = 1, horizon = 1, failures = 1;
+  std::string price_of;  // a part
+  double price = 1;
+  int exposed_of = -1;  // a job
+  double exposed = 1;
+  int share_of = -1;  // a job: the others share the rest as they did
+  double share = 1;
+};
+
+struct Figures {
+  double metric = 0;  // USD a PFLOP-day
+  double usd = 0, useful_pflop_days = 0;
+  double speed = 1, goodput = 1;
+  double stops_per_month = 0;  // of the cluster at work, jobs side by side
+};
+
+class Decision {
+ public:
+  // `reference_s` [accelerators][jobs]: t₀, the median of the non-blocking candidate.
+  Decision(const Question& question, std::vector<Contender> contenders,
+           std::vector<std::vector<double>> reference_s);
+
+  const std::vector<Contender>& contenders() const { return contenders_; }
+  Figures At(std::size_t contender, const Inputs& inputs) const;
+
+  struct Odds {
+    std::vector<double> p_first;                // [contenders] of all
+    std::vector<double> p_of_accelerator;       // [contenders] among those of the same accelerator
+    std::vector<double> regret_usd;             // [contenders] expected, for the same useful work
+    std::vector<std::array<double, 3>> metric;  // [contenders] 5, 50, 95 %
+  };
+  // `known`: a source of doubt that is taken as known: "prices", "failures", "communication",
+  // "compute", "seeds", with a quarter of the draws; empty: none.
+  Odds Draw(const std::string& known) const;
+
+  // Of the candidates of `accelerator`, the one with the smallest metric.
+  std::size_t Best(std::uint32_t accelerator, const Inputs& inputs) const;
+
+  struct Flip {
+    std::string input;
+    double now = 0, value = 0;
+    std::string unit, then, source;  // then: the candidate that is first beyond it
+    double distance = 0;             // |ln(value / now)|
+  };
+  // The nearest value of each input at which another candidate of that accelerator is first,
+  // nearest first; factors up to 16. By bisection to a thousandth.
+  std::vector<Flip> FindFlips(std::uint32_t accelerator) const;
+
+ private:
+  struct Factors;
+  Figures Evaluate(const Contender& contender, const Inputs& inputs, const Factors* draw) const;
+  double PriceOf(const Contender& contender, const Inputs& inputs, const Factors* draw) const;
+  double Goodput(const Contender& contender, std::size_t job, double exposed, const Inputs& inputs,
+                 const Factors* draw) const;
+  void TryInput(std::uint32_t accelerator, Flip flip, double Inputs::*factor, Inputs base,
+                double largest, std::vector<Flip>& out) const;
+  double WeightOf(std::size_t job, const Inputs& inputs) const;
+
+  const Question& question_;
+  std::vector<Contender> contenders_;
+  std::vector<std::vector<double>> reference_s_;
+  std::vector<std::string> parts_, classes_;                           // sorted: what is drawn
+  std::vector<std::vector<std::vector<std::uint32_t>>> class_of_row_;  // [contenders][jobs][rows]
+  std::vector<std::vector<std::uint32_t>> part_of_row_;                // [contenders][bill rows]
+};
+
+}  // namespace weft

@@ -1,0 +1,88 @@
+// A network design by its parameters, and what it comes to, without building it.
+//
+// Closed forms of the families that the planner chooses from. Each has as its oracle the fabric
+// that topology/ builds from Design's own scenario text: the tests hold every count of random
+// designs against it.
+//
+//     spines, two tiers     need = ceil(leaves · u / radix), of one network
+//     even                  the smallest divisor of u that is no less: as many links to each
+//     three tiers           a pod is as many segments as a spine has ports down for; cores by
+//                           ports, even where every pod spreads its uplinks evenly over them
+//     two tiers reach       k²/2 endpoints a network, three k³/4, at 1:1
+//
+// Shapes   a segment is one set of leaves: one leaf in fat_tree, one a rail (and, for a NIC's
+//          ports on two ToRs of one plane, one a port) in rail_optimized and hpn.
+// Errors   CountDesign: the rule that binds, with its numbers.
+// Cost     under a microsecond a design, but for hundreds of pods.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "base/units.h"
+
+namespace weft {
+
+enum class DesignFamily : std::uint8_t { kRailOptimized, kFatTree, kRailOnly, kHpn };
+inline constexpr DesignFamily kDesignFamilies[] = {DesignFamily::kRailOptimized,
+                                                   DesignFamily::kFatTree, DesignFamily::kRailOnly,
+                                                   DesignFamily::kHpn};
+std::string_view NameOf(DesignFamily family);  // "rail_optimized", as `family:` names it
+
+struct Design {
+  DesignFamily family = DesignFamily::kRailOptimized;
+  std::int64_t hosts = 0;
+  int gpus_of_host = 8, nics_of_host = 8;
+  BitRate nic;  // of a NIC, all ports together
+  int nic_ports = 1;
+  bool port_planes = true;  // each port in a plane of its own; else to as many ToRs of one plane
+  BitRate uplink;           // of every link between switches
+  BitRate chip;             // of every switch: what its ports share
+  int chip_ports = 0;       // at the finest breakout
+  int tiers = 2;
+  double oversubscription = 1, spine_oversubscription = 1;
+  bool even = true;  // spines and cores by the even rule, else the fewest
+
+  BitRate nic_port() const { return nic * (1.0 / nic_ports); }
+  int planes() const { return port_planes ? nic_ports : 1; }
+  std::int64_t gpus() const { return hosts * gpus_of_host; }
+};
+
+struct DesignCounts {
+  std::int64_t segments = 0, networks = 1;        // networks: planes, or those of every rail
+  std::int64_t leaf_slots = 0, leaf_uplinks = 0;  // ports of one leaf
+  std::int64_t leaves = 0, spines = 0, cores = 0;
+  std::int64_t nic_links = 0, leaf_links = 0, spine_links = 0;  // upwards from each tier
+  std::int64_t pods = 1, spines_of_pod = 0, spine_uplinks = 0;  // of the first pod, one network
+  std::int64_t minimum_spines = 0, even_spines = 0;             // all of them, by either rule
+  std::int64_t minimum_cores = 0, even_cores = 0;
+  std::int64_t cores_of_network = 0;
+  std::int64_t leaf_gpus = 0;   // whose NIC ports one leaf serves
+  std::int64_t reach_gpus = 0;  // with more leaves, hosts and pods on the spines or cores there are
+  std::int64_t hosts_of_segment = 0;
+
+  std::int64_t switches() const { return leaves + spines + cores; }
+};
+
+// The rule that a design breaks, in words and numbers.
+struct Binding {
+  std::string rule;  // "ports", "reach", "spines"
+  std::string text;  // "6 spines a plane, and at least 4 …"
+};
+
+tl::expected<DesignCounts, Binding> CountDesign(const Design& design);
+
+// Ports of `rate` that a switch of the design has.
+std::int64_t RadixOf(const Design& design, BitRate rate);
+
+// The design as the `fabric:` of a scenario; `host` and `chip` are presets.
+// Requires: `counts` are the design's.
+std::string FabricText(const Design& design, const DesignCounts& counts, std::string_view host,
+                       std::string_view chip);
+
+// "rail_optimized/2-tier/2x200G/51.2T/1:1/even": unlike for unlike designs of one host count.
+std::string DesignName(const Design& design);
+
+}  // namespace weft

@@ -1,0 +1,51 @@
+// What a cable between two cages is made of: the part that the cabling would take, in closed form.
+//
+// The cabling of a built fabric (topology/cabling.h) takes the first medium, of dac, aec,
+// multimode, aoc and single_mode, that reaches the longest cable and fits both cages; so does
+// this, for one length. A screening of thousands of designs needs no racks for it.
+//
+// Errors   none: no part fits is a result.
+// Cost     some hundred comparisons.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hardware/cabling_parts.h"
+
+namespace weft {
+
+struct CableMarket {
+  std::vector<OpticPart> optics;
+  std::vector<CablePart> cables;
+};
+// Every part that weft has.
+CableMarket AllCables();
+
+// One end: a cage whose every port runs at `rate`.
+struct LinkEnd {
+  CagePart cage;
+  BitRate rate;
+};
+
+// Lanes of one port, and ports that a cage then splits into; 0 where the cage does not carry one.
+int LanesOfPort(const CagePart& cage, BitRate rate);
+int PortsOfCage(const CagePart& cage, BitRate rate);
+
+struct LinkKit {
+  Medium medium = Medium::kDac;
+  std::string cable;      // with plugs; empty: fibre between optics
+  int cable_lanes = 0;    // of one port
+  Watts cable_draw;       // of one port's lanes, both ends
+  std::string optics[2];  // of the ends; empty: none
+  int ports_of_optic[2] = {1, 1};
+  Watts draw[2];  // of one plug: an optic, or a cable's end
+  std::optional<Watts> allowed[2];
+  Metres reach;
+};
+
+std::optional<LinkKit> FindLinkKit(const CableMarket& market, const LinkEnd& a, const LinkEnd& b,
+                                   Metres length);
+
+}  // namespace weft

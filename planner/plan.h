@@ -1,0 +1,139 @@
+// From a question to a plan: size, enumerate, screen, simulate the finalists, decide.
+//
+//   question ─> sizing ─> candidates ─> feasible ─> by bound ─> simulated ─> ranked
+//                             │ rejected: each with the rule that binds
+//
+// Finalists are simulated in the order of their bound, the metric at the closed-form bound of
+// every job's time, until the next bound is no better than the best that was simulated. A cap
+// (decide.finalists) is a limit: the report says how many could still be better. Fabrics are
+// ranked within one accelerator, where what nobody knows about its compute cancels; accelerators
+// against each other with it.
+//
+// Without jobs nothing says what bandwidth is worth: then the first is the cheapest plan among
+// those with the most bandwidth of an accelerator, and the report says so.
+//
+// Errors   MakePlan: nothing but what simulations find wrong; a question without a feasible plan
+//          is a report without a best one.
+// Cost     screening some 30 us a candidate; a simulation what RunScenario costs.
+// Repeats  same question, same report, whatever the threads and whatever the store held.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "hardware/catalogue.h"
+
+namespace weft {
+
+class ResultStore;
+struct Question;
+
+struct PlanJobRow {
+  std::string name;
+  double share = 1, exposed = 0;
+  std::optional<double> median_s, p5_s, p95_s;  // none: not simulated
+  double bound_s = 0;
+};
+
+struct PlanRow {
+  std::string id, family;
+  std::vector<std::string> roles;  // "best", "runner-up", "cheapest", "non-blocking", …
+  std::map<std::string, std::string> parameters;
+  bool feasible = true;
+  std::string rule, binding;  // of an infeasible one
+  std::int64_t accelerators = 0, hosts = 0, leaves = 0, spines = 0, cores = 0, racks = 0,
+               cables = 0;
+  double capex_low = 0, capex_mid = 0, capex_high = 0, network_usd = 0;
+  double power_w = 0, site_w = 0, gpu_rate_bps = 0, oversubscription = 1;
+  std::vector<PlanJobRow> jobs;
+  bool ranked = false, simulated = false, exact = false;  // ranked: among the finalists
+  double speed = 1, goodput = 1, stops_per_month = 0, stopped_share = 0;
+  std::int64_t reach_gpus = 0;
+  std::string worst_part;
+  double metric = 0, metric_p5 = 0, metric_p95 = 0;
+  double p_first = 0, p_of_accelerator = 0, regret_usd = 0;
+};
+
+struct PlanSizing {
+  std::string accelerator, basis, note, network;
+  std::optional<double> rate;
+  bool assumed = false;
+  std::optional<std::int64_t> accelerators, hosts;
+  std::optional<double> server_w, site_w;
+};
+
+// A further need: how many of each accelerator, by the basis.
+struct PlanTarget {
+  std::string name, compute, said;
+  bool integer = false;
+  struct Count {
+    std::string accelerator, basis;
+    std::optional<std::int64_t> accelerators;  // none: no such rate
+  };
+  std::vector<Count> counts;
+};
+
+struct PlanFlip {
+  std::string input, unit, then, source;
+  double now = 0, value = 0;
+};
+
+struct PlanBomRow {
+  std::string part, use, source, date, mark;
+  std::int64_t quantity = 0;
+  bool spare = false;
+  std::optional<double> usd_low, usd_mid, usd_high, watts;
+};
+
+struct PlanRule {
+  std::string rule, said;
+  bool ok = true;
+};
+
+struct PlanRejected {
+  std::string id, rule, said;
+};
+
+struct PlanReport {
+  std::string name;
+  std::string need;        // "5000 PFLOPS of bf16", "2,048 GPUs"
+  std::string first_line;  // the trap of the need, where it has one
+  std::string sentence;
+  std::optional<std::string> best;  // id
+  bool clear = false, integer = false, screen_only = false, partial = false;
+  double p_first = 0, regret_usd = 0, confidence = 0.8;
+  std::vector<std::string> tie;  // ids
+  std::string measure;           // what would split it
+  std::vector<PlanSizing> sizing;
+  std::vector<PlanTarget> targets;
+  std::vector<PlanRow> rows;  // shown first, in the order of their roles; then by metric
+  std::size_t shown = 0;
+  std::vector<PlanFlip> flips;
+  std::vector<PlanBomRow> bom;  // of the best
+  std::vector<PlanRule> rules;  // of the best
+  std::vector<PlanRejected> rejected;
+  std::int64_t candidates = 0, feasible = 0, simulated = 0, could_still_win = 0;
+  double unverified_share = 0;
+  std::vector<std::string> unpriced;
+  std::vector<std::string> notes;  // what the ranking rests on
+  std::vector<std::string> not_modelled;
+  std::vector<std::string> overrides;  // of the catalogue
+  std::string bom_csv, links_csv, ports_csv, racks_csv;
+};
+
+struct PlanControl {
+  int jobs = 1;
+  bool screen_only = false, explain = false, files = false;
+  ResultStore* store = nullptr;
+  std::function<bool()> stop;                                // true: end with what there is
+  std::function<void(const std::string&, double)> progress;  // what is done, share in [0, 1]
+};
+
+Result<PlanReport> MakePlan(const Question& question, const PlanControl& control);
+
+}  // namespace weft

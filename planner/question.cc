@@ -1,0 +1,303 @@
+#include "planner/question.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+
+#include "base/check.h"
+#include "base/schema/quantity.h"
+#include "base/schema/wording.h"
+#include "scenario/prepare.h"
+
+namespace weft {
+namespace {
+
+struct ComputeUnit {
+  std::string_view name;
+  double ops;
+  bool integer;
+};
+constexpr std::array<ComputeUnit, 6> kComputeUnits{{{"EFLOPS", 1e18, false},
+                                                    {"PFLOPS", 1e15, false},
+                                                    {"TFLOPS", 1e12, false},
+                                                    {"EOPS", 1e18, true},
+                                                    {"POPS", 1e15, true},
+                                                    {"TOPS", 1e12, true}}};
+
+// Accelerators that come in a host of another's preset, or bought by the supernode.
+struct HostOf {
+  std::string_view accelerator, host;
+  int unit;
+};
+constexpr std::array<HostOf, 3> kHosts{{{"ascend-910b2", "ascend-910b", 8},
+                                        {"ascend-910b3", "ascend-910b", 8},
+                                        {"ascend-910c", "cm384", 384}}};
+constexpr int kMostOfServer = 16;  // a host of more GPUs is a rack or a supernode of servers
+constexpr int kOfServer = 8;
+
+class Reader {
+ public:
+  explicit Reader(std::shared_ptr<const Located<PlanSpec>> spec) { out_.located = std::move(spec); }
+
+  Result<Question> Read(SourceTexts* texts) {
+    ReadNeed();
+    ReadParts();
+    ReadJobs();
+    ReadRest(texts);
+    if (errors_.empty()) return std::move(out_);
+    SortByPosition(errors_);
+    return tl::make_unexpected(std::move(errors_));
+  }
+
+ private:
+  void Add(ErrorCode code, const std::string& path, std::string message, std::string hint) {
+    errors_.push_back({code, out_.located->At(path), std::move(message), std::move(hint)});
+  }
+  void ReadNeed();
+  struct Compute {
+    double ops;
+    bool integer;
+  };
+  std::optional<Compute> ReadCompute(const std::string& text, const std::string& path);
+  void ReadParts();
+  void ReadAccelerator(const std::string& name, const std::string& path);
+  void ReadSwitch(const std::string& name, const std::string& path);
+  void ReadJobs();
+  void ReadRest(SourceTexts* texts);
+
+  Question out_;
+  PresetTable presets_ = AllPresets();
+  Errors errors_;
+};
+
+std::optional<Reader::Compute> Reader::ReadCompute(const std::string& text,
+                                                   const std::string& path) {
+  const auto* unit =
+      std::find_if(kComputeUnits.begin(), kComputeUnits.end(), [&](const ComputeUnit& one) {
+        return text.ends_with(one.name) && one.integer == !text.ends_with("FLOPS");
+      });
+  const bool nominal = text.ends_with("P") || text.ends_with("E");
+  if (unit == kComputeUnits.end()) {
+    Add(ErrorCode::kSyntax, path,
+        fmt::format("'compute' is '{}' (want a peak with its unit, such as 5000PFLOPS)", text),
+        nominal ? "P alone does not say of what: PFLOPS of bf16, or POPS of int8"
+                : "units: EFLOPS PFLOPS TFLOPS, of int8 EOPS POPS TOPS");
+    return std::nullopt;
+  }
+  std::string_view number(text);
+  number.remove_suffix(unit->name.size());
+  while (number.ends_with(' ')) number.remove_suffix(1);
+  const auto value = ScanQuantity(number, Unit::NONE);
+  if (value && *value > 0) return Compute{*value * unit->ops, unit->integer};
+  Add(ErrorCode::kSyntax, path,
+      fmt::format("'compute' is '{}' (want a positive number with its unit)", text), "5000PFLOPS");
+  return std::nullopt;
+}
+
+void Reader::ReadNeed() {
+  const NeedSpec& need = out_.spec().need();
+  out_.type = need.dtype() == NeedSpec::INT8  ? NumberType::kInt8
+              : need.dtype() == NeedSpec::FP8 ? NumberType::kFp8
+                                              : NumberType::kBf16;
+  out_.basis_given = need.has_basis();
+  if (!need.has_basis())
+    out_.bases = {Basis::kDense, Basis::kSparse};
+  else
+    out_.bases = {need.basis() == NeedSpec::SPARSE ? Basis::kSparse : Basis::kDense};
+  if (need.compute().empty() == !need.has_gpus())
+    return Add(ErrorCode::kInconsistent, "need",
+               need.has_gpus() ? "both 'compute' and 'gpus' are asked for"
+                               : "neither 'compute' nor 'gpus' is asked for",
+               "one of them: { compute: 5000PFLOPS }, or { gpus: 2048 }");
+  if (need.has_gpus()) {
+    out_.gpus = need.gpus();
+    out_.bases.resize(1);
+  } else {
+    const std::string& text = need.compute();
+    const std::optional<Compute> compute = ReadCompute(text, "need.compute");
+    if (compute && compute->integer != out_.integer())
+      Add(ErrorCode::kInconsistent, "need.compute",
+          fmt::format("'{}' counts {} operations, and dtype is {}int8", text,
+                      compute->integer ? "integer" : "floating-point",
+                      compute->integer ? "not " : ""),
+          compute->integer ? "dtype: int8" : "POPS, or dtype: bf16");
+    if (compute) out_.ops = compute->ops;
+  }
+}
+
+void Reader::ReadAccelerator(const std::string& name, const std::string& path) {
+  AcceleratorChoice choice;
+  choice.name = name;
+  choice.at = path;
+  const Result<GpuPart> gpu = NeedGpu(name, out_.located->At(path));
+  if (!gpu) {
+    errors_.insert(errors_.end(), gpu.error().begin(), gpu.error().end());
+    return;
+  }
+  choice.gpu = *gpu;
+  const auto* special = std::find_if(kHosts.begin(), kHosts.end(),
+                                     [&](const HostOf& one) { return one.accelerator == name; });
+  std::string preset = special != kHosts.end() ? std::string(special->host) : "";
+  // The first host of the GPU by name, HGX boards before others.
+  for (const char* prefix : {"hgx-", "dgx-", ""})
+    for (const std::string& host : presets_.Names("host")) {
+      if (!preset.empty() || !host.starts_with(prefix)) continue;
+      const auto spec = ParseText<HostSpec>(fmt::format("preset: {}", host), host,
+                                            ReadOptions{&presets_, {}, nullptr});
+      if (spec && spec->message.gpu() == name) preset = host;
+    }
+  if (preset.empty() || presets_.Find("host", preset) == nullptr)
+    return Add(ErrorCode::kUnknownKey, path,
+               fmt::format("there is no host for accelerator '{}'", name), "");
+  choice.host = preset;
+  const auto spec = ParseText<HostSpec>(fmt::format("preset: {}\ngpu: {}", preset, name), preset,
+                                        ReadOptions{&presets_, {}, nullptr});
+  WEFT_CHECK(spec.has_value());  // both are presets
+  const Result<HostPart> part = MakeHostPart(spec->message, spec->sources, "");
+  WEFT_CHECK(part.has_value());
+  choice.part = *part;
+  const bool supernode = choice.part.gpus > kMostOfServer;
+  choice.unit = special != kHosts.end() ? special->unit : choice.part.gpus;
+  choice.gpus_of_host = supernode ? kOfServer : choice.part.gpus;
+  choice.nics_of_host =
+      supernode ? choice.part.nics * kOfServer / choice.part.gpus : choice.part.nics;
+  out_.accelerators.push_back(std::move(choice));
+}
+
+// A preset, or the rate of a chip: the preset that is named after it.
+void Reader::ReadSwitch(const std::string& name, const std::string& path) {
+  std::string preset = name;
+  if (name.ends_with('T')) {
+    std::string digits = name.substr(0, name.size() - 1);
+    std::replace(digits.begin(), digits.end(), '.', 't');
+    preset = "switch-" + digits;
+  }
+  if (presets_.Find("switch", preset) == nullptr) {
+    const std::string near = Nearest(name, presets_.Names("switch"));
+    return Add(ErrorCode::kUnknownKey, path, fmt::format("there is no switch '{}'", name),
+               near.empty() ? "51.2T, 25.6T, or a preset: " + JoinOr(presets_.Names("switch"))
+                            : "did you mean '" + near + "'?");
+  }
+  const auto spec = ParseText<SwitchSpec>(fmt::format("preset: {}", preset), preset,
+                                          ReadOptions{&presets_, {}, nullptr});
+  WEFT_CHECK(spec.has_value());
+  const Result<SwitchPart> part = MakeSwitchPart(spec->message, spec->sources, "");
+  if (part)
+    out_.switches.push_back({preset, *part});
+  else
+    Add(ErrorCode::kInconsistent, path, part.error()[0].message, part.error()[0].hint);
+}
+
+void Reader::ReadParts() {
+  const PartsSpec& parts = out_.spec().parts();
+  for (int i = 0; i < parts.accelerators_size(); ++i)
+    ReadAccelerator(parts.accelerators(i), fmt::format("parts.accelerators[{}]", i));
+  if (parts.switches().empty())
+    for (const char* name : {"51.2T", "25.6T"}) ReadSwitch(name, "parts");
+  for (int i = 0; i < parts.switches_size(); ++i)
+    ReadSwitch(parts.switches(i), fmt::format("parts.switches[{}]", i));
+  for (int i = 0; i < parts.families_size(); ++i) {
+    const auto* family =
+        std::find_if(std::begin(kDesignFamilies), std::end(kDesignFamilies),
+                     [&](DesignFamily one) { return NameOf(one) == parts.families(i); });
+    std::vector<std::string> names;
+    for (const DesignFamily one : kDesignFamilies) names.emplace_back(NameOf(one));
+    if (family == std::end(kDesignFamilies))
+      Add(ErrorCode::kUnknownKey, fmt::format("parts.families[{}]", i),
+          fmt::format("the planner counts no family '{}'", parts.families(i)), JoinOr(names));
+    else
+      out_.families.push_back(*family);
+  }
+  if (parts.families().empty())
+    out_.families.assign(std::begin(kDesignFamilies), std::end(kDesignFamilies));
+}
+
+void Reader::ReadJobs() {
+  double sum = 0;
+  for (int i = 0; i < out_.spec().jobs_size(); ++i) {
+    const PlanJobSpec& spec = out_.spec().jobs(i);
+    JobChoice job;
+    job.share = spec.share();
+    job.exposed = spec.exposed();
+    job.spec = &spec;
+    if (spec.has_gpus()) job.gpus = spec.gpus();
+    sum += job.share;
+    std::string what;
+    if (spec.has_collective())
+      what = CollectiveSpec::Op_Name(spec.collective().op());
+    else if (spec.has_traffic())
+      what = TrafficSpec::Pattern_Name(spec.traffic().pattern());
+    else
+      Add(ErrorCode::kInconsistent, fmt::format("jobs[{}]", i), "this job has no workload",
+          "collective: { op: all_reduce, bytes: 1GiB }");
+    std::transform(what.begin(), what.end(), what.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    job.name = job.gpus ? fmt::format("{} on {} GPUs", what, *job.gpus) : what + " on all GPUs";
+    out_.jobs.push_back(std::move(job));
+  }
+  if (!out_.jobs.empty() && std::abs(sum - 1) > 1e-6)
+    Add(ErrorCode::kInconsistent, "jobs",
+        fmt::format("the jobs' shares add up to {:.6g} %", sum * 100), "100 % of the GPU-hours");
+}
+
+void Reader::ReadRest(SourceTexts* texts) {
+  const PlanSpec& spec = out_.spec();
+  const std::string& spines = spec.policy().spines();
+  if (spines != "even" && spines != "minimum" && spines != "both")
+    Add(ErrorCode::kSyntax, "policy.spines", fmt::format("'spines' is '{}'", spines),
+        "even, minimum or both");
+  for (int i = 0; i < spec.targets_size(); ++i) {
+    const PlanTargetSpec& target = spec.targets(i);
+    const std::optional<Compute> compute =
+        ReadCompute(target.compute(), fmt::format("targets[{}].compute", i));
+    if (compute)
+      out_.targets.push_back({target.name(), target.said(), compute->ops, compute->integer});
+  }
+  // Files stand beside the one that names them.
+  std::vector<std::string> files;
+  for (int i = 0; i < spec.catalogue_size(); ++i) {
+    const std::filesystem::path file(spec.catalogue(i));
+    const SourcePos at = out_.located->At(fmt::format("catalogue[{}]", i));
+    files.push_back(file.is_absolute()
+                        ? file.string()
+                        : (std::filesystem::path(at.file).parent_path() / file).string());
+  }
+  Result<Catalogue> catalogue = ReadCatalogue(files, texts);
+  if (catalogue)
+    out_.catalogue = *std::move(catalogue);
+  else
+    errors_.insert(errors_.end(), catalogue.error().begin(), catalogue.error().end());
+  Result<FailureRates> rates = FindFailureRates("default", out_.located->At("reliability"));
+  if (rates)
+    out_.rates = *std::move(rates);
+  else
+    errors_.insert(errors_.end(), rates.error().begin(), rates.error().end());
+}
+
+Result<Question> Finish(Result<Located<PlanSpec>> spec, SourceTexts* texts) {
+  if (!spec) return tl::make_unexpected(spec.error());
+  return Reader(std::make_shared<const Located<PlanSpec>>(*std::move(spec))).Read(texts);
+}
+
+}  // namespace
+
+Result<Question> ReadQuestion(const std::string& path, const std::vector<std::string>& sets,
+                              SourceTexts* texts) {
+  const PresetTable presets = AllPresets();
+  return Finish(ReadFile<PlanSpec>(path, ReadOptions{&presets, sets, texts}), texts);
+}
+
+Result<Question> ParseQuestion(std::string_view text, const std::string& file_name,
+                               const std::vector<std::string>& sets, SourceTexts* texts) {
+  const PresetTable presets = AllPresets();
+  return Finish(ParseText<PlanSpec>(text, file_name, ReadOptions{&presets, sets, texts}), texts);
+}
+
+std::string ComputeText(double ops, bool integer) {
+  return fmt::format("{:.6g} {}", ops / 1e15, integer ? "POPS" : "PFLOPS");
+}
+
+}  // namespace weft

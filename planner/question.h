@@ -1,0 +1,82 @@
+// The planner's question, read: parts found, units checked, defaults filled.
+//
+// Units    Need::ops is operations a second; floating-point ones are FLOPS, int8 ones OPS.
+// Errors   ReadQuestion: what the schema refuses; compute without its unit, in POPS of a
+//          floating-point type or in PFLOPS of int8; a part that the catalogue does not have, with
+//          the nearest; shares of jobs that do not add up to 100 %; a job without a workload.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/schema/reader.h"
+#include "hardware/catalogue.h"
+#include "hardware/parts.h"
+#include "planner/design.h"
+#include "planner/plan.pb.h"
+#include "reliability/reliability.h"
+
+namespace weft {
+
+// An accelerator with the host it comes in.
+struct AcceleratorChoice {
+  std::string name, host;  // presets of kinds gpu and host
+  GpuPart gpu;
+  HostPart part;  // the host
+  int unit = 8;   // accelerators are bought in multiples of it
+  // What the network sees as one host: a supernode's network ports are those of its servers.
+  int gpus_of_host = 8, nics_of_host = 8;
+  std::string at;  // "parts.accelerators[0]"
+};
+
+struct SwitchChoice {
+  std::string preset;
+  SwitchPart part;
+};
+
+struct JobChoice {
+  double share = 1;
+  std::optional<std::int64_t> gpus;   // of one job; none: all
+  double exposed = 0;                 // share of its time that waits, on the non-blocking fabric
+  const PlanJobSpec* spec = nullptr;  // of Question::spec
+  std::string name;                   // "all_to_all on 256 GPUs"
+};
+
+struct TargetChoice {
+  std::string name, said;
+  double ops = 0;
+  bool integer = false;
+};
+
+struct Question {
+  std::shared_ptr<const Located<PlanSpec>> located;
+  Catalogue catalogue;
+  FailureRates rates;
+  std::optional<double> ops;  // of the need, a second; none: gpus are asked for
+  std::int64_t gpus = 0;
+  NumberType type = NumberType::kBf16;
+  std::vector<Basis> bases;  // to size for; the first is planned for
+  bool basis_given = false;
+  std::vector<AcceleratorChoice> accelerators;
+  std::vector<SwitchChoice> switches;
+  std::vector<DesignFamily> families;
+  std::vector<JobChoice> jobs;
+  std::vector<TargetChoice> targets;
+
+  const PlanSpec& spec() const { return located->message; }
+  bool integer() const { return type == NumberType::kInt8; }
+};
+
+Result<Question> ReadQuestion(const std::string& path, const std::vector<std::string>& sets,
+                              SourceTexts* texts);
+Result<Question> ParseQuestion(std::string_view text, const std::string& file_name,
+                               const std::vector<std::string>& sets, SourceTexts* texts);
+
+// "5000 PFLOPS", "800 POPS".
+std::string ComputeText(double ops, bool integer);
+
+}  // namespace weft

@@ -1,0 +1,262 @@
+// The rules that every plan passes, each by its name and its numbers.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "planner/candidate.h"
+
+namespace weft {
+namespace {
+
+std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+std::string Terabits(double bps) { return fmt::format("{:.6g}T", bps / 1e12); }
+std::string Kilowatts(double watts) { return fmt::format("{:.4g} kW", watts / 1e3); }
+
+class Checks {
+ public:
+  Checks(const Question& question, const Candidate& candidate)
+      : question_(question),
+        plan_(question.spec()),
+        it_(candidate),
+        design_(candidate.design),
+        counts_(candidate.counts),
+        chip_(question.switches[candidate.chip].part) {}
+
+  std::vector<RuleCheck> Run() {
+    CheckPorts();
+    CheckReach();
+    CheckCables();
+    CheckShape();
+    CheckHomes();
+    CheckHall();
+    CheckCompute();
+    CheckBill();
+    return std::move(out_);
+  }
+
+ private:
+  template <class... Args>
+  void Add(const char* rule, bool ok, fmt::format_string<Args...> text, Args&&... args) {
+    out_.push_back({rule, ok, fmt::format(text, std::forward<Args>(args)...)});
+  }
+  void CheckPorts();
+  void CheckReach();
+  void CheckCables();
+  void CheckShape();
+  void CheckHomes();
+  void CheckHall();
+  void CheckCompute();
+  void CheckBill();
+
+  // Ports of one spine that face leaves, and of one core.
+  std::int64_t SpineDown() const {
+    return counts_.spines > 0 ? CeilDiv(counts_.leaf_links, counts_.spines) : 0;
+  }
+  std::int64_t CoreDown() const {
+    return counts_.cores > 0 ? CeilDiv(counts_.spine_links, counts_.cores) : 0;
+  }
+  std::int64_t CagesFor(std::int64_t ports, BitRate rate) const {
+    const int of_cage = PortsOfCage(chip_.cage, rate);
+    return of_cage > 0 ? CeilDiv(ports, of_cage) : chip_.cages + 1;
+  }
+
+  const Question& question_;
+  const PlanSpec& plan_;
+  const Candidate& it_;
+  const Design& design_;
+  const DesignCounts& counts_;
+  const SwitchPart& chip_;
+  std::vector<RuleCheck> out_;
+};
+
+void Checks::CheckPorts() {
+  const std::int64_t slots = counts_.leaf_slots, up = counts_.leaf_uplinks;
+  const double leaf_bps = static_cast<double>(slots) * design_.nic_port().bits_per_second() +
+                          static_cast<double>(up) * design_.uplink.bits_per_second();
+  const double chip_bps = chip_.rate.bits_per_second() * (1 + 1e-9);
+  Add("leaf ports", slots + up <= chip_.ports, "{} down + {} up of {}", slots, up, chip_.ports);
+  Add("leaf chip", leaf_bps <= chip_bps, "{} of {}", Terabits(leaf_bps),
+      Terabits(chip_.rate.bits_per_second()));
+  const std::int64_t leaf_cages =
+      CagesFor(slots, design_.nic_port()) + (up > 0 ? CagesFor(up, design_.uplink) : 0);
+  // A cage has one breakout: ports down and ports up never share one where their rates differ.
+  const bool same = design_.nic_port() == design_.uplink;
+  const std::int64_t needed = same ? CagesFor(slots + up, design_.uplink) : leaf_cages;
+  Add("leaf cages", needed <= chip_.cages, "{} of {}, one breakout a cage", needed, chip_.cages);
+  const std::int64_t radix = RadixOf(design_, design_.uplink);
+  const std::int64_t spine = SpineDown() + counts_.spine_uplinks;
+  Add("spine ports", spine <= radix, "{} down + {} up of {}", SpineDown(), counts_.spine_uplinks,
+      radix);
+  Add("spine cages", counts_.spines == 0 || CagesFor(spine, design_.uplink) <= chip_.cages,
+      "{} of {}", counts_.spines == 0 ? 0 : CagesFor(spine, design_.uplink), chip_.cages);
+  Add("core ports", CoreDown() <= radix, "{} of {}", CoreDown(), radix);
+  Add("spine ports for leaves", counts_.spines * radix >= counts_.leaf_links || design_.tiers == 1,
+      "{} spines of {} ports for {} uplinks", counts_.spines, radix, counts_.leaf_links);
+  Add("core ports for spines", counts_.cores * radix >= counts_.spine_links,
+      "{} cores of {} ports for {} uplinks", counts_.cores, radix, counts_.spine_links);
+}
+
+// k²/2 endpoints of a network in two tiers and k³/4 in three, at 1:1; oversubscribed leaves have
+// more ports down in the same proportion.
+void Checks::CheckReach() {
+  if (design_.tiers == 1 || design_.family == DesignFamily::kHpn) {
+    Add("reach", true, "{} endpoints", counts_.nic_links);
+    return;
+  }
+  const double links =
+      static_cast<double>(counts_.nic_links) / static_cast<double>(counts_.networks);
+  const auto k = static_cast<double>(RadixOf(design_, design_.uplink));
+  const double down = static_cast<double>(counts_.leaf_slots);
+  const double spine = design_.spine_oversubscription;
+  const double most = design_.tiers == 2 ? down * k : down * k * k * spine / (1 + spine);
+  Add("reach", links <= most * (1 + 1e-9), "{:.0f} endpoints a network of at most {:.0f}", links,
+      most);
+}
+
+void Checks::CheckCables() {
+  const std::int64_t nic_ports =
+      design_.hosts * design_.nics_of_host * std::int64_t{design_.nic_ports};
+  Add("every NIC port once", nic_ports == counts_.nic_links, "{} ports, {} links", nic_ports,
+      counts_.nic_links);
+  const char* names[] = {"host to leaf", "leaf to spine", "spine to core"};
+  const std::int64_t links[] = {counts_.nic_links, counts_.leaf_links, counts_.spine_links};
+  for (std::size_t tier = 0; tier < 3; ++tier) {
+    if (links[tier] == 0) continue;
+    const std::optional<LinkKit>& kit = it_.kits[tier];
+    Add("cable fits", kit.has_value(), "{}: {}", names[tier],
+        kit ? kit->cable.empty() ? kit->optics[0] + " to " + kit->optics[1] : kit->cable
+            : fmt::format("no cable or optic fits both cages at {:.1f} m",
+                          it_.lengths[tier].count()));
+    if (!kit) continue;
+    Add("reach of the medium", it_.lengths[tier] <= kit->reach, "{}: {:.1f} m of {:.0f} m",
+        names[tier], it_.lengths[tier].count(), kit->reach.count());
+    for (const std::size_t end : {0u, 1u})
+      Add("plug power", !kit->allowed[end] || kit->draw[end] <= *kit->allowed[end],
+          "{}: {:.1f} W of {}", names[tier], kit->draw[end].count(),
+          kit->allowed[end] ? fmt::format("{:.1f} W", kit->allowed[end]->count()) : "no limit");
+    Add("length in the hall", it_.lengths[tier].count() <= plan_.limits().reach(),
+        "{}: {:.1f} m of {:.0f} m", names[tier], it_.lengths[tier].count(), plan_.limits().reach());
+  }
+}
+
+void Checks::CheckShape() {
+  if (design_.tiers > 1) {
+    const std::int64_t spines = counts_.spines_of_pod;
+    Add("spines", spines >= plan_.policy().min_spines(), "{} of a plane, at least {}", spines,
+        plan_.policy().min_spines());
+    const bool equal = counts_.leaf_uplinks % spines == 0;
+    Add("equal links to spines", equal || !design_.even, "{} uplinks over {} spines{}",
+        counts_.leaf_uplinks, spines, equal ? "" : ", uneven by policy");
+    const double asked = design_.family == DesignFamily::kHpn ? 0 : design_.oversubscription;
+    const double is = static_cast<double>(counts_.leaf_slots) *
+                      (design_.nic_port() / design_.uplink) /
+                      static_cast<double>(counts_.leaf_uplinks);
+    Add("oversubscription of leaves", asked == 0 || std::abs(is - asked) <= 1e-9 * asked,
+        "{:.4g}:1, asked {}", is, asked == 0 ? "for none" : fmt::format("{:.4g}:1", asked));
+  }
+  if (design_.tiers == 3 && design_.family != DesignFamily::kHpn && counts_.spine_links > 0) {
+    const double is =
+        static_cast<double>(counts_.leaf_links) / static_cast<double>(counts_.spine_links);
+    // Whole uplinks: no more oversubscribed than asked.
+    Add("oversubscription of spines", is <= design_.spine_oversubscription * (1 + 1e-9),
+        "{:.4g}:1, asked {:.4g}:1", is, design_.spine_oversubscription);
+  }
+  Add("planes isolated",
+      design_.family == DesignFamily::kHpn || counts_.networks % design_.planes() == 0,
+      "{} networks, {} planes", counts_.networks, design_.planes());
+}
+
+void Checks::CheckHomes() {
+  Add("one switch less", design_.tiers == 1 || counts_.spines_of_pod > 1,
+      "{} spines of a plane: the leaves stay joined without one", counts_.spines_of_pod);
+  Add("dual homes apart", design_.nic_ports == 1 || counts_.leaves >= design_.nic_ports,
+      "{} ports of a NIC, each to a leaf of its own", design_.nic_ports);
+  const double share =
+      static_cast<double>(it_.stopped_gpus) / static_cast<double>(it_.accelerators);
+  const bool limited = plan_.limits().has_failure_domain();
+  Add("failure domain", !limited || share <= plan_.limits().failure_domain() * (1 + 1e-9),
+      "{} stops {} GPUs, {:.2g} %{}", it_.worst_part, it_.stopped_gpus, share * 100,
+      limited ? fmt::format(" of at most {:.2g} %", plan_.limits().failure_domain() * 100) : "");
+  if (plan_.has_growth())
+    Add("growth", counts_.reach_gpus >= plan_.growth(), "{} GPUs without cabling anew, {} asked",
+        counts_.reach_gpus, plan_.growth());
+}
+
+void Checks::CheckHall() {
+  const PlanRackSpec& rack = plan_.limits().rack();
+  const HostPart& host = question_.accelerators[it_.accelerator].part;
+  const double limit = rack.power() * (1 - plan_.policy().margin());
+  if (host.own_rack) {
+    Add("rack power", true, "a host is a rack of its own, {}", Kilowatts(it_.host_watts));
+  } else {
+    const double used = it_.host_watts * it_.hosts_of_rack;
+    Add("rack power", used <= limit, "{} hosts, {} of {} less {:.0f} %", it_.hosts_of_rack,
+        Kilowatts(used), Kilowatts(rack.power()), plan_.policy().margin() * 100);
+    Add("rack units", host.units * it_.hosts_of_rack <= rack.units(), "{} of {}",
+        host.units * it_.hosts_of_rack, rack.units());
+  }
+  Add("switch in a rack", chip_.units <= rack.units(), "{} of {} units", chip_.units, rack.units());
+  // A chip that draws more than its cooler allows is refused where the switch is read.
+  Add("chip and cooler", true, "{}",
+      chip_.chip_power ? fmt::format("{:.0f} W, cooler {}", chip_.chip_power->count(),
+                                     chip_.cooler.empty() ? "not named" : chip_.cooler)
+                       : "no figure");
+  const bool limited = plan_.limits().has_site_power();
+  Add("site power", !limited || it_.site_watts <= plan_.limits().site_power(),
+      "{:.4g} MW x pue {:.4g} = {:.4g} MW{}", it_.totals.power.mid.count() / 1e6,
+      plan_.limits().pue(), it_.site_watts / 1e6,
+      limited ? fmt::format(" of {:.4g} MW", plan_.limits().site_power() / 1e6) : "");
+}
+
+void Checks::CheckCompute() {
+  const AcceleratorChoice& choice = question_.accelerators[it_.accelerator];
+  Add("accelerators of hosts", it_.populated * choice.gpus_of_host == it_.accelerators,
+      "{} = {} hosts x {}", it_.accelerators, it_.populated, choice.gpus_of_host);
+  const std::optional<Peak> peak = choice.gpu.PeakOf(question_.type, question_.bases[0]);
+  if (question_.ops) {
+    const double have = peak ? peak->per_second * static_cast<double>(it_.accelerators) : 0;
+    Add("compute", have >= *question_.ops * (1 - 1e-12), "{} {} of {}",
+        ComputeText(have, question_.integer()), NameOf(question_.bases[0]),
+        ComputeText(*question_.ops, question_.integer()));
+  } else {
+    Add("compute", it_.accelerators >= question_.gpus, "{} accelerators of {}", it_.accelerators,
+        question_.gpus);
+  }
+  std::int64_t largest = 0;
+  for (const JobChoice& job : question_.jobs)
+    largest = std::max(largest, job.gpus.value_or(it_.accelerators));
+  Add("largest job", largest <= it_.accelerators, "{} GPUs in one region of {}", largest,
+      it_.accelerators);
+  const auto backup = static_cast<std::int64_t>(
+      std::ceil(static_cast<double>(it_.populated) * plan_.policy().backup_hosts() - 1e-9));
+  Add("provisioned", it_.provisioned >= it_.populated + backup, "{} hosts = {} + {} backup",
+      it_.provisioned, it_.populated, backup);
+}
+
+void Checks::CheckBill() {
+  double sum = 0;
+  std::size_t dated = 0, priced = 0;
+  for (const BomRow& row : it_.bom.rows) {
+    if (!row.unit_price) continue;
+    sum += row.unit_price->range.mid.count() * static_cast<double>(row.quantity);
+    ++priced;
+    if (!row.unit_price->date.empty() || row.unit_price->mark == Mark::kQuote) ++dated;
+  }
+  const double total = it_.totals.price.mid.count();
+  Add("sum of the bill", std::abs(sum - total) <= 1e-9 * std::max(total, 1.0), "{:.0f} USD", total);
+  Add("every row from the catalogue", dated == priced, "{} priced rows, {} with a date", priced,
+      dated);
+  const bool limited = plan_.limits().has_capex();
+  Add("capex", !limited || total <= plan_.limits().capex(), "{:.4g} MUSD{}", total / 1e6,
+      limited ? fmt::format(" of {:.4g} MUSD", plan_.limits().capex() / 1e6) : "");
+}
+
+}  // namespace
+
+std::vector<RuleCheck> CheckRules(const Question& question, const Candidate& candidate) {
+  return Checks(question, candidate).Run();
+}
+
+}  // namespace weft

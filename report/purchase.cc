@@ -1,0 +1,218 @@
+#include "report/purchase.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "report/numbers.h"
+#include "report/table.h"
+
+namespace weft {
+namespace {
+
+std::string Megawatts(double watts) { return fmt::format("{:.3g} MW", watts / 1e6); }
+
+std::string SizingText(const PlanReport& report, int width) {
+  Table table;
+  table.AddColumn("sizing", Align::kLeft);
+  for (const char* column : {"basis", "rate", "accelerators", "hosts", "servers", "site"})
+    table.AddColumn(column);
+  std::string notes;
+  for (const PlanSizing& row : report.sizing) {
+    table.AddRow(
+        {row.accelerator, row.basis,
+         row.rate ? fmt::format("{:.6g} T{}", *row.rate / 1e12, row.assumed ? "*" : "") : "none",
+         row.accelerators ? FormatCount(*row.accelerators) : "-",
+         row.hosts ? FormatCount(*row.hosts) : "-", row.server_w ? Megawatts(*row.server_w) : "-",
+         row.site_w ? Megawatts(*row.site_w) : "-"});
+    if (row.assumed) notes = "* an assumption\n";
+  }
+  return table.Format(width) + notes;
+}
+
+// "rail_optimized/2-tier/400G/51.2T/1:1/even" without the accelerator where all have one.
+std::string ShortId(const PlanReport& report, const std::string& id) {
+  const std::size_t slash = id.find('/');
+  const bool one = std::all_of(report.sizing.begin(), report.sizing.end(), [&](const auto& row) {
+    return row.accelerator == report.sizing[0].accelerator;
+  });
+  return one && slash != std::string::npos ? id.substr(slash + 1) : id;
+}
+
+std::string RowsText(const PlanReport& report, int width) {
+  Table table;
+  table.AddColumn("plan", Align::kLeft);
+  for (const char* column : {"MUSD", "MW", "G/GPU", "speed", "good", "stops", "blast", "USD", "P"})
+    table.AddColumn(column);
+  std::string infeasible;
+  for (std::size_t i = 0; i < report.shown; ++i) {
+    const PlanRow& row = report.rows[i];
+    std::string roles;
+    for (const std::string& role : row.roles) roles += (roles.empty() ? "" : ", ") + role;
+    const std::string name = roles + ": " + ShortId(report, row.id);
+    if (!row.feasible) {
+      infeasible += Wrap(fmt::format("{}: {} ({})", name, row.rule, row.binding), width, 2) + '\n';
+      continue;
+    }
+    // Of what was not simulated beside others that were there is only a bound.
+    const bool known = row.ranked || report.simulated == 0;
+    table.AddRow({name, fmt::format("{:.2f}", row.capex_mid / 1e6),
+                  fmt::format("{:.2f}", row.site_w / 1e6),
+                  fmt::format("{:.3g}", row.gpu_rate_bps / 1e9 / row.oversubscription),
+                  known ? fmt::format("{:.3f}", row.speed) : "-",
+                  fmt::format("{:.3f}", row.goodput), fmt::format("{:.3g}", row.stops_per_month),
+                  fmt::format("{:.3g}%", row.stopped_share * 100),
+                  known ? fmt::format("{:.3f}", row.metric) : "-",
+                  row.ranked ? fmt::format("{:.0f}%", row.p_first * 100) : "-"});
+  }
+  return table.Format(width) + infeasible;
+}
+
+// Further needs, FLOPS and OPS apart; a basis that no accelerator has a rate for has no column.
+std::string TargetsText(const PlanReport& report, int width) {
+  std::string out;
+  for (const bool integer : {false, true}) {
+    Table table;
+    table.AddColumn(integer ? "OPS, int8" : "FLOPS, bf16", Align::kLeft);
+    std::vector<std::size_t> columns;
+    bool any = false;
+    for (const PlanTarget& target : report.targets) any = any || target.integer == integer;
+    if (!any) continue;
+    const auto& first = report.targets[0].counts;
+    for (std::size_t c = 0; c < first.size(); ++c) {
+      const bool some =
+          std::any_of(report.targets.begin(), report.targets.end(), [&](const PlanTarget& target) {
+            return target.integer == integer && target.counts[c].accelerators;
+          });
+      if (!some) continue;
+      columns.push_back(c);
+      table.AddColumn(first[c].accelerator + (first[c].basis == "sparse" ? "/s" : ""));
+    }
+    for (const PlanTarget& target : report.targets) {
+      if (target.integer != integer) continue;
+      std::vector<std::string> cells{target.name + ", " +
+                                     (target.said.empty() ? target.compute : target.said)};
+      for (const std::size_t c : columns)
+        cells.push_back(target.counts[c].accelerators ? FormatCount(*target.counts[c].accelerators)
+                                                      : "-");
+      table.AddRow(std::move(cells));
+    }
+    out += table.Format(width);
+  }
+  return out.empty() ? out : "\nfurther needs, in accelerators; /s: by its sparse rate\n" + out;
+}
+
+std::string FlipsText(const PlanReport& report, int width) {
+  if (report.flips.empty())
+    return "what decides: no input within 16 times of its value changes the first\n";
+  std::string out = "what decides (the first changes at):\n";
+  for (std::size_t i = 0; i < std::min<std::size_t>(report.flips.size(), 3); ++i) {
+    const PlanFlip& flip = report.flips[i];
+    out += Wrap(fmt::format("  {}: {:.4g} {} now ({}); at {:.4g} {}", flip.input, flip.now,
+                            flip.unit, flip.source, flip.value, ShortId(report, flip.then)),
+                width, 4) +
+           '\n';
+  }
+  return out;
+}
+
+std::string ExplainText(const PlanReport& report, int width) {
+  std::string out = "\nrules of the best plan\n";
+  for (const PlanRule& rule : report.rules)
+    out +=
+        Wrap(fmt::format("{} {}: {}", rule.ok ? "ok  " : "FAIL", rule.rule, rule.said), width, 5) +
+        '\n';
+  std::map<std::string, std::int64_t> counts;
+  for (const PlanRejected& one : report.rejected) ++counts[one.rule];
+  out += "\nrejected, by the rule that binds\n";
+  for (const auto& [rule, count] : counts)
+    out += fmt::format("{:>8}  {}\n", FormatCount(count), rule);
+  out += '\n';
+  for (const PlanRejected& one : report.rejected)
+    out += Wrap(fmt::format("{}: {}: {}", ShortId(report, one.id), one.rule, one.said), width, 2) +
+           '\n';
+  return out;
+}
+
+std::string Join(const std::vector<std::string>& items) {
+  std::string out;
+  for (const std::string& one : items) out += (out.empty() ? "" : ", ") + one;
+  return out;
+}
+
+std::string CertaintyText(const PlanReport& report, int width) {
+  if (!report.best) return {};
+  std::string out = Wrap(
+      fmt::format("P(first) {:.0f} %, expected regret {:.3g} MUSD; {} candidates, {} feasible, {} "
+                  "simulated{}",
+                  report.p_first * 100, report.regret_usd / 1e6, FormatCount(report.candidates),
+                  FormatCount(report.feasible), FormatCount(report.simulated),
+                  report.partial ? " (stopped early)" : ""),
+      width, 2);
+  out += '\n';
+  if (report.clear) return out;
+  std::string ties;
+  for (const std::string& id : report.tie) ties += (ties.empty() ? "" : ", ") + ShortId(report, id);
+  out += Wrap("these tie: " + ties, width, 2) + '\n';
+  return out + Wrap("to split them: " + report.measure, width, 2) + '\n';
+}
+
+}  // namespace
+
+std::string PlanText(const PlanReport& report, int width, bool explain) {
+  std::string out;
+  if (!report.first_line.empty()) out += Wrap(report.first_line, width, 2) + '\n';
+  if (!report.name.empty()) out += report.name + ": ";
+  out += report.need + '\n';
+  out += Wrap(report.sentence, width, 0) + '\n';
+  out += CertaintyText(report, width) + '\n';
+  if (report.best) out += FlipsText(report, width) + '\n';
+  if (report.shown > 0) out += RowsText(report, width) + '\n';
+  out += SizingText(report, width) + '\n';
+  if (report.unverified_share > 0)
+    out += fmt::format("{:.0f} % of the price rests on unverified rows\n",
+                       report.unverified_share * 100);
+  if (!report.unpriced.empty())
+    out += Wrap("without a price: " + Join(report.unpriced), width, 2) + '\n';
+  for (const std::string& note : report.notes) out += Wrap(note, width, 2) + '\n';
+  for (const std::string& one : report.overrides)
+    out += Wrap("overridden: " + one, width, 2) + '\n';
+  out += Wrap("not in the plan: " + Join(report.not_modelled), width, 2) + '\n';
+  if (!report.best && !explain) {
+    std::map<std::string, std::int64_t> counts;
+    for (const PlanRejected& one : report.rejected) ++counts[one.rule];
+    for (const auto& [rule, count] : counts)
+      out += fmt::format("{:>8} break '{}'\n", FormatCount(count), rule);
+    out += "--explain names every one\n";
+  }
+  out += TargetsText(report, width);
+  return explain ? out + ExplainText(report, width) : out;
+}
+
+std::string CandidatesCsv(const PlanReport& report) {
+  std::string out =
+      "id,family,feasible,rule,binding,accelerators,hosts,leaves,spines,cores,cables,racks,"
+      "capex_usd_low,capex_usd_mid,capex_usd_high,power_w,site_w,speed,goodput,stops_per_month,"
+      "usd_per_useful_pflop_day,p_first,simulated\n";
+  const auto quoted = [](std::string text) {
+    for (std::size_t at = text.find('"'); at != std::string::npos; at = text.find('"', at + 2))
+      text.insert(at, 1, '"');
+    return '"' + text + '"';
+  };
+  for (const PlanRow& row : report.rows) {
+    if (!row.feasible) continue;
+    out += fmt::format(
+        "{},{},true,,,{},{},{},{},{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{:.0f},"
+        "{:.6f},{:.6f},{:.4f},{:.6f},{:.4f},{}\n",
+        row.id, row.family, row.accelerators, row.hosts, row.leaves, row.spines, row.cores,
+        row.cables, row.racks, row.capex_low, row.capex_mid, row.capex_high, row.power_w,
+        row.site_w, row.speed, row.goodput, row.stops_per_month, row.metric, row.p_first,
+        row.simulated);
+  }
+  for (const PlanRejected& one : report.rejected)
+    out += fmt::format("{},,false,{},{},,,,,,,,,,,,,,,,,,\n", one.id, one.rule, quoted(one.said));
+  return out;
+}
+
+}  // namespace weft

@@ -1,0 +1,253 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/version.h"
+#include "report/numbers.h"
+#include "report/purchase.h"
+#include "report/table.h"
+
+namespace weft {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <typename T>
+Json OrNull(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json RangeJson(double low, double mid, double high) {
+  return {{"low", low}, {"mid", mid}, {"high", high}};
+}
+
+Json ToJson(const PlanSizing& row) {
+  return {{"accelerator", row.accelerator},
+          {"basis", row.basis},
+          {"rate_ops", OrNull(row.rate)},
+          {"rate_assumed", row.assumed},
+          {"accelerators", OrNull(row.accelerators)},
+          {"hosts", OrNull(row.hosts)},
+          {"server_w", OrNull(row.server_w)},
+          {"site_w", OrNull(row.site_w)},
+          {"network", OrNull(row.network)},
+          {"note", OrNull(row.note)}};
+}
+
+Json ToJson(const PlanJobRow& job) {
+  Json time = nullptr;
+  if (job.median_s) time = {{"median", *job.median_s}, {"p5", *job.p5_s}, {"p95", *job.p95_s}};
+  return {{"job", job.name},
+          {"share", job.share},
+          {"exposed", job.exposed},
+          {"bound_s", job.bound_s},
+          {"time_s", time}};
+}
+
+Json ToJson(const PlanRow& row) {
+  Json out = {
+      {"id", row.id},
+      {"family", row.family},
+      {"roles", row.roles},
+      {"parameters", row.parameters},
+      {"feasible", row.feasible},
+      {"binding", row.feasible ? Json(nullptr) : Json{{"rule", row.rule}, {"said", row.binding}}}};
+  out["accelerators"] = row.accelerators;
+  out["hosts"] = row.hosts;
+  out["switches"] = {{"leaf", row.leaves}, {"spine", row.spines}, {"core", row.cores}};
+  out["cables"] = row.cables;
+  out["racks"] = row.racks;
+  out["capex_usd"] = RangeJson(row.capex_low, row.capex_mid, row.capex_high);
+  out["network_usd"] = row.network_usd;
+  out["power_w"] = row.power_w;
+  out["site_w"] = row.site_w;
+  out["gpu_rate_bps"] = row.gpu_rate_bps;
+  out["oversubscription"] = row.oversubscription;
+  out["reach_gpus"] = row.reach_gpus;
+  out["worst_part"] = {{"name", row.worst_part}, {"stops_share", row.stopped_share}};
+  out["jobs"] = Json::array();
+  for (const PlanJobRow& job : row.jobs) out["jobs"].push_back(ToJson(job));
+  out["time_s"] = row.jobs.empty() ? Json(nullptr) : out["jobs"][0]["time_s"];
+  out["simulated"] = row.simulated;
+  out["exact_bill"] = row.exact;
+  out["speed"] = row.speed;
+  out["goodput"] = row.goodput;
+  out["stops_per_month"] = row.stops_per_month;
+  out["usd_per_useful_pflop_day"] =
+      row.feasible ? RangeJson(row.metric_p5, row.metric, row.metric_p95) : Json(nullptr);
+  out["p_first"] = row.p_first;
+  out["p_first_of_accelerator"] = row.p_of_accelerator;
+  out["regret_usd"] = row.regret_usd;
+  return out;
+}
+
+Json ToJson(const PlanBomRow& row) {
+  return {{"part", row.part},
+          {"use", row.use},
+          {"quantity", row.quantity},
+          {"spare", row.spare},
+          {"unit_usd",
+           row.usd_mid ? RangeJson(*row.usd_low, *row.usd_mid, *row.usd_high) : Json(nullptr)},
+          {"watts", OrNull(row.watts)},
+          {"source", OrNull(row.source)},
+          {"date", OrNull(row.date)},
+          {"mark", OrNull(row.mark)}};
+}
+
+Json ToJson(const PlanTarget& target) {
+  Json counts = Json::array();
+  for (const PlanTarget::Count& count : target.counts)
+    counts.push_back({{"accelerator", count.accelerator},
+                      {"basis", count.basis},
+                      {"accelerators", OrNull(count.accelerators)}});
+  return {{"name", target.name},
+          {"compute", target.compute},
+          {"said", OrNull(target.said)},
+          {"counts", counts}};
+}
+
+std::string Digest(const std::string& text) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return fmt::format("{:016x}", hash);
+}
+
+// One line of a difference: where, and the two values.
+void Differ(const std::string& what, const Json& a, const Json& b, std::string& out, int width) {
+  if (a == b) return;
+  const auto text = [](const Json& one) {
+    return one.is_string()         ? one.get<std::string>()
+           : one.is_number_float() ? fmt::format("{:.6g}", one.get<double>())
+                                   : one.dump();
+  };
+  std::string line = fmt::format("{}: {} -> {}", what, text(a), text(b));
+  if (a.is_number() && b.is_number() && a.get<double>() != 0)
+    line += fmt::format(" ({:+.2f} %)", (b.get<double>() / a.get<double>() - 1) * 100);
+  out += Wrap(line, width, 2) + '\n';
+}
+
+Json At(const Json& json, std::initializer_list<const char*> path) {
+  const Json* at = &json;
+  for (const char* key : path) {
+    if (!at->is_object() || !at->contains(key)) return nullptr;
+    at = &(*at)[key];
+  }
+  return *at;
+}
+
+// The row of the best plan.
+Json BestRow(const Json& plan) {
+  const Json best = At(plan, {"answer", "best"});
+  for (const Json& row : plan["candidates"])
+    if (row["id"] == best) return row;
+  return nullptr;
+}
+
+std::map<std::string, Json> ById(const Json& list, const char* key, const char* other) {
+  std::map<std::string, Json> out;
+  for (const Json& one : list) {
+    const std::string name = one[key].get<std::string>() +
+                             (other == nullptr ? "" : " (" + one[other].get<std::string>() + ")");
+    out[name] = one;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string PlanJson(const PlanReport& report) {
+  Json out;
+  out["schema"] = "weft.plan/1";
+  out["weft"] = kWeftVersion;
+  out["plan"] = report.name;
+  out["digest"] = "";
+  out["need"] = report.need;
+  out["partial"] = report.partial;
+  out["answer"] = {{"best", OrNull(report.best)},
+                   {"sentence", report.sentence},
+                   {"clear", report.clear},
+                   {"p_first", report.p_first},
+                   {"regret_usd", report.regret_usd},
+                   {"tie", report.tie},
+                   {"measure", OrNull(report.measure)}};
+  out["first_line"] = OrNull(report.first_line);
+  out["sizing"] = Json::array();
+  for (const PlanSizing& row : report.sizing) out["sizing"].push_back(ToJson(row));
+  out["targets"] = Json::array();
+  for (const PlanTarget& target : report.targets) out["targets"].push_back(ToJson(target));
+  out["searched"] = {{"candidates", report.candidates},
+                     {"feasible", report.feasible},
+                     {"simulated", report.simulated},
+                     {"could_still_win", report.could_still_win}};
+  out["candidates"] = Json::array();
+  for (const PlanRow& row : report.rows) out["candidates"].push_back(ToJson(row));
+  out["flips"] = Json::array();
+  for (const PlanFlip& flip : report.flips)
+    out["flips"].push_back({{"input", flip.input},
+                            {"now", flip.now},
+                            {"value", flip.value},
+                            {"unit", flip.unit},
+                            {"then", flip.then},
+                            {"source", flip.source}});
+  out["bom"] = Json::array();
+  for (const PlanBomRow& row : report.bom) out["bom"].push_back(ToJson(row));
+  out["rules"] = Json::array();
+  for (const PlanRule& rule : report.rules)
+    out["rules"].push_back({{"rule", rule.rule}, {"ok", rule.ok}, {"said", rule.said}});
+  out["unverified_share"] = report.unverified_share;
+  out["unpriced"] = report.unpriced;
+  out["notes"] = report.notes;
+  out["overrides"] = report.overrides;
+  out["missing"] = report.not_modelled;
+  out["digest"] = Digest(out.dump());
+  return out.dump(2) + '\n';
+}
+
+bool IsPlanJson(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, false);
+  return json.is_object() && json.value("schema", "") == "weft.plan/1" && json.contains("answer") &&
+         json.contains("candidates") && json.contains("bom");
+}
+
+std::string PlanDifference(const std::string& a_text, const std::string& b_text, int width) {
+  const Json a = Json::parse(a_text), b = Json::parse(b_text);
+  std::string decisions, figures, bill, inputs;
+  Differ("best", At(a, {"answer", "best"}), At(b, {"answer", "best"}), decisions, width);
+  Differ("clear", At(a, {"answer", "clear"}), At(b, {"answer", "clear"}), decisions, width);
+  const Json best_a = BestRow(a), best_b = BestRow(b);
+  for (const char* key : {"accelerators", "hosts", "switches", "parameters"})
+    Differ(key, At(best_a, {key}), At(best_b, {key}), decisions, width);
+  Differ("P(first)", At(a, {"answer", "p_first"}), At(b, {"answer", "p_first"}), figures, width);
+  for (const char* key : {"network_usd", "site_w", "speed", "goodput", "stops_per_month"})
+    Differ(key, At(best_a, {key}), At(best_b, {key}), figures, width);
+  Differ("capex_usd", At(best_a, {"capex_usd", "mid"}), At(best_b, {"capex_usd", "mid"}), figures,
+         width);
+  Differ("usd_per_useful_pflop_day", At(best_a, {"usd_per_useful_pflop_day", "mid"}),
+         At(best_b, {"usd_per_useful_pflop_day", "mid"}), figures, width);
+  const auto rows_a = ById(a["bom"], "part", "use"), rows_b = ById(b["bom"], "part", "use");
+  std::set<std::string> parts;
+  for (const auto& [part, row] : rows_a) parts.insert(part);
+  for (const auto& [part, row] : rows_b) parts.insert(part);
+  const auto row_of = [](const std::map<std::string, Json>& rows, const std::string& part) {
+    return rows.count(part) > 0 ? rows.at(part) : Json(nullptr);
+  };
+  for (const std::string& part : parts) {
+    const Json row_a = row_of(rows_a, part), row_b = row_of(rows_b, part);
+    Differ(part + ", quantity", At(row_a, {"quantity"}), At(row_b, {"quantity"}), bill, width);
+    Differ(part + ", USD each", At(row_a, {"unit_usd", "mid"}), At(row_b, {"unit_usd", "mid"}),
+           bill, width);
+  }
+  for (const char* key : {"need", "notes", "overrides", "missing"})
+    Differ(key, At(a, {key}), At(b, {key}), inputs, width);
+  std::string out;
+  for (const auto& [title, text] : {std::pair{"decisions", decisions},
+                                    {"figures of the best", figures},
+                                    {"bill", bill},
+                                    {"inputs", inputs}})
+    if (!text.empty()) out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", title, text);
+  return out;
+}
+
+}  // namespace weft

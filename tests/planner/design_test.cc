@@ -1,0 +1,158 @@
+#include "planner/design.h"
+
+#include <fmt/format.h>
+
+#include "base/random.h"
+#include "scenario/prepare.h"
+
+namespace weft {
+namespace {
+
+Design H800(std::int64_t hosts) {
+  Design design;
+  design.hosts = hosts;
+  design.nic = design.uplink = GigabitsPerSecond(400);
+  design.chip = GigabitsPerSecond(51'200);
+  design.chip_ports = 512;
+  return design;
+}
+
+// 632 hosts of eight: 64 of each rail a leaf, so ten sets of eight leaves; 80 · 64 uplinks need
+// 40 spines of 128 ports, and 64 is the next divisor of 64.
+TEST(CountDesign, CountsTheTwoTiersOf5056) {
+  Design design = H800(632);
+  const auto even = CountDesign(design);
+  ASSERT_TRUE(even);
+  EXPECT_EQ(even->leaves, 80);
+  EXPECT_EQ(even->minimum_spines, 40);
+  EXPECT_EQ(even->spines, 64);
+  EXPECT_EQ(even->nic_links, 5056);
+  EXPECT_EQ(even->leaf_links, 5120);
+  EXPECT_EQ(even->reach_gpus, 8192);  // 128 leaves on 64 spines
+  design.even = false;
+  EXPECT_EQ(CountDesign(design)->spines, 40);
+}
+
+// On 64 ports of 400G two tiers stop at 2,048: 20 sets of eight leaves in five pods of four,
+// 32 spines a pod, and cores for 160 · 32 links.
+TEST(CountDesign, GoesToThreeTiersOn25T) {
+  Design design = H800(632);
+  design.chip = GigabitsPerSecond(25'600);
+  design.chip_ports = 256;
+  const auto two = CountDesign(design);
+  ASSERT_FALSE(two);
+  EXPECT_EQ(two.error().rule, "reach");
+  design.tiers = 3;
+  const auto three = CountDesign(design);
+  ASSERT_TRUE(three);
+  EXPECT_EQ(three->leaves, 160);
+  EXPECT_EQ(three->spines, 160);
+  EXPECT_EQ(three->minimum_cores, 80);
+  EXPECT_EQ(three->cores, 128);  // 1,024 uplinks of a pod spread evenly over 128, not over 96
+}
+
+TEST(CountDesign, CountsTheHpnPod) {
+  Design design = H800(1920);
+  design.family = DesignFamily::kHpn;
+  design.nic_ports = 2;
+  const auto counts = CountDesign(design);
+  ASSERT_TRUE(counts) << counts.error().text;
+  EXPECT_EQ(counts->leaves, 240);
+  EXPECT_EQ(counts->spines, 120);
+  EXPECT_EQ(counts->cores, 0);
+  EXPECT_EQ(counts->nic_links, 30'720);
+  EXPECT_EQ(counts->leaf_links, 14'400);
+  EXPECT_EQ(counts->reach_gpus, 122'880);
+}
+
+Design DrawDesign(Random& random) {
+  Design design;
+  design.family = kDesignFamilies[random.Below(4)];
+  const bool hpn = design.family == DesignFamily::kHpn;
+  design.gpus_of_host = design.nics_of_host = hpn ? 8 : 1 << random.Below(4);
+  design.hosts = 1 + random.Below(hpn ? 300 : 600);
+  design.nic_ports = hpn ? 2 : 1 << random.Below(3);
+  design.port_planes = random.Below(3) != 0;
+  design.nic = GigabitsPerSecond(random.Below(2) == 0 ? 200 : 400);
+  design.uplink = random.Below(2) == 0 ? design.nic_port() : GigabitsPerSecond(400);
+  const double chips[] = {12'800, 25'600, 51'200};
+  const std::uint32_t chip = hpn ? 2 : random.Below(3);
+  design.chip = GigabitsPerSecond(chips[chip]);
+  design.chip_ports = static_cast<int>(128 << chip);
+  design.tiers = static_cast<int>((design.family == DesignFamily::kRailOnly ? 1 : 2) +
+                                  random.Below(design.family == DesignFamily::kRailOnly ? 3 : 2));
+  const double ratios[] = {1, 1, 2, 3, 7};
+  design.oversubscription = ratios[random.Below(5)];
+  design.spine_oversubscription = ratios[random.Below(5)];
+  design.even = random.Below(2) == 0;
+  return design;
+}
+
+Result<std::shared_ptr<const Fabric>> Build(const Design& design, const DesignCounts& counts) {
+  // Hosts of any shape: a preset's GPUs and NICs are overridden.
+  std::string text = FabricText(design, counts, "hgx-h100", "switch-51t2");
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    text.replace(text.find(from), from.size(), to);
+  };
+  replace("preset: hgx-h100", fmt::format("preset: hgx-h100, gpus: {}, nics: {}",
+                                          design.gpus_of_host, design.nics_of_host));
+  replace("preset: switch-51t2",
+          fmt::format("rate: {}Gbps, ports: {}", design.chip.bits_per_second() / 1e9,
+                      design.chip_ports));
+  const auto spec = ParseScenario("fabric: " + text + "\n", "design", {}, nullptr);
+  if (!spec) return tl::make_unexpected(spec.error());
+  FabricCache cache;
+  return PrepareFabric(*spec, cache);
+}
+
+// Oracle: the fabric that topology/ builds from the design's text.
+TEST(CountDesign, EqualsTheFabricThatIsBuilt) {
+  int built = 0, refused = 0;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const Design design = DrawDesign(random);
+    SCOPED_TRACE(DesignName(design));
+    const auto counts = CountDesign(design);
+    if (!counts) {
+      ++refused;
+      continue;
+    }
+    const auto fabric = Build(design, *counts);
+    ASSERT_TRUE(fabric) << fabric.error()[0] << FabricText(design, *counts, "h", "s");
+    ++built;
+    const FabricCounts& of = (*fabric)->counts();
+    EXPECT_EQ(of.gpus, design.gpus());
+    ASSERT_GE(of.tiers.size(), 1u);
+    EXPECT_EQ(of.tiers[0].switches, counts->leaves);
+    EXPECT_EQ(of.tiers[0].links_down, counts->nic_links);
+    if (design.tiers == 1) continue;
+    EXPECT_EQ(of.tiers[0].links_up, counts->leaf_links);
+    ASSERT_EQ(of.tiers.size(), static_cast<std::size_t>(design.tiers));
+    EXPECT_EQ(of.tiers[1].switches, counts->spines);
+    if (design.tiers == 2) continue;
+    EXPECT_EQ(of.tiers[1].links_up, counts->spine_links);
+    EXPECT_EQ(of.tiers[2].switches, counts->cores);
+  }
+  EXPECT_GT(built, 150);
+  EXPECT_GT(refused, 30);
+}
+
+// The other way round: what the closed form refuses cannot be built either.
+TEST(CountDesign, RefusesOnlyWhatCannotBeBuilt) {
+  for (std::uint64_t seed = 1000; seed < 1200; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const Design design = DrawDesign(random);
+    if (design.family == DesignFamily::kHpn) continue;  // refuses unequal segments by choice
+    const auto counts = CountDesign(design);
+    if (counts || counts.error().rule != "reach" || design.tiers != 2) continue;
+    DesignCounts guess;  // rail_optimized says its leaves itself
+    if (design.family == DesignFamily::kRailOptimized) continue;
+    const auto fabric = Build(design, guess);
+    EXPECT_FALSE(fabric) << DesignName(design);
+  }
+}
+
+}  // namespace
+}  // namespace weft
