@@ -7,6 +7,7 @@
 #include "base/schema/wording.h"
 #include "base/version.h"
 #include "cli/output.h"
+#include "cli/validation.h"
 
 namespace weft::cli {
 
@@ -17,8 +18,9 @@ void BuildApp(CLI::App& app, Command& chosen) {
   app.set_version_flag("--version", std::string("weft ") + kWeftVersion);
   app.require_subcommand(1);
   app.get_formatter()->label("OPTIONS", "options");
-  for (const auto add : {AddSimulate, AddCompare, AddTopology, AddCollective, AddImport, AddPresets,
-                         AddNew, AddExplain, AddDoctor, AddDocs})
+  for (const auto add :
+       {AddSimulate, AddCompare, AddTopology, AddCollective, AddValidate, AddCalibrate, AddImport,
+        AddPresets, AddNew, AddExplain, AddDoctor, AddDocs})
     add(app, chosen);
   app.footer("Start with: weft new collective hpn > my.yaml && weft simulate my.yaml");
 }

@@ -1,6 +1,7 @@
 #include "validate/entries.h"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,6 +11,7 @@
 #include <set>
 #include <sstream>
 
+#include "base/check.h"
 #include "base/schema/wording.h"
 #include "scenario/prepare.h"
 #include "validate/tables_internal.h"
@@ -47,10 +49,13 @@ std::string VersionIn(std::string_view text) {
   return word.find('.') == word.npos ? std::string() : std::string(word);
 }
 
-std::uint64_t HashOf(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
+std::string Sha256Of(std::string_view text) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  WEFT_CHECK(EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr) == 1);
+  std::string out;
+  for (unsigned int i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
+  return out;
 }
 
 Result<std::string> TextOf(const std::string& path, const SourcePos& pos) {
@@ -97,7 +102,7 @@ void KeepOwn(TableEntry& entry, const std::vector<int>& ranks) {
 Result<TableEntry> EntryOf(TableEntry entry, const std::vector<int>& ranks,
                            const EntryOptions& options) {
   WEFT_TRY(const std::string text, TextOf(entry.file, entry.pos));
-  entry.hash = HashOf(text);
+  entry.sha256 = Sha256Of(text);
   TableHints hints{entry.op, entry.gpu, 0, entry.nodes};
   if (!ranks.empty()) hints.ranks = *std::max_element(ranks.begin(), ranks.end());
   WEFT_TRY(entry.tables, ParseTables(text, entry.file, hints));

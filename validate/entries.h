@@ -46,7 +46,7 @@ struct TableEntry {
   int nodes = 0;  // 0: not said
   SourcePos pos;  // where the entry is written; the file itself where it is no list's
   std::vector<MeasuredTable> tables;  // of this op; ranks and hosts filled where anything says them
-  std::uint64_t hash = 0;             // of the file's bytes (FNV-1a)
+  std::string sha256;                 // of the file's bytes, hexadecimal
 
   int rejected() const;
 };
