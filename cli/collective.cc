@@ -265,7 +265,7 @@ void AddCollective(CLI::App& app, Command& chosen) {
   add("--channels", args->channels, "channels of rings and trees, as NCCL_MAX_NCHANNELS", "N")
       ->check(CLI::Range(1, 64));
   add("--calibration", args->calibration, "fitted constants of the time model", "FILE|none")
-      ->default_str("none");
+      ->default_str("public");
   add("--engine", args->engine, "what computes the times on a --fabric", "ENGINE");
   add("--seeds", args->seeds, "hash seeds on a --fabric", "N");
   command->add_flag("--explain", args->explain, "the candidates, the search, rings and trees");

@@ -41,10 +41,10 @@ int List(const std::string& kind, std::ostream& out) {
   std::size_t longest = 0;
   for (const Preset& preset : presets.list())
     if (kind.empty() || preset.kind == kind) longest = std::max(longest, preset.name.size());
-  out << fmt::format("{:<12}{:<{}}{}\n", "kind", "preset", longest + 2, "what it is");
+  out << fmt::format("{:<13}{:<{}}{}\n", "kind", "preset", longest + 2, "what it is");
   for (const Preset& preset : presets.list())
     if (kind.empty() || preset.kind == kind)
-      out << WrapAfter(fmt::format("{:<12}{:<{}}", preset.kind, preset.name, longest + 2),
+      out << WrapAfter(fmt::format("{:<13}{:<{}}", preset.kind, preset.name, longest + 2),
                        Summary(preset.text), TerminalWidth())
           << '\n';
   return kOk;

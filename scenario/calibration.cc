@@ -123,8 +123,9 @@ Result<Calibration> MakeCalibration(const Located<CalibrationSpec>& spec) {
   return tl::make_unexpected(std::move(errors));
 }
 
-Result<Calibration> ReadCalibration(const std::string& text, SourceTexts* texts) {
-  if (text.empty() || text == "none") return Calibration{};
+Result<Calibration> ReadCalibration(const std::string& named, SourceTexts* texts) {
+  if (named == "none") return Calibration{};
+  const std::string text = named.empty() ? kDefaultCalibration : named;
   const PresetTable presets = AllPresets();
   const ReadOptions options{&presets, {}, texts};
   Located<CalibrationSpec> spec;

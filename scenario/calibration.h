@@ -1,6 +1,7 @@
 // Reads a calibration: fitted constants of collectives' times over the priors.
 //
-// `none` and nothing are the priors themselves. A constant that a file does not name keeps its
+// `none` is the priors themselves; nothing is the calibration that weft brings, fitted to public
+// tables. A constant that a file does not name keeps its
 // prior. weft calibrate writes such files; everybody else only reads them.
 //
 // Units    in the file every value carries its unit: 4.2us, 370GBps, 82%.
@@ -25,6 +26,9 @@ struct Calibration {
   // Whether the tables it was fitted to cover the question; true for the priors: they claim none.
   bool Covers(const std::string& op, Bytes bytes, int ranks, int hosts) const;
 };
+
+// The preset that weft uses where none is named.
+inline constexpr const char* kDefaultCalibration = "public";
 
 // With its unit, as a calibration file says it: 4.2us, 370GBps, 82%.
 std::string FormatConstant(double value, CollectiveParameter::Unit unit);

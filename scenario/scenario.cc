@@ -1,4 +1,5 @@
 #include "hardware/parts.h"
+#include "scenario/embedded.h"
 #include "scenario/prepare.h"
 #include "topology/build.h"
 #include "workloads/training/model.h"
@@ -45,6 +46,14 @@ PresetTable AllPresets() {
   std::vector<Preset> presets = HardwarePresets();
   for (Preset& preset : TopologyPresets()) presets.push_back(std::move(preset));
   for (Preset& preset : WorkloadPresets()) presets.push_back(std::move(preset));
+  // scenario/presets/KIND/NAME.yaml
+  for (const EmbeddedFile& file : EmbeddedScenarioFiles()) {
+    const std::size_t slash = file.path.rfind('/'), dot = file.path.rfind('.');
+    const std::size_t above = file.path.rfind('/', slash - 1);
+    presets.push_back({std::string(file.path.substr(above + 1, slash - above - 1)),
+                       std::string(file.path.substr(slash + 1, dot - slash - 1)),
+                       std::string(file.path), file.text});
+  }
   return PresetTable(std::move(presets));
 }
 

@@ -29,17 +29,19 @@ def pages(folder):
     return {name: text for name, text in texts.items() if GENERATED in text}
 
 
-def with_tables(text, programs):
-    """`text` with what each program prints between the two comments that name it."""
-    for program in programs:
-        run = subprocess.run([program.resolve()], check=False, text=True, stdout=subprocess.PIPE)
+def with_tables(text, programs, weft):
+    """`text` with what each program prints between the two comments that name it, and between
+    those of `published` what `weft validate --published` prints."""
+    commands = {program.name: [program.resolve()] for program in programs}
+    commands["published"] = [weft, "validate", "--published"]
+    for name, command in commands.items():
+        run = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE)
         if run.returncode != 0:
-            sys.exit(f"docs: {program.name} failed")
-        block = re.compile(rf"(^<!-- {program.name}: from [^\n]*\n).*?(^<!-- {program.name}: up )",
-                           re.M | re.S)
+            sys.exit(f"docs: {name} failed")
+        block = re.compile(rf"(^<!-- {name}: from [^\n]*\n).*?(^<!-- {name}: up )", re.M | re.S)
         text, count = block.subn(lambda found: f"{found[1]}\n{run.stdout}\n{found[2]}", text)
         if count != 1:
-            sys.exit(f"docs: {VALIDATION} has {count} places for {program.name}, should have one")
+            sys.exit(f"docs: {VALIDATION} has {count} places for {name}, should have one")
     return text
 
 
@@ -54,12 +56,12 @@ def main():
     validation = (ROOT / "docs" / VALIDATION).read_text()
     if options.update:
         subprocess.run([weft, "docs", ROOT / "docs"], check=True)
-        (ROOT / "docs" / VALIDATION).write_text(with_tables(validation, options.table))
+        (ROOT / "docs" / VALIDATION).write_text(with_tables(validation, options.table, weft))
         return 0
     with tempfile.TemporaryDirectory() as out:
         subprocess.run([weft, "docs", out], check=True)
         written, committed = pages(pathlib.Path(out)), pages(ROOT / "docs")
-    written[VALIDATION], committed[VALIDATION] = with_tables(validation, options.table), validation
+    written[VALIDATION], committed[VALIDATION] = with_tables(validation, options.table, weft), validation
     for name in sorted(written.keys() | committed.keys()):
         sys.stdout.writelines(difflib.unified_diff(
             committed.get(name, "").splitlines(True), written.get(name, "").splitlines(True),

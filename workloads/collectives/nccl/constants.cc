@@ -270,6 +270,14 @@ constexpr std::array<Row<4>, kNetConstants> kNetRows = {{
      100,
      "assumption: a channel's 128 KiB chunks, one in flight, in 10 us",
      "what one channel of a send moves over the network"},
+    {"through_cpu",
+     kRatio,
+     {0.85, 0.85, 0.85, 0.85},
+     0.15,
+     0.3,
+     1,
+     "assumption: peers behind one host bridge lose some of the rate",
+     "of both efficiencies, where a GPU's way to its NIC goes through the CPU's host bridge"},
 }};
 
 template <std::size_t kClasses, std::size_t kRows>

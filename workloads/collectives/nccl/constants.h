@@ -62,8 +62,9 @@ enum class NetConstant : std::uint8_t {
   kEfficiency,      // payload over the NICs' line rate
   kSendEfficiency,  // the same of all-to-all and send/recv
   kSendChannel,     // GB/s, what one channel of a send moves
+  kThroughCpu,      // of both efficiencies, where GPU and NIC meet only in the CPU
 };
-inline constexpr std::size_t kNetConstants = 8;
+inline constexpr std::size_t kNetConstants = 9;
 
 struct CollectiveParameter {
   enum class Unit : std::uint8_t { kMicroseconds, kGigabytesPerSecond, kRatio };

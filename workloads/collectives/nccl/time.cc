@@ -181,6 +181,7 @@ class Values {
         pcie_(constants.values.data() + FirstPcieRow()),
         net_(constants.values.data() + which.net_row),
         nvlink_(which.nvlink),
+        through_cpu_(which.through_cpu),
         protocol_(static_cast<std::size_t>(which.protocol)) {}
 
   double operator()(GpuConstant c) const { return gpu_[static_cast<std::size_t>(c)]; }
@@ -212,8 +213,9 @@ class Values {
   }
   double NetEfficiency() const {
     constexpr double kWire[] = {0.5, 120.0 / 128, 1};
-    return (*this)(NetConstant::kEfficiency)*kWire[protocol_];
+    return (*this)(NetConstant::kEfficiency)*kWire[protocol_] * ThroughCpu();
   }
+  double ThroughCpu() const { return through_cpu_ ? (*this)(NetConstant::kThroughCpu) : 1; }
   double Channel() const {
     return (*this)(GpuConstant::kChannel)*LinkEfficiency() /
            (nvlink_ ? (*this)(GpuConstant::kNvlinkEfficiency)
@@ -223,7 +225,7 @@ class Values {
 
  private:
   const double *gpu_, *pcie_, *net_;
-  bool nvlink_;
+  bool nvlink_, through_cpu_;
   std::size_t protocol_;
 };
 
@@ -369,7 +371,7 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
     Narrow(rates.link * c.bytes / c.link_bytes, v.LinkBound(), rates);
   }
   if (c.net_bytes > 0) {
-    const double nics = c.net_rate * v(NetConstant::kSendEfficiency);
+    const double nics = c.net_rate * v(NetConstant::kSendEfficiency) * v.ThroughCpu();
     const double channels = c.send_channels * v(NetConstant::kSendChannel);
     rates.net = std::min(nics, channels);
     Narrow(rates.net * c.bytes / c.net_bytes, channels < nics ? Bound::kChannel : Bound::kNic,
@@ -400,7 +402,12 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
     out.own_block = out.bytes;
     return out;
   }
+  // A GPU on NVLink-C2C does not cross PCIe to reach the CPU.
+  const auto through_cpu = [&](const NcclGraph& graph) {
+    return comm.nodes > 1 && host.c2c.bits_per_second() <= 0 && graph.type_inter >= NcclPath::kCpu;
+  };
   if (!question.op) {
+    out.through_cpu = through_cpu(comm.ring);
     SetSends(comm, host, question.send_recv, out);
     return out;
   }
@@ -410,6 +417,7 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
   out.channels = out.choice->channels;
   out.chunk = std::max(1.0, static_cast<double>(out.choice->chunk.count()));
   out.net_rate = NicRate(comm.GraphOf(out.choice->algorithm), host);
+  out.through_cpu = through_cpu(comm.GraphOf(out.choice->algorithm));
   switch (out.choice->algorithm) {
     case NcclAlgorithm::kRing:
       SetRing(comm, *question.op, out);

@@ -61,6 +61,7 @@ struct NcclTimeCase {
   double send_channels = 0;  // sends: that a rank has for the network
   double heads = 0;          // NVLS
   bool nvlink = true;
+  bool through_cpu = false;  // GPU and NIC meet in the CPU's host bridge, PCIe on both sides
   std::uint16_t gpu_row = 0, net_row = 0;  // first rows of CollectiveParameters()
 };
 

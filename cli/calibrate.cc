@@ -1,0 +1,61 @@
+#include <memory>
+#include <ostream>
+
+#include "cli/output.h"
+#include "cli/validation.h"
+#include "report/validation.h"
+
+namespace weft::cli {
+namespace {
+
+struct Args {
+  std::vector<std::string> tables;
+  EntryOptions known;
+  std::string output;
+};
+
+Result<CalibrationResult> CalibrateTables(const Args& args, SourceTexts& texts) {
+  WEFT_TRY(std::vector<TableEntry> entries, ReadEntries(args.tables, args.known, &texts));
+  // A search is long, and the tables that are only for checking are never fitted.
+  for (TableEntry& entry : entries)
+    if (entry.use == TableUse::kCheck || entry.label == TableLabel::kDegraded ||
+        entry.label == TableLabel::kUnclear)
+      entry.tables.clear();
+  WEFT_TRY(const MeasuredCases cases, PrepareCases(std::move(entries)));
+  return Calibrate(cases);
+}
+
+int Run(const Args& args, std::ostream& out, std::ostream& err) {
+  SourceTexts texts;
+  if (!CheckWritable(args.output, err)) return kBadInput;
+  const Result<CalibrationResult> result = CalibrateTables(args, texts);
+  if (!result) {
+    PrintErrors(result.error(), texts, err);
+    return kBadInput;
+  }
+  if (!WriteFile(args.output, FormatCalibration(*result), err)) return kBadInput;
+  out << CalibrationText(*result, args.output, TerminalWidth());
+  return kOk;
+}
+
+}  // namespace
+
+void AddCalibrate(CLI::App& app, Command& chosen) {
+  const auto args = std::make_shared<Args>();
+  CLI::App* command =
+      app.add_subcommand("calibrate", "Fit the time model's constants to measured tables");
+  command
+      ->add_option("tables", args->tables,
+                   "as of weft validate; tables that a list marks degraded, unclear or check are "
+                   "not fitted")
+      ->required();
+  AddKnownOfTables(*command, args->known);
+  command->add_option("-o,--output", args->output, "the calibration file to write")
+      ->type_name("FILE")
+      ->required();
+  command->callback([args, &chosen] {
+    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+  });
+}
+
+}  // namespace weft::cli

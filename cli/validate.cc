@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <ostream>
+#include <sstream>
+
+#include "cli/output.h"
+#include "cli/validation.h"
+#include "report/validation.h"
+#include "scenario/calibration.h"
+
+namespace weft::cli {
+namespace {
+
+struct Args {
+  std::vector<std::string> tables;
+  EntryOptions known;
+  std::string calibration, accept, out, json;
+  int gpus = 0;
+  bool published = false;
+};
+
+tl::unexpected<Errors> Wrong(std::string message, std::string hint) {
+  return Fail(ErrorCode::kOutOfRange, {"weft", 0, 0}, std::move(message), std::move(hint));
+}
+
+// The sheet before delivery, as text.
+Result<std::string> AcceptanceSheet(const Args& args, SourceTexts& texts) {
+  if (args.known.host.empty() || args.gpus < 2)
+    return Wrong("--accept without a table writes the sheet: it wants --host and --gpus",
+                 "or name the tables that are to be judged by the sheet");
+  AcceptanceQuestion question;
+  question.host_text = args.known.host;
+  WEFT_TRY(question.host, ReadHostText(args.known.host, {"--host", 0, 0}));
+  question.gpus = args.gpus;
+  question.gpus_per_host = args.known.gpus_per_host > 0 ? args.known.gpus_per_host
+                                                        : std::min(args.gpus, question.host.gpus);
+  if (!args.known.nccl.empty()) question.nccl = args.known.nccl;
+  WEFT_TRY(const Calibration calibration, ReadCalibration(args.calibration, &texts));
+  WEFT_TRY(const std::vector<AcceptanceLine> lines, MakeAcceptanceLines(question, calibration));
+  return FormatAcceptanceSheet(question, lines, calibration);
+}
+
+Result<std::vector<AcceptanceVerdict>> Judge(const Args& args, SourceTexts& texts) {
+  std::ifstream in(args.accept, std::ios::binary);
+  std::ostringstream text;
+  if (in) text << in.rdbuf();
+  if (!in) return Fail(ErrorCode::kIo, {args.accept, 0, 0}, "the sheet cannot be read", {});
+  texts.Add(args.accept, text.str());
+  WEFT_TRY(const std::vector<AcceptanceLine> lines, ParseAcceptanceSheet(text.str(), args.accept));
+  WEFT_TRY(const std::vector<TableEntry> entries, ReadEntries(args.tables, args.known, &texts));
+  return JudgeAcceptance(lines, entries);
+}
+
+int Accept(const Args& args, std::ostream& out, std::ostream& err) {
+  SourceTexts texts;
+  if (args.tables.empty()) {
+    const Result<std::string> sheet = AcceptanceSheet(args, texts);
+    if (!sheet) {
+      PrintErrors(sheet.error(), texts, err);
+      return kBadInput;
+    }
+    if (!WriteFile(args.accept, *sheet, err)) return kBadInput;
+    out << *sheet;
+    return kOk;
+  }
+  const Result<std::vector<AcceptanceVerdict>> verdicts = Judge(args, texts);
+  if (!verdicts) {
+    PrintErrors(verdicts.error(), texts, err);
+    return kBadInput;
+  }
+  RunOptions target;
+  target.json = args.json;
+  if (!WriteResult(target, AcceptanceText(*verdicts, TerminalWidth()), AcceptanceJson(*verdicts),
+                   out, err))
+    return kBadInput;
+  const bool all = std::all_of(verdicts->begin(), verdicts->end(),
+                               [](const AcceptanceVerdict& one) { return one.pass(); });
+  return all ? kOk : kUnmet;
+}
+
+struct Compared {
+  MeasuredComparison comparison;
+  std::vector<Diagnosis> diagnoses;
+};
+
+Result<Compared> CompareTables(const Args& args, SourceTexts& texts) {
+  WEFT_TRY(std::vector<TableEntry> entries, ReadEntries(args.tables, args.known, &texts));
+  WEFT_TRY(const Calibration calibration, ReadCalibration(args.calibration, &texts));
+  WEFT_TRY(const MeasuredCases cases, PrepareCases(std::move(entries)));
+  Compared out;
+  out.comparison = Compare(cases, calibration);
+  for (std::size_t t = 0; t < cases.tables.size(); ++t)
+    if (!cases.tables[t].points.empty()) out.diagnoses.push_back(Diagnose(cases, t, calibration));
+  return out;
+}
+
+int Published(const Args& args, std::ostream& out, std::ostream& err) {
+  const std::vector<PublishedClaim> claims = CheckPublished();
+  RunOptions target;
+  target.json = args.json;
+  if (!WriteResult(target, PublishedText(claims), PublishedJson(claims), out, err))
+    return kBadInput;
+  const bool all = std::all_of(claims.begin(), claims.end(),
+                               [](const PublishedClaim& one) { return one.pass(); });
+  return all ? kOk : kUnmet;
+}
+
+int Run(const Args& args, std::ostream& out, std::ostream& err) {
+  if (args.published) return Published(args, out, err);
+  if (!args.accept.empty()) return Accept(args, out, err);
+  SourceTexts texts;
+  if (args.tables.empty()) {
+    PrintErrors(Errors{{ErrorCode::kSyntax,
+                        {"weft", 0, 0},
+                        "validate wants a table",
+                        "an nccl-tests log, or a list of tables"}},
+                texts, err);
+    return kBadInput;
+  }
+  RunOptions target;
+  target.json = args.json;
+  target.out_dir = args.out;
+  if (!CheckTargets(target, err)) return kBadInput;
+  const Result<Compared> got = CompareTables(args, texts);
+  if (!got) {
+    PrintErrors(got.error(), texts, err);
+    return kBadInput;
+  }
+  if (!args.out.empty())
+    for (const auto& [name, svg] : ComparisonPlots(got->comparison))
+      if (!WriteFile((std::filesystem::path(args.out) / name).string(), svg, err)) return kBadInput;
+  return WriteResult(target, ComparisonText(got->comparison, got->diagnoses, TerminalWidth()),
+                     ComparisonJson(got->comparison, got->diagnoses), out, err)
+             ? kOk
+             : kBadInput;
+}
+
+}  // namespace
+
+void AddKnownOfTables(CLI::App& command, EntryOptions& known) {
+  command
+      .add_option("--host", known.host,
+                  "where a table does not say: a preset, a file, or YAML such as "
+                  "'{ preset: hgx-h100, nics: 4 }'")
+      ->type_name("HOST");
+  command
+      .add_option("--gpus-per-host", known.gpus_per_host,
+                  "ranks a host, where a table does not say")
+      ->type_name("K")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--nccl", known.nccl, "NCCL's version, where a table does not say")
+      ->type_name("VERSION");
+}
+
+void AddValidate(CLI::App& app, Command& chosen) {
+  const auto args = std::make_shared<Args>();
+  CLI::App* command =
+      app.add_subcommand("validate", "Hold measured tables against simulated times");
+  command->add_option("tables", args->tables,
+                      "nccl-tests logs or JSON, records of weft-probe, CSV, or lists of them (TSV "
+                      "with a column 'file')");
+  AddKnownOfTables(*command, args->known);
+  command->add_option("--calibration", args->calibration, "fitted constants of the time model")
+      ->type_name("FILE|none");
+  command->add_flag("--published", args->published,
+                    "check the published figures that weft claims to reproduce; exit status 1 "
+                    "unless all hold");
+  command
+      ->add_option("--accept", args->accept,
+                   "without a table: write the acceptance sheet of --gpus of --host; with tables: "
+                   "judge them by it, exit status 1 unless every line passes")
+      ->type_name("FILE");
+  command->add_option("--gpus", args->gpus, "GPUs that the sheet is for")
+      ->type_name("N")
+      ->check(CLI::Range(2, 1000000));
+  command->add_option("--out", args->out, "folder for the results and a plot a table, SVG")
+      ->type_name("DIR");
+  command->add_option("--json", args->json, "write JSON; -: to standard output")
+      ->type_name("FILE|-");
+  command->callback([args, &chosen] {
+    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+  });
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,42 @@
+// What `weft validate` and `weft calibrate` show: measured beside simulated, and how far apart.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "report/plot.h"
+#include "validate/acceptance.h"
+#include "validate/calibrate.h"
+#include "validate/comparison.h"
+#include "validate/diagnosis.h"
+#include "validate/published.h"
+
+namespace weft {
+
+// A line a table, then the classes; plots of the tables where they are few. Held-out tables (use
+// `check`) are marked *, tables left out are counted with the reason; what is degraded is named
+// with what would explain it.
+std::string ComparisonText(const MeasuredComparison& comparison,
+                           const std::vector<Diagnosis>& diagnoses, int width);
+
+// The keys of docs/formats/result.md: tables, overall.
+std::string ComparisonJson(const MeasuredComparison& comparison,
+                           const std::vector<Diagnosis>& diagnoses);
+
+// busbw over size, measured and simulated; one a number of ranks. File name without folder, SVG.
+std::vector<std::pair<std::string, std::string>> ComparisonPlots(
+    const MeasuredComparison& comparison);
+
+// PASS, FAIL or MISSING by line.
+std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts, int width);
+std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts);
+
+// A published figure a line, as a table of Markdown.
+std::string PublishedText(const std::vector<PublishedClaim>& claims);
+std::string PublishedJson(const std::vector<PublishedClaim>& claims);
+
+// What was fitted, to what, what the tables could not tell, and the error on held-out tables.
+std::string CalibrationText(const CalibrationResult& result, const std::string& file, int width);
+
+}  // namespace weft

@@ -1,0 +1,86 @@
+#include "validate/entries.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+
+namespace weft {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+
+// A folder of its own, removed at the end.
+class ReadEntriesTest : public testing::Test {
+ protected:
+  ReadEntriesTest() {
+    std::ofstream(path("a_allgather.csv")) << "ranks,size_bytes,time_us\n2,1024,5\n4,1024,7\n";
+    std::ofstream(path("both.csv"))
+        << "gpu,ranks,size_bytes,busbw,busbw_nvls_off\nH200,4,1048576,300.0,250.0\n"
+           "B200,4,1048576,600.0,500.0\n";
+  }
+  ~ReadEntriesTest() override {
+    for (const char* name : {"a_allgather.csv", "both.csv", "INDEX.tsv"})
+      std::remove(path(name).c_str());
+  }
+  static std::string path(const std::string& name) { return testing::TempDir() + "weft_" + name; }
+  static Result<std::vector<TableEntry>> List(const std::string& rows) {
+    std::ofstream(path("INDEX.tsv")) << "file\top\tgpu\tnodes\tranks\tlabel\tuse\tsource\thost\n"
+                                     << rows;
+    return ReadEntries({path("INDEX.tsv")}, {}, nullptr);
+  }
+};
+
+TEST_F(ReadEntriesTest, TakesFromAFileWhatALineMeans) {
+  const auto got = List(
+      "weft_both.csv\tall_reduce\tB200\t1\t4\thealthy\tcheck\tme/mine data/x@1\t"
+      "{ preset: hgx-b200 }\n"
+      "weft_a_allgather.csv\tall_gather\t\t1\t2,4\thealthy\tfit\tme/mine y\t-\n");
+  ASSERT_TRUE(got) << got.error().front();
+  ASSERT_THAT(*got, SizeIs(2));
+  const TableEntry& first = (*got)[0];
+  ASSERT_THAT(first.tables, SizeIs(1));  // B200's, as NCCL picks
+  // 1 MiB · 1.5 / 600 GB/s
+  EXPECT_NEAR(ToSeconds(first.tables[0].points[0].time) * 1e6, 1048576 * 1.5 / 600e3, 1e-6);
+  EXPECT_EQ(first.use, TableUse::kCheck);
+  EXPECT_EQ(ProjectOf(first), "me/mine");
+  EXPECT_EQ(ProjectOf((*got)[1]), "me/mine");
+  EXPECT_THAT((*got)[1].tables, SizeIs(2));
+  EXPECT_EQ((*got)[1].host, "");
+}
+
+TEST_F(ReadEntriesTest, NamesTheLineOfAListThatIsWrong) {
+  const auto got = List(
+      "weft_both.csv\tall_reduce\tB200\t1\t4\tfine\tcheck\tx\t-\n"
+      "none.csv\tall_reduce\tB200\t1\t4\thealthy\tcheck\tx\t-\n"
+      "short\n");
+  ASSERT_FALSE(got);
+  ASSERT_THAT(got.error(), SizeIs(3));
+  EXPECT_EQ(got.error()[0].pos.line, 2);
+  EXPECT_EQ(got.error()[0].message, "label is 'fine'");
+  EXPECT_THAT(got.error()[1].message, HasSubstr("none.csv' cannot be read"));
+  EXPECT_EQ(got.error()[2].message, "1 columns where the header has 9");
+}
+
+TEST_F(ReadEntriesTest, FillsABareTableFromTheOptions) {
+  const auto got = ReadEntries({path("a_allgather.csv")}, {"hgx-h100", "2.27.3", 2}, nullptr);
+  ASSERT_TRUE(got) << got.error().front();
+  ASSERT_THAT((*got)[0].tables, SizeIs(2));
+  EXPECT_EQ((*got)[0].host, "hgx-h100");
+  EXPECT_EQ((*got)[0].tables[1].hosts, 2);
+  EXPECT_EQ((*got)[0].tables[1].nccl, "2.27.3");
+  EXPECT_EQ((*got)[0].op, "all_gather");
+}
+
+TEST(ReadHostText, PlacesAWrongHostAtItsLine) {
+  const SourcePos pos{"INDEX.tsv", 7, 1};
+  EXPECT_EQ(ReadHostText("{ preset: dgx-a100, nics: 4 }", pos)->nics, 4);
+  const auto got = ReadHostText("{ preset: dgx-z100 }", pos);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().front().pos.line, 7);
+}
+
+}  // namespace
+}  // namespace weft

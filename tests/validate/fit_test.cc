@@ -1,0 +1,202 @@
+#include "validate/fit.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "base/random.h"
+#include "validate/calibrate.h"
+
+namespace weft {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+
+SimDuration Microseconds(double us) { return SimDuration(std::llround(us * 1e6)); }
+
+TableEntry EntryOf(const std::string& op, int ranks, int hosts, const std::string& project) {
+  TableEntry entry;
+  entry.name = entry.file = project + "-" + op + "-" + std::to_string(ranks);
+  entry.op = op;
+  entry.source = project + "/tables x";
+  entry.host = "{ preset: hgx-h100 }";
+  entry.label = TableLabel::kHealthy;
+  entry.nodes = hosts;
+  MeasuredTable table;
+  table.file = entry.file;
+  table.op = op;
+  table.type = "float";
+  table.ranks = ranks;
+  table.hosts = hosts;
+  for (std::int64_t bytes = 16 << 10; bytes <= std::int64_t{4} << 30; bytes *= 4)
+    table.points.push_back({Bytes(bytes), Microseconds(1), std::nullopt, 1});
+  entry.tables.push_back(std::move(table));
+  return entry;
+}
+
+// Tables whose times are the model's own under `truth`, times exp(noise).
+MeasuredCases CasesUnder(const CollectiveConstants& truth, double noise = 0,
+                         std::uint64_t seed = 1) {
+  std::vector<TableEntry> entries;
+  for (const char* op : {"all_reduce", "all_gather", "all_to_all"})
+    for (const int ranks : {2, 4, 8})
+      entries.push_back(EntryOf(op, ranks, 1, ranks == 4 ? "a" : "b"));
+  Result<MeasuredCases> cases = PrepareCases(std::move(entries));
+  WEFT_CHECK(cases.has_value());
+  Random random(seed);
+  for (CasesOfEntry& table : cases->tables)
+    for (MeasuredCase& point : table.points)
+      point.measured_us = cases->models[point.model].Time(point.which, truth).us *
+                          std::exp(noise * random.Normal());
+  return *std::move(cases);
+}
+
+std::vector<std::size_t> All(const MeasuredCases& cases) {
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < cases.tables.size(); ++i) out.push_back(i);
+  return out;
+}
+
+std::size_t Row(const char* name) {
+  const std::size_t row = FindCollectiveParameter(name);
+  WEFT_CHECK(row < CollectiveParameters().size());
+  return row;
+}
+
+CollectiveConstants Truth() {
+  CollectiveConstants truth;
+  truth.values[Row("hopper.launch")] *= 1.4;
+  truth.values[Row("hopper.nvlink_efficiency")] *= 0.95;
+  truth.values[Row("hopper.send_efficiency")] *= 0.9;
+  truth.values[Row("hopper.nvls_efficiency")] *= 0.93;
+  return truth;
+}
+
+// The oracle: tables made by the model under constants that are known give them back, as far as
+// tables can tell them, and the times with them.
+TEST(FitConstants, GivesBackTheConstantsThatMadeTheTables) {
+  const CollectiveConstants truth = Truth();
+  const MeasuredCases cases = CasesUnder(truth);
+  const ConstantsFit fit = FitConstants(cases, All(cases));
+  for (const char* name : {"hopper.launch", "hopper.nvlink_efficiency", "hopper.send_efficiency",
+                           "hopper.nvls_efficiency"})
+    EXPECT_NEAR(fit.constants.values[Row(name)] / truth.values[Row(name)], 1, 0.03) << name;
+  for (const CasesOfEntry& table : cases.tables)
+    for (const MeasuredCase& point : table.points)
+      EXPECT_NEAR(cases.models[point.model].Time(point.which, fit.constants).us / point.measured_us,
+                  1, 0.05);
+}
+
+// One host says nothing of networks, and no tree runs on it: those rows are not fitted or at their
+// priors; what is fitted has an interval that holds it.
+TEST(FitConstants, SaysWhatTheTablesCannotTell) {
+  const MeasuredCases cases = CasesUnder(Truth(), 0.02);
+  const ConstantsFit fit = FitConstants(cases, All(cases));
+  std::size_t at_prior = 0;
+  for (const FittedConstant& one : fit.rows) {
+    const std::string& name = CollectiveParameters()[one.row].name;
+    EXPECT_TRUE(name.starts_with("hopper.")) << name;
+    EXPECT_LE(one.low, one.value * (1 + 1e-12)) << name;
+    EXPECT_GE(one.high, one.value * (1 - 1e-12)) << name;
+    at_prior += one.at_prior;
+    if (!one.at_prior) continue;
+    EXPECT_EQ(fit.constants.values[one.row], CollectiveParameters()[one.row].prior) << name;
+    EXPECT_LT(one.told, 0.5) << name;
+  }
+  EXPECT_GT(at_prior, 0u);
+  EXPECT_TRUE(std::any_of(fit.rows.begin(), fit.rows.end(), [](const FittedConstant& one) {
+    return one.at_prior && CollectiveParameters()[one.row].name == "hopper.tree_efficiency";
+  }));
+}
+
+// A twentieth of the rows ten times too slow moves no constant by more than some percent.
+TEST(FitConstants, IsNotPulledByRowsThatDoNotFit) {
+  const char* const text = std::getenv("WEFT_SEED");
+  const std::uint64_t seed = text ? std::strtoull(text, nullptr, 10) : 3;
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  MeasuredCases cases = CasesUnder(Truth(), 0.02, seed);
+  const ConstantsFit clean = FitConstants(cases, All(cases));
+  Random random(seed);
+  for (CasesOfEntry& table : cases.tables)
+    for (MeasuredCase& point : table.points)
+      if (random.Below(20) == 0) point.measured_us *= 10;
+  const ConstantsFit dirty = FitConstants(cases, All(cases));
+  for (const char* name : {"hopper.nvlink_efficiency", "hopper.send_efficiency"})
+    EXPECT_NEAR(dirty.constants.values[Row(name)] / clean.constants.values[Row(name)], 1, 0.04)
+        << name;
+}
+
+TEST(Calibrate, WritesAFileThatIsReadBackAndDoesNotHangOnTheOrder) {
+  MeasuredCases cases = CasesUnder(Truth(), 0.03);
+  cases.entries[0].use = TableUse::kCheck;
+  cases.entries[1].label = TableLabel::kDegraded;
+  const Result<CalibrationResult> got = Calibrate(cases);
+  ASSERT_TRUE(got) << got.error().front();
+  EXPECT_THAT(got->fitted, SizeIs(7));
+  EXPECT_THAT(got->left_out, SizeIs(2));
+  EXPECT_EQ(got->folds, 2);  // the projects a and b
+  const std::string text = FormatCalibration(*got);
+  const auto spec = ParseText<CalibrationSpec>(text, "x.yaml", {});
+  ASSERT_TRUE(spec) << spec.error().front();
+  const Result<Calibration> read = MakeCalibration(*spec);
+  ASSERT_TRUE(read) << read.error().front();
+  for (std::size_t row = 0; row < CollectiveParameters().size(); ++row)
+    EXPECT_NEAR(read->constants.values[row] / got->fit.constants.values[row], 1, 1e-3);
+  EXPECT_TRUE(read->Covers("all_reduce", MiB(1), 4, 1));
+  EXPECT_FALSE(read->Covers("all_reduce", MiB(1), 16, 2));
+  const auto band = BandOf(*read, ErrorClass::kOneHost, MiB(64));
+  ASSERT_TRUE(band);
+  EXPECT_LT(band->low, band->high);
+  EXPECT_FALSE(BandOf(*read, ErrorClass::kEfa, MiB(64)));
+
+  MeasuredCases turned = cases;
+  std::reverse(turned.tables.begin(), turned.tables.end());
+  std::reverse(turned.entries.begin(), turned.entries.end());
+  for (CasesOfEntry& table : turned.tables) table.entry = cases.entries.size() - 1 - table.entry;
+  EXPECT_EQ(FormatCalibration(*Calibrate(turned)), text);
+}
+
+TEST(Calibrate, SaysWhyNothingCanBeFitted) {
+  MeasuredCases cases = CasesUnder({});
+  for (TableEntry& entry : cases.entries) entry.label = TableLabel::kDegraded;
+  const auto got = Calibrate(cases);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().front().message, "the table cannot be fitted: it is degraded");
+}
+
+// Two points 10 % and 30 % off, the third below 64 KiB: the median of two is 20 %, and their bias.
+TEST(FiguresOf, CountsPointsFromASizeOn) {
+  std::vector<ComparedPoint> points(3);
+  const double off[] = {1.1, 1.3, 5};
+  for (std::size_t i = 0; i < 3; ++i) {
+    points[i].size = i < 2 ? KiB(64) : KiB(32);
+    points[i].measured_us = 10;
+    points[i].simulated_us = 10 * off[i];
+  }
+  const ErrorFigures figures = FiguresOf(points, KiB(64));
+  EXPECT_EQ(figures.points, 2u);
+  EXPECT_NEAR(figures.median, 0.2, 1e-12);
+  EXPECT_NEAR(figures.bias, 0.2, 1e-12);
+}
+
+TEST(PrepareCases, SaysWhyATableIsNotCompared) {
+  std::vector<TableEntry> entries(4);
+  for (TableEntry& entry : entries) entry = EntryOf("all_reduce", 8, 1, "a");
+  entries[0].host.clear();
+  entries[1].tables[0].ranks = 0;
+  entries[2].tables[0].type = "int8";
+  entries[3].tables[0].ranks = 16;
+  const auto cases = PrepareCases(std::move(entries));
+  ASSERT_TRUE(cases);
+  EXPECT_EQ(cases->tables[0].why_not, "its host is not known");
+  EXPECT_EQ(cases->tables[1].why_not, "nobody says how many ranks");
+  EXPECT_THAT(cases->tables[2].why_not, HasSubstr("floating point"));
+  EXPECT_EQ(cases->tables[3].why_not, "16 ranks a host, which has 8 GPUs");
+}
+
+}  // namespace
+}  // namespace weft

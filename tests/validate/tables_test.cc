@@ -1,0 +1,321 @@
+#include "validate/tables.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/random.h"
+
+namespace weft {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+std::string DataFile(const std::string& name) {
+  return WEFT_SOURCE_DIR "/tests/validate/data/" + name;
+}
+
+std::vector<MeasuredTable> Tables(std::string_view text, const std::string& file = "a.log",
+                                  const TableHints& hints = {}) {
+  Result<std::vector<MeasuredTable>> got = ParseTables(text, file, hints);
+  if (!got) ADD_FAILURE() << got.error().front();
+  return got ? *std::move(got) : std::vector<MeasuredTable>();
+}
+
+double Microseconds(SimDuration time) { return ToSeconds(time) * 1e6; }
+
+// 2.13 and later: size count type redop root, then time algbw busbw #wrong twice.
+constexpr std::string_view kLog = R"(# nThread 1 nGpus 1 minBytes 1048576 maxBytes 4194304 step: 2
+# Using devices
+#  Rank  0 Group  0 Pid   2574 on node-0 device  0 [0000:0f:00] NVIDIA A100-SXM4-40GB
+#  Rank  7 Group  0 Pid   2581 on node-0 device  7 [0000:da:00] NVIDIA A100-SXM4-40GB
+#  Rank  8 Group  0 Pid   2087 on node-1 device  0 [0000:0f:00] NVIDIA A100-SXM4-40GB
+#  Rank 15 Group  0 Pid   2101 on node-1 device  7 [0000:da:00] NVIDIA A100-SXM4-40GB
+NCCL version 2.29.3+cuda13.1
+#   out-of-place   in-place
+#   size   count   type   redop   root   time   algbw   busbw  #wrong   time   algbw   busbw  #wrong
+#   (B)   (elements)   (us)  (GB/s)  (GB/s)   (us)  (GB/s)  (GB/s)
+   1048576   262144   float   sum   -1   104.9   10.00   18.75   0   104.0   10.08   18.90   0
+   2097152   524288   float   sum   -1   140.0   14.98   28.09   0   139.0   15.09   28.29   0
+   4194304   1048576   float   sum   -1   210.0   19.97   37.45   0   209.0   20.07   37.63   0
+# Out of bounds values : 0 OK
+)";
+
+TEST(ParseTables, ReadsALogWithWhatItsCommentsSay) {
+  const std::vector<MeasuredTable> got = Tables(kLog);
+  ASSERT_THAT(got, SizeIs(1));
+  EXPECT_EQ(got[0].op, "all_reduce");  // busbw is 15/8 of algbw
+  EXPECT_EQ(got[0].ranks, 16);
+  EXPECT_EQ(got[0].hosts, 2);  // 0 … 7 and 8 … 15: what is not listed can only stand between
+  EXPECT_EQ(got[0].nccl, "2.29.3");
+  EXPECT_EQ(got[0].gpu, "NVIDIA A100-SXM4-40GB");
+  ASSERT_THAT(got[0].points, SizeIs(3));
+  EXPECT_EQ(got[0].points[1].size, MiB(2));
+  EXPECT_EQ(Microseconds(got[0].points[1].time), 140);
+  EXPECT_EQ(Microseconds(*got[0].points[1].in_place), 139);
+  EXPECT_EQ(got[0].points[1].line, 12);
+}
+
+TEST(ParseTables, LeavesOutRowsThatContradictThemselvesAndCutOnes) {
+  const std::vector<MeasuredTable> got = Tables(
+      "1048576 262144 float sum -1 104.9 10.00 18.75 0 104.0 10.08 18.90 0\n"
+      "2097152 524288 float sum -1 140.0 24.98 28.09 0 139.0 15.09 28.29 0\n"
+      "4194304 1048576 float sum -1 210.0 19.9",
+      "x_allreduce.log");
+  ASSERT_THAT(got, SizeIs(1));
+  EXPECT_THAT(got[0].points, SizeIs(1));
+  ASSERT_THAT(got[0].rejected, SizeIs(2));
+  EXPECT_EQ(got[0].rejected[0].line, 2);
+  EXPECT_EQ(got[0].rejected[0].why, "algbw is 24.98, but 2097152 bytes in 140.0 us are 14.98 GB/s");
+  EXPECT_EQ(got[0].rejected[1].line, 3);
+}
+
+// 2.9 had no root and no redop where the operation has none; its last column is an error.
+TEST(ParseTables, ReadsTheOldColumns) {
+  const std::vector<MeasuredTable> got = Tables(
+      "#  size   count   type     time   algbw   busbw  error     time   algbw   busbw  error\n"
+      "  67108864  1048576  float   1914.8   35.05   32.86  0e+00   1921.0   34.93   32.75    N/A\n"
+      "#  size   count   type   redop  time   algbw   busbw  error     time   algbw   busbw  "
+      "error\n"
+      "  8 2 float sum 58.23 0.00 0.00 0e+00 56.02 0.00 0.00 0e+00\n"
+      "  67108864 16777216 float sum 1914.8 35.05 65.72 2e-07 1921.0 34.93 65.49 2e-07\n");
+  ASSERT_THAT(got, SizeIs(2));
+  EXPECT_EQ(Microseconds(got[0].points[0].time), 1914.8);
+  EXPECT_EQ(got[1].op, "all_reduce");
+  EXPECT_THAT(got[1].points, SizeIs(2));
+}
+
+TEST(ParseTables, ReadsSeveralRunsOfALogEachWithItsOperation) {
+  const std::vector<MeasuredTable> got = Tables(
+      "# nccl-tests version 2.18.3 nccl-headers=22809 nccl-library=22809\n"
+      "# Collective test starting: all_gather_perf\n"
+      "# nThread 1 nGpus 2 minBytes 8\n"
+      "1073741824 134217728 float none -1 27211.0 39.46 19.73 0 25806.7 41.61 20.80 0\n"
+      "# Collective test concluded: all_gather_perf\n"
+      "# Collective test starting: sendrecv_perf\n"
+      "# nThread 1 nGpus 2 minBytes 8\n"
+      "1073741824 268435456 float sum -1 27211.0 39.46 39.46 0 25806.7 41.61 41.61 N/A\n"
+      "1073741824 536870912 half sum -1 27211.0 39.46 39.46 0 25806.7 41.61 41.61 N/A\n");
+  ASSERT_THAT(got, SizeIs(3));
+  EXPECT_EQ(got[0].op, "all_gather");
+  EXPECT_EQ(got[0].nccl, "2.28.9");
+  EXPECT_EQ(got[1].op, "send_recv");
+  EXPECT_EQ(got[2].type, "half");
+}
+
+TEST(ParseTables, RefusesTextWithoutATableAtItsFirstLine) {
+  const auto got = ParseTables("hello\nworld 12 13\n", "notes.txt");
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().front().pos, (SourcePos{"notes.txt", 1, 1}));
+  EXPECT_THAT(got.error().front().hint, HasSubstr("weft-probe"));
+}
+
+std::uint64_t FirstSeed() {
+  const char* const text = std::getenv("WEFT_SEED");
+  return text ? std::strtoull(text, nullptr, 10) : 1;
+}
+
+std::vector<std::string> LinesOf(std::string_view text) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    out.emplace_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
+// Prefixes on every line and lines of others between them change no figure.
+TEST(ParseTables, SeesThroughPrefixesAndForeignLines) {
+  const std::vector<MeasuredTable> want = Tables(kLog);
+  const char* const prefixes[] = {"[1,0]<stdout>:",
+                                  "[1,0]<stdout>: ",
+                                  " 0: ",
+                                  "12: ",
+                                  "[pod/launcher-x2/main] ",
+                                  "2026-01-02T03:04:05.678Z ",
+                                  "launcher-7 worker "};
+  const char* const foreign[] = {"node-0:588 [3] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P",
+                                 "MPICH Slingshot Network Summary: 139 network timeouts", "",
+                                 "atu_cache_evictions 9 1 0.0 8 0.3 16 0.6", "```"};
+  for (std::uint64_t seed = FirstSeed(); seed < FirstSeed() + 200; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const std::string prefix = prefixes[random.Below(std::size(prefixes))];
+    std::string text;
+    for (const std::string& line : LinesOf(kLog)) {
+      if (random.Below(3) == 0)
+        text += foreign[random.Below(std::size(foreign))] + std::string("\n");
+      text += prefix + line + (random.Below(2) ? "\r\n" : "\n");
+    }
+    const std::vector<MeasuredTable> got = Tables(text);
+    ASSERT_THAT(got, SizeIs(1));
+    EXPECT_EQ(got[0].ranks, 16);
+    EXPECT_EQ(got[0].nccl, "2.29.3");
+    ASSERT_EQ(got[0].points.size(), want[0].points.size()) << text;
+    for (std::size_t i = 0; i < want[0].points.size(); ++i) {
+      EXPECT_EQ(got[0].points[i].size, want[0].points[i].size);
+      EXPECT_EQ(got[0].points[i].time, want[0].points[i].time);
+    }
+  }
+}
+
+// Bytes changed, dropped and added anywhere: never a crash, and a row that is believed is either
+// one of the text's or one whose own figures agree.
+TEST(ParseTables, BelievesNoDamagedRowWhoseFiguresDisagree) {
+  std::size_t believed = 0;
+  for (std::uint64_t seed = FirstSeed(); seed < FirstSeed() + 2000; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    std::string text(kLog);
+    for (std::uint64_t n = 1 + random.Below(12); n > 0; --n) {
+      const std::size_t at = random.Below(static_cast<std::uint32_t>(text.size()));
+      switch (random.Below(3)) {
+        case 0:
+          text[at] = static_cast<char>(random.Below(256));
+          break;
+        case 1:
+          text.erase(at, 1 + random.Below(40));
+          break;
+        default:
+          text.insert(at, std::string(1 + random.Below(3), "0 .e-\n:"[random.Below(7)]));
+      }
+    }
+    const auto got = ParseTables(text, "a.log");
+    if (!got) {
+      EXPECT_GE(got.error().front().pos.line, 1);
+      continue;
+    }
+    for (const MeasuredTable& table : *got) {
+      for (const MeasuredPoint& point : table.points) {
+        ++believed;
+        const double rate = static_cast<double>(point.size.count()) / ToSeconds(point.time) / 1e9;
+        const std::string line = LinesOf(text)[static_cast<std::size_t>(point.line) - 1];
+        bool agrees = false;
+        for (std::size_t word = 0; word < line.size(); ++word)
+          agrees |=
+              std::abs(std::strtod(line.c_str() + word, nullptr) - rate) <= 0.02 * rate + 0.51;
+        EXPECT_TRUE(agrees) << line;
+      }
+    }
+  }
+  EXPECT_GT(believed, 2000u);
+}
+
+TEST(ParseTables, ReadsCsvByItsHeader) {
+  const std::vector<MeasuredTable> got = Tables(
+      "# source: somebody\n"
+      "op,dtype,ranks,size_bytes,median_us,min_us\n"
+      "all_gather,half,2,1024,8.0,7.0\n"
+      "all_gather,half,2,2048,9.0,7.0\n"
+      "all_gather,half,4,1024,12.0,7.0\n"
+      "all_gather,int8,4,1024,12.0,7.0\n",
+      "x.csv");
+  ASSERT_THAT(got, SizeIs(3));
+  EXPECT_THAT(got[0].points, SizeIs(2));
+  EXPECT_EQ(Microseconds(got[0].points[1].time), 9);
+  EXPECT_EQ(got[1].ranks, 4);
+  EXPECT_EQ(got[2].type, "int8");
+}
+
+// 1 GiB at a busbw of 93.75 GB/s over 16 ranks: algbw 50, 21474.8 us.
+TEST(ParseTables, TurnsRatesIntoTimesByTheRanksInTheColumnsName) {
+  const std::vector<MeasuredTable> got = Tables(
+      "size_bytes,busbw_1node_8ranks,busbw_2nodes_16ranks\n"
+      "1073741824,100.00,93.75\n"
+      "4096,0.2,0.01\n",
+      "x_allreduce.csv");
+  ASSERT_THAT(got, SizeIs(2));
+  EXPECT_EQ(got[1].ranks, 16);
+  EXPECT_EQ(got[1].hosts, 2);
+  ASSERT_THAT(got[1].points, SizeIs(1));
+  EXPECT_NEAR(Microseconds(got[1].points[0].time), 21474.836, 0.001);
+  ASSERT_THAT(got[1].rejected, SizeIs(1));  // 0.01 may be 0.005 or 0.015
+  EXPECT_EQ(got[1].rejected[0].line, 3);
+}
+
+TEST(ParseTables, NamesTheCellOfACsvThatIsWrong) {
+  const auto got =
+      ParseTables("size_bytes,ranks,time_us\n1024,2,5.0\n2048,2,fast\n4096,2\n", "x.csv");
+  ASSERT_FALSE(got);
+  ASSERT_THAT(got.error(), SizeIs(2));
+  EXPECT_EQ(got.error()[0].pos, (SourcePos{"x.csv", 3, 8}));
+  EXPECT_EQ(got.error()[0].message, "time_us is 'fast' (want a number)");
+  EXPECT_EQ(got.error()[1].message, "2 cells where the header has 3");
+  const auto bare = ParseTables("size_bytes,ranks\n1,2\n", "x.csv");
+  ASSERT_FALSE(bare);
+  EXPECT_EQ(bare.error()[0].message, "no column of times or rates");
+}
+
+TEST(ParseTables, ReadsTheJsonOfNcclTests) {
+  const std::vector<MeasuredTable> got = Tables(R"({"version": "2.17.5", "nccl_version": 22809,
+    "args": ["./build/all_reduce_perf", "-b", "8"],
+    "devices": [{"rank": 0, "hostname": "a", "device_info": "NVIDIA H100"},
+                {"rank": 1, "hostname": "b", "device_info": "NVIDIA H100"}],
+    "results": [
+      {"size": 1048576, "count": 262144, "type": "float", "redop": "sum", "root": -1,
+       "out_of_place": {"time": 104.9, "alg_bw": 10.0, "bus_bw": 10.0},
+       "in_place": {"time": 104.0, "alg_bw": 10.08, "bus_bw": 10.08}},
+      {"size": 2097152, "type": "float", "out_of_place": {"time": 140.0, "alg_bw": 99.0}}]})");
+  ASSERT_THAT(got, SizeIs(1));
+  EXPECT_EQ(got[0].op, "all_reduce");
+  EXPECT_EQ(got[0].nccl, "2.28.9");
+  EXPECT_EQ(got[0].ranks, 2);
+  EXPECT_EQ(got[0].hosts, 2);
+  EXPECT_THAT(got[0].points, SizeIs(1));
+  ASSERT_THAT(got[0].rejected, SizeIs(1));
+}
+
+TEST(ParseTables, ReadsARecordOfTheProbe) {
+  const std::vector<MeasuredTable> got = Tables(R"({"schema": "weft.probe/1",
+    "provenance": {"gpu": "NVIDIA H100", "nccl": "2.28.9", "hosts": 1},
+    "results": [
+      {"kind": "launch", "median_us": 2.1},
+      {"kind": "collective", "op": "all_reduce", "type": "float", "ranks": 8, "bytes": 1048576,
+       "algorithm": "auto", "protocol": "auto", "median_us": 40.0},
+      {"kind": "collective", "op": "all_reduce", "type": "float", "ranks": 8, "bytes": 1048576,
+       "algorithm": "Ring", "protocol": "LL", "median_us": 80.0}]})");
+  ASSERT_THAT(got, SizeIs(2));
+  EXPECT_EQ(got[0].algorithm, "");
+  EXPECT_EQ(got[1].algorithm, "Ring");
+  EXPECT_EQ(got[1].protocol, "LL");
+  EXPECT_EQ(Microseconds(got[1].points[0].time), 80);
+}
+
+TEST(ParseTables, NamesTheLineWhereJsonBreaks) {
+  const auto got = ParseTables("{\n  \"results\": [\n    {\"size\": 1,,\n", "x.json");
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().front().pos.line, 3);
+}
+
+TEST(ReadTables, ReadsThePublicExcerpts) {
+  for (const auto& [file, ranks, hosts, points] :
+       std::initializer_list<std::tuple<const char*, int, int, std::size_t>>{
+           {"a100_2n16g_allreduce_nccl2.29.3.log", 16, 2, 4},
+           {"gh200_2n8g_allreduce_srun.log", 8, 2, 5},
+           {"mi300x_2n16g_allreduce_rccl.log", 16, 2, 5}}) {
+    const auto got = ReadTables(DataFile(file));
+    ASSERT_TRUE(got) << got.error().front();
+    ASSERT_THAT(*got, SizeIs(1));
+    EXPECT_EQ((*got)[0].op, "all_reduce") << file;
+    EXPECT_EQ((*got)[0].ranks, ranks) << file;
+    EXPECT_EQ((*got)[0].hosts, hosts) << file;
+    EXPECT_THAT((*got)[0].points, SizeIs(points)) << file;
+    EXPECT_THAT((*got)[0].rejected, IsEmpty()) << file;
+  }
+}
+
+TEST(BusFactor, IsThatOfNcclTests) {
+  EXPECT_DOUBLE_EQ(BusFactor("all_reduce", 16), 30.0 / 16);
+  EXPECT_DOUBLE_EQ(BusFactor("all_gather", 16), 15.0 / 16);
+  EXPECT_DOUBLE_EQ(BusFactor("broadcast", 16), 1);
+}
+
+}  // namespace
+}  // namespace weft

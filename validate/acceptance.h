@@ -1,0 +1,54 @@
+// The sheet a purchase is accepted by: what to run, and the least that must come out.
+//
+// Written before delivery from the simulated times of a healthy machine and the band that the
+// calibration states; judged after, line by line, from the tables that its own command lines print.
+//
+// Format   tab-separated text: comments with the command lines, a header, then a line an operation,
+//          number of ranks and size: op, ranks, hosts, size_bytes, expected_GBps, least_GBps
+//          (busbw). The least is what a machine at the slow end of the 90 % interval reaches.
+// Errors   a calibration that states no band for such hosts: the sheet would promise a guess; a
+//          sheet that is none, at its line.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "validate/comparison.h"
+
+namespace weft {
+
+struct AcceptanceLine {
+  std::string op;
+  int ranks = 0, hosts = 0;
+  Bytes size;
+  double expected_GBps = 0, least_GBps = 0;  // busbw as nccl-tests has it
+};
+
+struct AcceptanceQuestion {
+  std::string host_text;  // as --host has it
+  HostPart host;
+  int gpus = 0, gpus_per_host = 0;
+  std::string nccl = "2.28";
+};
+
+Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion& question,
+                                                        const Calibration& calibration);
+std::string FormatAcceptanceSheet(const AcceptanceQuestion& question,
+                                  const std::vector<AcceptanceLine>& lines,
+                                  const Calibration& calibration);
+Result<std::vector<AcceptanceLine>> ParseAcceptanceSheet(std::string_view text,
+                                                         const std::string& file);
+
+struct AcceptanceVerdict {
+  AcceptanceLine line;
+  std::optional<double> measured_GBps;  // none: no table has the point
+  bool pass() const { return measured_GBps && *measured_GBps >= line.least_GBps; }
+};
+
+// A point of a line is the slowest that any table has of its operation, ranks, hosts and size.
+std::vector<AcceptanceVerdict> JudgeAcceptance(const std::vector<AcceptanceLine>& lines,
+                                               const std::vector<TableEntry>& entries);
+
+}  // namespace weft

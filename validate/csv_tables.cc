@@ -1,0 +1,285 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <tuple>
+
+#include "validate/tables_internal.h"
+
+namespace weft {
+namespace {
+
+enum class Measure { kTime, kAlgbw, kBusbw };
+
+// A column of measurements.
+struct Series {
+  std::size_t column = 0;
+  Measure measure = Measure::kTime;
+  double unit_us = 1;  // of times
+  std::string name;
+  int ranks = 0, hosts = 0;  // 0: not in the name
+};
+
+struct Layout {
+  std::vector<std::string> names;
+  std::optional<std::size_t> size, op, type, ranks, per_host, gpu;
+  std::vector<Series> series;
+};
+
+std::vector<Word> CellsOf(std::string_view line) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  std::vector<Word> out;
+  for (std::size_t at = 0; at <= line.size();) {
+    std::size_t end = std::min(line.find(',', at), line.size());
+    if (at < line.size() && line[at] == '"') {
+      const std::size_t close = std::min(line.find('"', at + 1), line.size());
+      end = std::min(line.find(',', close), line.size());
+    }
+    std::string_view cell = line.substr(at, end - at);
+    const std::size_t first = std::min(cell.find_first_not_of(" \t\""), cell.size());
+    const std::size_t last = cell.find_last_not_of(" \t\"");
+    cell = last == cell.npos ? std::string_view() : cell.substr(first, last + 1 - first);
+    out.push_back({cell, static_cast<int>(at + first) + 1});
+    at = end + 1;
+  }
+  return out;
+}
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+// The number beside `word`: "busbw_4nodes_32ranks" has 4 before "node" and 32 before "rank",
+// "ranks_8" has 8 behind.
+int NumberBeside(const std::string& name, const std::string& word) {
+  const std::size_t at = name.find(word);
+  if (at == name.npos) return 0;
+  std::size_t start = at;
+  while (start > 0 && std::isdigit(static_cast<unsigned char>(name[start - 1]))) --start;
+  std::string_view digits = std::string_view(name).substr(start, at - start);
+  if (digits.empty()) {
+    std::size_t from = at + word.size();
+    while (from < name.size() && (name[from] == 's' || name[from] == '_')) ++from;
+    std::size_t end = from;
+    while (end < name.size() && std::isdigit(static_cast<unsigned char>(name[end]))) ++end;
+    digits = std::string_view(name).substr(from, end - from);
+  }
+  return WholeNumber<int>(digits).value_or(0);
+}
+
+std::optional<std::size_t> Find(const std::vector<std::string>& names,
+                                std::initializer_list<const char*> known) {
+  for (const char* one : known)
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (names[i] == one) return i;
+  return std::nullopt;
+}
+
+Series SeriesOf(std::size_t column, const std::string& name, Measure measure, double unit_us = 1) {
+  return {column, measure, unit_us, name, NumberBeside(name, "rank"), NumberBeside(name, "node")};
+}
+
+// The first column of times, medians before others; else those of rates, known by their names; else
+// every column left, where a comment says the unit.
+std::vector<Series> FindSeries(const Layout& layout, const std::string& comments) {
+  for (const auto& [known, unit_us] :
+       std::initializer_list<std::pair<const char*, double>>{{"median_us", 1},
+                                                             {"time_us", 1},
+                                                             {"mean_us", 1},
+                                                             {"avg_us", 1},
+                                                             {"latency_us", 1},
+                                                             {"median_ms", 1e3},
+                                                             {"time_ms", 1e3},
+                                                             {"mean_ms", 1e3},
+                                                             {"time_s", 1e6}})
+    for (std::size_t i = 0; i < layout.names.size(); ++i)
+      if (layout.names[i] == known) return {SeriesOf(i, layout.names[i], Measure::kTime, unit_us)};
+  std::vector<Series> out;
+  for (std::size_t i = 0; i < layout.names.size(); ++i) {
+    const std::string& name = layout.names[i];
+    if (name.find("busbw") != name.npos) out.push_back(SeriesOf(i, name, Measure::kBusbw));
+    if (name.find("algbw") != name.npos) out.push_back(SeriesOf(i, name, Measure::kAlgbw));
+  }
+  if (!out.empty()) return out;
+  const bool bus = comments.find("busbw in gb/s") != comments.npos;
+  if (!bus && comments.find("algbw in gb/s") == comments.npos) return {};
+  for (std::size_t i = 0; i < layout.names.size(); ++i) {
+    bool taken = false;
+    for (const auto& column :
+         {layout.size, layout.op, layout.type, layout.ranks, layout.per_host, layout.gpu})
+      taken |= column == i;
+    if (!taken)
+      out.push_back(SeriesOf(i, layout.names[i], bus ? Measure::kBusbw : Measure::kAlgbw));
+  }
+  return out;
+}
+
+class CsvReader {
+ public:
+  CsvReader(std::string file, TableHints hints) : file_(std::move(file)), hints_(std::move(hints)) {
+    name_op_ = OperationInName(file_.substr(file_.find_last_of('/') + 1));
+  }
+
+  void Line(std::string_view line, int number) {
+    if (line.find_first_not_of(" \t\r") == line.npos) return;
+    if (line[line.find_first_not_of(" \t\r")] == '#') {
+      comments_ += Lower(line) + '\n';
+    } else if (layout_.names.empty()) {
+      Header(CellsOf(line), number);
+    } else if (layout_.size) {
+      Row(CellsOf(line), number);
+    }
+  }
+
+  Result<std::vector<MeasuredTable>> Finish() {
+    if (!errors_.empty()) {
+      SortByPosition(errors_);
+      return tl::make_unexpected(std::move(errors_));
+    }
+    if (tables_.empty())
+      return Fail(ErrorCode::kSyntax, {file_, 1, 1}, "the CSV has a header and no row", {});
+    return std::move(tables_);
+  }
+
+ private:
+  void Wrong(int line, int column, std::string message, std::string hint = {}) {
+    if (errors_.size() < 100)
+      errors_.push_back(
+          {ErrorCode::kSyntax, {file_, line, column}, std::move(message), std::move(hint)});
+  }
+
+  void Header(const std::vector<Word>& cells, int number) {
+    for (const Word& cell : cells) layout_.names.push_back(Lower(cell.text));
+    const auto& names = layout_.names;
+    layout_.op = Find(names, {"op", "operation", "collective"});
+    layout_.type = Find(names, {"dtype", "type", "datatype"});
+    layout_.ranks = Find(names, {"ranks", "gpus", "num_gpus", "world_size"});
+    layout_.per_host = Find(names, {"ranks_per_node", "ranks_per_host", "gpus_per_node"});
+    layout_.gpu = Find(names, {"gpu", "device"});
+    layout_.size = Find(names, {"size_bytes", "bytes", "size"});
+    layout_.series = FindSeries(layout_, comments_);
+    if (!layout_.size)
+      Wrong(number, 1, "no column of sizes", "call it size_bytes");
+    else if (layout_.series.empty()) {
+      Wrong(number, 1, "no column of times or rates",
+            "call one time_us, or those of rates busbw… or algbw…");
+      layout_.size.reset();
+    }
+  }
+
+  std::string Text(const std::vector<Word>& cells, const std::optional<std::size_t>& column) const {
+    return column ? std::string(cells[*column].text) : std::string();
+  }
+
+  // A whole number above 0; 0 where there is no such column; an error where it is anything else.
+  std::int64_t Whole(const std::vector<Word>& cells, const std::optional<std::size_t>& column,
+                     int number) {
+    if (!column) return 0;
+    const Word& cell = cells[*column];
+    const auto value = WholeNumber<std::int64_t>(cell.text);
+    if (value && *value > 0) return *value;
+    Wrong(
+        number, cell.column,
+        fmt::format("{} is '{}' (want a whole number above 0)", layout_.names[*column], cell.text));
+    return -1;
+  }
+
+  void Row(const std::vector<Word>& cells, int number) {
+    if (cells.size() != layout_.names.size())
+      return Wrong(
+          number, cells.back().column,
+          fmt::format("{} cells where the header has {}", cells.size(), layout_.names.size()));
+    const std::int64_t size = Whole(cells, layout_.size, number);
+    const std::int64_t ranks = Whole(cells, layout_.ranks, number);
+    const std::int64_t per_host = Whole(cells, layout_.per_host, number);
+    if (size < 0 || ranks < 0 || per_host < 0) return;
+    std::string op = Text(cells, layout_.op);
+    if (!op.empty() && OperationNamed(op).empty())
+      return Wrong(number, cells[*layout_.op].column, fmt::format("no operation '{}'", op),
+                   "such as all_reduce");
+    op = op.empty() ? (hints_.op.empty() ? name_op_ : hints_.op) : OperationNamed(op);
+    for (const Series& series : layout_.series) {
+      const int all = ranks > 0          ? static_cast<int>(ranks)
+                      : series.ranks > 0 ? series.ranks
+                                         : hints_.ranks;
+      const int hosts = per_host > 0 && all > 0 ? std::max(1, all / static_cast<int>(per_host))
+                        : series.hosts > 0      ? series.hosts
+                                                : hints_.hosts;
+      Point(cells, number, series, TableFor(cells, number, series, op, all, hosts), Bytes(size));
+    }
+  }
+
+  MeasuredTable& TableFor(const std::vector<Word>& cells, int number, const Series& series,
+                          const std::string& op, int ranks, int hosts) {
+    const std::string type = Text(cells, layout_.type), gpu = Text(cells, layout_.gpu);
+    const auto [at, fresh] =
+        row_of_.try_emplace({op, type, gpu, ranks, hosts, series.column}, tables_.size());
+    if (fresh) {
+      MeasuredTable table;
+      table.file = file_;
+      table.line = number;
+      table.op = op;
+      table.type = type;
+      table.gpu = gpu.empty() ? hints_.gpu : gpu;
+      table.ranks = ranks;
+      table.hosts = hosts;
+      if (layout_.series.size() > 1) table.variant = series.name;
+      tables_.push_back(std::move(table));
+    }
+    return tables_[at->second];
+  }
+
+  void Point(const std::vector<Word>& cells, int number, const Series& series, MeasuredTable& table,
+             Bytes size) {
+    const Word& cell = cells[series.column];
+    const auto value = WholeNumber<double>(cell.text);
+    if (cell.text.empty()) return;  // not measured
+    if (!value)
+      return Wrong(number, cell.column,
+                   fmt::format("{} is '{}' (want a number)", series.name, cell.text));
+    double us = *value * series.unit_us;
+    if (series.measure != Measure::kTime) {
+      if (*value <= 0 || RoundingOf(cell.text) > 0.02 * *value) {
+        table.rejected.push_back({number, fmt::format("{} GB/s says no rate to 2 %", cell.text)});
+        return;
+      }
+      const double factor =
+          series.measure == Measure::kBusbw ? BusFactor(table.op, table.ranks) : 1;
+      us = static_cast<double>(size.count()) * factor / (1e3 * *value);
+    }
+    const auto time = FromMicroseconds(us);
+    if (!time) {
+      table.rejected.push_back({number, fmt::format("{} is {}", series.name, cell.text)});
+      return;
+    }
+    table.points.push_back({size, *time, std::nullopt, number});
+  }
+
+  std::string file_;
+  TableHints hints_;
+  std::string name_op_, comments_;
+  Layout layout_;
+  std::map<std::tuple<std::string, std::string, std::string, int, int, std::size_t>, std::size_t>
+      row_of_;
+  std::vector<MeasuredTable> tables_;
+  Errors errors_;
+};
+
+}  // namespace
+
+Result<std::vector<MeasuredTable>> ParseCsvTables(std::string_view text, const std::string& file,
+                                                  const TableHints& hints) {
+  CsvReader reader(file, hints);
+  int number = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    reader.Line(text.substr(at, end - at), ++number);
+    at = end + 1;
+  }
+  return reader.Finish();
+}
+
+}  // namespace weft

@@ -1,0 +1,182 @@
+// nccl-tests' JSON (-J) [NCT src/util.cu] and the records of weft-probe (validate/probe/README.md).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <tuple>
+
+#include "validate/tables_internal.h"
+
+namespace weft {
+namespace {
+
+using nlohmann::json;
+
+SourcePos PosAt(std::string_view text, const std::string& file, std::size_t byte) {
+  const std::string_view before = text.substr(0, std::min(byte, text.size()));
+  const std::size_t line_start = before.rfind('\n');
+  return {file, 1 + static_cast<int>(std::count(before.begin(), before.end(), '\n')),
+          static_cast<int>(before.size() - (line_start == before.npos ? 0 : line_start + 1)) + 1};
+}
+
+// Null where `value` is no object or has no such key.
+const json* At(const json& value, const char* key) {
+  if (!value.is_object()) return nullptr;
+  const auto found = value.find(key);
+  return found == value.end() ? nullptr : &*found;
+}
+
+std::string TextAt(const json& value, const char* key) {
+  const json* const found = At(value, key);
+  return found && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+double NumberAt(const json& value, const char* key) {
+  const json* const found = At(value, key);
+  return found && found->is_number() ? found->get<double>() : 0;
+}
+
+// "2.28.9", from that or from 22809.
+std::string VersionOf(const json& value, const char* key) {
+  const json* const found = At(value, key);
+  if (!found) return {};
+  if (found->is_string()) {
+    const std::string text = found->get<std::string>();
+    return text.substr(0, text.find_first_not_of("0123456789."));
+  }
+  const auto code = found->is_number_integer() ? found->get<std::int64_t>() : 0;
+  if (code < 20000) return {};
+  return fmt::format("{}.{}.{}", code / 10000, code / 100 % 100, code % 100);
+}
+
+// The time of a half of nccl-tests' row: `time`, or `cpu_time` where it measured that.
+std::optional<SimDuration> HalfTime(const json& row, const char* half) {
+  const json* const found = At(row, half);
+  if (!found) return std::nullopt;
+  double us = NumberAt(*found, "time");
+  if (us <= 0) us = NumberAt(*found, "cpu_time");
+  return FromMicroseconds(us);
+}
+
+// The result's number stands for a line: JSON of one line is common.
+void AddNcclTestsRow(const json& row, int number, MeasuredTable& table) {
+  const auto size = static_cast<std::int64_t>(NumberAt(row, "size"));
+  const auto out = HalfTime(row, "out_of_place"), in = HalfTime(row, "in_place");
+  const json* const half = At(row, out ? "out_of_place" : "in_place");
+  std::string why;
+  if (size <= 0) why = "its size is no number above 0";
+  if (why.empty() && !out && !in) why = "it has no time";
+  if (why.empty() && NumberAt(*half, "alg_bw") > 0) {
+    const double rate = NumberAt(*half, "alg_bw");
+    const double want = static_cast<double>(size) / (ToSeconds(out ? *out : *in) * 1e9);
+    if (std::abs(rate - want) > 0.02 * want + 0.01)
+      why = fmt::format("alg_bw is {}, but size / time is {:.2f} GB/s", rate, want);
+  }
+  if (!why.empty())
+    table.rejected.push_back({number, std::move(why)});
+  else
+    table.points.push_back({Bytes(size), out ? *out : *in, out && in ? in : std::nullopt, number});
+}
+
+std::vector<MeasuredTable> NcclTests(const json& root, const std::string& file,
+                                     const TableHints& hints) {
+  MeasuredTable about;
+  about.file = file;
+  about.nccl = VersionOf(root, "nccl_version");
+  std::set<std::string> hosts;
+  if (const json* const devices = At(root, "devices"); devices && devices->is_array()) {
+    for (const json& device : *devices) {
+      about.ranks = std::max(about.ranks, static_cast<int>(NumberAt(device, "rank")) + 1);
+      hosts.insert(TextAt(device, "hostname"));
+      about.gpu = TextAt(device, "device_info");
+    }
+  }
+  about.hosts = hosts.empty() ? hints.hosts : static_cast<int>(hosts.size());
+  if (about.ranks == 0) about.ranks = hints.ranks;
+  if (about.gpu.empty()) about.gpu = hints.gpu;
+  if (const json* const args = At(root, "args"); args && args->is_array() && !args->empty()) {
+    const std::string program = args->front().is_string() ? args->front().get<std::string>() : "";
+    about.op = OperationNamed(program.substr(program.find_last_of('/') + 1));
+  }
+  if (about.op.empty()) about.op = hints.op;
+  if (about.op.empty()) about.op = OperationInName(file.substr(file.find_last_of('/') + 1));
+  std::vector<MeasuredTable> out;
+  int number = 0;
+  for (const json& row : *At(root, "results")) {
+    ++number;
+    const std::string type = TextAt(row, "type");
+    if (out.empty() || out.back().type != type) {
+      out.push_back(about);
+      out.back().type = type;
+      out.back().line = number;
+    }
+    AddNcclTestsRow(row, number, out.back());
+  }
+  return out;
+}
+
+std::vector<MeasuredTable> ProbeRecord(const json& root, const std::string& file) {
+  std::map<std::tuple<std::string, std::string, int, std::string, std::string>, std::size_t> row_of;
+  std::vector<MeasuredTable> out;
+  const json empty = json::object();
+  const json* const provenance = At(root, "provenance") ? At(root, "provenance") : &empty;
+  int number = 0;
+  for (const json& row : *At(root, "results")) {
+    ++number;
+    if (TextAt(row, "kind") != "collective") continue;
+    const std::string op = OperationNamed(TextAt(row, "op"));
+    const int ranks = static_cast<int>(NumberAt(row, "ranks"));
+    const auto [at, fresh] = row_of.try_emplace(
+        {op, TextAt(row, "type"), ranks, TextAt(row, "algorithm"), TextAt(row, "protocol")},
+        out.size());
+    if (fresh) {
+      MeasuredTable table;
+      table.file = file;
+      table.line = number;
+      table.op = op;
+      table.type = TextAt(row, "type");
+      table.gpu = TextAt(*provenance, "gpu");
+      table.nccl = VersionOf(*provenance, "nccl");
+      table.ranks = ranks;
+      table.hosts = static_cast<int>(NumberAt(*provenance, "hosts"));
+      for (auto [text, key] :
+           {std::pair(&table.algorithm, "algorithm"), {&table.protocol, "protocol"}})
+        if (TextAt(row, key) != "auto") *text = TextAt(row, key);
+      out.push_back(std::move(table));
+    }
+    const auto size = static_cast<std::int64_t>(NumberAt(row, "bytes"));
+    const auto time = FromMicroseconds(NumberAt(row, "median_us"));
+    if (size > 0 && time)
+      out[at->second].points.push_back({Bytes(size), *time, std::nullopt, number});
+    else
+      out[at->second].rejected.push_back({number, "its bytes or median_us is not above 0"});
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<MeasuredTable>> ParseJsonTables(std::string_view text, const std::string& file,
+                                                   const TableHints& hints) {
+  json root;
+  try {
+    root = json::parse(text);
+  } catch (const json::parse_error& e) {
+    return Fail(ErrorCode::kSyntax, PosAt(text, file, e.byte == 0 ? 0 : e.byte - 1),
+                "this is no JSON from here on", "is the file cut off?");
+  }
+  const json* const results = At(root, "results");
+  if (!results || !results->is_array())
+    return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the JSON has no list 'results'",
+                "want nccl-tests' -J, or a record of weft-probe");
+  const std::string schema = TextAt(root, "schema");
+  std::vector<MeasuredTable> out =
+      schema.starts_with("weft.probe/") ? ProbeRecord(root, file) : NcclTests(root, file, hints);
+  if (out.empty())
+    return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the JSON has no result of a collective", {});
+  return out;
+}
+
+}  // namespace weft

@@ -1,0 +1,397 @@
+#include "validate/tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "validate/tables_internal.h"
+
+namespace weft {
+
+std::vector<Word> WordsOf(std::string_view line) {
+  std::vector<Word> out;
+  for (std::size_t at = 0; at < line.size();) {
+    const std::size_t start = line.find_first_not_of(" \t\r", at);
+    if (start == std::string_view::npos) break;
+    const std::size_t end = std::min(line.find_first_of(" \t\r", start), line.size());
+    out.push_back({line.substr(start, end - start), static_cast<int>(start) + 1});
+    at = end;
+  }
+  return out;
+}
+
+std::optional<SimDuration> FromMicroseconds(double us) {
+  constexpr double kDayUs = 86400e6;
+  if (!(us > 0) || us > kDayUs) return std::nullopt;
+  return SimDuration(std::llround(us * 1e6));
+}
+
+double RoundingOf(std::string_view printed) {
+  const std::size_t exponent_at = std::min(printed.find_first_of("eE"), printed.size());
+  const std::string_view digits = printed.substr(0, exponent_at);
+  const std::size_t point = digits.find('.');
+  double last = 1;
+  if (point != std::string_view::npos)
+    last = std::pow(10, -static_cast<double>(digits.size() - point - 1));
+  if (exponent_at < printed.size()) {
+    std::string_view exponent = printed.substr(exponent_at + 1);
+    if (exponent.starts_with('+')) exponent.remove_prefix(1);
+    last *= std::pow(10, WholeNumber<int>(exponent).value_or(0));
+  }
+  return last / 2;
+}
+
+std::string Contradiction(Bytes size, std::string_view time_us, std::string_view algbw) {
+  const std::optional<double> us = WholeNumber<double>(time_us), rate = WholeNumber<double>(algbw);
+  if (!us || !rate || !(*us > 0)) return {};
+  const double want = static_cast<double>(size.count()) / (1e3 * *us);
+  // Both figures are rounded where they are printed; 1 % covers old versions that print a mean of
+  // rates beside a mean of times.
+  const double slack = RoundingOf(algbw) * 1.02 + want * (RoundingOf(time_us) * 1.02 / *us + 0.01);
+  if (std::abs(*rate - want) <= slack) return {};
+  return fmt::format("algbw is {}, but {} bytes in {} us are {:.2f} GB/s", algbw, size.count(),
+                     time_us, want);
+}
+
+std::string OperationNamed(std::string_view text) {
+  std::string word;
+  for (const char c : text)
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (word.ends_with("perf")) word.resize(word.size() - 4);
+  for (const auto& [name, op] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"allreduce", "all_reduce"},
+           {"allgather", "all_gather"},
+           {"reducescatter", "reduce_scatter"},
+           {"alltoall", "all_to_all"},
+           {"sendrecv", "send_recv"},
+           {"broadcast", "broadcast"},
+           {"bcast", "broadcast"},
+           {"reduce", "reduce"}})
+    if (word == name) return op;
+  return {};
+}
+
+std::string OperationInName(std::string_view name) {
+  std::string word;
+  for (const char c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char* const op :
+       {"allreduce", "allgather", "reducescatter", "alltoall", "sendrecv", "broadcast"})
+    if (word.find(op) != std::string::npos) return OperationNamed(op);
+  return {};
+}
+
+bool IsFloatingType(std::string_view type) {
+  for (const std::string_view one :
+       {"", "float", "half", "double", "bfloat16", "float16", "float32", "float64"})
+    if (type == one) return true;
+  return false;
+}
+
+double BusFactor(std::string_view op, int ranks) {
+  const double share = ranks > 1 ? (ranks - 1.0) / ranks : 1;
+  if (op == "all_reduce") return ranks > 1 ? 2 * share : 1;
+  if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all") return share;
+  return 1;
+}
+
+namespace {
+
+bool IsCount(std::string_view text) {
+  return !text.empty() && text.size() <= 18 &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
+}
+
+// What a prefix without a blank behind it leaves of the size: "[1,0]<stdout>:8".
+std::string_view AfterPrefix(std::string_view word) {
+  const std::size_t end = word.find_last_of(":>]|");
+  return end == std::string_view::npos ? word : word.substr(end + 1);
+}
+
+bool IsTypeName(std::string_view word) {
+  return !word.empty() && std::isalpha(static_cast<unsigned char>(word.front())) &&
+         std::all_of(word.begin(), word.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+}
+
+struct Half {
+  std::string_view time, algbw, busbw;
+};
+
+// What one line of a log says, before it is believed.
+struct LogRow {
+  Bytes size;
+  std::string type;
+  std::string redop;
+  std::optional<Half> out, in;
+  bool last_is_na = false;  // in place was not checked, as in an all-to-all
+  std::string why;          // not a row to believe; empty: it is
+};
+
+std::optional<Half> HalfAt(const std::vector<Word>& words, std::size_t at) {
+  if (at + 3 > words.size()) return std::nullopt;
+  for (std::size_t i = at; i < at + 3; ++i)
+    if (!WholeNumber<double>(words[i].text)) return std::nullopt;
+  return Half{words[at].text, words[at + 1].text, words[at + 2].text};
+}
+
+// Whether a row that goes on with words[at] has a root there: the header says so, or the columns
+// can be counted; a row that is cut off is asked which reading contradicts itself.
+bool HasRoot(const std::vector<Word>& words, std::size_t at, Bytes size,
+             std::optional<bool> header) {
+  if (header) return *header;
+  const std::size_t left = words.size() - at;
+  if (left == 9 || left == 5) return true;
+  if (left == 8 || left == 4) return false;
+  const std::optional<Half> without = HalfAt(words, at);
+  return !without || !Contradiction(size, without->time, without->algbw).empty();
+}
+
+// None: the line is no row.
+std::optional<LogRow> ParseRow(std::string_view line, std::optional<bool> root_column) {
+  const std::vector<Word> words = WordsOf(line);
+  for (std::size_t first = 0; first + 2 < words.size(); ++first) {
+    const std::string_view size_text = AfterPrefix(words[first].text);
+    if (!IsCount(size_text) || !IsCount(words[first + 1].text) ||
+        !IsTypeName(words[first + 2].text))
+      continue;
+    LogRow row;
+    row.size = Bytes(*WholeNumber<std::int64_t>(size_text));
+    row.type = words[first + 2].text;
+    std::size_t at = first + 3;
+    if (at < words.size() && IsTypeName(words[at].text) && words[at].text != "nan") {
+      row.redop = words[at].text;
+      ++at;
+    }
+    if (HasRoot(words, at, row.size, root_column)) ++at;
+    row.out = HalfAt(words, at);
+    row.in = HalfAt(words, at + 4);
+    row.last_is_na = words.back().text == "N/A";
+    // Three words that look like a row's start stand in other lines too: a row goes on in numbers.
+    if (!row.out && !row.in && (at >= words.size() || IsTypeName(words[at].text)))
+      return at >= words.size() && row.size.count() > 0 && first == 0
+                 ? std::optional(std::move(row))
+                 : std::nullopt;
+    return row;
+  }
+  return std::nullopt;
+}
+
+// The state of a log: what its comments said so far.
+class LogReader {
+ public:
+  LogReader(std::string file, TableHints hints) : file_(std::move(file)), hints_(std::move(hints)) {
+    name_op_ = OperationInName(file_.substr(file_.find_last_of('/') + 1));
+  }
+
+  void Line(std::string_view line, int number) {
+    if (const auto row = ParseRow(line, root_column_)) return Row(*row, number);
+    Comment(line);
+  }
+
+  std::vector<MeasuredTable> Finish() {
+    EndRun();
+    return std::move(tables_);
+  }
+
+ private:
+  struct Rank {
+    int rank;
+    std::string host;
+  };
+
+  void Row(const LogRow& row, int number) {
+    if (tables_.size() == first_of_run_ || new_table_ || tables_.back().type != row.type ||
+        redop_ != row.redop) {
+      tables_.push_back({});
+      MeasuredTable& table = tables_.back();
+      table.file = file_;
+      table.line = number;
+      table.type = row.type;
+      table.op = op_;
+      redop_ = row.redop;
+      new_table_ = false;
+    }
+    MeasuredTable& table = tables_.back();
+    const Half* const half = row.out ? &*row.out : row.in ? &*row.in : nullptr;
+    std::string why = half ? Contradiction(row.size, half->time, half->algbw) : "it is cut off";
+    std::optional<SimDuration> time, in_place;
+    if (half) time = FromMicroseconds(*WholeNumber<double>(half->time));
+    if (row.out && row.in) in_place = FromMicroseconds(*WholeNumber<double>(row.in->time));
+    if (why.empty() && !time) why = fmt::format("its time is {} us", half->time);
+    if (why.empty() && row.size.count() == 0) why = "its size is rounded to 0";
+    if (!why.empty()) {
+      table.rejected.push_back({number, std::move(why)});
+      return;
+    }
+    table.points.push_back({row.size, *time, in_place, number});
+    Evidence(row, *half);
+  }
+
+  // What the columns say of the operation, should nothing else.
+  void Evidence(const LogRow& row, const Half& half) {
+    const double alg = WholeNumber<double>(half.algbw).value_or(0);
+    const double bus = WholeNumber<double>(half.busbw).value_or(0);
+    if (alg < 1) return;
+    const bool sums = row.redop != "none" && !row.redop.empty();
+    const double factor = bus / alg;
+    if (factor > 1.02 || (sums && root_column_.value_or(true) && factor > 0.98))
+      guess_ = "all_reduce";
+    else if (factor < 0.98)
+      guess_ = sums ? "reduce_scatter" : row.last_is_na ? "all_to_all" : "all_gather";
+  }
+
+  void Comment(std::string_view line) {
+    const auto has = [&](std::string_view text) { return line.find(text) != line.npos; };
+    if (has("nThread ") && has("minBytes")) EndRun();
+    if (const std::size_t at = line.find("Collective test starting:"); at != line.npos) {
+      EndRun();
+      const std::vector<Word> words = WordsOf(line.substr(at + 25));
+      if (!words.empty()) op_ = OperationNamed(words.front().text);
+    }
+    if (has("size") && has("count") && has("type") && has("time")) {
+      root_column_ = has("root");
+      new_table_ = true;
+    }
+    for (const std::string_view mark : {"NCCL version ", "nccl-library="})
+      if (const std::size_t at = line.find(mark); at != line.npos && !has("RCCL"))
+        Version(line.substr(at + mark.size()));
+    Device(WordsOf(line));
+  }
+
+  // "2.28.9+cuda13.0", or the library's own 22809.
+  void Version(std::string_view text) {
+    const std::string_view word = text.substr(0, text.find_first_not_of("0123456789."));
+    if (word.find('.') != word.npos) {
+      version_ = word;
+    } else if (const auto code = WholeNumber<int>(word); code && *code >= 20000) {
+      version_ = fmt::format("{}.{}.{}", *code / 10000, *code / 100 % 100, *code % 100);
+    }
+  }
+
+  // Rank  7 Group  0 Pid   2581 on NODE device  7 [0000:da:00] NAME
+  void Device(const std::vector<Word>& words) {
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+      if (words[i].text != "Rank") continue;
+      const auto rank = WholeNumber<int>(words[i + 1].text);
+      std::size_t on = i;
+      while (on < words.size() && words[on].text != "on") ++on;
+      if (!rank || *rank < 0 || *rank > 10'000'000 || on + 1 >= words.size()) return;
+      ranks_.push_back({*rank, std::string(words[on + 1].text)});
+      std::size_t name = on;
+      while (name < words.size() && !words[name].text.starts_with('[')) ++name;
+      gpu_.clear();
+      for (++name; name < words.size(); ++name)
+        gpu_ += (gpu_.empty() ? "" : " ") + std::string(words[name].text);
+      return;
+    }
+  }
+
+  // Hosts whose listed ranks tile 0 … R − 1; 0 where too few are listed to tell.
+  int Hosts() const {
+    std::map<std::string, std::pair<int, int>> span;
+    for (const Rank& rank : ranks_) {
+      const auto [at, fresh] = span.try_emplace(rank.host, rank.rank, rank.rank);
+      if (fresh) continue;
+      at->second.first = std::min(at->second.first, rank.rank);
+      at->second.second = std::max(at->second.second, rank.rank);
+    }
+    std::vector<std::pair<int, int>> spans;
+    for (const auto& [host, one] : span) spans.push_back(one);
+    std::sort(spans.begin(), spans.end());
+    int next = 0;
+    for (const auto& [first, last] : spans) {
+      if (first != next) return 0;
+      next = last + 1;
+    }
+    return static_cast<int>(spans.size());
+  }
+
+  // What the comments of a run said belongs to its tables.
+  void EndRun() {
+    int ranks = 0;
+    for (const Rank& rank : ranks_) ranks = std::max(ranks, rank.rank + 1);
+    for (std::size_t i = first_of_run_; i < tables_.size(); ++i) {
+      MeasuredTable& table = tables_[i];
+      for (const std::string* op : {&hints_.op, &name_op_, &guess_})
+        if (table.op.empty()) table.op = *op;
+      table.nccl = version_;
+      table.gpu = gpu_.empty() ? hints_.gpu : gpu_;
+      table.ranks = ranks > 0 ? ranks : hints_.ranks;
+      table.hosts = ranks > 0 && Hosts() > 0 ? Hosts() : hints_.hosts;
+    }
+    if (tables_.size() > first_of_run_) {  // a run without rows yet is still being announced
+      ranks_.clear();
+      op_.clear();
+      root_column_.reset();
+    }
+    first_of_run_ = tables_.size();
+    guess_.clear();
+    new_table_ = false;
+  }
+
+  std::string file_;
+  TableHints hints_;
+  std::string name_op_, op_, guess_, version_, gpu_, redop_;
+  std::vector<Rank> ranks_;
+  std::optional<bool> root_column_;
+  bool new_table_ = false;
+  std::size_t first_of_run_ = 0;
+  std::vector<MeasuredTable> tables_;
+};
+
+// The first line that is neither blank nor a comment, as CSV has its header there.
+std::string_view HeadOf(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = text.substr(at, end - at);
+    const std::size_t start = line.find_first_not_of(" \t\r");
+    if (start != std::string_view::npos && line[start] != '#') return line;
+    at = end + 1;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<MeasuredTable>> ParseTables(std::string_view text, const std::string& file,
+                                               const TableHints& hints) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  const std::string_view head = HeadOf(text);
+  const std::size_t start = head.find_first_not_of(" \t\r");
+  if (start != head.npos && head[start] == '{') return ParseJsonTables(text, file, hints);
+  if (head.find(',') != head.npos &&
+      (head.find("size") != head.npos || head.find("bytes") != head.npos))
+    return ParseCsvTables(text, file, hints);
+  LogReader reader(file, hints);
+  int number = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    reader.Line(text.substr(at, end - at), ++number);
+    at = end + 1;
+  }
+  std::vector<MeasuredTable> tables = reader.Finish();
+  if (tables.empty())
+    return Fail(ErrorCode::kSyntax, {file, 1, 1}, "there is no table of nccl-tests here",
+                "want rows such as '1048576 262144 float sum -1 35.2 29.8 52.1 0', nccl-tests' "
+                "JSON, a record of weft-probe, or CSV with a header that names size_bytes");
+  return tables;
+}
+
+Result<std::vector<MeasuredTable>> ReadTables(const std::string& path, const TableHints& hints) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  if (in) text << in.rdbuf();
+  if (!in || text.fail())
+    return Fail(ErrorCode::kIo, {path, 0, 0}, "the file cannot be read", "check path and rights");
+  return ParseTables(text.str(), path, hints);
+}
+
+}  // namespace weft

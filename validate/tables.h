@@ -1,0 +1,85 @@
+// Measured collectives, read from tables as people keep them.
+//
+// What is read, told apart by what stands in the text:
+//
+//   logs   nccl-tests and rccl-tests as printed, every version's columns [NCT src/common.cu]:
+//          with and without root, redop and in-place; one table or several; behind prefixes of
+//          mpirun ([1,0]<stdout>:), srun (0:), kubectl or a clock; with lines of anybody
+//          else's between; cut off at either end; with rows left out of the rank list
+//   JSON   nccl-tests' own (-J), and the records of weft-probe
+//   CSV    a header that names a size (size_bytes, size, bytes) and a time (…_us, …_ms) or rates
+//          (busbw…, algbw…; the unit of other columns from a comment), optionally op, dtype,
+//          ranks, ranks_per_node, gpu. Several columns of rates are several tables
+//
+// A row that contradicts itself is worth less than none: where the printed algbw is not
+// size / time, beyond what printing rounds, where a line is cut off, or where a rate is printed
+// too coarsely to say 2 %, the row is left out and kept in `rejected` with its line and the reason.
+//
+// Shapes   a table is one operation of one type over one set of ranks; its points are in the
+//          order of the text.
+// Errors   text without any row of a table, at its first line; a CSV or JSON that breaks its own
+//          form, at line:column.
+// Cost     linear in the text.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+
+namespace weft {
+
+struct MeasuredPoint {
+  Bytes size;                           // as nccl-tests counts it
+  SimDuration time{};                   // out of place; in place where the log has nothing else
+  std::optional<SimDuration> in_place;  // where both are there
+  int line = 0;
+};
+
+struct RejectedRow {
+  int line = 0;
+  std::string why;
+};
+
+struct MeasuredTable {
+  std::string file;
+  int line = 0;                     // of the first row
+  std::string op;                   // all_reduce … send_recv, as weft spells it; empty: not said
+  std::string type;                 // float, half …; empty: not said
+  std::string variant;              // the CSV column it came from, where there were several
+  std::string gpu;                  // the device's own name; empty: not said
+  std::string nccl;                 // "2.28.9"; empty: not said
+  int ranks = 0, hosts = 0;         // 0: not said
+  std::string algorithm, protocol;  // that a probe forced; empty: NCCL's own choice
+  std::vector<MeasuredPoint> points;
+  std::vector<RejectedRow> rejected;
+};
+
+// What is known besides the text, from an index or the command line.
+struct TableHints {
+  std::string op, gpu;  // empty: unknown
+  int ranks = 0, hosts = 0;
+};
+
+// Every table of `text`, which `file` names in errors. What the text says itself goes before
+// `hints`; an operation that neither says is taken from the file's name (…allreduce…), last from
+// the columns.
+Result<std::vector<MeasuredTable>> ParseTables(std::string_view text, const std::string& file,
+                                               const TableHints& hints = {});
+Result<std::vector<MeasuredTable>> ReadTables(const std::string& path,
+                                              const TableHints& hints = {});
+
+// weft's word for an operation: "alltoall", "AllReduce" and "all_reduce_perf" are known;
+// empty where it is none.
+std::string OperationNamed(std::string_view text);
+
+// Whether NCCL sums the type in floating point, as models of sums assume; true where not said.
+bool IsFloatingType(std::string_view type);
+
+// busbw over algbw of an operation over `ranks` [NCT doc/PERFORMANCE.md].
+double BusFactor(std::string_view op, int ranks);
+
+}  // namespace weft
