@@ -7,7 +7,6 @@
 #include "base/schema/wording.h"
 #include "base/version.h"
 #include "cli/output.h"
-#include "cli/validation.h"
 
 namespace weft::cli {
 
@@ -20,8 +19,7 @@ void BuildApp(CLI::App& app, Command& chosen) {
   app.get_formatter()->label("OPTIONS", "options");
   for (const auto add :
        {AddSimulate, AddCompare, AddTopology, AddPlan, AddDiff, AddAudit, AddCollective,
-        AddValidate, AddCalibrate, AddImport,
-        AddPresets, AddNew, AddExplain, AddDoctor, AddDocs})
+        AddValidate, AddCalibrate, AddImport, AddPresets, AddNew, AddExplain, AddDoctor, AddDocs})
     add(app, chosen);
   app.footer("Start with: weft new collective hpn > my.yaml && weft simulate my.yaml");
 }

@@ -30,6 +30,8 @@ void AddTopology(CLI::App& app, Command& chosen);
 void AddCollective(CLI::App& app, Command& chosen);
 void AddPlan(CLI::App& app, Command& chosen);
 void AddDiff(CLI::App& app, Command& chosen);
+void AddValidate(CLI::App& app, Command& chosen);
+void AddCalibrate(CLI::App& app, Command& chosen);
 void AddImport(CLI::App& app, Command& chosen);
 void AddPresets(CLI::App& app, Command& chosen);
 void AddNew(CLI::App& app, Command& chosen);

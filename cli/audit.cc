@@ -11,12 +11,12 @@
 namespace weft::cli {
 namespace {
 
-struct Args {
+struct AuditArgs {
   std::string path;
   RunOptions options;
 };
 
-int Run(const Args& args, std::ostream& out, std::ostream& err) {
+int RunAudit(const AuditArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   const Result<std::vector<Finding>> findings = AuditFile(args.path, &texts);
   if (!findings) {
@@ -36,14 +36,14 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 }  // namespace
 
 void AddAudit(CLI::App& app, Command& chosen) {
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<AuditArgs>();
   CLI::App* command =
       app.add_subcommand("audit", "Find what is wrong in a bill of materials: exit status 1 then");
   command->add_option("file", args->path, "CSV of part,quantity,role (docs/audit.md)")->required();
   command->add_option("--json", args->options.json, "write JSON; -: to standard output")
       ->type_name("FILE|-");
   command->callback([args, &chosen] {
-    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+    chosen = [args](std::ostream& out, std::ostream& err) { return RunAudit(*args, out, err); };
   });
 }
 

@@ -8,13 +8,13 @@
 namespace weft::cli {
 namespace {
 
-struct Args {
+struct CalibrateArgs {
   std::vector<std::string> tables;
   EntryOptions known;
   std::string output;
 };
 
-Result<CalibrationResult> CalibrateTables(const Args& args, SourceTexts& texts) {
+Result<CalibrationResult> CalibrateTables(const CalibrateArgs& args, SourceTexts& texts) {
   WEFT_TRY(std::vector<TableEntry> entries, ReadEntries(args.tables, args.known, &texts));
   // A search is long, and the tables that are only for checking are never fitted.
   for (TableEntry& entry : entries)
@@ -25,7 +25,7 @@ Result<CalibrationResult> CalibrateTables(const Args& args, SourceTexts& texts) 
   return Calibrate(cases);
 }
 
-int Run(const Args& args, std::ostream& out, std::ostream& err) {
+int RunCalibrate(const CalibrateArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   if (!CheckWritable(args.output, err)) return kBadInput;
   const Result<CalibrationResult> result = CalibrateTables(args, texts);
@@ -41,7 +41,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 }  // namespace
 
 void AddCalibrate(CLI::App& app, Command& chosen) {
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<CalibrateArgs>();
   CLI::App* command =
       app.add_subcommand("calibrate", "Fit the time model's constants to measured tables");
   command
@@ -54,7 +54,7 @@ void AddCalibrate(CLI::App& app, Command& chosen) {
       ->type_name("FILE")
       ->required();
   command->callback([args, &chosen] {
-    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+    chosen = [args](std::ostream& out, std::ostream& err) { return RunCalibrate(*args, out, err); };
   });
 }
 

@@ -22,17 +22,13 @@
 namespace weft::cli {
 namespace {
 
-struct Args {
+struct CollectiveArgs {
   std::string op, sizes = "8:16GiB:2", host, nccl = "2.28";
   std::string fabric, engine, calibration, algorithm, protocol, json;
   int gpus = 0;
   std::optional<int> gpus_per_host, channels, seeds;
   bool explain = false;
 };
-
-tl::unexpected<Errors> Wrong(std::string message, std::string hint = {}) {
-  return Fail(ErrorCode::kOutOfRange, {"weft", 0, 0}, std::move(message), std::move(hint));
-}
 
 // Digits alone are bytes, as in nccl-tests.
 Result<Bytes> ParseSize(std::string_view text) {
@@ -42,10 +38,11 @@ Result<Bytes> ParseSize(std::string_view text) {
   if (error == std::errc() && at == end && count > 0) return Bytes(count);
   if (const auto size = ScanWhole(text, Unit::BYTES); size && *size > 0) return Bytes(*size);
   const bool lone = at != end && at + 1 == end && at != text.data();
-  return Wrong(fmt::format("--sizes: '{}' is no size above 0", text),
-               lone ? fmt::format("'{0}' alone may mean 1000 or 1024: say {1}{0}iB or {1}{0}B", *at,
-                                  std::string_view(text.data(), text.size() - 1))
-                    : "such as 1MiB, or bytes alone");
+  return WrongArgument(
+      fmt::format("--sizes: '{}' is no size above 0", text),
+      lone ? fmt::format("'{0}' alone may mean 1000 or 1024: say {1}{0}iB or {1}{0}B", *at,
+                         std::string_view(text.data(), text.size() - 1))
+           : "such as 1MiB, or bytes alone");
 }
 
 std::vector<std::string_view> Split(std::string_view text, char mark) {
@@ -70,13 +67,13 @@ Result<std::vector<Bytes>> ParseSizes(std::string_view text) {
     return out;
   }
   if (range.size() != 3)
-    return Wrong(fmt::format("--sizes: '{}' is no range", text), "FIRST:LAST:FACTOR");
+    return WrongArgument(fmt::format("--sizes: '{}' is no range", text), "FIRST:LAST:FACTOR");
   WEFT_TRY(const Bytes first, ParseSize(range[0]));
   WEFT_TRY(const Bytes last, ParseSize(range[1]));
   const auto factor = ScanQuantity(range[2], Unit::NONE);
   if (!factor || *factor < 1.01 || *factor > 1e6)
-    return Wrong(fmt::format("--sizes: the factor is '{}'", range[2]), "want 1.01 or more");
-  if (last < first) return Wrong(fmt::format("--sizes: '{}' ends below its start", text));
+    return WrongArgument(fmt::format("--sizes: the factor is '{}'", range[2]), "want 1.01 or more");
+  if (last < first) return WrongArgument(fmt::format("--sizes: '{}' ends below its start", text));
   for (auto size = static_cast<double>(first.count()); size <= static_cast<double>(last.count());
        size *= *factor)
     out.push_back(Bytes(static_cast<std::int64_t>(size)));
@@ -97,34 +94,34 @@ Result<HostPart> ReadHost(const std::string& text, SourceTexts& texts) {
   }
   WEFT_TRY(const HostPart host, MakeHostPart(spec.message, spec.sources, ""));
   if (host.compute_capability == 0)
-    return Wrong(fmt::format("--host {}: its GPU has no compute capability", text),
-                 "NCCL runs on NVIDIA's GPUs: `gpu:` must name one");
+    return WrongArgument(fmt::format("--host {}: its GPU has no compute capability", text),
+                         "NCCL runs on NVIDIA's GPUs: `gpu:` must name one");
   return host;
 }
 
-Result<NcclForced> ReadForced(const Args& args) {
+Result<NcclForced> ReadForced(const CollectiveArgs& args) {
   NcclForced forced;
   if (!args.algorithm.empty() && args.algorithm != "auto") {
     forced.algorithm = ParseNcclAlgorithm(args.algorithm);
     if (!forced.algorithm)
-      return Wrong(fmt::format("--algorithm: there is no '{}'", args.algorithm),
-                   "Ring, Tree, NVLS, NVLSTree, CollNetDirect, CollNetChain, PAT, auto");
+      return WrongArgument(fmt::format("--algorithm: there is no '{}'", args.algorithm),
+                           "Ring, Tree, NVLS, NVLSTree, CollNetDirect, CollNetChain, PAT, auto");
   }
   if (!args.protocol.empty() && args.protocol != "auto") {
     forced.protocol = ParseNcclProtocol(args.protocol);
     if (!forced.protocol)
-      return Wrong(fmt::format("--protocol: there is no '{}'", args.protocol),
-                   "LL, LL128, Simple, auto");
+      return WrongArgument(fmt::format("--protocol: there is no '{}'", args.protocol),
+                           "LL, LL128, Simple, auto");
   }
   return forced;
 }
 
-std::string HostName(const Args& args) {
+std::string HostName(const CollectiveArgs& args) {
   if (!args.host.empty()) return args.host;
   return args.fabric.empty() ? "hgx-h100" : "the fabric's host";
 }
 
-FabricQuestion OnFabric(const Args& args) {
+FabricQuestion OnFabric(const CollectiveArgs& args) {
   FabricQuestion question;
   question.fabric = args.fabric;
   question.host = args.host;
@@ -141,7 +138,7 @@ struct Asked {
   Calibration calibration;
 };
 
-Result<Asked> ReadArgs(const Args& args, SourceTexts& texts) {
+Result<Asked> ReadArgs(const CollectiveArgs& args, SourceTexts& texts) {
   Asked out;
   out.question.op = args.op;
   out.question.gpus = args.gpus;
@@ -170,9 +167,9 @@ std::vector<CollectiveTimeRow> ClosedForm(const CollectiveModel& model, const As
 }
 
 // On the fabric asked for, over hash seeds.
-Result<std::vector<CollectiveTimeRow>> Simulated(const Args& args, const CollectiveModel& model,
-                                                 const Asked& asked, SourceTexts& texts,
-                                                 int& seeds) {
+Result<std::vector<CollectiveTimeRow>> Simulated(const CollectiveArgs& args,
+                                                 const CollectiveModel& model, const Asked& asked,
+                                                 SourceTexts& texts, int& seeds) {
   WEFT_TRY(const FabricTimes times,
            SimulateCollective(model, asked.question, OnFabric(args), asked.sizes, &texts));
   seeds = times.seeds;
@@ -185,7 +182,7 @@ Result<std::vector<CollectiveTimeRow>> Simulated(const Args& args, const Collect
   return rows;
 }
 
-Result<CollectiveTable> MakeTable(const Args& args, SourceTexts& texts,
+Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts,
                                   std::vector<Error>& warnings) {
   const auto warn = [&](std::string message) {
     warnings.push_back({ErrorCode::kInconsistent, {"weft", 0, 0}, std::move(message), {}});
@@ -212,7 +209,8 @@ Result<CollectiveTable> MakeTable(const Args& args, SourceTexts& texts,
     WEFT_TRY(table.times, Simulated(args, model, asked, texts, table.seeds));
   }
   const bool covered = std::all_of(asked.sizes.begin(), asked.sizes.end(), [&](Bytes bytes) {
-    return asked.calibration.Covers(args.op, bytes, comm.ranks(), comm.nodes);
+    return asked.calibration.Covers(args.op, bytes, comm.ranks(), comm.nodes,
+                                    model.parameters());
   });
   if (!covered)
     warn(fmt::format("{} was not fitted to all of this: {} on {} ranks of {} hosts",
@@ -220,7 +218,7 @@ Result<CollectiveTable> MakeTable(const Args& args, SourceTexts& texts,
   return table;
 }
 
-int Run(const Args& args, std::ostream& out, std::ostream& err) {
+int RunCollective(const CollectiveArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   std::vector<Error> warnings;
   const Result<CollectiveTable> table = MakeTable(args, texts, warnings);
@@ -240,7 +238,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 }  // namespace
 
 void AddCollective(CLI::App& app, Command& chosen) {
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<CollectiveArgs>();
   CLI::App* command = app.add_subcommand(
       "collective", "Time an operation as NCCL would run it, in nccl-tests' columns");
   command
@@ -271,7 +269,9 @@ void AddCollective(CLI::App& app, Command& chosen) {
   command->add_flag("--explain", args->explain, "the candidates, the search, rings and trees");
   add("--json", args->json, "write JSON; -: to standard output", "FILE|-");
   command->callback([args, &chosen] {
-    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+    chosen = [args](std::ostream& out, std::ostream& err) {
+      return RunCollective(*args, out, err);
+    };
   });
 }
 

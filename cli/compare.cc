@@ -15,7 +15,7 @@
 namespace weft::cli {
 namespace {
 
-struct Args {
+struct CompareArgs {
   std::vector<std::string> paths, varies;
   RunOptions options;
 };
@@ -50,7 +50,7 @@ std::vector<std::string> SplitValues(const std::string& text) {
 }
 
 // Every combination of the values of --vary; within each, every file.
-Result<std::vector<Variant>> Variants(const Args& args) {
+Result<std::vector<Variant>> Variants(const CompareArgs& args) {
   std::vector<Variant> values{{"", "", args.options.AllSets()}};
   for (const std::string& vary : args.varies) {
     const std::size_t equals = vary.find('=');
@@ -100,7 +100,7 @@ Result<std::vector<PreparedScenario>> PrepareAll(const std::vector<Variant>& var
   return cases;
 }
 
-int Run(const Args& args, std::ostream& out, std::ostream& err) {
+int RunCompare(const CompareArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   const auto fail = [&](const Errors& errors) {
     PrintErrors(errors, texts, err);
@@ -131,7 +131,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 }  // namespace
 
 void AddCompare(CLI::App& app, Command& chosen) {
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<CompareArgs>();
   CLI::App* command =
       app.add_subcommand("compare", "Run several scenarios under the same seeds, and compare");
   command->add_option("files", args->paths, "scenarios; the first is the base")->required();
@@ -142,7 +142,7 @@ void AddCompare(CLI::App& app, Command& chosen) {
       ->allow_extra_args(false);
   AddRunOptions(*command, args->options);
   command->callback([args, &chosen] {
-    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+    chosen = [args](std::ostream& out, std::ostream& err) { return RunCompare(*args, out, err); };
   });
 }
 

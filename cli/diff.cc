@@ -14,7 +14,7 @@
 namespace weft::cli {
 namespace {
 
-struct Args {
+struct DiffArgs {
   std::string a, b;
 };
 
@@ -31,7 +31,7 @@ std::optional<std::string> ReadPlan(const std::string& path, std::ostream& err) 
   return std::nullopt;
 }
 
-int Run(const Args& args, std::ostream& out, std::ostream& err) {
+int RunDiff(const DiffArgs& args, std::ostream& out, std::ostream& err) {
   const std::optional<std::string> a = ReadPlan(args.a, err), b = ReadPlan(args.b, err);
   if (!a || !b) return kBadInput;
   const std::string text = PlanDifference(*a, *b, TerminalWidth());
@@ -42,13 +42,13 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 }  // namespace
 
 void AddDiff(CLI::App& app, Command& chosen) {
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<DiffArgs>();
   CLI::App* command = app.add_subcommand(
       "diff", "What two plans decide differently; exit status 1 where they differ");
   command->add_option("a", args->a, "plan.json, or the folder of --out")->required();
   command->add_option("b", args->b, "the other one")->required();
   command->callback([args, &chosen] {
-    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+    chosen = [args](std::ostream& out, std::ostream& err) { return RunDiff(*args, out, err); };
   });
 }
 

@@ -34,7 +34,7 @@ std::string CommandLineReference() {
   return out;
 }
 
-int Run(const std::string& folder, std::ostream& err) {
+int RunDocs(const std::string& folder, std::ostream& err) {
   std::error_code failed;
   std::filesystem::create_directories(folder + "/formats", failed);
   const bool ok =
@@ -58,7 +58,7 @@ void AddDocs(CLI::App& app, Command& chosen) {
   command->group("");  // for ./dev docs; not in the help
   command->add_option("folder", *folder, "where docs/ is")->required();
   command->callback([folder, &chosen] {
-    chosen = [folder](std::ostream&, std::ostream& err) { return Run(*folder, err); };
+    chosen = [folder](std::ostream&, std::ostream& err) { return RunDocs(*folder, err); };
   });
 }
 

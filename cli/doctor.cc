@@ -53,7 +53,7 @@ bool SelfTest(std::ostream& out) {
   return exact;
 }
 
-int Run(std::ostream& out) {
+int RunDoctor(std::ostream& out) {
   const double gib = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
                      static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 30);
   out << fmt::format("weft         {}\ncompiler     {}\ncores        {}\nmemory       {:.1f} GiB\n",
@@ -69,7 +69,7 @@ void AddDoctor(CLI::App& app, Command& chosen) {
   CLI::App* command =
       app.add_subcommand("doctor", "Check this build and say what a report of a defect needs");
   command->callback(
-      [&chosen] { chosen = [](std::ostream& out, std::ostream&) { return Run(out); }; });
+      [&chosen] { chosen = [](std::ostream& out, std::ostream&) { return RunDoctor(out); }; });
 }
 
 }  // namespace weft::cli

@@ -16,13 +16,13 @@
 namespace weft::cli {
 namespace {
 
-struct Args {
+struct ImportArgs {
   std::string format, out_path, nic;
   std::vector<std::string> files;
 };
 
 // The scenario file that `wiring` becomes, built once, so that what is written can be read.
-Result<std::shared_ptr<const Fabric>> BuildFrom(const std::string& text, const Args& args,
+Result<std::shared_ptr<const Fabric>> BuildFrom(const std::string& text, const ImportArgs& args,
                                                 SourceTexts& texts) {
   WEFT_TRY(const Located<ScenarioSpec> spec, ParseScenario(text, args.out_path, {}, &texts));
   FabricCache cache;
@@ -34,7 +34,7 @@ int Print(const Errors& errors, const SourceTexts& texts, std::ostream& err) {
   return kBadInput;
 }
 
-int Run(const Args& args, std::ostream& out, std::ostream& err) {
+int RunImport(const ImportArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   std::optional<BitRate> nic;
   if (!args.nic.empty()) {
@@ -76,7 +76,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 }  // namespace
 
 void AddImport(CLI::App& app, Command& chosen) {
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<ImportArgs>();
   CLI::App* command =
       app.add_subcommand("import", "Make a scenario file of another tool's fabric or host");
   command
@@ -90,7 +90,7 @@ void AddImport(CLI::App& app, Command& chosen) {
   command->add_option("--nic", args->nic, "rate of NICs that the file gives none: 400Gbps")
       ->type_name("RATE");
   command->callback([args, &chosen] {
-    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+    chosen = [args](std::ostream& out, std::ostream& err) { return RunImport(*args, out, err); };
   });
 }
 

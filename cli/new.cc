@@ -123,7 +123,7 @@ decide: {{ horizon: 3y, energy: 0.12USD/kWh, support: 5%, confidence: 80% }}
 # catalogue: [quotes.yaml]   # your own prices, watts and failure rates
 )";
 
-int Run(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
+int RunNew(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
   if (kind == "plan") {
     out << fmt::format(fmt::runtime(kPlan), name == "hpn" ? "h100" : name);
     return kOk;
@@ -162,10 +162,10 @@ int Run(const std::string& kind, const std::string& name, std::ostream& out, std
 }  // namespace
 
 void AddNew(CLI::App& app, Command& chosen) {
-  struct Args {
+  struct NewArgs {
     std::string kind, fabric = "hpn";
   };
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<NewArgs>();
   CLI::App* command = app.add_subcommand("new", "Print a scenario to start from");
   command->add_option("kind", args->kind, "collective, traffic, training, fault or plan")
       ->required();
@@ -173,7 +173,7 @@ void AddNew(CLI::App& app, Command& chosen) {
                       "a fabric preset, or a family; hpn by default; of plan: an accelerator");
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) {
-      return Run(args->kind, args->fabric, out, err);
+      return RunNew(args->kind, args->fabric, out, err);
     };
   });
 }

@@ -54,6 +54,10 @@ void PrintWarnings(const std::vector<Error>& warnings, std::ostream& err) {
   }
 }
 
+tl::unexpected<Errors> WrongArgument(std::string message, std::string hint) {
+  return Fail(ErrorCode::kOutOfRange, {"weft", 0, 0}, std::move(message), std::move(hint));
+}
+
 int TerminalWidth() {
   winsize size{};
   int columns = 80;

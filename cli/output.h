@@ -14,6 +14,9 @@ namespace weft::cli {
 void PrintErrors(const Errors& errors, const SourceTexts& texts, std::ostream& err);
 void PrintWarnings(const std::vector<Error>& warnings, std::ostream& err);
 
+// A word of the command line that means nothing, as an error whose place is the command.
+tl::unexpected<Errors> WrongArgument(std::string message, std::string hint = {});
+
 // Columns of the terminal on standard output, 80 to 160; 80 where it is none.
 int TerminalWidth();
 

@@ -18,13 +18,13 @@
 namespace weft::cli {
 namespace {
 
-struct Args {
+struct PlanArgs {
   std::string path;
   RunOptions options;  // sets, out_dir, json, quiet, time_limit
   bool screen_only = false, explain = false, resume = false;
 };
 
-bool WriteFolder(const Args& args, const PlanReport& report, std::ostream& err) {
+bool WriteFolder(const PlanArgs& args, const PlanReport& report, std::ostream& err) {
   const std::string& folder = args.options.out_dir;
   if (folder.empty()) return true;
   const std::pair<const char*, std::string> files[] = {{"plan.json", PlanJson(report)},
@@ -39,12 +39,12 @@ bool WriteFolder(const Args& args, const PlanReport& report, std::ostream& err) 
   return true;
 }
 
-Result<std::unique_ptr<ResultStore>> OpenStore(const Args& args) {
+Result<std::unique_ptr<ResultStore>> OpenStore(const PlanArgs& args) {
   if (args.options.out_dir.empty()) return std::unique_ptr<ResultStore>();
   return ResultStore::Open(args.options.out_dir + "/results.sqlite", args.resume);
 }
 
-int Run(const Args& args, std::ostream& out, std::ostream& err) {
+int RunPlan(const PlanArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   const auto fail = [&](const Errors& errors) {
     PrintErrors(errors, texts, err);
@@ -90,7 +90,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 }  // namespace
 
 void AddPlan(CLI::App& app, Command& chosen) {
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<PlanArgs>();
   CLI::App* command =
       app.add_subcommand("plan", "What to buy for so much work, and how sure it is");
   command->add_option("file", args->path, "the question, YAML (docs/planning.md)")->required();
@@ -113,7 +113,7 @@ void AddPlan(CLI::App& app, Command& chosen) {
       ->add_option("--time-limit", args->options.time_limit, "stop after this, with what is done")
       ->type_name("DURATION");
   command->callback([args, &chosen] {
-    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+    chosen = [args](std::ostream& out, std::ostream& err) { return RunPlan(*args, out, err); };
   });
 }
 

@@ -77,7 +77,7 @@ std::string CatalogueText(const std::string& part) {
          FigureText("failures", row->failures, Unit::NONE);
 }
 
-int Run(const std::string& name, std::ostream& out, std::ostream& err) {
+int RunPresets(const std::string& name, std::ostream& out, std::ostream& err) {
   if (name.empty()) return List({}, out);
   const PresetTable presets = AllPresets();
   std::set<std::string> kinds;
@@ -102,7 +102,7 @@ void AddPresets(CLI::App& app, Command& chosen) {
       app.add_subcommand("presets", "List the presets, or show one with its sources");
   command->add_option("name", *name, "a kind (accelerator, host, fabric, …) or a preset's name");
   command->callback([name, &chosen] {
-    chosen = [name](std::ostream& out, std::ostream& err) { return Run(*name, out, err); };
+    chosen = [name](std::ostream& out, std::ostream& err) { return RunPresets(*name, out, err); };
   });
 }
 

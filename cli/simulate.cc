@@ -11,13 +11,13 @@
 namespace weft::cli {
 namespace {
 
-struct Args {
+struct SimulateArgs {
   std::string path;
   RunOptions options;
   std::string trace;
 };
 
-int Run(const Args& args, std::ostream& out, std::ostream& err) {
+int RunSimulate(const SimulateArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   Result<RunWatch> watch = RunWatch::Start(args.options, err);
   if (!watch) {
@@ -58,7 +58,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 }  // namespace
 
 void AddSimulate(CLI::App& app, Command& chosen) {
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<SimulateArgs>();
   CLI::App* command = app.add_subcommand("simulate", "Run one scenario over its hash seeds");
   command->add_option("file", args->path, "scenario, YAML or JSON (docs/formats/scenario.md)")
       ->required();
@@ -68,7 +68,7 @@ void AddSimulate(CLI::App& app, Command& chosen) {
                    "write when each row of an iteration of training ran, for Perfetto")
       ->type_name("FILE");
   command->callback([args, &chosen] {
-    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+    chosen = [args](std::ostream& out, std::ostream& err) { return RunSimulate(*args, out, err); };
   });
 }
 

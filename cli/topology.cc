@@ -27,13 +27,13 @@
 namespace weft::cli {
 namespace {
 
-struct Args {
+struct TopologyArgs {
   std::string target, export_format, out_path, live_path, live_format;
   RunOptions options;
 };
 
 // A preset's name stands for a scenario with nothing but that fabric.
-Result<Located<ScenarioSpec>> ReadTarget(const Args& args, SourceTexts& texts) {
+Result<Located<ScenarioSpec>> ReadTarget(const TopologyArgs& args, SourceTexts& texts) {
   const bool named =
       !std::filesystem::exists(args.target) && args.target.find_first_of("./") == std::string::npos;
   if (!named) {
@@ -106,14 +106,15 @@ Errors AddCabling(const Located<ScenarioSpec>& spec, const Fabric& fabric,
   return {};
 }
 
-int WriteExport(const Args& args, const std::string& text, std::ostream& out, std::ostream& err) {
+int WriteExport(const TopologyArgs& args, const std::string& text, std::ostream& out,
+                std::ostream& err) {
   if (args.out_path != "-") return WriteFile(args.out_path, text, err) ? kOk : kBadInput;
   out << text;
   return kOk;
 }
 
 // --export cabling: every cable with its cages, lanes, medium, optics and racks.
-int ExportCabling(const Args& args, const Located<ScenarioSpec>& spec, const Fabric& fabric,
+int ExportCabling(const TopologyArgs& args, const Located<ScenarioSpec>& spec, const Fabric& fabric,
                   const SourceTexts& texts, std::ostream& out, std::ostream& err) {
   const Result<Cabled> cabled = Cable(spec, fabric);
   if (cabled) return WriteExport(args, CablingCsv(fabric, cabled->parts, cabled->plan), out, err);
@@ -129,8 +130,8 @@ std::vector<std::string> ExportFormats() {
 
 // --export: the fabric in another tool's format; csv with what the cabling plan says, if there is
 // one.
-int Export(const Args& args, const Located<ScenarioSpec>& spec, const Fabric& fabric, Wiring wiring,
-           std::ostream& out, std::ostream& err) {
+int Export(const TopologyArgs& args, const Located<ScenarioSpec>& spec, const Fabric& fabric,
+           Wiring wiring, std::ostream& out, std::ostream& err) {
   const FabricFormat* format = FindFormat(args.export_format);
   if (format == nullptr || format->write == nullptr) {
     err << fmt::format("weft: error: '{}' is no format that weft writes (want {})\n",
@@ -143,8 +144,8 @@ int Export(const Args& args, const Located<ScenarioSpec>& spec, const Fabric& fa
 }
 
 // --against: the fabric as planned, held against a file of what stands there.
-int Compare(const Args& args, const std::string& name, const Wiring& plan, std::ostream& out,
-            std::ostream& err) {
+int Compare(const TopologyArgs& args, const std::string& name, const Wiring& plan,
+            std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   const Result<Wiring> live = ReadWiring(args.live_path, args.live_format, {}, texts);
   if (!live) {
@@ -167,7 +168,7 @@ int Compare(const Args& args, const std::string& name, const Wiring& plan, std::
 }
 
 // What the options say together; false, with a message, where that is nothing.
-bool CheckOptions(const Args& args, std::ostream& err) {
+bool CheckOptions(const TopologyArgs& args, std::ostream& err) {
   const char* wrong = nullptr;
   if (args.export_format.empty() != args.out_path.empty())
     wrong = "--export FORMAT and -o FILE go together";
@@ -181,7 +182,7 @@ bool CheckOptions(const Args& args, std::ostream& err) {
   return wrong == nullptr;
 }
 
-int Run(const Args& args, std::ostream& out, std::ostream& err) {
+int RunTopology(const TopologyArgs& args, std::ostream& out, std::ostream& err) {
   if (!CheckOptions(args, err)) return kBadInput;
   SourceTexts texts;
   Result<Located<ScenarioSpec>> spec = ReadTarget(args, texts);
@@ -225,7 +226,7 @@ int Run(const Args& args, std::ostream& out, std::ostream& err) {
 }  // namespace
 
 void AddTopology(CLI::App& app, Command& chosen) {
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<TopologyArgs>();
   CLI::App* command =
       app.add_subcommand("topology", "Count a fabric's switches, links, cables and racks");
   command->add_option("file", args->target, "scenario file, or the name of a fabric preset")
@@ -251,7 +252,7 @@ void AddTopology(CLI::App& app, Command& chosen) {
                    "what LIVE is, where weft does not recognise it (formats: weft import --help)")
       ->type_name("FORMAT");
   command->callback([args, &chosen] {
-    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+    chosen = [args](std::ostream& out, std::ostream& err) { return RunTopology(*args, out, err); };
   });
 }
 

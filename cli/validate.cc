@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -13,7 +15,7 @@
 namespace weft::cli {
 namespace {
 
-struct Args {
+struct ValidateArgs {
   std::vector<std::string> tables;
   EntryOptions known;
   std::string calibration, accept, out, json;
@@ -21,28 +23,27 @@ struct Args {
   bool published = false;
 };
 
-tl::unexpected<Errors> Wrong(std::string message, std::string hint) {
-  return Fail(ErrorCode::kOutOfRange, {"weft", 0, 0}, std::move(message), std::move(hint));
-}
-
 // The sheet before delivery, as text.
-Result<std::string> AcceptanceSheet(const Args& args, SourceTexts& texts) {
+Result<std::string> AcceptanceSheet(const ValidateArgs& args, SourceTexts& texts) {
   if (args.known.host.empty() || args.gpus < 2)
-    return Wrong("--accept without a table writes the sheet: it wants --host and --gpus",
-                 "or name the tables that are to be judged by the sheet");
+    return WrongArgument("--accept without a table writes the sheet: it wants --host and --gpus",
+                         "or name the tables that are to be judged by the sheet");
   AcceptanceQuestion question;
   question.host_text = args.known.host;
   WEFT_TRY(question.host, ReadHostText(args.known.host, {"--host", 0, 0}));
   question.gpus = args.gpus;
   question.gpus_per_host = args.known.gpus_per_host > 0 ? args.known.gpus_per_host
                                                         : std::min(args.gpus, question.host.gpus);
+  if (question.gpus_per_host > question.gpus)
+    return WrongArgument(fmt::format("--gpus-per-host {} is more than --gpus {}",
+                                     question.gpus_per_host, question.gpus));
   if (!args.known.nccl.empty()) question.nccl = args.known.nccl;
   WEFT_TRY(const Calibration calibration, ReadCalibration(args.calibration, &texts));
   WEFT_TRY(const std::vector<AcceptanceLine> lines, MakeAcceptanceLines(question, calibration));
   return FormatAcceptanceSheet(question, lines, calibration);
 }
 
-Result<std::vector<AcceptanceVerdict>> Judge(const Args& args, SourceTexts& texts) {
+Result<std::vector<AcceptanceVerdict>> Judge(const ValidateArgs& args, SourceTexts& texts) {
   std::ifstream in(args.accept, std::ios::binary);
   std::ostringstream text;
   if (in) text << in.rdbuf();
@@ -53,7 +54,7 @@ Result<std::vector<AcceptanceVerdict>> Judge(const Args& args, SourceTexts& text
   return JudgeAcceptance(lines, entries);
 }
 
-int Accept(const Args& args, std::ostream& out, std::ostream& err) {
+int Accept(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   if (args.tables.empty()) {
     const Result<std::string> sheet = AcceptanceSheet(args, texts);
@@ -85,7 +86,7 @@ struct Compared {
   std::vector<Diagnosis> diagnoses;
 };
 
-Result<Compared> CompareTables(const Args& args, SourceTexts& texts) {
+Result<Compared> CompareTables(const ValidateArgs& args, SourceTexts& texts) {
   WEFT_TRY(std::vector<TableEntry> entries, ReadEntries(args.tables, args.known, &texts));
   WEFT_TRY(const Calibration calibration, ReadCalibration(args.calibration, &texts));
   WEFT_TRY(const MeasuredCases cases, PrepareCases(std::move(entries)));
@@ -96,7 +97,7 @@ Result<Compared> CompareTables(const Args& args, SourceTexts& texts) {
   return out;
 }
 
-int Published(const Args& args, std::ostream& out, std::ostream& err) {
+int Published(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
   const std::vector<PublishedClaim> claims = CheckPublished();
   RunOptions target;
   target.json = args.json;
@@ -107,7 +108,7 @@ int Published(const Args& args, std::ostream& out, std::ostream& err) {
   return all ? kOk : kUnmet;
 }
 
-int Run(const Args& args, std::ostream& out, std::ostream& err) {
+int RunValidate(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
   if (args.published) return Published(args, out, err);
   if (!args.accept.empty()) return Accept(args, out, err);
   SourceTexts texts;
@@ -155,7 +156,7 @@ void AddKnownOfTables(CLI::App& command, EntryOptions& known) {
 }
 
 void AddValidate(CLI::App& app, Command& chosen) {
-  const auto args = std::make_shared<Args>();
+  const auto args = std::make_shared<ValidateArgs>();
   CLI::App* command =
       app.add_subcommand("validate", "Hold measured tables against simulated times");
   command->add_option("tables", args->tables,
@@ -164,23 +165,29 @@ void AddValidate(CLI::App& app, Command& chosen) {
   AddKnownOfTables(*command, args->known);
   command->add_option("--calibration", args->calibration, "fitted constants of the time model")
       ->type_name("FILE|none");
-  command->add_flag("--published", args->published,
-                    "check the published figures that weft claims to reproduce; exit status 1 "
-                    "unless all hold");
-  command
-      ->add_option("--accept", args->accept,
-                   "without a table: write the acceptance sheet of --gpus of --host; with tables: "
-                   "judge them by it, exit status 1 unless every line passes")
-      ->type_name("FILE");
+  CLI::Option* const accept =
+      command
+          ->add_option("--accept", args->accept,
+                       "without a table: write the acceptance sheet of --gpus of --host; with "
+                       "tables: judge them by it, exit status 1 unless every line passes")
+          ->type_name("FILE");
   command->add_option("--gpus", args->gpus, "GPUs that the sheet is for")
       ->type_name("N")
-      ->check(CLI::Range(2, 1000000));
-  command->add_option("--out", args->out, "folder for the results and a plot a table, SVG")
-      ->type_name("DIR");
+      ->check(CLI::Range(2, 1000000))
+      ->needs(accept);
+  CLI::Option* const folder =
+      command->add_option("--out", args->out, "folder for the results and a plot a table, SVG")
+          ->type_name("DIR");
+  CLI::Option* const published =
+      command->add_flag("--published", args->published,
+                        "check the published figures that weft claims to reproduce; exit status 1 "
+                        "unless all hold");
+  published->excludes(accept);
+  published->excludes(folder);
   command->add_option("--json", args->json, "write JSON; -: to standard output")
       ->type_name("FILE|-");
   command->callback([args, &chosen] {
-    chosen = [args](std::ostream& out, std::ostream& err) { return Run(*args, out, err); };
+    chosen = [args](std::ostream& out, std::ostream& err) { return RunValidate(*args, out, err); };
   });
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/digest.h"
 #include "base/schema/quantity.h"
 #include "base/version.h"
 
@@ -15,12 +16,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // FNV-1a, 64 bits: a fingerprint to compare runs by, not a defence.
-std::string Digest(const std::string& text) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return fmt::format("{:016x}", hash);
-}
-
 template <typename T>
 Json OrNull(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
@@ -242,6 +237,10 @@ Json Body(const RunReport& report) {
                   {"high", OrNull(report.error.high)},
                   {"basis", report.error.basis}};
   out["calibration"] = nullptr;
+  if (!report.calibration.name.empty())
+    out["calibration"] = {{"file", report.calibration.name},
+                          {"hash", report.calibration.digest},
+                          {"in_range", nullptr}};
   out["published"] = Json::array();
   for (const auto& row : report.published) out["published"].push_back(ToJson(row));
   out["missing"] = report.missing_terms;

@@ -128,20 +128,14 @@ struct TestColumns {
   const char *redop = "none", *root = "-1";
 };
 
-// Blocks a rank are rounded down to 16 bytes; elements are floats [NCT src/*.cu].
+// Elements are floats; where every rank has a block of its own they are the block's.
 TestColumns ColumnsOf(const NcclPlan& plan, Bytes bytes) {
-  constexpr std::int64_t kFloat = 4, kAlign = 16;
+  constexpr std::int64_t kFloat = 4;
   const std::string& op = plan.op;
   TestColumns out;
-  const std::int64_t ranks = plan.comm.ranks();
-  if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all") {
-    const std::int64_t block = bytes.count() / ranks / kAlign * kAlign;
-    out.size = block * ranks;
-    out.count = block / kFloat;
-  } else {
-    out.count = bytes.count() / kFloat;
-    out.size = out.count * kFloat;
-  }
+  const bool blocks = op == "all_gather" || op == "reduce_scatter" || op == "all_to_all";
+  out.size = TestedSize(op, plan.comm.ranks(), bytes).count();
+  out.count = out.size / kFloat / (blocks ? plan.comm.ranks() : 1);
   if (op == "all_reduce" || op == "reduce_scatter" || op == "reduce" || op == "send_recv")
     out.redop = "sum";
   if (op == "broadcast" || op == "reduce") out.root = "0";

@@ -272,14 +272,19 @@ std::string FoldingText(const RunReport& report, int width) {
 
 std::string NotesText(const RunReport& report, int width) {
   std::string out;
-  out += report.error.low && report.error.high
-             ? fmt::format("error band: {} to {} ({})\n", FormatSignedPercent(*report.error.low),
-                           FormatSignedPercent(*report.error.high), report.error.basis)
-             : Wrap(
-                   "model error: unknown, for no calibration was used; the brackets are the "
-                   "spread over hash seeds alone",
-                   width, 2) +
-                   '\n';
+  out +=
+      report.error.low && report.error.high
+          ? fmt::format("error band: {} to {} ({})\n", FormatSignedPercent(*report.error.low),
+                        FormatSignedPercent(*report.error.high), report.error.basis)
+          : Wrap(report.calibration.name.empty()
+                     ? "model error: unknown, for no calibration was used; the brackets are the "
+                       "spread over hash seeds alone"
+                     : fmt::format("model error: unknown here, for the calibration '{}' was held "
+                                   "against networks that do not block; the brackets are the "
+                                   "spread over hash seeds alone",
+                                   report.calibration.name),
+                 width, 2) +
+                '\n';
   for (const std::string& term : report.missing_terms)
     out += Wrap("not modelled: " + term, width, 2) + '\n';
   for (const std::string& unmet : report.unmet) out += "NOT MET: " + unmet + '\n';

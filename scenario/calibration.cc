@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/digest.h"
 #include "base/schema/quantity.h"
 #include "scenario/prepare.h"
 
@@ -71,9 +72,17 @@ std::string FormatConstant(double value, ConstantUnit unit) {
   }
 }
 
-bool Calibration::Covers(const std::string& op, Bytes bytes, int ranks, int hosts) const {
+bool Calibration::Covers(const std::string& op, Bytes bytes, int ranks, int hosts,
+                         std::span<const std::size_t> parameters) const {
   if (!spec.has_range()) return true;
   const CalibrationRangeSpec& range = spec.range();
+  for (const std::size_t row : parameters) {
+    const std::string& name = CollectiveParameters()[row].name;
+    const std::string of = name.substr(0, name.find('.'));
+    if (range.classes_size() > 0 &&
+        std::find(range.classes().begin(), range.classes().end(), of) == range.classes().end())
+      return false;
+  }
   const auto within = [](auto value, auto low, auto high) {
     return value >= low && (high == 0 || value <= high);
   };
@@ -87,6 +96,7 @@ bool Calibration::Covers(const std::string& op, Bytes bytes, int ranks, int host
 Result<Calibration> MakeCalibration(const Located<CalibrationSpec>& spec) {
   Calibration out;
   out.spec = spec.message;
+  out.digest = Digest(out.spec.SerializeAsString());
   Errors errors;
   std::set<std::string> seen;
   for (int i = 0; i < spec.message.constants_size(); ++i) {

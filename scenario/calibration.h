@@ -9,6 +9,7 @@
 //          out of the constant's bounds.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -19,12 +20,15 @@
 namespace weft {
 
 struct Calibration {
-  std::string name;  // of its file or preset; empty: the priors
+  std::string name;    // of its file or preset; empty: the priors
+  std::string digest;  // of what it says
   CalibrationSpec spec;
   CollectiveConstants constants;
 
-  // Whether the tables it was fitted to cover the question; true for the priors: they claim none.
-  bool Covers(const std::string& op, Bytes bytes, int ranks, int hosts) const;
+  // Whether the tables it was fitted to cover the question, whose times hang on these rows of
+  // CollectiveParameters(); true for the priors: they claim none.
+  bool Covers(const std::string& op, Bytes bytes, int ranks, int hosts,
+              std::span<const std::size_t> parameters) const;
 };
 
 // The preset that weft uses where none is named.

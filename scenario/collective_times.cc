@@ -17,13 +17,6 @@ tl::unexpected<Errors> Wrong(std::string message, std::string hint = {}) {
   return Fail(ErrorCode::kOutOfRange, {"weft", 0, 0}, std::move(message), std::move(hint));
 }
 
-double NcclBusbwFactor(const std::string& op, int ranks) {
-  const double n = ranks;
-  if (op == "all_reduce") return 2 * (n - 1) / n;
-  if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all") return (n - 1) / n;
-  return 1;
-}
-
 // A mapping of the scenario: YAML as it stands, a file, or a preset's name.
 std::string Mapping(const std::string& text) {
   if (text.find('{') != std::string::npos || text.find(": ") != std::string::npos) return text;
@@ -62,6 +55,20 @@ std::string ScenarioText(const CollectiveQuestion& question, const FabricQuestio
 
 }  // namespace
 
+double BusFactor(std::string_view op, int ranks) {
+  const double share = ranks > 1 ? (ranks - 1.0) / ranks : 1;
+  if (op == "all_reduce") return ranks > 1 ? 2 * share : 1;
+  if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all") return share;
+  return 1;
+}
+
+Bytes TestedSize(std::string_view op, int ranks, Bytes bytes) {
+  constexpr std::int64_t kFloat = 4, kAlign = 16;
+  if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all")
+    return Bytes(bytes.count() / ranks / kAlign * kAlign * ranks);
+  return Bytes(bytes.count() / kFloat * kFloat);
+}
+
 Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& question) {
   const std::vector<std::string> ops = NcclPlanOps();
   if (std::find(ops.begin(), ops.end(), question.op) == ops.end())
@@ -88,7 +95,7 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
   model.op_ = question.op;
   model.host_ = host;
   model.version_known_ = found->exact;
-  model.busbw_factor_ = NcclBusbwFactor(question.op, question.gpus);
+  model.busbw_factor_ = BusFactor(question.op, question.gpus);
   model.time_question_ = {NcclOpOf(question.op), question.op == "send_recv", question.forced};
   model.comm_ = std::make_shared<const NcclComm>(
       BuildNcclComm(host, hosts, per_host, *found->rules, {.channels = question.channels}));

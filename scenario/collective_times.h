@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -30,6 +31,13 @@
 #include "workloads/collectives/nccl/time.h"
 
 namespace weft {
+
+// busbw over algbw of an operation over `ranks` [NCT doc/PERFORMANCE.md].
+double BusFactor(std::string_view op, int ranks);
+
+// The size that nccl-tests runs and prints where `bytes` are asked for: floats, and where every
+// rank has a block of its own, blocks rounded down to 16 bytes [NCT src/*.cu].
+Bytes TestedSize(std::string_view op, int ranks, Bytes bytes);
 
 struct CollectiveQuestion {
   std::string op = "all_reduce";  // of NcclPlanOps()

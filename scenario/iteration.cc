@@ -125,9 +125,13 @@ class Splitter {
       const TrainingRow& row = training_.rows[Index(one.row)];
       const Ps took = End(one) - Start(one);
       if (row.kind == Kind::kReduce) reductions.emplace_back(Start(one), End(one));
-      if (row.kind == Kind::kSend) communication_ += static_cast<double>(took);
+      // The last repeat stands for those that were not simulated.
+      const bool last = InBlock(Index(one.row)) && std::int64_t{one.pass} + 1 == training_.passes;
+      const double times = last ? 1.0 + static_cast<double>(training_.skipped) : 1.0;
+      if (row.kind == Kind::kSend) communication_ += times * static_cast<double>(took);
       if (row.kind == Kind::kReduce || row.kind == Kind::kGather)
-        communication_ += static_cast<double>(took) * p.data / p.tensor;
+        communication_ +=
+            times * static_cast<double>(took) * p.data / p.tensor / (row.expert ? p.expert : 1);
     }
     reductions_ = Merge(std::move(reductions));
     for (const Completion& one : simulation.completions()) Visit(one);
@@ -181,7 +185,7 @@ class Splitter {
            row < training_.first_block_row + training_.block_rows;
   }
 
-  // Tensor, context and expert collectives, and sends of repeats that were not simulated.
+  // Tensor, context and expert collectives.
   double InClosedForm() const {
     double sum = 0;
     for (const ChunkCost& chunk : training_.cost.chunks)
@@ -383,16 +387,15 @@ std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario) {
   const Parallel& p = training.training.parallel;
   const double passes =
       static_cast<double>(training.training.micro_batches()) * p.data * p.tensor * p.context;
-  const auto in_host = [&](int ranks) {
-    return training.net.nvlink_bytes_per_s > 0 && ranks <= training.net.gpus_per_host;
+  const auto book = [&](const Exchange& exchange, GroupBytes& group) {
+    group.network += passes * exchange.network_bytes;
+    group.nvlink += passes * (exchange.bytes - exchange.network_bytes);
   };
   for (const ChunkCost& chunk : training.cost.chunks)
     for (const PassCost* pass : {&chunk.forward, &chunk.backward}) {
-      (in_host(p.tensor) ? tensor.nvlink : tensor.network) += passes * pass->tensor.bytes;
-      (in_host(p.tensor * p.context) ? context.nvlink : context.network) +=
-          passes * pass->context.bytes;
-      (in_host(p.tensor * p.expert) ? expert.nvlink : expert.network) +=
-          passes * pass->expert.bytes;
+      book(pass->tensor, tensor);
+      book(pass->context, context);
+      book(pass->expert, expert);
     }
   std::vector<GroupBytes> out;
   for (const GroupBytes& group : {tensor, context, expert, pipeline, data})
@@ -424,6 +427,28 @@ std::vector<TraceEvent> TraceOf(const PreparedScenario& scenario, const Simulati
   return events;
 }
 
+// The workload with what its closed forms say of collectives over NICs of twice the rate.
+std::shared_ptr<const Workload> WithFasterNics(const Workload& workload) {
+  auto out = std::make_shared<Workload>(workload);
+  const TrainingProgram& training = *workload.training;
+  NetRates net = training.net;
+  net.nic_bytes_per_s *= 2;
+  TrainingProgram twice = training;
+  twice.cost = PriceTraining(training.training, training.gpu, net);
+  for (std::size_t row = 0; row < out->program.ops.size(); ++row) {
+    const TrainingRow& is = training.rows[row];
+    if (is.kind != Kind::kForward && is.kind != Kind::kBackward) continue;
+    const auto total = [&](const TrainingProgram& t) {
+      const ChunkCost& cost = CostOf(t, is);
+      return (is.kind == Kind::kForward ? cost.forward : cost.backward).total_s();
+    };
+    Op& op = out->program.ops[row];
+    op.amount =
+        std::max<Ps>(0, op.amount + static_cast<Ps>((total(twice) - total(training)) * 1e12));
+  }
+  return out;
+}
+
 std::vector<WhatIf> WhatIfs(const PreparedScenario& scenario) {
   constexpr std::size_t kNetwork = static_cast<std::size_t>(LinkClass::kNetwork);
   constexpr std::size_t kPcie = static_cast<std::size_t>(LinkClass::kPcie);
@@ -431,6 +456,7 @@ std::vector<WhatIf> WhatIfs(const PreparedScenario& scenario) {
   WhatIf faster{"twice the network's rate", scenario};
   faster.scenario.physics.efficiency[kNetwork] *= 2;
   faster.scenario.physics.efficiency[kPcie] *= 2;
+  faster.scenario.workload = WithFasterNics(*scenario.workload);
   out.push_back(std::move(faster));
   if (scenario.router->policy().policy == PathPolicy::kEcmp) {
     WhatIf sprayed{"no hash collisions (spray)", scenario};

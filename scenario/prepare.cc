@@ -232,7 +232,8 @@ Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario,
   if (kind.gpu().empty() || kind.gpus() < 1 || kind.nics() < 1 || kind.nic_ports() < 1)
     return std::optional<NcclBuild>();
   WEFT_TRY(const HostPart host, MakeHostPart(kind, spec.sources, "host"));
-  return std::optional<NcclBuild>({host, found->rules, calibration.constants, forced});
+  return std::optional<NcclBuild>(
+      {host, found->rules, calibration.constants, calibration.name, calibration.digest, forced});
 }
 
 Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario,
@@ -244,13 +245,14 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
                 "workload: { collective: { op: all_reduce, bytes: 1GiB } }");
   BuildOptions options = MakeBuildOptions(spec.message.rdma(), scenario.physics);
   options.stop = stop;
-    options.gpu = HostOf(spec.message).gpu();
-    std::vector<Error> warnings;
-    WEFT_TRY(const std::optional<NcclBuild> nccl, PrepareNccl(scenario, warnings));
-    if (nccl) options.nccl = &*nccl;
+  options.gpu = HostOf(spec.message).gpu();
+  std::vector<Error> warnings;
+  WEFT_TRY(const std::optional<NcclBuild> nccl, PrepareNccl(scenario, warnings));
+  if (nccl) options.nccl = &*nccl;
   WEFT_TRY(Workload workload, BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric,
                                            scenario.placement, options));
   workload.warnings.insert(workload.warnings.end(), warnings.begin(), warnings.end());
+  if (nccl) workload.calibration = {nccl->calibration, nccl->digest};
   return std::make_shared<const Workload>(std::move(workload));
 }
 

@@ -197,6 +197,11 @@ struct RunStats {
   std::string not_folded;                 // why collectives alike were simulated each; empty: none
 };
 
+// Where the constants of NCCL's collectives come from; without a name: nobody asked for any.
+struct CalibrationUse {
+  std::string name, digest;
+};
+
 struct RunReport {
   std::string scenario, engine;
   std::int64_t seeds = 1;
@@ -216,6 +221,7 @@ struct RunReport {
   std::optional<PathSearchReport> path_search;  // none: policy disjoint alone searches
   LinksReport links;
   ErrorBand error;
+  CalibrationUse calibration;
   std::vector<FaultReport> faults;
   std::vector<PublishedRow> published;
   std::vector<std::string> missing_terms;  // what the model lacks here: printed, never zero

@@ -65,15 +65,17 @@ Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion
       asked.gpus_per_host = shape.per_host;
       asked.nccl = question.nccl;
       WEFT_TRY(const CollectiveModel model, CollectiveModel::Build(asked));
-      for (std::int64_t bytes = kFirst; bytes <= kLast; bytes *= kFactor) {
-        const auto band = BandOf(calibration, error_class, Bytes(bytes));
+      for (std::int64_t asked_bytes = kFirst; asked_bytes <= kLast; asked_bytes *= kFactor) {
+        const Bytes size = TestedSize(op, shape.gpus, Bytes(asked_bytes));
+        const auto band = BandOf(calibration, error_class, size);
         if (!band)
           return Fail(ErrorCode::kInconsistent, {"--accept", 0, 0},
                       fmt::format("the calibration states no error for {}", NameOf(error_class)),
                       "name one that was fitted to such hosts: a promise wants a band");
-        const double us = model.Time(Bytes(bytes), calibration.constants).us;
-        out.push_back({op, shape.gpus, hosts, Bytes(bytes), Bus(op, shape.gpus, Bytes(bytes), us),
-                       Bus(op, shape.gpus, Bytes(bytes), us * std::max(1.0, band->high))});
+        const double us = model.Time(size, calibration.constants).us;
+        out.push_back({op, shape.gpus, hosts, size, Bus(op, shape.gpus, size, us),
+                       Bus(op, shape.gpus, size, us * std::max(1.0, band->high)),
+                       calibration.Covers(op, size, shape.gpus, hosts, model.parameters())});
       }
     }
   }
@@ -89,6 +91,14 @@ std::string FormatAcceptanceSheet(const AcceptanceQuestion& question,
       "# it prints, then: weft validate TABLE... --accept THIS\n#\n",
       question.gpus, question.gpus_per_host, question.host_text, kWeftVersion, question.nccl,
       calibration.name);
+  const auto outside = std::count_if(lines.begin(), lines.end(),
+                                     [](const AcceptanceLine& line) { return !line.covered; });
+  if (outside > 0)
+    out += fmt::format(
+        "# {} of the {} lines are outside of what {} was fitted to (hosts, network, ranks, "
+        "sizes):\n"
+        "# their bands are those of the nearest class, and promise less than they say.\n#\n",
+        outside, lines.size(), calibration.name);
   const AcceptanceLine* last = nullptr;
   for (const AcceptanceLine& line : lines) {
     if (!last || last->op != line.op || last->ranks != line.ranks)

@@ -24,6 +24,7 @@ struct AcceptanceLine {
   int ranks = 0, hosts = 0;
   Bytes size;
   double expected_GBps = 0, least_GBps = 0;  // busbw as nccl-tests has it
+  bool covered = true;                       // by what the calibration was fitted to
 };
 
 struct AcceptanceQuestion {

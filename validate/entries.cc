@@ -208,6 +208,24 @@ int TableEntry::rejected() const {
   return static_cast<int>(count);
 }
 
+// A log or record of several operations is an entry of each, in the order they come.
+static std::vector<TableEntry> ByOperation(TableEntry entry) {
+  std::vector<TableEntry> out;
+  std::vector<MeasuredTable> tables = std::move(entry.tables);
+  entry.tables.clear();
+  for (MeasuredTable& table : tables) {
+    auto own = std::find_if(out.begin(), out.end(),
+                            [&](const TableEntry& one) { return one.op == table.op; });
+    if (own == out.end()) {
+      entry.op = table.op;
+      own = out.insert(out.end(), entry);
+    }
+    own->tables.push_back(std::move(table));
+  }
+  if (out.empty()) out.push_back(std::move(entry));
+  return out;
+}
+
 Result<std::vector<TableEntry>> ReadEntries(const std::vector<std::string>& paths,
                                             const EntryOptions& options, SourceTexts* texts) {
   std::vector<TableEntry> out;
@@ -228,10 +246,11 @@ Result<std::vector<TableEntry>> ReadEntries(const std::vector<std::string>& path
     bare.name = path.substr(path.find_last_of('/') + 1);
     bare.pos = {path, 1, 1};
     Result<TableEntry> entry = EntryOf(std::move(bare), {}, options);
-    if (entry)
-      out.push_back(*std::move(entry));
-    else
+    if (!entry) {
       errors.insert(errors.end(), entry.error().begin(), entry.error().end());
+      continue;
+    }
+    for (TableEntry& one : ByOperation(*std::move(entry))) out.push_back(std::move(one));
   }
   if (errors.empty()) return out;
   SortByPosition(errors);

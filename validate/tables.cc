@@ -95,13 +95,6 @@ bool IsFloatingType(std::string_view type) {
   return false;
 }
 
-double BusFactor(std::string_view op, int ranks) {
-  const double share = ranks > 1 ? (ranks - 1.0) / ranks : 1;
-  if (op == "all_reduce") return ranks > 1 ? 2 * share : 1;
-  if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all") return share;
-  return 1;
-}
-
 namespace {
 
 bool IsCount(std::string_view text) {

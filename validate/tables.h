@@ -79,7 +79,4 @@ std::string OperationNamed(std::string_view text);
 // Whether NCCL sums the type in floating point, as models of sums assume; true where not said.
 bool IsFloatingType(std::string_view type);
 
-// busbw over algbw of an operation over `ranks` [NCT doc/PERFORMANCE.md].
-double BusFactor(std::string_view op, int ranks);
-
 }  // namespace weft

@@ -26,6 +26,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -49,6 +50,7 @@ struct NcclBuild {
   HostPart host;  // what every host is
   const NcclRules* rules = nullptr;
   CollectiveConstants constants;
+  std::string calibration, digest;  // what the constants come from; empty: the priors
   NcclForced forced{};
 };
 
@@ -89,6 +91,8 @@ struct Workload {
   std::shared_ptr<const TrainingProgram> training;  // null: the workload is another
   std::vector<WorkloadItem> items;
   std::vector<Error> warnings;  // keys that the user gave and that change nothing here
+  // Name and digest of the calibration that NCCL's constants come from; empty: of none.
+  std::pair<std::string, std::string> calibration;
   bool stopped = false;         // BuildOptions::stop said so: the rest is incomplete
 };
 

@@ -146,8 +146,8 @@ TEST(Calibrate, WritesAFileThatIsReadBackAndDoesNotHangOnTheOrder) {
   ASSERT_TRUE(read) << read.error().front();
   for (std::size_t row = 0; row < CollectiveParameters().size(); ++row)
     EXPECT_NEAR(read->constants.values[row] / got->fit.constants.values[row], 1, 1e-3);
-  EXPECT_TRUE(read->Covers("all_reduce", MiB(1), 4, 1));
-  EXPECT_FALSE(read->Covers("all_reduce", MiB(1), 16, 2));
+  EXPECT_TRUE(read->Covers("all_reduce", MiB(1), 4, 1, {}));
+  EXPECT_FALSE(read->Covers("all_reduce", MiB(1), 16, 2, {}));
   const auto band = BandOf(*read, ErrorClass::kOneHost, MiB(64));
   ASSERT_TRUE(band);
   EXPECT_LT(band->low, band->high);

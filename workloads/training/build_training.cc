@@ -65,9 +65,9 @@ class TrainingBuilder {
     const int pairs = replicas() * stages();
     return static_cast<std::uint32_t>(pairs + 2 * (d * stages() + s) + (forward ? 0 : 1));
   }
-  // Rings of different tensor ranks run beside each other.
-  std::uint32_t DataStream(int s, int tensor, bool gather) const {
-    const int ring = s * parallel().tensor + tensor;
+  // Rings of different tensor ranks run beside each other, and of different expert ranks.
+  std::uint32_t DataStream(int s, int tensor, int expert, bool gather) const {
+    const int ring = (s * parallel().tensor + tensor) * parallel().expert + expert;
     return static_cast<std::uint32_t>(3 * replicas() * stages() + 2 * ring + (gather ? 1 : 0));
   }
   const ChunkCost& CostOf(int s, int chunk) const {
@@ -398,10 +398,15 @@ void TrainingBuilder::EmitRings(int stage, Kind kind, CollectiveSpec::Op op, dou
     const std::uint32_t pattern = Ring(stage, t, first, apart, op);
     // Without overlap ZeRO-3 gathers the next chunk when the last one is reduced.
     const bool apart_streams = training_.overlap.data || parallel().zero < 3;
-    const std::uint32_t stream = DataStream(stage, t, kind == Kind::kGather && apart_streams);
-    Op& row = Add(Op::Kind::kPattern,
-                  {kind, static_cast<std::uint16_t>(stage), chunk, static_cast<std::uint32_t>(t)},
-                  static_cast<std::int64_t>(size), {stream});
+    const bool gather = kind == Kind::kGather && apart_streams;
+    std::vector<std::uint32_t>
+        streams;  // the plain ring is on every GPU, an expert ring on its own
+    for (int e = 0; e < experts; ++e)
+      if (apart == 1 || e == first) streams.push_back(DataStream(stage, t, e, gather));
+    Op& row = Add(
+        Op::Kind::kPattern,
+        {kind, static_cast<std::uint16_t>(stage), chunk, static_cast<std::uint32_t>(t), apart > 1},
+        static_cast<std::int64_t>(size), streams);
     row.subject = pattern;
     row.tuning = static_cast<std::uint32_t>(std::distance(
         program_->tunings.begin(), std::find_if(program_->tunings.begin() + 1,
@@ -518,7 +523,7 @@ bool TrainingBuilder::Build(const std::set<HostId>& slow, double slower) {
           is_slow = is_slow || slow.count(fabric_->vertex(ranks_.Gpu(t, c, d, s)).host) > 0;
       factor_.push_back(is_slow ? 1 + slower : 1);
     }
-  program_->stream_count = DataStream(stages(), 0, false);
+  program_->stream_count = DataStream(stages(), 0, 0, false);
   for (int d = 0; d < replicas(); ++d)
     for (int s = 0; s < stages(); ++s) program_->host_of_stream.push_back(ranks_.HostOf(d, s));
   program_->host_of_stream.resize(program_->stream_count, kNoHost);
@@ -593,7 +598,9 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
   };
   const Parallel& p = training.parallel;
   const bool experts = p.expert > 1;
-  const std::array<Key, 13> keys{{
+  const bool given_times = training.stage_times.has_value();
+  constexpr const char* kTimes = "stage_times says how long passes take";
+  const std::array<Key, 19> keys{{
       {"overlap.tensor", p.tensor < 2, "tensor is 1"},
       {"overlap.tensor_pieces", !training.overlap.tensor, "overlap.tensor is false"},
       {"overlap.pipeline", p.pipeline < 2, "pipeline is 1"},
@@ -601,7 +608,14 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
       {"overlap.context", p.context < 2, "context is 1"},
       {"overlap.expert", !experts, "expert is 1"},
       {"dispatch", !experts, "expert is 1"},
-      {"imbalance", !training.model.moe, "the model has no experts"},
+      {"imbalance", !experts, "expert is 1"},
+      {"recompute", training.recompute == Recompute::kSelective && training.fused_attention,
+       "fused attention computes it again anyway"},
+      {"recompute", given_times, kTimes},
+      {"fused_attention", given_times, kTimes},
+      {"overlap.tensor", given_times, kTimes},
+      {"overlap.context", given_times, kTimes},
+      {"overlap.expert", given_times, kTimes},
       {"parallel.sequence", p.tensor < 2, "tensor is 1"},
       {"stragglers.slower", spec.stragglers().share() == 0, "stragglers.share is 0"},
       {"stragglers.seed", spec.stragglers().share() == 0, "stragglers.share is 0"},

@@ -47,6 +47,7 @@ struct TrainingRow {
   Kind kind = Kind::kForward;
   std::uint16_t stage = 0, chunk = 0;  // chunk: of the stage
   std::uint32_t replica = 0;           // kReduce, kGather: the tensor rank
+  bool expert = false;                 // kReduce, kGather: of the parameters of experts
 };
 
 // What the rows of a Program stand for.

@@ -119,7 +119,7 @@ Seconds Experts(const Training& t, const GpuRates& gpu) {
   Seconds sum = Linear(tokens, moe.experts, t.model.hidden, gpu);
   if (moe.shared > 0) sum += FeedForwardProducts(t, tokens, 1.0 * moe.shared * moe.ffn, gpu);
   const double here = 1.0 * moe.experts / t.parallel.expert;
-  const double of_expert = tokens * moe.top_k * t.imbalance / here;
+  const double of_expert = tokens * moe.top_k * (t.parallel.expert > 1 ? t.imbalance : 1) / here;
   sum += Times(FeedForwardProducts(t, of_expert, moe.ffn, gpu), here);
   return sum;
 }
@@ -167,8 +167,10 @@ Exchange TensorExchange(const Training& t, double work_s, const NetRates& net) {
   const double bytes = 2 * TokensOfRank(t) * t.model.hidden;
   const double count = t.model.parallel_block ? 2 : 4;
   const double one = Ring(bytes, ranks, InHost(net, ranks), net);
-  return Hide(count * one, count * bytes * (ranks - 1) / ranks, t.overlap.tensor,
-              1.0 / t.overlap.tensor_pieces, work_s);
+  Exchange out = Hide(count * one, count * bytes * (ranks - 1) / ranks, t.overlap.tensor,
+                      1.0 / t.overlap.tensor_pieces, work_s);
+  if (!InHost(net, ranks)) out.network_bytes = out.bytes;
+  return out;
 }
 
 // Keys and values are gathered before attention, their gradients scattered after [GDJ+24 §3.3.2].
@@ -180,8 +182,12 @@ Exchange ContextExchange(const Training& t, double count, double work_s, const N
                                 : std::max(1.0, 1.0 * m.key_value_heads / t.parallel.tensor) *
                                       (m.query_dim + m.value_dim);
   const double bytes = 2 * static_cast<double>(t.micro_batch * t.sequence) * of_token;
-  const double one = Ring(bytes, ranks, InHost(net, 1.0 * ranks * t.parallel.tensor), net);
-  return Hide(count * one, count * bytes * (ranks - 1) / ranks, t.overlap.context, 0, work_s);
+  const bool in_host = InHost(net, 1.0 * ranks * t.parallel.tensor);
+  const double one = Ring(bytes, ranks, in_host, net);
+  Exchange out =
+      Hide(count * one, count * bytes * (ranks - 1) / ranks, t.overlap.context, 0, work_s);
+  if (!in_host) out.network_bytes = out.bytes;
+  return out;
 }
 
 // Dispatch and combine. A token crosses to a host once, however many of its experts are there,
@@ -204,13 +210,16 @@ Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
   double slowest = hosts > 1 ? far / net.nic_bytes_per_s + 2 * net.network_step_s : 0;
   if (net.nvlink_bytes_per_s > 0) slowest = std::max(slowest, near / net.nvlink_bytes_per_s);
   seconds += slowest;
-  return Hide(seconds, far + near, t.overlap.expert, 0, work_s);
+  Exchange out = Hide(seconds, far + near, t.overlap.expert, 0, work_s);
+  out.network_bytes = far;
+  return out;
 }
 
 void Add(Exchange& sum, const Exchange& one, double times) {
   sum.exposed_s += one.exposed_s * times;
   sum.hidden_s += one.hidden_s * times;
   sum.bytes += one.bytes * times;
+  sum.network_bytes += one.network_bytes * times;
 }
 
 void AddLayers(const Training& t, bool with_experts, double layers, const GpuRates& gpu,
@@ -262,11 +271,12 @@ void AddEnds(const Training& t, const ChunkLayers& chunk, const GpuRates& gpu, C
   }
 }
 
-void Replace(const StageTimes& times, ChunkCost& cost) {
+// `chunks` are one stage's.
+void Replace(const StageTimes& times, int chunks, ChunkCost& cost) {
   cost.forward = cost.backward = PassCost();
-  cost.forward.compute_s = times.forward_s;
-  cost.backward.compute_s = times.backward_s;
-  cost.weights_s = times.weights_s;
+  cost.forward.compute_s = times.forward_s / chunks;
+  cost.backward.compute_s = times.backward_s / chunks;
+  cost.weights_s = times.weights_s / chunks;
 }
 
 }  // namespace
@@ -342,7 +352,7 @@ TrainingCost PriceTraining(const Training& t, const GpuRates& gpu, const NetRate
       cost.weights_s += one->weights_s * count;
     }
     AddEnds(t, layers, gpu, cost);
-    if (t.stage_times) Replace(*t.stage_times, cost);
+    if (t.stage_times) Replace(*t.stage_times, p.virtual_stages, cost);
     const ChunkParameters parameters = ParametersOfChunk(t, layers);
     cost.parameters = parameters.plain;
     cost.expert_parameters = parameters.expert;

@@ -32,8 +32,9 @@ bool DataInHost(const Training& t, const NetRates& net) {
   return net.nvlink_bytes_per_s > 0 && apart <= net.gpus_per_host;
 }
 
-// Reduce and gather of one chunk's parameters. A replica's tensor and context ranks that share a
-// host share its NICs; where few ranks of a group do, each has several.
+// Reductions and gathers of one chunk's parameters in an iteration: ZeRO-2 reduces after every
+// micro-batch, ZeRO-3 gathers before both of its passes, too. A replica's tensor and context ranks
+// that share a host share its NICs; where few ranks of a group do, each has several.
 double DataSeconds(const Training& t, const ChunkCost& chunk, const NetRates& net) {
   const Parallel& p = t.parallel;
   const auto ring = [&](double bytes, int ranks) {
@@ -47,9 +48,12 @@ double DataSeconds(const Training& t, const ChunkCost& chunk, const NetRates& ne
   };
   const int ranks = p.data * p.context, expert_ranks = std::max(1, ranks / p.expert);
   const double back = p.zero >= 1 ? 2 : t.gradient_bytes;  // parameters, or the reduced gradients
-  return ring(chunk.parameters * t.gradient_bytes, ranks) + ring(chunk.parameters * back, ranks) +
-         ring(chunk.expert_parameters * t.gradient_bytes, expert_ranks) +
-         ring(chunk.expert_parameters * back, expert_ranks);
+  const auto micro = static_cast<double>(t.micro_batches());
+  const double reductions = p.zero >= 2 ? micro : 1, gathers = p.zero == 3 ? 2 * micro : 1;
+  return reductions * (ring(chunk.parameters * t.gradient_bytes, ranks) +
+                       ring(chunk.expert_parameters * t.gradient_bytes, expert_ranks)) +
+         gathers * (ring(chunk.parameters * back, ranks) +
+                    ring(chunk.expert_parameters * back, expert_ranks));
 }
 
 // DualPipe's bubble: (p/2 − 1)(F&B + B − 3W) [DualPipe README].

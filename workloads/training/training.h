@@ -104,7 +104,8 @@ double ActivationBytesOfLayer(const Training& training, bool with_experts);
 
 // What of a chunk's time is communication of one kind.
 struct Exchange {
-  double exposed_s = 0, hidden_s = 0, bytes = 0;  // bytes: that one rank sends
+  double exposed_s = 0, hidden_s = 0;
+  double bytes = 0, network_bytes = 0;  // that one rank sends; what of it leaves the host
 };
 
 // One micro-batch on one chunk of layers: one direction.
