@@ -5,6 +5,7 @@
 #include <map>
 #include <tuple>
 
+#include "scenario/collective_times.h"
 #include "validate/tables_internal.h"
 
 namespace weft {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "base/random.h"
+#include "scenario/collective_times.h"
 
 namespace weft {
 namespace {
