@@ -209,8 +209,7 @@ Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts
     WEFT_TRY(table.times, Simulated(args, model, asked, texts, table.seeds));
   }
   const bool covered = std::all_of(asked.sizes.begin(), asked.sizes.end(), [&](Bytes bytes) {
-    return asked.calibration.Covers(args.op, bytes, comm.ranks(), comm.nodes,
-                                    model.parameters());
+    return asked.calibration.Covers(args.op, bytes, comm.ranks(), comm.nodes, model.parameters());
   });
   if (!covered)
     warn(fmt::format("{} was not fitted to all of this: {} on {} ranks of {} hosts",

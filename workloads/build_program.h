@@ -93,7 +93,7 @@ struct Workload {
   std::vector<Error> warnings;  // keys that the user gave and that change nothing here
   // Name and digest of the calibration that NCCL's constants come from; empty: of none.
   std::pair<std::string, std::string> calibration;
-  bool stopped = false;         // BuildOptions::stop said so: the rest is incomplete
+  bool stopped = false;  // BuildOptions::stop said so: the rest is incomplete
 };
 
 Result<Workload> BuildProgram(const WorkloadSpec& spec, const SourceMap& sources,

@@ -192,7 +192,7 @@ class FlowSimulation final : public Simulation {
   std::uint64_t memoised_ = 0;
   std::vector<Timer> timers_;  // heap
   std::optional<FlowClocks> clocks_;
-  std::vector<std::uint32_t> by_itself_;  // [L] the flow by itself on the link that holds it, + 1
+  std::vector<std::uint32_t> by_itself_;    // [L] the flow by itself on the link that holds it, + 1
   std::vector<std::uint32_t> slot_of_row_;  // [rows] kNoSlot: not at work
   std::vector<Running> slots_;
   std::vector<std::uint32_t> free_slots_;

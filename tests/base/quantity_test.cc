@@ -140,9 +140,8 @@ TEST(FormatQuantity, IsReadBackAsTheSameNumber) {
   for (std::uint64_t seed = 0; seed < 5000; ++seed) {
     Random random(seed);
     const double number = AnyNumber(random);
-    for (const Unit unit :
-         {Unit::NONE, Unit::BIT_RATE, Unit::POWER, Unit::MONEY, Unit::RATIO, Unit::LENGTH,
-          Unit::ENERGY_PRICE, Unit::YEARS}) {
+    for (const Unit unit : {Unit::NONE, Unit::BIT_RATE, Unit::POWER, Unit::MONEY, Unit::RATIO,
+                            Unit::LENGTH, Unit::ENERGY_PRICE, Unit::YEARS}) {
       const std::string text = FormatQuantity(number, unit);
       EXPECT_EQ(Quantity(text, unit), number) << "seed " << seed << ": " << text;
     }

@@ -87,8 +87,13 @@ bool Unsaid(const std::string& key, const std::string& value) {
     WEFT_CHECK(none.has_value());
     return Flatten(none->message);
   }();
-  static const std::set<std::string_view> unseen{
-      "units", "cpu", "numa_nodes", "nvlink_shape", "gpus_per_tray", "gpus_per_pcie_switch"};
+  static const std::set<std::string_view> unseen{"units",
+                                                 "own_rack",
+                                                 "cpu",
+                                                 "numa_nodes",
+                                                 "nvlink_shape",
+                                                 "gpus_per_tray",
+                                                 "gpus_per_pcie_switch"};
   const auto found = defaults.find(key);
   return unseen.contains(key) && found != defaults.end() && found->second == value;
 }
@@ -101,10 +106,11 @@ Json HostJson(const HostSpec& spec) {
     const auto found = texts.find(type.field(i)->name());
     if (found == texts.end() || Unsaid(found->first, found->second)) continue;
     if (found->first == "nvlink_latency" && !spec.has_nvlink() && spec.gpu().empty()) continue;
-    const bool whole =
-        type.field(i)->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_INT32;
-    if (whole)
+    using Field = google::protobuf::FieldDescriptor;
+    if (type.field(i)->cpp_type() == Field::CPPTYPE_INT32)
       out[found->first] = std::stoi(found->second);
+    else if (type.field(i)->cpp_type() == Field::CPPTYPE_BOOL)
+      out[found->first] = found->second == "true";
     else
       out[found->first] = found->second;
   }
