@@ -172,6 +172,12 @@ class Reader {
     auto cells = SplitLine(line);
     if (!cells) return Complain(ErrorCode::kSyntax, 1, "a quote is not closed", "\"a, b\"");
     cells->resize(std::max<std::size_t>(cells->size(), 3));
+    constexpr std::size_t kLongest = 120;  // bytes; no part's name is longer
+    for (const Cell& cell : *cells)
+      if (cell.text.size() > kLongest)
+        return Complain(ErrorCode::kOutOfRange, cell.column,
+                        fmt::format("the cell has {} bytes", cell.text.size()),
+                        fmt::format("want {} at most", kLongest));
     if (rows_ == 0 && Lower((*cells)[0].text) == "part") return;
     ++rows_;
     const Cell &part = (*cells)[0], &quantity = (*cells)[1], &role = (*cells)[2];

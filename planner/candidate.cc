@@ -221,6 +221,7 @@ class Enumeration {
     base_.design.hosts = base_.provisioned;
     base_.design.gpus_of_host = choice_.gpus_of_host;
     base_.design.nics_of_host = choice_.nics_of_host;
+    base_.design.min_spines = question_.spec().policy().min_spines();
   }
 
   void Run() {

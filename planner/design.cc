@@ -64,7 +64,9 @@ Pod CountPod(const Design& design, const DesignCounts& counts, const Clos& clos,
   Pod pod;
   pod.segments = segments;
   const std::int64_t links = segments * clos.leaves_of_segment * counts.leaf_uplinks;
-  pod.minimum = std::max(CeilDiv(links, clos.down), CeilDiv(counts.leaf_uplinks, kMostParallel));
+  pod.minimum = std::max(
+      {CeilDiv(links, clos.down), CeilDiv(counts.leaf_uplinks, kMostParallel),
+       std::min<std::int64_t>(design.tiers == 2 ? design.min_spines : 1, counts.leaf_uplinks)});
   for (std::int64_t d = pod.minimum; d <= counts.leaf_uplinks && pod.even == 0; ++d)
     if (counts.leaf_uplinks % d == 0) pod.even = d;
   pod.spines = design.even ? pod.even : pod.minimum;
@@ -312,7 +314,10 @@ std::string FabricText(const Design& design, const DesignCounts& counts, std::st
                                  RateText(design.uplink));
   if (design.tiers > 1)
     clos += fmt::format(", oversubscription: {}, spines: {}", design.oversubscription,
-                        design.even ? "even" : "minimum");
+                        design.min_spines > 1 && design.tiers == 2
+                            ? std::to_string(counts.spines_of_pod)
+                        : design.even ? "even"
+                                      : "minimum");
   if (design.tiers == 3)
     clos += fmt::format(", spine_oversubscription: {}, cores: {}", design.spine_oversubscription,
                         counts.cores_of_network);

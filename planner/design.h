@@ -43,7 +43,8 @@ struct Design {
   int chip_ports = 0;       // at the finest breakout
   int tiers = 2;
   double oversubscription = 1, spine_oversubscription = 1;
-  bool even = true;  // spines and cores by the even rule, else the fewest
+  bool even = true;    // spines and cores by the even rule, else the fewest
+  int min_spines = 1;  // of a plane in two tiers, where its leaves have as many uplinks
 
   BitRate nic_port() const { return nic * (1.0 / nic_ports); }
   int planes() const { return port_planes ? nic_ports : 1; }

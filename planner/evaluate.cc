@@ -39,6 +39,15 @@ Leaving LeavingBytes(const Candidate& candidate, const JobChoice& job, std::int6
   for (const std::int64_t size : collective.bytes()) bytes += static_cast<double>(size);
   bytes *= static_cast<double>(collective.repeat());
   const double hosts = std::max(n / of_host, 1.0);
+  if (collective.op() == CollectiveSpec::ALL_TO_ALL) {  // a rank has a block for every other
+    if (collective.group() == CollectiveSpec::ALL) {
+      out.host = bytes * std::max(n - of_host, 0.0) / n;
+      out.segment = bytes * std::max(n - of_segment, 0.0) / n;
+    } else if (collective.group() == CollectiveSpec::PER_RAIL) {
+      out.host = bytes * (hosts - 1) / hosts;
+    }
+    return out;
+  }
   // What a host must send of its own, over all its NICs; a rail's own communicator over one.
   const double share = collective.group() == CollectiveSpec::ALL        ? 1.0 / of_host
                        : collective.group() == CollectiveSpec::PER_RAIL ? 1.0
@@ -133,13 +142,21 @@ double BoundSeconds(const Candidate& candidate, const JobChoice& job) {
   return seconds;
 }
 
+// The rounds of an all-to-all are NCCL's: they want a version.
+static std::string NcclText(const JobChoice& job) {
+  const bool rounds =
+      job.spec->has_collective() && job.spec->collective().op() == CollectiveSpec::ALL_TO_ALL;
+  return rounds ? "collectives: { nccl: \"2.28\" }\n" : "";
+}
+
 Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& candidate,
                                    const JobChoice& job, const RunControl& control,
                                    ResultStore* store) {
   const std::int64_t gpus = job.gpus.value_or(candidate.accelerators);
   const std::string text = ScenarioText(question, candidate) +
                            fmt::format("placement: {{ gpus: {} }}\nrouting: {{ seeds: {} }}\n",
-                                       gpus, question.spec().decide().seeds());
+                                       gpus, question.spec().decide().seeds()) +
+                           NcclText(job);
   WEFT_TRY(Located<ScenarioSpec> spec, ParseScenario(text, candidate.id, {}, nullptr));
   if (job.spec->has_traffic())
     *spec.message.mutable_workload()->mutable_traffic() = job.spec->traffic();

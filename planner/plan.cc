@@ -39,6 +39,9 @@ class Planning {
   std::size_t Nvidia(const std::vector<std::size_t>& feasible) const;
   Contender Bounded(std::size_t candidate) const;
   bool Simulate(std::size_t candidate, Contender& contender);
+  void Reject(std::size_t candidate);
+  std::size_t Yardstick(std::uint32_t accelerator, bool simulate,
+                        std::vector<std::size_t>& feasible);
   void Decide();
   void ChooseShown();
   void Show(std::size_t candidate, const std::string& role);
@@ -107,6 +110,13 @@ Contender Planning::Bounded(std::size_t candidate) const {
   return out;
 }
 
+// It was thought feasible, and is not.
+void Planning::Reject(std::size_t candidate) {
+  const Candidate& it = candidates_[candidate];
+  out_.rejected.push_back({it.id, it.broken.back().rule, it.broken.back().said});
+  --out_.feasible;
+}
+
 bool Planning::Simulate(std::size_t candidate, Contender& contender) {
   RunControl run;
   run.threads = control_.jobs;
@@ -117,6 +127,7 @@ bool Planning::Simulate(std::size_t candidate, Contender& contender) {
     if (!times) {
       // What the engine refuses of one design is a reason against it, not against the question.
       candidates_[candidate].broken.push_back({"simulation", false, times.error()[0].message});
+      Reject(candidate);
       return false;
     }
     if (times->seconds.empty()) {
@@ -163,21 +174,39 @@ std::size_t Planning::Nvidia(const std::vector<std::size_t>& feasible) const {
   return Cheapest(alike);
 }
 
+// What others' speed is counted against: the non-blocking candidate, or where there is none the
+// first, simulated where simulation is asked for. Those that fail leave `feasible`; kNone: none
+// is left, or the run was stopped.
+std::size_t Planning::Yardstick(std::uint32_t accelerator, bool simulate,
+                                std::vector<std::size_t>& feasible) {
+  while (!feasible.empty()) {
+    Reference(accelerator, feasible);
+    const std::size_t reference = reference_[accelerator];
+    const std::size_t yardstick = reference != kNone ? reference : feasible[0];
+    if (!simulate) return yardstick;
+    Contender base = Bounded(yardstick);
+    if (Simulate(yardstick, base)) {
+      contenders_[yardstick] = std::move(base);
+      return yardstick;
+    }
+    if (out_.partial) return kNone;
+    std::erase(feasible, yardstick);
+  }
+  return kNone;
+}
+
 void Planning::Evaluate(std::uint32_t accelerator) {
   std::vector<std::size_t> feasible;
   for (std::size_t i = 0; i < candidates_.size(); ++i)
     if (candidates_[i].feasible() && candidates_[i].accelerator == accelerator)
       feasible.push_back(i);
   if (feasible.empty()) return;
-  Reference(accelerator, feasible);
-  const std::size_t reference = reference_[accelerator];
   std::vector<double>& seconds = reference_s_[accelerator];
   seconds.assign(question_.jobs.size(), 0);
   const bool simulate = !control_.screen_only && !question_.jobs.empty();
-  const std::size_t yardstick = reference != kNone ? reference : feasible[0];
-  Contender base = Bounded(yardstick);
-  if (simulate && !Simulate(yardstick, base)) return;
-  if (simulate) contenders_[yardstick] = base;
+  const std::size_t yardstick = Yardstick(accelerator, simulate, feasible);
+  if (yardstick == kNone) return;
+  const Contender base = simulate ? contenders_.at(yardstick) : Bounded(yardstick);
   for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
     std::vector<double> sorted = base.seconds[j];
     std::sort(sorted.begin(), sorted.end());
@@ -659,9 +688,7 @@ Result<PlanReport> Planning::Run() {
       if (candidates_[best].exact) SayExact(best, screened);
       break;
     }
-    out_.rejected.push_back(
-        {candidates_[best].id, candidates_[best].broken[0].rule, candidates_[best].broken[0].said});
-    --out_.feasible;
+    Reject(best);
     Decide();
   }
   if (!order_.empty()) {
@@ -671,7 +698,9 @@ Result<PlanReport> Planning::Run() {
     out_.racks_csv = std::move(files.racks);
     FillAnswer();
   } else {
-    out_.sentence = fmt::format("No plan is feasible: {} were tried.", Thousands(out_.candidates));
+    out_.sentence = out_.partial ? "Stopped before a plan was simulated."
+                                 : fmt::format("No plan is feasible: {} were tried.",
+                                               Thousands(out_.candidates));
   }
   FillSizing();
   FillTargets();

@@ -238,7 +238,10 @@ void Checks::CheckCompute() {
 void Checks::CheckBill() {
   double sum = 0;
   std::size_t dated = 0, priced = 0;
+  std::string lacking;  // a part without a figure, which would count as free
   for (const BomRow& row : it_.bom.rows) {
+    const bool no_power = row.kind == PartKind::kHost && !row.unit_power;
+    if ((!row.unit_price || no_power) && row.use != "out of band") lacking = row.part;
     if (!row.unit_price) continue;
     sum += row.unit_price->range.mid.count() * static_cast<double>(row.quantity);
     ++priced;
@@ -246,8 +249,9 @@ void Checks::CheckBill() {
   }
   const double total = it_.totals.price.mid.count();
   Add("sum of the bill", std::abs(sum - total) <= 1e-9 * std::max(total, 1.0), "{:.0f} USD", total);
-  Add("every row from the catalogue", dated == priced, "{} priced rows, {} with a date", priced,
-      dated);
+  Add("every row from the catalogue", lacking.empty() && dated == priced,
+      "{} priced rows, {} with a date{}", priced, dated,
+      lacking.empty() ? "" : ", no price or power for " + lacking + ": give it a row in catalogue");
   const bool limited = plan_.limits().has_capex();
   Add("capex", !limited || total <= plan_.limits().capex(), "{:.4g} MUSD{}", total / 1e6,
       limited ? fmt::format(" of {:.4g} MUSD", plan_.limits().capex() / 1e6) : "");

@@ -58,7 +58,7 @@ struct FailureRates {
   std::vector<FailureClass> classes;
 };
 
-// A preset of kind "failures": "default", "llama3-405b", "rsc-1", "hpn". Errors: no such
+// A preset of kind "failures": "default", "meta-llama3", "rsc-1", "alibaba". Errors: no such
 // preset, at `pos`, with the nearest names.
 Result<FailureRates> FindFailureRates(std::string_view name, const SourcePos& pos);
 // `rates` with what `catalogue` says of its parts: a row's failures replace the class of its kind

@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/digest.h"
 #include "base/version.h"
 #include "report/numbers.h"
 #include "report/purchase.h"
@@ -108,12 +111,6 @@ Json ToJson(const PlanTarget& target) {
           {"counts", counts}};
 }
 
-std::string Digest(const std::string& text) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return fmt::format("{:016x}", hash);
-}
-
 // One line of a difference: where, and the two values.
 void Differ(const std::string& what, const Json& a, const Json& b, std::string& out, int width) {
   if (a == b) return;
@@ -207,8 +204,17 @@ std::string PlanJson(const PlanReport& report) {
 
 bool IsPlanJson(const std::string& text) {
   const Json json = Json::parse(text, nullptr, false);
-  return json.is_object() && json.value("schema", "") == "weft.plan/1" && json.contains("answer") &&
-         json.contains("candidates") && json.contains("bom");
+  const auto rows = [&](const char* key, std::initializer_list<const char*> texts) {
+    if (!json.contains(key) || !json[key].is_array()) return false;
+    return std::all_of(json[key].begin(), json[key].end(), [&](const Json& row) {
+      return std::all_of(texts.begin(), texts.end(), [&](const char* word) {
+        return row.is_object() && row.contains(word) && row[word].is_string();
+      });
+    });
+  };
+  return json.is_object() && json.contains("schema") && json["schema"] == "weft.plan/1" &&
+         json.contains("answer") && json["answer"].is_object() && rows("candidates", {"id"}) &&
+         rows("bom", {"part", "use"});
 }
 
 std::string PlanDifference(const std::string& a_text, const std::string& b_text, int width) {

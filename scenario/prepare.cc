@@ -86,7 +86,8 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   const WorkloadSpec& workload = scenario.spec.message.workload();
   const auto& items = scenario.workload->items;
   if (workload.has_collective() && !items.empty() && items.front().protocol.empty() &&
-      workload.collective().op() != CollectiveSpec::SEND_RECV)
+      workload.collective().op() != CollectiveSpec::SEND_RECV &&
+      workload.collective().op() != CollectiveSpec::ALL_TO_ALL)
     terms.push_back(
         "NVLS, trees and NCCL's choice of protocol: every collective is a ring here, in Simple's "
         "latencies");

@@ -395,8 +395,9 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   report.engine = std::string(EngineName(scenario.engine));
   report.warnings = scenario.warnings;
   report.missing_terms = scenario.missing_terms;
-  report.calibration = {scenario.workload->calibration.first,
-                        scenario.workload->calibration.second};
+  if (scenario.workload)  // none where its building was stopped
+    report.calibration = {scenario.workload->calibration.first,
+                          scenario.workload->calibration.second};
   report.run.threads = control.threads;
   report.partial = scenario.stopped;
   if (scenario.stopped) {

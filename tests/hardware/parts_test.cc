@@ -51,7 +51,7 @@ TEST(HardwarePresets, AreAllReadableUnderTheirKind) {
                                                {"host", 16},
                                                {"nic", 4},
                                                {"switch", 9},
-                                               {"optic", 14},
+                                               {"optic", 16},
                                                {"cable", 6},
                                                {"rack", 3}}));
 }

@@ -31,9 +31,9 @@ FailureRates Only(std::string_view set, std::string_view name) {
 TEST(ExpectedFailures, OfSingleHomedLinksStopTheJob) {
   ComponentCounts counts;
   counts.single_links = 3072;
-  EXPECT_NEAR(ExpectedFailures(counts, Rates("hpn"), 4h).stops.mid, 1.751, 5e-4);
+  EXPECT_NEAR(ExpectedFailures(counts, Rates("alibaba"), 4h).stops.mid, 1.751, 5e-4);
   counts.single_tors = 48;
-  const MonthlyFailures both = ExpectedFailures(counts, Rates("hpn"), 4h);
+  const MonthlyFailures both = ExpectedFailures(counts, Rates("alibaba"), 4h);
   EXPECT_NEAR(both.stops.mid, 1.776, 5e-4);
   EXPECT_EQ(both.degradations.mid, 0);
   ASSERT_EQ(both.rows.size(), 2u);
@@ -45,7 +45,7 @@ TEST(ExpectedFailures, OfDualHomedLinksDegradeIt) {
   ComponentCounts counts;
   counts.paired_links = 6144;
   counts.pairs = 3072;
-  const MonthlyFailures got = ExpectedFailures(counts, Only("hpn", "nic link"), 4h);
+  const MonthlyFailures got = ExpectedFailures(counts, Only("alibaba", "nic link"), 4h);
   EXPECT_NEAR(got.degradations.mid, 3.502, 5e-4);
   EXPECT_NEAR(got.stops.mid, 1.09e-5, 0.02 * 1.09e-5);
 }
@@ -76,7 +76,7 @@ TEST(Ettr, IsLlamasAtItsOwnRates) {
   ComponentCounts counts;
   counts.gpus = counts.nics = 16384;
   counts.hosts = 2048;
-  const MonthlyFailures got = ExpectedFailures(counts, Rates("llama3-405b"), 4h);
+  const MonthlyFailures got = ExpectedFailures(counts, Rates("meta-llama3"), 4h);
   const Seconds between = got.MeanTimeBetweenStops();
   EXPECT_NEAR(between / Seconds(3600), 3.093, 5e-4);
   EXPECT_NEAR(YoungInterval(30s, between).count(), 817.4, 0.05);
@@ -183,9 +183,9 @@ TEST(FindWorstPart, IsAToROrAHost) {
 }
 
 TEST(FindFailureRates, NamesTheNearest) {
-  EXPECT_EQ(ErrorLines(FindFailureRates("lama3-405b", {"plan.yaml", 2, 5}).error()),
-            "plan.yaml:2:5: error: there is no set of failure rates 'lama3-405b' (did you mean "
-            "'llama3-405b'?)\n");
+  EXPECT_EQ(ErrorLines(FindFailureRates("meta-lama3", {"plan.yaml", 2, 5}).error()),
+            "plan.yaml:2:5: error: there is no set of failure rates 'meta-lama3' (did you mean "
+            "'meta-llama3'?)\n");
 }
 
 // No event is in two classes: the default has HPN's links and not Llama's switches and cables.
@@ -195,7 +195,7 @@ TEST(FindFailureRates, CountsNothingTwice) {
     EXPECT_FALSE(one.monthly.source.empty()) << one.name;
   }
   double events = 0;
-  for (const FailureClass& one : Rates("llama3-405b").classes)
+  for (const FailureClass& one : Rates("meta-llama3").classes)
     events += one.monthly.range.mid * (one.of == FailureOf::kHost ? 2048 : 16384);
   EXPECT_NEAR(events * 54 / (730.0 / 24), 419, 1e-9);
 }

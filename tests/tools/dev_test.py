@@ -10,7 +10,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NEEDED = ("g++ cmake ninja-build libboost-graph-dev libprotobuf-dev protobuf-compiler "
           "libyaml-cpp-dev libcli11-dev libfmt-dev libexpected-dev libpugixml-dev nlohmann-json3-dev "
-          "libsimgrid-dev libceres-dev libssl-dev").split()
+          "libsimgrid-dev libsqlite3-dev libceres-dev libssl-dev").split()
 TOOLS = "bash cat dirname env expand grep mkdir mktemp nproc rm sed awk".split()
 
 # Each says what it was asked in $LOG; dpkg knows the packages in $INSTALLED, and apt-get adds
