@@ -266,6 +266,18 @@ TEST(RailOptimized, GivesTheFewestAndTheEvenSpines) {
               HasSubstr("'spines' is 'some' (want even, minimum or a number"));
 }
 
+// 320 leaves of 16 uplinks over 160 spines of 32: 80 cores of 64 ports have the ports. Of 96 a
+// spine would reach every third, but the 1,024 links of a pod do not fall evenly on them: 128.
+TEST(RailOptimized, SpreadsEveryPodEvenlyOverTheCores) {
+  const Fabric fabric = MakeFabric(
+      "{ family: rail_optimized, units: 40, hosts_per_unit: 16, absent_hosts: 8, tiers: 3, link: "
+      "400Gbps, switch: { preset: switch-25t6 }, host: { preset: hgx-h800, nic: 400Gbps, "
+      "nic_ports: 1 } }");
+  ASSERT_TRUE(fabric.core_rule());
+  EXPECT_EQ(fabric.core_rule()->minimum, 80);
+  EXPECT_EQ(fabric.core_rule()->even, 128);
+}
+
 // [WGS+23]: a rail on one switch while its ports suffice, then on a Clos of its own.
 TEST(RailOnly, TakesASwitchOrATreeARail) {
   const char* kTail = ", host: { preset: hgx-h100 }, switch: { preset: qm9700 } }";

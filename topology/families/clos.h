@@ -15,7 +15,7 @@
 // How many spines: at least need = ceil(leaves · u / ports down of a spine), the
 // minimum; "even" is the smallest divisor of u that is no less, so that a leaf has
 // as many uplinks to each spine. Cores likewise, where even means that a
-// spine's uplinks and the cores divide one another.
+// spine's uplinks and the cores divide one another, and a pod's links the cores.
 //
 // Errors   whatever does not fit, at the key that asks for it.
 // Cost     time and memory of the fabric's size.

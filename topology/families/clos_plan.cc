@@ -127,6 +127,14 @@ std::int64_t LinksToCoreGroup(const ClosPlan& plan, const ClosPod& pod, std::int
   return spines * pod.uplinks;
 }
 
+// Whether each core would have as many links to a pod as every other core.
+bool EveryPodSpreadsOver(const ClosRequest& in, const ClosPlan& plan, std::int64_t cores) {
+  for (std::int64_t group = 0; group < in.core_groups; ++group)
+    for (const ClosPod& pod : plan.pods)
+      if (LinksToCoreGroup(plan, pod, group) % cores != 0) return false;
+  return true;
+}
+
 // False where the smallest pod has fewer uplinks than there are cores: then not every core
 // would meet every pod.
 bool PlanCores(const ClosRequest& in, ClosPlan& plan) {
@@ -144,7 +152,7 @@ bool PlanCores(const ClosRequest& in, ClosPlan& plan) {
   plan.cores_minimum = std::max(CeilDiv(most, Radix(in.core, in.link)), CeilDiv(up, kMostParallel));
   plan.cores_even = plan.cores_minimum;
   for (std::int64_t c = plan.cores_minimum; c <= cap; ++c) {
-    if (up % c != 0 && c % up != 0) continue;
+    if ((up % c != 0 && c % up != 0) || !EveryPodSpreadsOver(in, plan, c)) continue;
     plan.cores_even = c;
     break;
   }
