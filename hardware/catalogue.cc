@@ -10,27 +10,11 @@
 #include "base/schema/reader.h"
 #include "base/schema/wording.h"
 #include "hardware/catalogue.pb.h"
+#include "hardware/figure_mark.h"
 #include "hardware/parts.h"
 
 namespace weft {
 namespace {
-
-Mark MarkOf(FigureMark::Mark mark) {
-  switch (mark) {
-    case FigureMark::READ:
-      return Mark::kRead;
-    case FigureMark::SECONDARY:
-      return Mark::kSecondary;
-    case FigureMark::FIGURE:
-      return Mark::kFigure;
-    case FigureMark::DERIVED:
-      return Mark::kDerived;
-    case FigureMark::QUOTE:
-      return Mark::kQuote;
-    default:
-      return Mark::kUnverified;
-  }
-}
 
 PartKind KindOf(CatalogueRowSpec::Kind kind) {
   switch (kind) {

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <numeric>
 
+#include "base/ceil_div.h"
 #include "base/schema/quantity.h"
 #include "planner/audit_internal.h"
 
@@ -18,8 +19,6 @@ constexpr double kSlack = 1e-9;  // rates come from decimal text
 
 std::int64_t Up(double value) { return static_cast<std::int64_t>(std::ceil(value - kSlack)); }
 std::int64_t Down(double value) { return static_cast<std::int64_t>(std::floor(value + kSlack)); }
-std::int64_t UpDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 // The network that the bill asks for, in numbers; what it does not say is derived.
 struct Ask {
   std::int64_t endpoints = 0;  // NIC ports
@@ -28,7 +27,7 @@ struct Ask {
   std::int64_t planes = 1;
   double over = 1;         // a leaf's rate down over its rate up
   bool over_said = false;  // by a key or by ports down and up
-  std::int64_t each() const { return UpDiv(endpoints, planes); }
+  std::int64_t each() const { return CeilDiv(endpoints, planes); }
 };
 
 // What a Clos of `tiers` needs in one plane, at least.
@@ -142,17 +141,17 @@ class Auditor {
   }
   // At least; what is said of ports above the leaves is not asked: they are 1:1.
   Clos Needed(int tiers, std::int64_t endpoints) const {
-    if (tiers == 1) return {UpDiv(endpoints, std::max<std::int64_t>(1, Reach(1))), 0, 0};
+    if (tiers == 1) return {CeilDiv(endpoints, std::max<std::int64_t>(1, Reach(1))), 0, 0};
     Clos out;
-    out.leaves = UpDiv(endpoints, std::max<std::int64_t>(1, LeafDown()));
+    out.leaves = CeilDiv(endpoints, std::max<std::int64_t>(1, LeafDown()));
     const std::int64_t uplinks = Uplinks(endpoints);
     const std::int64_t spine = std::max<std::int64_t>(2, Ports(*spine_, ask_.up_bps));
     if (tiers == 2) {
-      out.spines = UpDiv(uplinks, spine);
+      out.spines = CeilDiv(uplinks, spine);
       return out;
     }
-    out.spines = UpDiv(uplinks, spine / 2);
-    out.cores = UpDiv(uplinks, std::max<std::int64_t>(1, Ports(*core_, ask_.up_bps)));
+    out.spines = CeilDiv(uplinks, spine / 2);
+    out.cores = CeilDiv(uplinks, std::max<std::int64_t>(1, Ports(*core_, ask_.up_bps)));
     return out;
   }
   std::int64_t Uplinks(std::int64_t endpoints) const {
@@ -181,10 +180,11 @@ void Auditor::CheckHosts() {
   const std::int64_t in_hosts = HostGpus();
   if (in_hosts == bill_.accelerators) return;
   const HostRow& host = bill_.hosts.front();
-  Find("gpus_per_host", host.line,
-       fmt::format("{} accelerators in hosts that hold {}", bill_.accelerators, in_hosts),
-       fmt::format("{} hosts of {}", UpDiv(bill_.accelerators, std::max(1, host.gpus)), host.gpus),
-       {fmt::format("{} accelerators", in_hosts)});
+  Find(
+      "gpus_per_host", host.line,
+      fmt::format("{} accelerators in hosts that hold {}", bill_.accelerators, in_hosts),
+      fmt::format("{} hosts of {}", CeilDiv(bill_.accelerators, std::max(1, host.gpus)), host.gpus),
+      {fmt::format("{} accelerators", in_hosts)});
 }
 
 std::string SayOps(double per_second, bool integer) {
@@ -272,7 +272,7 @@ void Auditor::CheckRacks(double watts, bool complete) {
            fmt::format("{:.6g} kW a rack", host.power->count() / 1e3));
       return;
     }
-    if (each > 0) needed += UpDiv(host.count, each);
+    if (each > 0) needed += CeilDiv(host.count, each);
   }
   needed = std::max(needed, Up(watts / limit));
   if (racks > 0 && racks < needed)
@@ -365,12 +365,12 @@ void Auditor::CheckReach() {
   if (drawn < 3 && each <= Reach(3)) alternatives.push_back(in_three);
   const std::int64_t reach_two = Reach(2);
   if (reach_two > 0) {
-    const std::int64_t planes = UpDiv(ask_.endpoints, reach_two);
+    const std::int64_t planes = CeilDiv(ask_.endpoints, reach_two);
     if (planes > 1 && planes <= 64)
       alternatives.push_back(
           fmt::format("{} planes of two tiers, {} switches, a NIC of each host or a port of each "
                       "NIC in each plane",
-                      planes, Needed(2, UpDiv(ask_.endpoints, planes)).all() * planes));
+                      planes, Needed(2, CeilDiv(ask_.endpoints, planes)).all() * planes));
   }
   alternatives.push_back(fmt::format("at most {} endpoints a plane", Reach(drawn)));
   Find("reach", bill_.tiers ? bill_.tiers->line : leaf_->line,
@@ -417,13 +417,13 @@ void Auditor::CheckUppers() {
     Find("spine_ports", spine_->line,
          fmt::format("{} spines with {} ports", spines, spines * spine_ports),
          fmt::format("{} ports, {} spines", uplinks + above,
-                     UpDiv(uplinks + above, std::max<std::int64_t>(1, spine_ports))));
+                     CeilDiv(uplinks + above, std::max<std::int64_t>(1, spine_ports))));
   const std::int64_t core_ports = Ports(*core_, ask_.up_bps);
   if (tiers == 3 && cores > 0 && core_ports * cores < above && (cabled > 0 || !ask_.over_said))
     Find("core_ports", core_->line,
          fmt::format("{} cores with {} ports", cores, cores * core_ports),
          fmt::format("{} ports, {} cores", above,
-                     UpDiv(above, std::max<std::int64_t>(1, core_ports))));
+                     CeilDiv(above, std::max<std::int64_t>(1, core_ports))));
   if (tiers == 2 && spines > 0 && Count(SwitchRole::kLeaf) > 0) CheckSpread(uplinks);
 }
 
@@ -439,7 +439,8 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
       leaves > 0 && uplinks % leaves == 0 && uplinks >= leaves ? uplinks / leaves : LeafUp();
   if (up <= 0) return;
   const std::int64_t ports = std::max<std::int64_t>(1, Ports(*spine_, ask_.up_bps));
-  const std::int64_t fewest = std::max<std::int64_t>(1, UpDiv(UpDiv(uplinks, ask_.planes), ports));
+  const std::int64_t fewest =
+      std::max<std::int64_t>(1, CeilDiv(CeilDiv(uplinks, ask_.planes), ports));
   std::int64_t even = fewest;
   while (even < up && up % even != 0) ++even;
   const std::vector<std::string> evenly = {fmt::format("{} spines", even * ask_.planes)};

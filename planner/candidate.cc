@@ -6,10 +6,10 @@
 #include <cmath>
 #include <set>
 
+#include "base/ceil_div.h"
+
 namespace weft {
 namespace {
-
-std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 constexpr int kRacksOfRow = 20;
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/ceil_div.h"
 #include "base/check.h"
 #include "base/schema/quantity.h"
 
@@ -18,8 +19,6 @@ constexpr std::int64_t kMostParallel = 255;  // cables of a pair of switches
 
 // HPN's own numbers [QXC+24 Fig. 7].
 constexpr std::int64_t kHpnAggs = 60, kHpnCoreGroups = 4, kHpnCoreOversubscription = 15;
-
-std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 tl::unexpected<Binding> Bound(std::string rule, std::string text) {
   return tl::make_unexpected(Binding{std::move(rule), std::move(text)});

@@ -116,6 +116,13 @@ Result<Built> Build(const Question& question, const Candidate& candidate,
   return out;
 }
 
+// The rounds of an all-to-all are NCCL's: they want a version.
+std::string NcclText(const JobChoice& job) {
+  const bool rounds =
+      job.spec->has_collective() && job.spec->collective().op() == CollectiveSpec::ALL_TO_ALL;
+  return rounds ? "collectives: { nccl: \"2.28\" }\n" : "";
+}
+
 }  // namespace
 
 double BoundSeconds(const Candidate& candidate, const JobChoice& job) {
@@ -140,13 +147,6 @@ double BoundSeconds(const Candidate& candidate, const JobChoice& job) {
     seconds = std::max(seconds, leaving.segment * ports * std::min(filled, 1.0) / up_Bps);
   }
   return seconds;
-}
-
-// The rounds of an all-to-all are NCCL's: they want a version.
-static std::string NcclText(const JobChoice& job) {
-  const bool rounds =
-      job.spec->has_collective() && job.spec->collective().op() == CollectiveSpec::ALL_TO_ALL;
-  return rounds ? "collectives: { nccl: \"2.28\" }\n" : "";
 }
 
 Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& candidate,

@@ -4,12 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/ceil_div.h"
 #include "planner/candidate.h"
 
 namespace weft {
 namespace {
-
-std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 std::string Terabits(double bps) { return fmt::format("{:.6g}T", bps / 1e12); }
 std::string Kilowatts(double watts) { return fmt::format("{:.4g} kW", watts / 1e3); }

@@ -8,6 +8,7 @@
 #include "base/schema/reader.h"
 #include "base/schema/wording.h"
 #include "hardware/catalogue.pb.h"
+#include "hardware/figure_mark.h"
 #include "hardware/parts.h"
 #include "reliability/reliability.h"
 
@@ -40,23 +41,6 @@ FailureScope ScopeOfSpec(FailureClassSpec::Scope scope) {
   return scope == FailureClassSpec::SOFTWARE ? FailureScope::kSoftware : FailureScope::kPart;
 }
 
-Mark MarkOfSpec(FigureMark::Mark mark) {
-  switch (mark) {
-    case FigureMark::READ:
-      return Mark::kRead;
-    case FigureMark::SECONDARY:
-      return Mark::kSecondary;
-    case FigureMark::FIGURE:
-      return Mark::kFigure;
-    case FigureMark::DERIVED:
-      return Mark::kDerived;
-    case FigureMark::QUOTE:
-      return Mark::kQuote;
-    default:
-      return Mark::kUnverified;
-  }
-}
-
 // The elements over which a set counted its events.
 std::int64_t Exposed(const FailureSetSpec& set, FailureOf of) {
   if (of == FailureOf::kGpu) return set.gpus();
@@ -77,7 +61,7 @@ FailureClass MakeClass(const FailureSetSpec& set, const FailureClassSpec& spec) 
                                  yearly.has_high() ? yearly.high() : mid} *
                        (1 / kMonthsAYear),
                    yearly.source(), yearly.date(),
-                   yearly.has_mark() ? MarkOfSpec(yearly.mark()) : Mark::kQuote};
+                   yearly.has_mark() ? MarkOf(yearly.mark()) : Mark::kQuote};
     return out;
   }
   const auto elements = static_cast<double>(Exposed(set, out.of));
@@ -86,7 +70,7 @@ FailureClass MakeClass(const FailureSetSpec& set, const FailureClassSpec& spec) 
   out.monthly = {{monthly, monthly, monthly},
                  spec.source().empty() ? set.source() : spec.source(),
                  set.date(),
-                 MarkOfSpec(set.mark())};
+                 MarkOf(set.mark())};
   return out;
 }
 

@@ -9,19 +9,12 @@
 #include "base/digest.h"
 #include "base/schema/quantity.h"
 #include "base/version.h"
+#include "report/json_internal.h"
 
 namespace weft {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // FNV-1a, 64 bits: a fingerprint to compare runs by, not a defence.
-template <typename T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json ToJson(const Interval<double>& values, double scale = 1) {
   return {

@@ -2,16 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/version.h"
+#include "report/json_internal.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
 namespace weft {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Three decimals, as NCCL's own estimates are printed.
 double Rounded(double us) { return std::round(us * 1000) / 1000; }

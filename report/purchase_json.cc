@@ -7,20 +7,13 @@
 
 #include "base/digest.h"
 #include "base/version.h"
+#include "report/json_internal.h"
 #include "report/numbers.h"
 #include "report/purchase.h"
 #include "report/table.h"
 
 namespace weft {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-template <typename T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json RangeJson(double low, double mid, double high) {
   return {{"low", low}, {"mid", mid}, {"high", high}};

@@ -4,16 +4,14 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "base/version.h"
+#include "report/json_internal.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
 namespace weft {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kFewTables = 3;  // that are plotted on the terminal
 
@@ -25,10 +23,6 @@ std::string RanksText(const ComparedTable& table) {
   std::sort(counts.begin(), counts.end());
   counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   return fmt::format("{}", fmt::join(counts, ","));
-}
-
-double BusGBps(const std::string& op, const ComparedPoint& point, double us) {
-  return static_cast<double>(point.size.count()) * BusFactor(op, point.ranks) / (us * 1e3);
 }
 
 // A plot for every number of ranks and hosts of a table.
@@ -49,9 +43,9 @@ std::vector<Plot> PlotsOf(const MeasuredComparison& comparison, const ComparedTa
     plot.mark_name = "measured";
     for (const ComparedPoint& point : points) {
       const auto x = static_cast<double>(point.size.count());
-      const double simulated = BusGBps(entry.op, point, point.simulated_us);
+      const double simulated = BusbwGBps(entry.op, point.ranks, point.size, point.simulated_us);
       plot.line.emplace_back(x, simulated);
-      plot.marks.emplace_back(x, BusGBps(entry.op, point, point.measured_us));
+      plot.marks.emplace_back(x, BusbwGBps(entry.op, point.ranks, point.size, point.measured_us));
       if (!point.band) continue;
       plot.low.emplace_back(x, simulated / point.band->high);
       plot.high.emplace_back(x, simulated / point.band->low);

@@ -62,6 +62,10 @@ double BusFactor(std::string_view op, int ranks) {
   return 1;
 }
 
+double BusbwGBps(std::string_view op, int ranks, Bytes size, double us) {
+  return static_cast<double>(size.count()) * BusFactor(op, ranks) / (us * 1e3);
+}
+
 Bytes TestedSize(std::string_view op, int ranks, Bytes bytes) {
   constexpr std::int64_t kFloat = 4, kAlign = 16;
   if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all")

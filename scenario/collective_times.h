@@ -34,6 +34,8 @@ namespace weft {
 
 // busbw over algbw of an operation over `ranks` [NCT doc/PERFORMANCE.md].
 double BusFactor(std::string_view op, int ranks);
+// busbw, 10^9 bytes a second, of what took `us` microseconds.
+double BusbwGBps(std::string_view op, int ranks, Bytes size, double us);
 
 // The size that nccl-tests runs and prints where `bytes` are asked for: floats, and where every
 // rank has a block of its own, blocks rounded down to 16 bytes [NCT src/*.cu].

@@ -39,16 +39,6 @@ std::string CommandOf(const std::string& op, int ranks, int hosts) {
                      ProgramOf(op), sizes);
 }
 
-double Bus(const std::string& op, int ranks, Bytes size, double us) {
-  return static_cast<double>(size.count()) * BusFactor(op, ranks) / (us * 1e3);
-}
-
-ErrorClass ClassOf(const HostPart& host, int hosts) {
-  if (hosts <= 1) return ErrorClass::kOneHost;
-  if (host.transport == HostSpec::EFA) return ErrorClass::kEfa;
-  return host.transport == HostSpec::SLINGSHOT ? ErrorClass::kSlingshot : ErrorClass::kIbOrRoce;
-}
-
 }  // namespace
 
 Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion& question,
@@ -73,8 +63,8 @@ Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion
                       fmt::format("the calibration states no error for {}", NameOf(error_class)),
                       "name one that was fitted to such hosts: a promise wants a band");
         const double us = model.Time(size, calibration.constants).us;
-        out.push_back({op, shape.gpus, hosts, size, Bus(op, shape.gpus, size, us),
-                       Bus(op, shape.gpus, size, us * std::max(1.0, band->high)),
+        out.push_back({op, shape.gpus, hosts, size, BusbwGBps(op, shape.gpus, size, us),
+                       BusbwGBps(op, shape.gpus, size, us * std::max(1.0, band->high)),
                        calibration.Covers(op, size, shape.gpus, hosts, model.parameters())});
       }
     }
@@ -168,7 +158,8 @@ std::vector<AcceptanceVerdict> JudgeAcceptance(const std::vector<AcceptanceLine>
           continue;
         for (const MeasuredPoint& point : table.points) {
           if (point.size != line.size) continue;
-          const double rate = Bus(line.op, line.ranks, point.size, ToSeconds(point.time) * 1e6);
+          const double rate =
+              BusbwGBps(line.op, line.ranks, point.size, ToSeconds(point.time) * 1e6);
           verdict.measured_GBps = std::min(verdict.measured_GBps.value_or(rate), rate);
         }
       }

@@ -27,13 +27,6 @@ struct Wanted {
   const MeasuredTable* table = nullptr;
 };
 
-ErrorClass ClassOf(const HostPart& host, int hosts) {
-  if (hosts <= 1) return ErrorClass::kOneHost;
-  if (host.transport == HostSpec::EFA) return ErrorClass::kEfa;
-  if (host.transport == HostSpec::SLINGSHOT) return ErrorClass::kSlingshot;
-  return ErrorClass::kIbOrRoce;
-}
-
 // Why the points of `table` cannot be simulated; empty where they can.
 std::string WhyNot(const MeasuredTable& table, const HostPart& host) {
   if (table.op.empty()) return "nobody says the operation";
@@ -111,6 +104,13 @@ std::vector<std::optional<Result<CollectiveModel>>> BuildModels(
 }
 
 }  // namespace
+
+ErrorClass ClassOf(const HostPart& host, int hosts) {
+  if (hosts <= 1) return ErrorClass::kOneHost;
+  if (host.transport == HostSpec::EFA) return ErrorClass::kEfa;
+  if (host.transport == HostSpec::SLINGSHOT) return ErrorClass::kSlingshot;
+  return ErrorClass::kIbOrRoce;
+}
 
 const char* NameOf(ErrorClass error_class) {
   constexpr const char* kNames[] = {"one host", "several hosts, ib or roce", "several hosts, efa",

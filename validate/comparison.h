@@ -62,6 +62,9 @@ struct RatioBand {
   double low = 1, high = 1;  // measured over simulated, 5th and 95th percentile
 };
 
+// Of `hosts` such hosts.
+ErrorClass ClassOf(const HostPart& host, int hosts);
+
 // What the calibration says of the class at that size; none where it says nothing.
 std::optional<RatioBand> BandOf(const Calibration& calibration, ErrorClass error_class, Bytes size);
 

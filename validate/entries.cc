@@ -190,6 +190,24 @@ void ReadList(const std::string& path, const std::string& text, const EntryOptio
   }
 }
 
+// A log or record of several operations is an entry of each, in the order they come.
+std::vector<TableEntry> ByOperation(TableEntry entry) {
+  std::vector<TableEntry> out;
+  std::vector<MeasuredTable> tables = std::move(entry.tables);
+  entry.tables.clear();
+  for (MeasuredTable& table : tables) {
+    auto own = std::find_if(out.begin(), out.end(),
+                            [&](const TableEntry& one) { return one.op == table.op; });
+    if (own == out.end()) {
+      entry.op = table.op;
+      own = out.insert(out.end(), entry);
+    }
+    own->tables.push_back(std::move(table));
+  }
+  if (out.empty()) out.push_back(std::move(entry));
+  return out;
+}
+
 }  // namespace
 
 const char* NameOf(TableLabel label) {
@@ -206,24 +224,6 @@ int TableEntry::rejected() const {
   std::size_t count = 0;
   for (const MeasuredTable& table : tables) count += table.rejected.size();
   return static_cast<int>(count);
-}
-
-// A log or record of several operations is an entry of each, in the order they come.
-static std::vector<TableEntry> ByOperation(TableEntry entry) {
-  std::vector<TableEntry> out;
-  std::vector<MeasuredTable> tables = std::move(entry.tables);
-  entry.tables.clear();
-  for (MeasuredTable& table : tables) {
-    auto own = std::find_if(out.begin(), out.end(),
-                            [&](const TableEntry& one) { return one.op == table.op; });
-    if (own == out.end()) {
-      entry.op = table.op;
-      own = out.insert(out.end(), entry);
-    }
-    own->tables.push_back(std::move(table));
-  }
-  if (out.empty()) out.push_back(std::move(entry));
-  return out;
 }
 
 Result<std::vector<TableEntry>> ReadEntries(const std::vector<std::string>& paths,

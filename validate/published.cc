@@ -31,7 +31,7 @@ double Bus(const BusQuestion& asked) {
   const Result<CollectiveModel> model = CollectiveModel::Build(question);
   WEFT_CHECK(model.has_value());
   const double us = model->Time(asked.bytes, CollectiveConstants()).us;
-  return static_cast<double>(asked.bytes.count()) * BusFactor(asked.op, asked.gpus) / (us * 1e3);
+  return BusbwGBps(asked.op, asked.gpus, asked.bytes, us);
 }
 
 FabricCounts CountsOf(const char* fabric) {

@@ -6,12 +6,12 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/ceil_div.h"
+
 namespace weft {
 namespace {
 
 constexpr std::int64_t kMostParallel = 255;  // cables of a pair of switches: Link::number
-
-std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // The whole number that `value` is, but for rounding of decimal text.
 std::optional<std::int64_t> Whole(double value) {

@@ -2,14 +2,13 @@
 // groups of cores [QXC+24 App. C].
 #include <fmt/format.h>
 
+#include "base/ceil_div.h"
 #include "topology/families/family.h"
 
 namespace weft {
 namespace {
 
 constexpr std::uint32_t kTors = 2;  // a segment's: one for each port of a NIC
-
-std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 void CheckPorts(const DcnPlusSpec& spec, const HostPart& host, const FamilyInput& input,
                 Errors& errors) {
