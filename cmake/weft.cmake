@@ -32,13 +32,26 @@ set(common_headers <algorithm> <map> <memory> <optional> <span> <string> <string
   <boost/graph/compressed_sparse_row_graph.hpp>)
 target_precompile_headers(weft_precompiled PRIVATE ${common_headers})
 
+# The same for the test programs. They are compiled for a quick build: what they test is not.
+if(BUILD_TESTING)
+  add_library(weft_test_precompiled OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
+  target_link_libraries(weft_test_precompiled PRIVATE weft_options GTest::gmock)
+  target_compile_options(weft_test_precompiled PRIVATE -O1)
+  target_compile_definitions(weft_test_precompiled PRIVATE WEFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_precompile_headers(weft_test_precompiled PRIVATE
+    <boost/graph/dijkstra_shortest_paths.hpp>  # before the other graph headers: it sees less after
+    ${common_headers} <fstream> <random> <sstream> <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+
 # weft_module(NAME files... PROTOS schema... EMBED data... TESTS files... LINKS modules...
 # LIBS libraries... TEST_PROTOS schema...): library weft_NAME from the files, test program
 # NAME_test from tests/NAME/. A schema's messages are reached as "NAME/schema.pb.h", those of a
 # test's own schema as "tests/NAME/schema.pb.h". Data files are compiled in and reached through
-# "NAME/embedded.h" as Embedded<Name>Files(). Files are listed, never globbed.
+# "NAME/embedded.h" as Embedded<Name>Files(). Files are listed, never globbed. TOGETHER n and
+# TESTS_TOGETHER n: so many files are compiled as one (a unity build), which parses the schemas
+# once: names in anonymous namespaces must differ within the module, or within its tests.
 function(weft_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PROTOS;EMBED;TESTS;LINKS;LIBS;TEST_PROTOS;PRECOMPILE")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PROTOS;EMBED;TESTS;LINKS;LIBS;TEST_PROTOS;PRECOMPILE;TOGETHER;TESTS_TOGETHER")
   list(TRANSFORM arg_LINKS PREPEND weft_)
   list(TRANSFORM arg_TESTS PREPEND ${PROJECT_SOURCE_DIR}/tests/${name}/)
   set(sources ${arg_UNPARSED_ARGUMENTS})
@@ -59,14 +72,23 @@ function(weft_module name)
   else()
     target_precompile_headers(weft_${name} REUSE_FROM weft_precompiled)
   endif()
+  if(arg_TOGETHER)
+    set_target_properties(weft_${name} PROPERTIES
+      UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${arg_TOGETHER})
+  endif()
   if(arg_EMBED)
     target_include_directories(weft_${name} PUBLIC ${PROJECT_BINARY_DIR}/generated)
   endif()
   if(arg_TESTS AND BUILD_TESTING)
     add_executable(${name}_test ${arg_TESTS})
-    target_precompile_headers(${name}_test PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+    target_precompile_headers(${name}_test REUSE_FROM weft_test_precompiled)
+    target_compile_options(${name}_test PRIVATE -O1)
     target_compile_definitions(${name}_test PRIVATE WEFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     target_link_libraries(${name}_test PRIVATE weft_${name} GTest::gmock_main)
+    if(arg_TESTS_TOGETHER)
+      set_target_properties(${name}_test PROPERTIES
+        UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${arg_TESTS_TOGETHER})
+    endif()
     if(arg_TEST_PROTOS)
       weft_protos(weft_${name}_test_schema tests/${name} ${arg_TEST_PROTOS})
       target_link_libraries(${name}_test PRIVATE weft_${name}_test_schema)

@@ -31,7 +31,7 @@ struct Ask {
 };
 
 // What a Clos of `tiers` needs in one plane, at least.
-struct Clos {
+struct ClosNeed {
   std::int64_t leaves = 0, spines = 0, cores = 0;
   std::int64_t all() const { return leaves + spines + cores; }
 };
@@ -140,9 +140,9 @@ class Auditor {
     return LeafDown() * (spine / 2) * Ports(*core_, ask_.up_bps);
   }
   // At least; what is said of ports above the leaves is not asked: they are 1:1.
-  Clos Needed(int tiers, std::int64_t endpoints) const {
+  ClosNeed Needed(int tiers, std::int64_t endpoints) const {
     if (tiers == 1) return {CeilDiv(endpoints, std::max<std::int64_t>(1, Reach(1))), 0, 0};
-    Clos out;
+    ClosNeed out;
     out.leaves = CeilDiv(endpoints, std::max<std::int64_t>(1, LeafDown()));
     const std::int64_t uplinks = Uplinks(endpoints);
     const std::int64_t spine = std::max<std::int64_t>(2, Ports(*spine_, ask_.up_bps));
@@ -386,7 +386,7 @@ void Auditor::CheckSwitches() {
     return Find("port_rate", leaf_->line,
                 fmt::format("ports of {:.6g} Gbps", leaf_->port_bps / 1e9),
                 fmt::format("ports of {:.6g} Gbps", ask_.rate_bps / 1e9));
-  const Clos needed = Needed(Tiers(), ask_.each());
+  const ClosNeed needed = Needed(Tiers(), ask_.each());
   if (Count(SwitchRole::kLeaf) > 0) CheckLeaves();
   if (Count(SwitchRole::kAny) == 0 && Tiers() > 1) return CheckUppers();
   const std::int64_t have = AllSwitches(), least = needed.all() * ask_.planes;

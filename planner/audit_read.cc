@@ -127,9 +127,9 @@ std::vector<CageSpec::Form> CagesFor(CageSpec::Form form) {
   }
 }
 
-class Reader {
+class BillReader {
  public:
-  explicit Reader(const std::string& file) : file_(file), presets_(HardwarePresets()) {}
+  explicit BillReader(const std::string& file) : file_(file), presets_(HardwarePresets()) {}
 
   Result<AuditBill> Read(std::string_view text) {
     int number = 0;
@@ -546,7 +546,7 @@ class Reader {
 }  // namespace
 
 Result<AuditBill> ReadAuditBill(std::string_view text, const std::string& file_name) {
-  return Reader(file_name).Read(text);
+  return BillReader(file_name).Read(text);
 }
 
 }  // namespace weft

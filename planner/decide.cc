@@ -30,7 +30,7 @@ std::uint64_t HashOf(std::string_view text) {
   return hash;
 }
 
-void AddName(std::vector<std::string>& names, const std::string& name) {
+void InsertSorted(std::vector<std::string>& names, const std::string& name) {
   const auto at = std::lower_bound(names.begin(), names.end(), name);
   if (at == names.end() || *at != name) names.insert(at, name);
 }
@@ -58,9 +58,9 @@ Decision::Decision(const Question& question, std::vector<Contender> contenders,
       contenders_(std::move(contenders)),
       reference_s_(std::move(reference_s)) {
   for (const Contender& one : contenders_) {
-    for (const BomRow& row : one.candidate->bom.rows) AddName(parts_, row.part);
+    for (const BomRow& row : one.candidate->bom.rows) InsertSorted(parts_, row.part);
     for (const MonthlyFailures& of_job : one.failures)
-      for (const FailureRow& row : of_job.rows) AddName(classes_, row.name);
+      for (const FailureRow& row : of_job.rows) InsertSorted(classes_, row.name);
   }
   for (const Contender& one : contenders_) {
     class_of_row_.emplace_back();

@@ -11,7 +11,7 @@ namespace weft {
 namespace {
 
 // Three decimals, as NCCL's own estimates are printed.
-double Rounded(double us) { return std::round(us * 1000) / 1000; }
+double RoundedUs(double us) { return std::round(us * 1000) / 1000; }
 
 std::string Version(const NcclPlan& plan) { return fmt::format("2.{}", plan.comm.rules->minor); }
 
@@ -92,18 +92,18 @@ Json ToJson(const CollectiveTable& table, std::size_t i, bool explain) {
   const double algbw = AlgbwGBps(row.bytes, time.us);
   Json out = {{"op", table.plan.op},
               {"bytes", row.bytes.count()},
-              {"time_us", Rounded(time.us)},
-              {"time_us_p5", Rounded(time.p5_us)},
-              {"time_us_p95", Rounded(time.p95_us)},
-              {"time_in_place_us", Rounded(time.in_place_us)},
-              {"algbw_GBps", Rounded(algbw)},
-              {"busbw_GBps", Rounded(algbw * table.busbw_factor)},
+              {"time_us", RoundedUs(time.us)},
+              {"time_us_p5", RoundedUs(time.p5_us)},
+              {"time_us_p95", RoundedUs(time.p95_us)},
+              {"time_in_place_us", RoundedUs(time.in_place_us)},
+              {"algbw_GBps", RoundedUs(algbw)},
+              {"busbw_GBps", RoundedUs(algbw * table.busbw_factor)},
               {"bound", BoundName(time.bound)}};
   const auto& choice = row.choice;
   out["algorithm"] = choice ? Json(NcclName(choice->algorithm)) : Json(nullptr);
   out["protocol"] = choice ? Json(NcclName(choice->protocol)) : Json(nullptr);
   out["channels"] = choice ? choice->channels : table.plan.comm.p2p_channels_per_peer;
-  out["predicted_us"] = choice ? Json(Rounded(choice->predicted_us)) : Json(nullptr);
+  out["predicted_us"] = choice ? Json(RoundedUs(choice->predicted_us)) : Json(nullptr);
   if (!choice) return out;
   out["most_channels"] = choice->most_channels;
   out["threads"] = choice->threads;
@@ -113,7 +113,7 @@ Json ToJson(const CollectiveTable& table, std::size_t i, bool explain) {
   for (const NcclCandidate& c : row.candidates)
     out["candidates"].push_back({{"algorithm", NcclName(c.algorithm)},
                                  {"protocol", NcclName(c.protocol)},
-                                 {"predicted_us", Rounded(c.time_us)}});
+                                 {"predicted_us", RoundedUs(c.time_us)}});
   return out;
 }
 

@@ -28,7 +28,7 @@ struct Wanted {
 };
 
 // Why the points of `table` cannot be simulated; empty where they can.
-std::string WhyNot(const MeasuredTable& table, const HostPart& host) {
+std::string WhyNotSimulated(const MeasuredTable& table, const HostPart& host) {
   if (table.op.empty()) return "nobody says the operation";
   if (table.ranks < 2) return table.ranks == 1 ? "one rank alone" : "nobody says how many ranks";
   if (table.hosts == 0 && table.ranks > host.gpus) return "nobody says how many hosts";
@@ -80,7 +80,7 @@ std::vector<Wanted> Plan(MeasuredCases& cases, Errors& errors) {
     std::string why = "it has no point";
     const std::size_t before = out.size();
     for (const MeasuredTable& table : entry.tables) {
-      if (const std::string one = WhyNot(table, mine.host); !one.empty()) {
+      if (const std::string one = WhyNotSimulated(table, mine.host); !one.empty()) {
         why = one;
         continue;
       }

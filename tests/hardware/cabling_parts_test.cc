@@ -10,7 +10,7 @@
 namespace weft {
 namespace {
 
-SwitchPart Switch(const std::string& text) {
+SwitchPart PartOf(const std::string& text) {
   const PresetTable presets(HardwarePresets());
   const auto spec = ParseText<SwitchSpec>(text, "part.yaml", {&presets, {}, nullptr});
   EXPECT_TRUE(spec) << ErrorLines(spec.error());
@@ -23,19 +23,19 @@ SwitchPart Switch(const std::string& text) {
 TEST(MakeSwitchPart, HasCagesForItsRate) {
   for (const std::string& name : PresetTable(HardwarePresets()).Names("switch")) {
     SCOPED_TRACE(name);
-    const SwitchPart part = Switch("preset: " + name);
+    const SwitchPart part = PartOf("preset: " + name);
     EXPECT_DOUBLE_EQ((part.cage.lane * (part.cage.lanes * part.cages)) / part.rate, 1);
   }
 }
 
 TEST(MakeSwitchPart, DerivesCagesThatNobodyNamed) {
-  const SwitchPart plain = Switch("{ rate: 12.8Tbps, ports: 256 }");  // lanes of 50 Gb/s
+  const SwitchPart plain = PartOf("{ rate: 12.8Tbps, ports: 256 }");  // lanes of 50 Gb/s
   EXPECT_EQ(plain.cage.form, CageSpec::QSFP56);
   EXPECT_EQ(plain.cage.lanes, 4);
   EXPECT_EQ(plain.cage.ports, 4);
   EXPECT_EQ(plain.cages, 64);
-  EXPECT_EQ(Switch("{ ports: 256 }").cage.form, CageSpec::OSFP1600);  // 200 Gb/s
-  EXPECT_EQ(Switch("{ ports: 256 }").cages, 32);
+  EXPECT_EQ(PartOf("{ ports: 256 }").cage.form, CageSpec::OSFP1600);  // 200 Gb/s
+  EXPECT_EQ(PartOf("{ ports: 256 }").cages, 32);
 }
 
 TEST(CageOfPort, TakesTheSmallestThatCarriesThePort) {

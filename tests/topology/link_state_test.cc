@@ -9,13 +9,13 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr char kTiny[] =
+constexpr char kTwoPlanes[] =
     "{ family: leaf_spine, leaves: 2, spines: 2, hosts_per_leaf: 2, link: 400Gbps }";
 constexpr ElementState kDown{false, 1, Direction::kBoth}, kUp{};
 
 // Links of the tiny fabric: leaf0 - spine1 is 15 and 22, see fabric_test.cc.
 TEST(LinkState, MultipliesTheSharesOfElementsThatOverlap) {
-  const Fabric fabric = MakeFabric(kTiny);
+  const Fabric fabric = MakeFabric(kTwoPlanes);
   LinkState state(fabric);
   EXPECT_TRUE(state.all_up());
   const ElementId cable{ElementId::Kind::kCable, 22}, spine{ElementId::Kind::kVertex, 11};
@@ -37,7 +37,7 @@ TEST(LinkState, MultipliesTheSharesOfElementsThatOverlap) {
 }
 
 TEST(LinkState, TakesOneDirectionOfACableByEitherName) {
-  const Fabric fabric = MakeFabric(kTiny);
+  const Fabric fabric = MakeFabric(kTwoPlanes);
   const ElementState forward{false, 1, Direction::kForward};
   LinkState state(fabric);
   EXPECT_THAT(state.Apply(fabric, {ElementId::Kind::kCable, 15}, forward), ElementsAre(LinkId{15}));

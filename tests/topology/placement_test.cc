@@ -10,13 +10,13 @@ namespace {
 
 using testing::ElementsAre;
 
-Result<Placement> Place(const Fabric& fabric, const std::string& text) {
+Result<Placement> PlaceHosts(const Fabric& fabric, const std::string& text) {
   WEFT_TRY(const Located<PlacementSpec> spec, ReadAt<PlacementSpec>("placement", text));
   return MakePlacement(spec.message, spec.sources, fabric);
 }
 
 std::vector<std::uint32_t> Gpus(const Fabric& fabric, const std::string& text) {
-  const Result<Placement> placement = Place(fabric, text);
+  const Result<Placement> placement = PlaceHosts(fabric, text);
   EXPECT_TRUE(placement) << TextOf(placement.error());
   std::vector<std::uint32_t> out;
   for (const GpuId gpu : placement->gpu_of_rank) out.push_back(static_cast<std::uint32_t>(gpu));
@@ -58,7 +58,7 @@ TEST(MakePlacement, DrawsEveryHostOnceAndTheSameAgain) {
 
 TEST(MakePlacement, RefusesWhatTheFabricLacks) {
   const Fabric fabric = MakeFabric(kFour);
-  const auto errors = [&](const char* text) { return TextOf(Place(fabric, text).error()); };
+  const auto errors = [&](const char* text) { return TextOf(PlaceHosts(fabric, text).error()); };
   EXPECT_EQ(errors("{ gpus: 9 }"),
             "test.yaml:1:9: error: 'gpus' is 9, and the fabric has 8 (at most 8)\n");
   EXPECT_EQ(errors("{ hosts: [host0], gpus: 3 }"),

@@ -18,8 +18,8 @@ struct Placed {
   }
 };
 
-Placed Place(const Fabric& fabric, RoutingPolicy policy, std::uint32_t src,
-             const std::vector<std::uint32_t>& dsts, std::uint32_t qps, HashSeed seed) {
+Placed PlaceQps(const Fabric& fabric, RoutingPolicy policy, std::uint32_t src,
+                const std::vector<std::uint32_t>& dsts, std::uint32_t qps, HashSeed seed) {
   policy.policy = PathPolicy::kDisjoint;
   const Router router(fabric, policy);
   const LinkState state(fabric);
@@ -50,7 +50,7 @@ TEST(PortSearch, KeepsQpsOfANicApartInAPod) {
       policy.hash = hash;
       for (const std::vector<std::uint32_t>& dsts :
            {std::vector<std::uint32_t>{16}, std::vector<std::uint32_t>{16, 24, 32}}) {
-        const Placed placed = Place(fabric, policy, 0, dsts, 32, HashSeed{seed});
+        const Placed placed = PlaceQps(fabric, policy, 0, dsts, 32, HashSeed{seed});
         EXPECT_EQ(placed.most(), 1) << "seed " << seed;
         EXPECT_EQ(placed.work.qps, 32u);
         EXPECT_EQ(placed.work.shared, 0u);
@@ -63,7 +63,7 @@ TEST(PortSearch, LoadsLinksEvenlyWhereQpsAreMoreThanWays) {
   const Fabric fabric =
       MakeFabric("{ family: leaf_spine, leaves: 2, spines: 8, hosts_per_leaf: 1, link: 400Gbps }");
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    const Placed placed = Place(fabric, {}, 0, {1}, 20, HashSeed{seed});
+    const Placed placed = PlaceQps(fabric, {}, 0, {1}, 20, HashSeed{seed});
     EXPECT_EQ(placed.most(), 3) << "seed " << seed;
     EXPECT_EQ(placed.work.shared, 0u) << "seed " << seed;
   }
@@ -83,7 +83,7 @@ TEST(PortSearch, TakesAsManyTriesAsDrawsToAFreeWay) {
       variance += (1 - p) / (p * p);
     }
     for (std::uint64_t seed = 1; seed <= seeds; ++seed)
-      tried += static_cast<double>(Place(fabric, {}, 0, {1}, qps, HashSeed{seed}).work.tried);
+      tried += static_cast<double>(PlaceQps(fabric, {}, 0, {1}, qps, HashSeed{seed}).work.tried);
     EXPECT_NEAR(tried / seeds, expected, 4 * std::sqrt(variance / seeds)) << "seeds 1 to 400";
   }
 }
