@@ -182,10 +182,12 @@ Errors WhatSimgridCannot(const PreparedScenario& scenario) {
   Errors errors;
   const Located<ScenarioSpec>& spec = scenario.spec;
   if (scenario.engine != EngineKind::kSimgrid) return errors;
-  if (!spec.message.faults().empty())
+  if (!spec.message.faults().empty() && scenario.router->policy().policy == PathPolicy::kSpray)
     errors.push_back({ErrorCode::kInconsistent, spec.At("faults"),
-                      "'engine: simgrid' cannot run faults: its paths and capacities are fixed",
-                      "engine: flow"});
+                      "'engine: simgrid' cannot run faults under 'policy: spray': what is left of "
+                      "a QP's paths carries no whole number of shares, and a SimGrid flow takes "
+                      "whole ones",
+                      "engine: flow, or policy: ecmp"});
   if (scenario.router->policy().policy == PathPolicy::kAdaptive)
     errors.push_back({ErrorCode::kInconsistent, spec.At("routing.policy"),
                       "'engine: simgrid' cannot run 'policy: adaptive': a SimGrid flow takes a "

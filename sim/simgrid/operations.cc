@@ -14,7 +14,8 @@ Operations::Operations(const Schedule& schedule, const PathTable& paths, const P
       paths_(&paths),
       physics_(physics),
       tight_(std::move(tight)),
-      running_(schedule.row_count()) {}
+      running_(schedule.row_count()),
+      in_flight_(paths.edges().size(), 0) {}
 
 const PathTable::Subject& Operations::SubjectOf(std::uint32_t row) const {
   return paths_->subject(schedule_.program_index(row), schedule_.op(row));
@@ -53,6 +54,7 @@ void Operations::StartRow(std::uint32_t row) {
     case Op::Kind::kSend: {
       run.open_channels = 1;
       run.open_edges.assign(1, 1);
+      Open(row, SubjectOf(row));
       const PathTable::Edge& edge = paths_->edges()[SubjectOf(row).first_edge];
       return SetTimer(physics_.launch + edge.latency, Timer::Kind::kFlow, row, 0);
     }
@@ -73,6 +75,7 @@ void Operations::StartPattern(std::uint32_t row) {
     run.open_edges[c] = paths_->channel_edges(subject, c).count;
     if (run.open_edges[c] > 0) ++run.open_channels;
   }
+  Open(row, subject);
   if (run.open_channels == 0) return SetTimer(launch, Timer::Kind::kEnd, row, 0);
 
   if (Pipelined(row)) {
@@ -141,8 +144,37 @@ const Operations::Rounds& Operations::RoundsOf(std::uint32_t row) {
   return rounds;
 }
 
+void Operations::Open(std::uint32_t row, const PathTable::Subject& subject) {
+  running_[row].edge_open.assign(subject.edge_count, 1);
+  for (std::uint32_t e = 0; e < subject.edge_count; ++e) ++in_flight_[subject.first_edge + e];
+}
+
+void Operations::Close(std::uint32_t row, std::uint32_t edge) {
+  std::uint8_t& open = running_[row].edge_open[edge - SubjectOf(row).first_edge];
+  in_flight_[edge] -= open;
+  open = 0;
+}
+
+void Operations::Fail(std::uint32_t row, SimTime now) {
+  now_ = now;
+  Running& run = running_[row];
+  const PathTable::Subject& subject = SubjectOf(row);
+  for (std::uint32_t e = 0; e < subject.edge_count; ++e) Close(row, subject.first_edge + e);
+  run.failed = true;
+  OperationRecord record;
+  record.kind = OperationRecord::Kind::kFailure;
+  record.row = row;
+  record.pass = schedule_.pass(row);
+  record.start = run.start;
+  record.end = now;
+  following_.records.push_back(record);
+  schedule_.Stop(row);
+  StartReady();
+}
+
 void Operations::OnTimer(const Timer& timer, SimTime now) {
   now_ = now;
+  if (running_[timer.row].failed) return;
   if (timer.kind == Timer::Kind::kEnd) {
     RowDone(timer.row);
     return StartReady();
@@ -195,6 +227,7 @@ void Operations::OnTransferEnd(const Transfer& transfer, SimTime now) {
 
 void Operations::EdgeDone(std::uint32_t row, std::uint32_t edge, std::uint16_t channel) {
   Running& run = running_[row];
+  Close(row, edge);
   const PathTable::Subject& subject = SubjectOf(row);
   if (subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kRounds) {
     const Rounds& rounds = RoundsOf(row);
@@ -212,6 +245,8 @@ void Operations::EdgeDone(std::uint32_t row, std::uint32_t edge, std::uint16_t c
 
 void Operations::ChannelDone(std::uint32_t row, std::uint16_t channel) {
   if (schedule_.op(row).kind == Op::Kind::kPattern) {
+    const PathTable::Range edges = paths_->channel_edges(SubjectOf(row), channel);
+    for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) Close(row, e);
     OperationRecord record;
     record.kind = OperationRecord::Kind::kChannelEnd;
     record.row = row;

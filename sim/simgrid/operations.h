@@ -20,14 +20,24 @@
 #include "sim/path_table.h"
 #include "sim/physics.h"
 #include "sim/schedule.h"
+#include "sim/simulation.h"
 
 namespace weft {
 
 // Something is over; also how a solver's process reports to its parent.
 struct OperationRecord {
-  enum class Kind : std::uint32_t { kCompletion, kChannelEnd, kFinished };
+  enum class Kind : std::uint32_t {
+    kCompletion,
+    kFailure,  // of an operation: it and what waits for it never go on
+    kChannelEnd,
+    kFault,   // what an event, `row`, did to one more QP of each kind counted
+    kCredit,  // `bytes` crossed link `row`
+    kFinished
+  };
   Kind kind = Kind::kCompletion;
   std::uint32_t row = 0, pass = 0, channel = 0;
+  double bytes = 0;
+  FaultEffect effect;
   SimTime start{}, end{};
   std::uint64_t instants = 0;       // so far
   double setup_s = 0, solve_s = 0;  // kFinished: the solver's wall time
@@ -62,6 +72,12 @@ class Operations {
   void Begin();
   void OnTimer(const Timer& timer, SimTime now);
   void OnTransferEnd(const Transfer& transfer, SimTime now);
+  // Ends the row as failed; timers of it that are still to come are ignored. The caller ends its
+  // transfers.
+  void Fail(std::uint32_t row, SimTime now);
+
+  // Whether an operation at work still has bytes for the edge.
+  bool InFlight(std::uint32_t edge) const { return in_flight_[edge] > 0; }
 
   Following& following() { return following_; }
   const Schedule& schedule() const { return schedule_; }
@@ -71,7 +87,9 @@ class Operations {
   struct Running {
     SimTime start{};
     std::uint32_t open_channels = 0;
-    std::vector<std::uint32_t> open_edges;                   // [channels]
+    std::vector<std::uint32_t> open_edges;  // [channels]
+    std::vector<std::uint8_t> edge_open;    // [edges]
+    bool failed = false;
     std::vector<std::uint32_t> open_in_round, oldest_round;  // kRounds: [rounds], [senders]
   };
   // kRounds: the edges of a pattern by sender, then round.
@@ -91,6 +109,8 @@ class Operations {
   void EdgeDone(std::uint32_t row, std::uint32_t edge, std::uint16_t channel);
   void ChannelDone(std::uint32_t row, std::uint16_t channel);
   void RowDone(std::uint32_t row);
+  void Open(std::uint32_t row, const PathTable::Subject& subject);
+  void Close(std::uint32_t row, std::uint32_t edge);
   void SetTimer(SimDuration delay, Timer::Kind kind, std::uint32_t row, std::uint32_t part);
   const PathTable::Subject& SubjectOf(std::uint32_t row) const;
   const Rounds& RoundsOf(std::uint32_t row);
@@ -102,6 +122,7 @@ class Operations {
   std::vector<std::uint8_t> tight_;
   SimTime now_{};
   std::vector<Running> running_;            // [rows]
+  std::vector<std::uint32_t> in_flight_;    // [E] operations at work with bytes for the edge
   std::map<std::uint32_t, Rounds> rounds_;  // by subject
   Following following_;
   std::vector<std::uint32_t> ready_;

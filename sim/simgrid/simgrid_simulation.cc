@@ -38,7 +38,8 @@ SimgridSimulation::SimgridSimulation(const SimulationInput& input)
     : input_(input),
       paths_(*input.fabric, *input.router, input.physics, input.seed),
       link_bytes_(input.fabric->link_count(), 0.0) {
-  WEFT_CHECK(input_.events.empty());
+  effects_.resize(input_.events.size());
+  for (std::uint32_t e = 0; e < effects_.size(); ++e) effects_[e].event = e;
 }
 
 RowId SimgridSimulation::Append(const Program& program) {
@@ -51,17 +52,18 @@ RowId SimgridSimulation::Append(const Program& program) {
 
 // All that is shared with other threads is read here, before the fork.
 void SimgridSimulation::Start() {
-  std::vector<double> capacity_bps;
+  SolverInput solver;
   for (const Link& link : input_.fabric->links())
-    capacity_bps.push_back(Capacity(link, input_.physics).bits_per_second());
+    solver.capacity_bps.push_back(Capacity(link, input_.physics).bits_per_second());
   const std::vector<std::uint8_t> tight = TightRows(schedule_, paths_, input_);
   if (input_.physics.coupling == Coupling::kAuto)
     loose_operations_ = CountLoose(schedule_, paths_, tight);
-  const Ways ways(schedule_, paths_, tight);
+  solver.paths = &paths_;
+  solver.steps = PlanRouteSteps(input_, schedule_, paths_, tight);
+  solver.retry_timeout = input_.fault_policy.retry_timeout;
   Operations operations(schedule_, paths_, input_.physics, tight);
-  process_ = std::make_unique<SolverProcess>([&](const SolverProcess::Record& record) {
-    RunOnSimgrid(operations, ways, capacity_bps, record);
-  });
+  process_ = std::make_unique<SolverProcess>(
+      [&](const SolverProcess::Record& record) { RunOnSimgrid(operations, solver, record); });
 }
 
 Simulation::Stop SimgridSimulation::Run(SimTime until, std::uint64_t event_budget) {
@@ -121,19 +123,35 @@ void SimgridSimulation::ReplayInstant() {
 
 // In the order in which the solver saw it, so that what a row waited for is over.
 void SimgridSimulation::Replay(const OperationRecord& record) {
+  instants_ = std::max(instants_, record.instants);
+  if (record.kind == OperationRecord::Kind::kCredit) {
+    link_bytes_[record.row] += record.bytes;
+    return;
+  }
+  if (record.kind == OperationRecord::Kind::kFault) return Count(record);
   WEFT_CHECK(record.row < schedule_.row_count());
-  instants_ = record.instants;
   if (record.kind == OperationRecord::Kind::kChannelEnd) {
     channel_ends_.push_back(
         {RowId{record.row}, record.pass, static_cast<std::uint16_t>(record.channel), record.end});
     return;
   }
+  const bool failed = record.kind == OperationRecord::Kind::kFailure;
   schedule_.TakeReady(ready_);
   WEFT_CHECK(schedule_.pass(record.row) == record.pass);
   completions_.push_back({RowId{record.row}, record.pass, record.start, record.end,
-                          Completion::Status::kDone, kNoLink});
-  CreditLinks(record.row);
+                          failed ? Completion::Status::kFailed : Completion::Status::kDone,
+                          kNoLink});
+  if (failed) return schedule_.Stop(record.row);
+  if (input_.events.empty()) CreditLinks(record.row);
   schedule_.Complete(record.row);
+}
+
+// A QP that never had a path fails under no event.
+void SimgridSimulation::Count(const OperationRecord& record) {
+  if (record.row >= effects_.size()) return;
+  for (const auto field : {&FaultEffect::crossing, &FaultEffect::rerouted, &FaultEffect::moved,
+                           &FaultEffect::stalled, &FaultEffect::failed})
+    effects_[record.row].*field += record.effect.*field;
 }
 
 void SimgridSimulation::CreditLinks(std::uint32_t row) {
@@ -175,6 +193,10 @@ void SimgridSimulation::Reset(HashSeed seed) {
   loose_operations_ = 0;
   completions_.clear();
   channel_ends_.clear();
+  for (std::uint32_t e = 0; e < effects_.size(); ++e) {
+    effects_[e] = {};
+    effects_[e].event = e;
+  }
   std::fill(link_bytes_.begin(), link_bytes_.end(), 0.0);
 }
 
@@ -183,6 +205,7 @@ Outcome SimgridSimulation::Finish() {
   outcome.events = instants_;
   outcome.loose_operations = loose_operations_;
   outcome.path_search = paths_.search_work();
+  outcome.faults = effects_;
   outcome.waiting = schedule_.WaitingRows();
   for (const Completion& completion : completions_)
     outcome.end = std::max(outcome.end, completion.end);

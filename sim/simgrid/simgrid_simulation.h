@@ -9,11 +9,14 @@
 //
 // Flows    as in the flow engine: an edge, or a channel that is tight; see
 //          sim/simgrid/ways.h for how they are written in SimGrid.
-// Limits   no events; no Append or Cancel once it runs; no tight channel for which
-//          SimgridCannot() gives a reason; 4,096 s of simulated time. A QP without
-//          a path waits for ever, whatever the retry timeout.
-// Bytes    links are credited when an operation is over, by the bound paths.
-//          Completions name no bottleneck: SimGrid does not tell.
+// Faults   where QPs run at which time is weft's too (Routes, by way of route_steps.h): it
+//          follows from events and policy. What is left of a flow that moves, and how it shares
+//          what there is then, is SimGrid's.
+// Limits   no Append or Cancel once it runs; no tight channel for which
+//          SimgridCannot() gives a reason; no events under policy spray; 4,096 s of simulated
+//          time.
+// Bytes    without events links are credited when an operation is over, by the bound paths, with
+//          events flow by flow. Completions name no bottleneck: SimGrid does not tell.
 // Budget   Run() also returns kBudget where nothing has ended within 50 ms, unless
 //          the budget is kNoBudget.
 // Errors   a process that dies is a defect: what it said is printed, weft stops.
@@ -36,7 +39,7 @@ namespace weft {
 
 class SimgridSimulation final : public Simulation {
  public:
-  // Requires: no events.
+  // Requires: no events where the policy sprays; not the adaptive policy.
   explicit SimgridSimulation(const SimulationInput& input);
 
   RowId Append(const Program& program) override;
@@ -66,6 +69,7 @@ class SimgridSimulation final : public Simulation {
   void ReplayInstant();
   void Replay(const OperationRecord& record);
   void CreditLinks(std::uint32_t row);
+  void Count(const OperationRecord& record);
 
   SimulationInput input_;
   Schedule schedule_;
@@ -79,7 +83,8 @@ class SimgridSimulation final : public Simulation {
   std::uint32_t loose_operations_ = 0;
   std::vector<Completion> completions_;
   std::vector<ChannelEnd> channel_ends_;
-  std::vector<double> link_bytes_;  // [L]
+  std::vector<double> link_bytes_;    // [L]
+  std::vector<FaultEffect> effects_;  // [events]
   std::vector<std::uint32_t> ready_;
 };
 

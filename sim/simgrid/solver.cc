@@ -6,6 +6,7 @@
 #include <simgrid/engine.h>  // version.h leans on it
 #include <simgrid/version.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <deque>
 #include <exception>
+#include <map>
 #include <simgrid/kernel/Timer.hpp>
 #include <simgrid/s4u.hpp>
 
@@ -31,10 +33,11 @@ constexpr double kLongestSeconds = 4096;
 
 class Solver {
  public:
-  Solver(Operations& operations, const Ways& ways, const std::vector<double>& capacity_bps,
+  Solver(Operations& operations, const SolverInput& input,
          const std::function<void(const OperationRecord&)>& record)
-      : operations_(operations), ways_(ways), record_(record) {
-    BuildPlatform(capacity_bps);
+      : operations_(operations), input_(input), record_(record) {
+    NumberRoutes();
+    BuildPlatform();
   }
 
   void Run() {
@@ -44,20 +47,33 @@ class Solver {
       operations_.Begin();
       Follow();
     });
+    for (std::size_t s = 1; s < input_.steps.size(); ++s)
+      simgrid::kernel::timer::Timer::set(ToSeconds(input_.steps[s].at.time_since_epoch()),
+                                         [this, s] { TakeStep(s); });
     engine_->run();
   }
 
   std::uint64_t instants() const { return instants_; }
 
  private:
+  using SolverTimer = simgrid::kernel::timer::Timer;
   struct Flow {
     Operations::Transfer transfer;
-    s4u::CommPtr comm;
+    s4u::CommPtr comm;      // null: held, without a way
     std::uint32_t row = 0;  // of flows_
+    bool live = false;
+    double left = 0;               // units, when the comm began or the flow was held
+    SolverTimer* retry = nullptr;  // while it is held
+  };
+  // A way as one step has it; route r is between two hosts.
+  struct Route {
+    const Ways* ways = nullptr;
+    std::uint32_t way = 0;
   };
 
-  void BuildPlatform(const std::vector<double>& capacity_bps);
-  s4u::Link* LinkOf(std::uint32_t link, double bps);
+  void NumberRoutes();
+  void BuildPlatform();
+  void AddRoute(std::uint32_t route, s4u::NetZone& zone);
   s4u::Host* From(std::size_t way) const { return hosts_[way / (hosts_.size() - 1)]; }
   s4u::Host* To(std::size_t way) const {  // another than From(way)
     const std::size_t from = way / (hosts_.size() - 1), to = way % (hosts_.size() - 1);
@@ -67,6 +83,19 @@ class Solver {
   void Follow();
   void SetTimer(const Operations::Timer& timer);
   void Start(const Operations::Transfer& transfer);
+  void Move(Flow& flow);
+  void Hold(Flow& flow);
+  void Release(Flow& flow);
+  bool CrossesChanged(const Flow& flow, std::size_t step) const;
+  void TakeStep(std::size_t step);
+  void CountFates(const RouteStep& step);
+  void GiveUp(Flow& flow);
+  void Credit(const Flow& flow, double moved);
+  bool HasFaults() const { return input_.steps.size() > 1; }
+  std::uint32_t RouteOf(const Flow& flow) const {
+    return route_of_[step_][ways().RowOf(flow.transfer)];
+  }
+  const Ways& ways() const { return *input_.steps[step_].ways; }
   static SimTime Now() {
     const double now_s = s4u::Engine::get_clock();
     WEFT_CHECK(now_s < kLongestSeconds);
@@ -74,14 +103,18 @@ class Solver {
   }
 
   Operations& operations_;
-  const Ways& ways_;
+  const SolverInput& input_;
   const std::function<void(const OperationRecord&)>& record_;
   std::unique_ptr<s4u::Engine> engine_;
+  std::vector<Route> routes_;
+  std::vector<std::vector<std::uint32_t>> route_of_;  // [steps][W]
+  std::size_t step_ = 0;
   std::vector<s4u::Host*> hosts_;
   std::vector<s4u::Link*> links_;  // [L], null where no way leads
   std::deque<Flow> flows_;         // stable: SimGrid keeps pointers
   std::vector<std::uint32_t> free_;
   s4u::CommPtr ended_;  // SimGrid still holds what it has just called about
+  std::vector<s4u::CommPtr> cancelled_;
   std::uint64_t instants_ = 0;
   Operations::Following taken_;
 };
@@ -105,33 +138,62 @@ s4u::NetZone* MakeEngine(std::unique_ptr<s4u::Engine>& engine) {
   return s4u::create_full_zone("weft");
 }
 
-// One zone; way w is the route between two of its hosts, which stand for nothing.
-void Solver::BuildPlatform(const std::vector<double>& capacity_bps) {
+// Ways of a step that are as they were before it share a route.
+void Solver::NumberRoutes() {
+  for (std::size_t s = 0; s < input_.steps.size(); ++s) {
+    const Ways& now = *input_.steps[s].ways;
+    if (s > 0 && &now == input_.steps[s - 1].ways.get()) {
+      route_of_.push_back(route_of_.back());
+      continue;
+    }
+    std::vector<std::uint32_t> of;
+    for (std::uint32_t w = 0; w < now.all().size(); ++w) {
+      if (s > 0) {
+        const std::uint32_t old = route_of_.back()[w];
+        const Way &a = routes_[old].ways->all()[w], &b = now.all()[w];
+        if (a.bound == b.bound && std::ranges::equal(routes_[old].ways->links(a), now.links(b))) {
+          of.push_back(old);
+          continue;
+        }
+      }
+      of.push_back(static_cast<std::uint32_t>(routes_.size()));
+      routes_.push_back({&now, w});
+    }
+    route_of_.push_back(std::move(of));
+  }
+}
+
+void Solver::AddRoute(std::uint32_t route, s4u::NetZone& zone) {
+  const Ways& ways = *routes_[route].ways;
+  const Way& way = ways.all()[routes_[route].way];
+  if (!way.bound || (way.link_count == 0 && way.cap_bps == 0)) return;
+  const auto add_link = [&](const std::string& name, double bps) {
+    return zone.create_link(name, bps / 8 * kUnitsPerByte);
+  };
+  std::vector<s4u::LinkInRoute> links;
+  for (const LinkId id : ways.links(way)) {
+    s4u::Link*& link = links_[Index(id)];
+    if (link == nullptr)
+      link = add_link(fmt::format("l{}", Index(id)), input_.capacity_bps[Index(id)]);
+    links.emplace_back(link);
+  }
+  if (way.cap_bps > 0) {  // a link whose capacity each flow has to itself
+    s4u::Link* cap = add_link(fmt::format("w{}", route), way.cap_bps);
+    links.emplace_back(cap->set_sharing_policy(s4u::Link::SharingPolicy::FATPIPE));
+  }
+  zone.add_route(From(route)->get_netpoint(), To(route)->get_netpoint(), nullptr, nullptr, links,
+                 false);
+}
+
+// One zone; route r is between two of its hosts, which stand for nothing.
+void Solver::BuildPlatform() {
   s4u::NetZone* zone = MakeEngine(engine_);
   std::size_t hosts = 2;
-  while (hosts * (hosts - 1) < ways_.all().size()) ++hosts;
+  while (hosts * (hosts - 1) < routes_.size()) ++hosts;
   for (std::size_t h = 0; h < hosts; ++h)
     hosts_.push_back(zone->create_host(fmt::format("h{}", h), 1.0));
-  const auto add_link = [&](const std::string& name, double bps) {
-    return zone->create_link(name, bps / 8 * kUnitsPerByte);
-  };
-  links_.resize(capacity_bps.size(), nullptr);
-  std::vector<s4u::LinkInRoute> route;
-  for (std::size_t w = 0; w < ways_.all().size(); ++w) {
-    const Way& way = ways_.all()[w];
-    if (!way.bound || (way.link_count == 0 && way.cap_bps == 0)) continue;
-    route.clear();
-    for (const LinkId id : ways_.links(way)) {
-      s4u::Link*& link = links_[Index(id)];
-      if (link == nullptr) link = add_link(fmt::format("l{}", Index(id)), capacity_bps[Index(id)]);
-      route.emplace_back(link);
-    }
-    if (way.cap_bps > 0) {  // a link whose capacity each flow has to itself
-      s4u::Link* cap = add_link(fmt::format("w{}", w), way.cap_bps);
-      route.emplace_back(cap->set_sharing_policy(s4u::Link::SharingPolicy::FATPIPE));
-    }
-    zone->add_route(From(w)->get_netpoint(), To(w)->get_netpoint(), nullptr, nullptr, route, false);
-  }
+  links_.resize(input_.capacity_bps.size(), nullptr);
+  for (std::uint32_t r = 0; r < routes_.size(); ++r) AddRoute(r, *zone);
   zone->seal();
 }
 
@@ -144,9 +206,6 @@ void Solver::SetTimer(const Operations::Timer& timer) {
 }
 
 void Solver::Start(const Operations::Transfer& transfer) {
-  const std::uint32_t row = ways_.RowOf(transfer);
-  const Way& way = ways_.all()[row];
-  if (!way.bound) return;  // it waits for ever
   if (free_.empty()) {
     free_.push_back(static_cast<std::uint32_t>(flows_.size()));
     flows_.emplace_back().row = free_.back();
@@ -154,19 +213,157 @@ void Solver::Start(const Operations::Transfer& transfer) {
   Flow& flow = flows_[free_.back()];
   free_.pop_back();
   flow.transfer = transfer;
-  flow.comm = s4u::Comm::sendto_init(From(row), To(row));
-  const double units = std::max(1.0, std::round(ways_.Bytes(transfer) * kUnitsPerByte));
-  flow.comm->set_payload_size(static_cast<std::uint64_t>(units));
+  flow.live = true;
+  flow.left = std::max(1.0, std::round(ways().Bytes(transfer) * kUnitsPerByte));
+  Move(flow);
+}
+
+// Along its way of now, or nowhere.
+void Solver::Move(Flow& flow) {
+  const std::uint32_t route = RouteOf(flow);
+  if (!ways().all()[routes_[route].way].bound) return Hold(flow);
+  flow.comm = s4u::Comm::sendto_init(From(route), To(route));
+  flow.comm->set_payload_size(static_cast<std::uint64_t>(std::max(1.0, std::round(flow.left))));
   flow.comm->set_data(&flow);
   flow.comm->start();
 }
 
-void Solver::OnEnd(const s4u::Activity& activity) {
-  Flow& flow = *activity.get_data<Flow>();
-  WEFT_CHECK(activity.get_state() == s4u::Activity::State::FINISHED);
-  ended_ = std::move(flow.comm);
-  const Operations::Transfer transfer = flow.transfer;
+void Solver::Hold(Flow& flow) {
+  if (flow.retry != nullptr || input_.retry_timeout == SimDuration{}) return;
+  const double date = s4u::Engine::get_clock() + ToSeconds(input_.retry_timeout);
+  flow.retry = SolverTimer::set(date, [this, &flow] {
+    flow.retry = nullptr;
+    GiveUp(flow);
+  });
+}
+
+void Solver::Release(Flow& flow) {
+  if (flow.retry != nullptr) flow.retry->remove();
+  flow.retry = nullptr;
+  flow.live = false;
   free_.push_back(flow.row);
+}
+
+// Bytes of the flow have crossed its way since it was put there.
+void Solver::Credit(const Flow& flow, double moved) {
+  if (!HasFaults() || moved <= 0) return;
+  std::map<LinkId, double> crossed;
+  const Route& route = routes_[RouteOf(flow)];
+  for (const LinkId link : route.ways->links(route.ways->all()[route.way]))
+    crossed[link] += moved / kUnitsPerByte;
+  for (const auto& [link, bytes] : crossed) {
+    OperationRecord record;
+    record.kind = OperationRecord::Kind::kCredit;
+    record.row = Index(link);
+    record.bytes = bytes;
+    record.start = record.end = Now();
+    record.instants = instants_;
+    record_(record);
+  }
+}
+
+// Counted before anything moves: QPs of edges that have bytes left.
+void Solver::CountFates(const RouteStep& step) {
+  std::map<std::uint32_t, FaultEffect> effects;
+  for (const RouteStep::Fate& fate : step.fates)
+    if (operations_.InFlight(input_.paths->qps()[fate.qp].edge))
+      ++(effects[fate.event].*fate.field);
+  for (const auto& [event, effect] : effects) {
+    OperationRecord record;
+    record.kind = OperationRecord::Kind::kFault;
+    record.row = event;
+    record.effect = effect;
+    record.start = record.end = Now();
+    record.instants = instants_;
+    record_(record);
+  }
+}
+
+// SimGrid bounds a flow for good by what its links gave when it began: one whose link changes is
+// begun anew.
+bool Solver::CrossesChanged(const Flow& flow, std::size_t step) const {
+  const auto& changed = input_.steps[step].capacity_bps;
+  if (changed.empty()) return false;
+  const Ways& now = ways();
+  return std::ranges::any_of(now.links(now.all()[now.RowOf(flow.transfer)]), [&](LinkId link) {
+    return std::ranges::any_of(changed, [&](const auto& one) { return one.first == link; });
+  });
+}
+
+void Solver::TakeStep(std::size_t step) {
+  cancelled_.clear();
+  CountFates(input_.steps[step]);
+  for (const auto& [id, bps] : input_.steps[step].capacity_bps)
+    if (links_[Index(id)] != nullptr) links_[Index(id)]->set_bandwidth(bps / 8 * kUnitsPerByte);
+  std::vector<Flow*> moved;
+  for (Flow& flow : flows_) {
+    if (!flow.live) continue;
+    const std::uint32_t way = ways().RowOf(flow.transfer);
+    if (route_of_[step][way] == route_of_[step_][way] && !CrossesChanged(flow, step)) continue;
+    moved.push_back(&flow);
+    if (flow.comm == nullptr) continue;
+    const double left = flow.comm->get_remaining();
+    Credit(flow, flow.left - left);
+    flow.left = left;
+    flow.comm->set_data(nullptr);  // so that its end means nothing
+    cancelled_.push_back(std::move(flow.comm));
+    flow.comm = nullptr;
+    cancelled_.back()->cancel();
+  }
+  step_ = step;
+  for (Flow* flow : moved) {
+    if (flow->retry != nullptr && ways().all()[ways().RowOf(flow->transfer)].bound) {
+      flow->retry->remove();
+      flow->retry = nullptr;
+    }
+    Move(*flow);
+  }
+  Follow();
+}
+
+// Held for as long as a sender retries: its operation fails, with all that it had under way.
+void Solver::GiveUp(Flow& given_up) {
+  const std::uint32_t row = given_up.transfer.row;
+  const std::vector<std::uint32_t>& broken_by = *input_.steps[step_].broken_by;
+  std::map<std::uint32_t, std::uint32_t> failed;
+  const PathTable::Range edges = given_up.transfer.edges;
+  for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
+    const PathTable::Edge& edge = input_.paths->edges()[e];
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) ++failed[broken_by[q]];
+  }
+  for (const auto& [event, count] : failed) {
+    OperationRecord record;
+    record.kind = OperationRecord::Kind::kFault;
+    record.row = event;
+    record.effect.failed = count;
+    record.start = record.end = Now();
+    record_(record);
+  }
+  for (Flow& flow : flows_) {
+    if (!flow.live || flow.transfer.row != row) continue;
+    if (flow.comm != nullptr) {
+      Credit(flow, flow.left - flow.comm->get_remaining());
+      flow.comm->set_data(nullptr);
+      cancelled_.push_back(std::move(flow.comm));
+      flow.comm = nullptr;
+      cancelled_.back()->cancel();
+    }
+    Release(flow);
+  }
+  operations_.Fail(row, Now());
+  Follow();
+}
+
+void Solver::OnEnd(const s4u::Activity& activity) {
+  Flow* const ended = activity.get_data<Flow>();
+  if (ended == nullptr) return;  // it goes on along another way
+  Flow& flow = *ended;
+  WEFT_CHECK(activity.get_state() == s4u::Activity::State::FINISHED);
+  Credit(flow, flow.left);
+  ended_ = std::move(flow.comm);
+  flow.comm = nullptr;
+  const Operations::Transfer transfer = flow.transfer;
+  Release(flow);
   operations_.OnTransferEnd(transfer, Now());
   Follow();
 }
@@ -196,11 +393,11 @@ void Solver::Follow() {
 
 }  // namespace
 
-void RunOnSimgrid(Operations& operations, const Ways& ways, const std::vector<double>& capacity_bps,
+void RunOnSimgrid(Operations& operations, const SolverInput& input,
                   const std::function<void(const OperationRecord&)>& record) {
   try {
     const auto begin = std::chrono::steady_clock::now();
-    Solver solver(operations, ways, capacity_bps, record);
+    Solver solver(operations, input, record);
     const auto built = std::chrono::steady_clock::now();
     solver.Run();
     OperationRecord finished;

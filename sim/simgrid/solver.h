@@ -20,13 +20,26 @@
 #include <vector>
 
 #include "sim/simgrid/operations.h"
-#include "sim/simgrid/ways.h"
+#include "sim/simgrid/route_steps.h"
 
 namespace weft {
 
+// Faults: at the time of a step links get their new bandwidth; a transfer whose way changes is
+// cancelled in SimGrid and begun anew on the other with what is left of it, or held where there is
+// none, until a later step gives it one or `retry_timeout` ends its operation.
+
+// What is run. Requires: `steps` is PlanRouteSteps'; capacity_bps is [L].
+struct SolverInput {
+  const PathTable* paths = nullptr;
+  std::vector<RouteStep> steps;
+  std::vector<double> capacity_bps;
+  SimDuration retry_timeout{};  // zero: never
+};
+
 // Calls `record` with whatever is over, in order of time, and with one record
-// kFinished at the end. Requires: capacity_bps is [L].
-void RunOnSimgrid(Operations& operations, const Ways& ways, const std::vector<double>& capacity_bps,
+// kFinished at the end; where there are steps after the first, with kCredit for what crossed
+// links, too.
+void RunOnSimgrid(Operations& operations, const SolverInput& input,
                   const std::function<void(const OperationRecord&)>& record);
 
 // The version of SimGrid that weft was built with: "3.32".

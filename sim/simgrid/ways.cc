@@ -20,13 +20,16 @@ bool Whole(double times) { return std::abs(times - std::round(times)) <= 1e-12 *
 
 }  // namespace
 
-Ways::Ways(const Schedule& schedule, const PathTable& paths, const std::vector<std::uint8_t>& tight)
+Ways::Ways(const Schedule& schedule, const PathTable& paths, const std::vector<std::uint8_t>& tight,
+           const Routes* routes)
     : schedule_(&schedule),
       paths_(&paths),
+      routes_(routes),
       of_edge_(paths.edges().size(), kUnknown),
       of_channel_(paths.channel_row_count(), kUnknown),
       unit_(paths.policy().splits() ? paths.policy().spray_paths : 1) {
   WEFT_CHECK(paths.policy().policy != PathPolicy::kAdaptive);
+  WEFT_CHECK(routes == nullptr || !paths.policy().splits());
   for (std::uint32_t row = 0; row < schedule.row_count(); ++row) {
     const Op& op = schedule.op(row);
     if (op.kind != Op::Kind::kPattern && op.kind != Op::Kind::kSend) continue;
@@ -44,6 +47,7 @@ Ways::Ways(const Schedule& schedule, const PathTable& paths, const std::vector<s
       AddTight(row, edges, known);
     }
   }
+  routes_ = nullptr;
 }
 
 double Ways::EdgeBytes(std::uint32_t row, std::uint32_t edge) const {
@@ -60,15 +64,17 @@ double Ways::LargestBytes(std::uint32_t row, PathTable::Range edges) const {
 }
 
 // The QP's links, each as often as paths of it cross it, `times` over.
-void Ways::AddQp(const PathTable::Qp& qp, long times, Way& way) {
-  const auto hops = paths_->hops(qp);
+void Ways::AddQp(std::uint32_t row, long times, Way& way) {
+  const PathTable::Qp& qp = paths_->qps()[row];
+  const bool up = routes_ == nullptr ? qp.bound : routes_->up(row);
+  const auto hops = routes_ == nullptr || !up ? paths_->hops(qp) : routes_->hops(row);
   const auto shares = paths_->shares(qp);
   for (std::size_t h = 0; h < hops.size(); ++h) {
     const double crossings = unit_ * (shares.empty() ? 1 : shares[h]);
     WEFT_CHECK(Whole(crossings));
     links_.insert(links_.end(), static_cast<std::size_t>(times * std::lround(crossings)), hops[h]);
   }
-  way.bound = way.bound && qp.bound;
+  way.bound = way.bound && up;
 }
 
 void Ways::AddLoose(std::uint32_t edge) {
@@ -79,7 +85,7 @@ void Ways::AddLoose(std::uint32_t edge) {
   way.first_link = static_cast<std::uint32_t>(links_.size());
   way.parts = e.qps * unit_;
   way.cap_bps = e.cap_bps / way.parts;
-  for (std::uint32_t q = e.first_qp; q < e.first_qp + e.qps; ++q) AddQp(paths_->qps()[q], 1, way);
+  for (std::uint32_t q = e.first_qp; q < e.first_qp + e.qps; ++q) AddQp(q, 1, way);
   way.link_count = static_cast<std::uint32_t>(links_.size()) - way.first_link;
   ways_.push_back(way);
 }
@@ -102,7 +108,7 @@ void Ways::AddTight(std::uint32_t row, PathTable::Range edges, std::uint32_t& kn
     const double times = Times(bytes, largest, edge.qps, way.parts / unit_);
     WEFT_CHECK(Whole(times));
     for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)
-      AddQp(paths_->qps()[q], std::lround(times), way);
+      AddQp(q, std::lround(times), way);
   }
   way.link_count = static_cast<std::uint32_t>(links_.size()) - way.first_link;
   ways_.push_back(way);

@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/flow/routes.h"
 #include "sim/path_table.h"
 #include "sim/schedule.h"
 #include "sim/simgrid/operations.h"
@@ -41,8 +42,11 @@ struct Way {
 
 class Ways {
  public:
-  // Requires: NeedsFractions() is false for every row that is tight; the policy is not adaptive.
-  Ways(const Schedule& schedule, const PathTable& paths, const std::vector<std::uint8_t>& tight);
+  // Where the QPs run by `routes`, or as they are bound where that is null; rows are the same.
+  // Requires: NeedsFractions() is false for every row that is tight; the policy is not adaptive,
+  // nor spray where there are routes.
+  Ways(const Schedule& schedule, const PathTable& paths, const std::vector<std::uint8_t>& tight,
+       const Routes* routes = nullptr);
 
   std::span<const Way> all() const { return ways_; }
   std::span<const LinkId> links(const Way& way) const {
@@ -53,7 +57,7 @@ class Ways {
   double Bytes(const Operations::Transfer& transfer) const;
 
  private:
-  void AddQp(const PathTable::Qp& qp, long times, Way& way);
+  void AddQp(std::uint32_t qp, long times, Way& way);
   void AddLoose(std::uint32_t edge);
   void AddTight(std::uint32_t row, PathTable::Range edges, std::uint32_t& known);
   double EdgeBytes(std::uint32_t row, std::uint32_t edge) const;
@@ -61,6 +65,7 @@ class Ways {
 
   const Schedule* schedule_;
   const PathTable* paths_;
+  const Routes* routes_;  // null once built
   std::vector<Way> ways_;
   std::vector<LinkId> links_;
   std::vector<std::uint32_t> of_edge_, of_channel_;  // [E], [channels of all subjects]

@@ -129,6 +129,56 @@ TEST(SimgridSimulation, AgreesWithTheFlowEngineOnRandomPrograms) {
   EXPECT_LE(largest, 1e-6);
 }
 
+// Cables that slow down, go and come back, QPs that stay or move, operations that give up: what
+// becomes of every operation and QP, and when, is the same.
+TEST(SimgridSimulation, AgreesWithTheFlowEngineUnderFaults) {
+  double largest = 0;
+  std::uint64_t rerouted = 0, moved = 0, failed = 0;
+  for (const std::uint64_t seed : TestSeeds(150)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    const Net net = RandomNet(random);
+    const Builder b = RandomProgram(net, random);
+    SimulationInput input = net.Input();
+    input.seed = HashSeed{seed};
+    input.physics.launch = 2us;
+    input.physics.coupling =
+        std::array{Coupling::kAuto, Coupling::kTight, Coupling::kLoose}[seed % 3];
+    input.events = RandomEvents(net, random);
+    input.fault_policy = {SimDuration(random.Below(50'000'000)),
+                          SimDuration(random.Below(20'000'000)),
+                          seed % 5 == 0 ? SimDuration(100us) : SimDuration{},
+                          seed % 2 == 0 ? FaultPolicy::Qps::kMove : FaultPolicy::Qps::kStay};
+    SimgridSimulation simgrid(input);
+    FlowSimulation flow(input);
+    for (Simulation* one : {static_cast<Simulation*>(&simgrid), static_cast<Simulation*>(&flow)}) {
+      one->Append(b.program);
+      one->Run(kForever, kNoBudget);
+    }
+    const double difference = Difference(simgrid, flow);
+    EXPECT_LE(difference, 1e-6);
+    largest = std::max(largest, difference);
+    const Outcome a = simgrid.Finish(), f = flow.Finish();
+    ASSERT_EQ(a.faults.size(), f.faults.size());
+    for (std::size_t e = 0; e < a.faults.size(); ++e) {
+      for (const auto field : {&FaultEffect::crossing, &FaultEffect::rerouted, &FaultEffect::moved,
+                               &FaultEffect::stalled, &FaultEffect::failed})
+        EXPECT_EQ(a.faults[e].*field, f.faults[e].*field) << "event " << e;
+      rerouted += f.faults[e].rerouted;
+      moved += f.faults[e].moved;
+      failed += f.faults[e].failed;
+    }
+    EXPECT_EQ(a.waiting.size(), f.waiting.size());
+    for (std::size_t l = 0; l < a.link_bytes.size(); ++l)
+      EXPECT_LE(std::abs((a.link_bytes[l] - f.link_bytes[l]).count()), 2) << "link " << l;
+    if (HasFailure()) return;
+  }
+  RecordProperty("largest_relative_difference", fmt::format("{:.1e}", largest));
+  EXPECT_GT(rerouted, 20u);
+  EXPECT_GT(moved, 5u);
+  EXPECT_GT(failed, 0u);
+}
+
 // Edges of 3, 2 and 1 parts: 3 : 2 is no whole number, 2 : 1 is.
 TEST(SimgridSimulation, RefusesATightChannelOfFractions) {
   const Net net = Star(4, k100G, 1us);

@@ -1,0 +1,72 @@
+#include "sim/simgrid/route_steps.h"
+
+#include <set>
+#include <tuple>
+
+namespace weft {
+namespace {
+
+enum class Act : std::uint8_t { kEvent, kReroute, kMove };
+using Due = std::tuple<SimTime, Act, std::uint32_t>;  // of an event
+
+void AddFates(const std::vector<std::uint32_t>& qps, std::uint32_t FaultEffect::*field,
+              const Routes& routes, RouteStep& step) {
+  for (const std::uint32_t q : qps) step.fates.push_back({q, routes.broken_by(q), field});
+}
+
+}  // namespace
+
+std::vector<RouteStep> PlanRouteSteps(const SimulationInput& input, const Schedule& schedule,
+                                      const PathTable& paths,
+                                      const std::vector<std::uint8_t>& tight) {
+  Routes routes(*input.fabric, paths, input.fault_policy.qps);
+  routes.Grow(0);
+  std::vector<RouteStep> out(1);
+  out[0].ways = std::make_shared<Ways>(schedule, paths, tight);
+  out[0].broken_by = std::make_shared<std::vector<std::uint32_t>>(
+      paths.qps().size(), static_cast<std::uint32_t>(input.events.size()));
+  std::set<Due> due;
+  for (std::uint32_t e = 0; e < input.events.size(); ++e)
+    due.emplace(input.events[e].at, Act::kEvent, e);
+  while (!due.empty()) {
+    const auto [at, act, event] = *due.begin();
+    due.erase(due.begin());
+    RouteStep step;
+    step.at = at;
+    const Routes::Change change = act == Act::kEvent     ? routes.Apply(input.events[event], event)
+                                  : act == Act::kReroute ? routes.Reroute(event)
+                                                         : routes.Move(event);
+    for (const std::uint32_t q : change.touched)
+      step.fates.push_back({q, event, &FaultEffect::crossing});
+    AddFates(change.rerouted, &FaultEffect::rerouted, routes, step);
+    AddFates(change.moved, &FaultEffect::moved, routes, step);
+    AddFates(change.stalled, &FaultEffect::stalled, routes, step);
+    for (const LinkId id : change.links) {
+      const double share = routes.links().share(id);
+      if (share > 0)
+        step.capacity_bps.emplace_back(
+            id, Capacity(input.fabric->link(id), input.physics, share).bits_per_second());
+    }
+    if (act == Act::kEvent && !change.broken.empty())
+      due.emplace(at + input.fault_policy.detect, Act::kReroute, event);
+    if (change.moving) due.emplace(at + input.fault_policy.move, Act::kMove, event);
+    const bool other_ways = !change.broken.empty() || !change.rerouted.empty() ||
+                            !change.moved.empty() || !change.restored.empty() ||
+                            !change.stalled.empty();
+    step.ways =
+        other_ways ? std::make_shared<Ways>(schedule, paths, tight, &routes) : out.back().ways;
+    if (other_ways) {
+      std::vector<std::uint32_t> broken_by;
+      for (std::uint32_t q = 0; q < paths.qps().size(); ++q)
+        broken_by.push_back(routes.up(q) ? static_cast<std::uint32_t>(input.events.size())
+                                         : routes.broken_by(q));
+      step.broken_by = std::make_shared<std::vector<std::uint32_t>>(std::move(broken_by));
+    } else {
+      step.broken_by = out.back().broken_by;
+    }
+    out.push_back(std::move(step));
+  }
+  return out;
+}
+
+}  // namespace weft
