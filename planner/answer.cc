@@ -1,0 +1,346 @@
+// What the report says of what was found.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/schema/quantity.h"
+#include "planner/planning_internal.h"
+
+namespace weft {
+
+std::string Thousands(std::int64_t value) {
+  std::string out = std::to_string(value);
+  for (auto at = static_cast<std::int64_t>(out.size()) - 3; at > 0; at -= 3)
+    out.insert(static_cast<std::size_t>(at), ",");
+  return out;
+}
+
+PlanRow Planning::RowOf(std::size_t candidate) const {
+  const Candidate& it = candidates_[candidate];
+  PlanRow row;
+  row.id = it.id;
+  row.family = NameOf(it.design.family);
+  const auto rate = [](BitRate one) {
+    return FormatQuantity(one.bits_per_second(), Unit::BIT_RATE);
+  };
+  row.parameters = {
+      {"accelerator", question_.accelerators[it.accelerator].name},
+      {"switch", question_.switches[it.chip].preset},
+      {"nic", rate(it.design.nic)},
+      {"nic_ports", std::to_string(it.design.nic_ports)},
+      {"planes", std::to_string(it.design.planes())},
+      {"uplink", rate(it.design.uplink)},
+      {"tiers", std::to_string(it.design.tiers)},
+      {"oversubscription", fmt::format("{:.6g}", it.design.oversubscription)},
+      {"spine_oversubscription", fmt::format("{:.6g}", it.design.spine_oversubscription)},
+      {"spines", it.design.even ? "even" : "minimum"}};
+  row.feasible = it.feasible();
+  if (!it.feasible()) {
+    row.rule = it.broken[0].rule;
+    row.binding = it.broken[0].said;
+  }
+  row.accelerators = it.accelerators;
+  row.hosts = it.provisioned;
+  row.leaves = it.counts.leaves;
+  row.spines = it.counts.spines;
+  row.cores = it.counts.cores;
+  row.racks = it.racks;
+  row.cables = it.counts.nic_links + it.counts.leaf_links + it.counts.spine_links;
+  row.capex_low = it.totals.price.low.count();
+  row.capex_mid = it.totals.price.mid.count();
+  row.capex_high = it.totals.price.high.count();
+  row.network_usd = it.network.price.mid.count();
+  row.power_w = it.totals.power.mid.count();
+  row.site_w = it.site_watts;
+  row.gpu_rate_bps = it.gpu_rate().bits_per_second();
+  row.exact = it.exact;
+  row.worst_part = it.worst_part;
+  if (it.counts.leaves > 0) {
+    row.oversubscription = it.oversubscription();
+    row.reach_gpus = it.counts.reach_gpus;
+    row.stopped_share = static_cast<double>(it.stopped_gpus) / static_cast<double>(it.accelerators);
+    for (const JobChoice& job : question_.jobs)
+      row.jobs.push_back({job.name, job.share, job.exposed, {}, {}, {}, BoundSeconds(it, job)});
+  }
+  return row;
+}
+
+void Planning::Show(std::size_t candidate, const std::string& role) {
+  if (candidate == kNoCandidate) return;
+  for (auto& [index, roles] : shown_)
+    if (index == candidate) {
+      roles += ", " + role;
+      return;
+    }
+  shown_.push_back({candidate, role});
+}
+
+// The table of page one, beside the best and the runner-up.
+void Planning::ChooseShown() {
+  const std::uint32_t accelerator = candidates_[order_[0]].accelerator;
+  std::size_t dominated = kNoCandidate, infeasible = kNoCandidate;
+  std::vector<std::size_t> feasible;
+  const Candidate& best = candidates_[order_[0]];
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    const Candidate& one = candidates_[i];
+    if (one.accelerator != accelerator) continue;
+    if (!one.feasible()) {
+      // The nearest miss: as few rules broken as can be, else as the best.
+      const auto distance = [&](const Candidate& it) {
+        return it.broken.size() * 8 + (it.design.family != best.design.family) +
+               (it.design.chip != best.design.chip) +
+               (it.design.nic_ports != best.design.nic_ports);
+      };
+      if (infeasible == kNoCandidate || distance(one) < distance(candidates_[infeasible]))
+        infeasible = i;
+      continue;
+    }
+    feasible.push_back(i);
+    const bool worse = one.capex() > best.capex() * 1.001 && one.site_watts >= best.site_watts &&
+                       one.gpu_rate() <= best.gpu_rate() &&
+                       one.oversubscription() >= best.oversubscription() - 1e-9;
+    if (worse && (dominated == kNoCandidate || one.capex() < candidates_[dominated].capex()))
+      dominated = i;
+  }
+  Show(Cheapest(feasible), "cheapest");
+  Show(reference_[accelerator], "non-blocking");
+  Show(Nvidia(feasible), "NVIDIA's reference");
+  Show(dominated, "dominated");
+  Show(infeasible, "infeasible");
+}
+
+void Planning::SaySentence(std::size_t best, std::size_t second) {
+  const PlanRow& row = figures_.at(best);
+  const Candidate& it = candidates_[best];
+  const std::string unit = question_.integer() ? "POP" : "PFLOP";
+  std::string buy = fmt::format(
+      "{} {} in {} hosts on {}, {} tier{} of {}, {} x {:.6g}G a NIC, {:.3g}:1: {:.1f} MUSD, "
+      "{:.2f} MW at the site, {:.3g} stops a month, {:.2f} USD a useful {}-day.",
+      Thousands(it.accelerators), question_.accelerators[it.accelerator].name,
+      Thousands(it.provisioned), NameOf(it.design.family), it.design.tiers,
+      it.design.tiers == 1 ? "" : "s", question_.switches[it.chip].preset, it.design.nic_ports,
+      it.design.nic_port().bits_per_second() / 1e9, it.oversubscription(), row.capex_mid / 1e6,
+      row.site_w / 1e6, row.stops_per_month, row.metric, unit);
+  if (out_.clear)
+    out_.sentence = "Buy " + buy;
+  else
+    out_.sentence = "No clear winner; the first of those that tie: " + buy;
+  if (second == kNoCandidate) return;
+  const PlanRow& next = figures_.at(second);
+  out_.sentence += fmt::format(" The next, {}, costs {:+.2f} % more for the same work.", next.id,
+                               (next.metric / row.metric - 1) * 100);
+}
+
+// What, once known, would make the first surest: a quote first, then a calibration, then months.
+void Planning::FillMeasure(const Decision& decision, std::size_t best) {
+  struct Source {
+    const char *name, *words;
+  };
+  constexpr Source kSources[] = {
+      {"prices", "quotes for the parts that differ (catalogue: [quotes.yaml])"},
+      {"compute", "one model's iteration on one host of each accelerator"},
+      {"communication", "a table of nccl-tests on each family, held against weft"},
+      {"failures", "failure logs of such parts over months"}};
+  double most = 0;
+  for (const Source& source : kSources) {
+    const double p = decision.Draw(source.name).p_first[best];
+    const bool splits = p >= out_.confidence;
+    if (splits || p > most) {
+      out_.measure = fmt::format("{}: P(first) {:.0f} % if known{}", source.words, p * 100,
+                                 splits ? "" : ", which does not split them alone");
+      most = p;
+    }
+    if (splits) return;
+  }
+}
+
+void Planning::FillFlips(const Decision& decision, std::size_t best) {
+  for (const Decision::Flip& flip : decision.FindFlips(candidates_[best].accelerator))
+    out_.flips.push_back({flip.input, flip.unit, flip.then, flip.source, flip.now, flip.value});
+}
+
+void Planning::SayExact(std::size_t best, double screened) {
+  const PlanRow exact = RowOf(best);
+  PlanRow& row = figures_.at(best);
+  row.racks = exact.racks;
+  row.capex_low = exact.capex_low;
+  row.capex_mid = exact.capex_mid;
+  row.capex_high = exact.capex_high;
+  row.network_usd = exact.network_usd;
+  row.power_w = exact.power_w;
+  row.site_w = exact.site_w;
+  row.exact = true;
+  out_.notes.push_back(
+      fmt::format("The bill of the best plan is that of its fabric built and cabled, {:.2f} MUSD; "
+                  "the screening, by which plans are ranked, said {:.2f}.",
+                  exact.capex_mid / 1e6, screened / 1e6));
+}
+
+void Planning::FillSizing() {
+  for (const SizingRow& row : sizing_) {
+    PlanSizing one{row.name,         std::string(NameOf(row.basis)),
+                   row.note,         "",
+                   row.rate,         row.rate_assumed,
+                   row.accelerators, row.hosts,
+                   row.server_w,     {}};
+    // The network of the best plan of that accelerator; of another basis, in proportion.
+    std::size_t plan = kNoCandidate;
+    for (const std::size_t i : order_)
+      if (plan == kNoCandidate && candidates_[i].accelerator == row.accelerator) plan = i;
+    if (plan != kNoCandidate && row.server_w && row.accelerators) {
+      const Candidate& it = candidates_[plan];
+      const double network_w = it.network.power.mid.count() *
+                               static_cast<double>(*row.accelerators) /
+                               static_cast<double>(it.accelerators);
+      one.site_w = (*row.server_w + network_w) * question_.spec().limits().pue();
+      one.network = it.id;
+    }
+    out_.sizing.push_back(std::move(one));
+  }
+}
+
+void Planning::FillTargets() {
+  for (const TargetChoice& target : question_.targets) {
+    PlanTarget row{
+        target.name, ComputeText(target.ops, target.integer), target.said, target.integer, {}};
+    const NumberType type = target.integer ? NumberType::kInt8 : NumberType::kBf16;
+    for (const AcceleratorChoice& choice : question_.accelerators)
+      for (const Basis basis : {Basis::kDense, Basis::kSparse}) {
+        PlanTarget::Count count{choice.name, std::string(NameOf(basis)), {}};
+        if (const std::optional<Peak> peak = choice.gpu.PeakOf(type, basis))
+          count.accelerators = AcceleratorsFor(target.ops, peak->per_second, choice.unit);
+        row.counts.push_back(std::move(count));
+      }
+    out_.targets.push_back(std::move(row));
+  }
+}
+
+void Planning::FillBest(std::size_t best) {
+  const Candidate& it = candidates_[best];
+  for (const BomRow& row : it.bom.rows) {
+    PlanBomRow one;
+    one.part = row.part;
+    one.use = row.use;
+    one.quantity = row.quantity;
+    one.spare = row.spare;
+    if (row.unit_price) {
+      one.source = row.unit_price->source;
+      one.date = row.unit_price->date;
+      one.mark = NameOf(row.unit_price->mark);
+      one.usd_low = row.unit_price->range.low.count();
+      one.usd_mid = row.unit_price->range.mid.count();
+      one.usd_high = row.unit_price->range.high.count();
+    }
+    if (row.unit_power) one.watts = row.spare ? 0 : row.unit_power->range.mid.count();
+    out_.bom.push_back(std::move(one));
+  }
+  for (const RuleCheck& check : CheckRules(question_, it))
+    out_.rules.push_back({check.rule, check.said, check.ok});
+  out_.bom_csv = BomCsv(it.bom);
+  out_.unverified_share = it.totals.unverified_share;
+  out_.unpriced = it.totals.unpriced;
+}
+
+void Planning::SayNeed() {
+  const NeedSpec& need = question_.spec().need();
+  std::string type = NeedSpec::Dtype_Name(need.dtype());
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  out_.integer = question_.integer();
+  if (!question_.ops) {
+    out_.need = Thousands(question_.gpus) + " accelerators";
+    return;
+  }
+  out_.need = fmt::format("{} of {}", ComputeText(*question_.ops, question_.integer()), type);
+  if (question_.basis_given) {
+    out_.need += fmt::format(", {}", NameOf(question_.bases[0]));
+    return;
+  }
+  std::string both;
+  for (const AcceleratorChoice& choice : question_.accelerators) {
+    const auto dense = choice.gpu.PeakOf(question_.type, Basis::kDense);
+    const auto sparse = choice.gpu.PeakOf(question_.type, Basis::kSparse);
+    if (!dense || !sparse || !both.empty()) continue;
+    both = fmt::format(": {} {} dense, or {} sparse",
+                       Thousands(AcceleratorsFor(*question_.ops, dense->per_second, choice.unit)),
+                       choice.name,
+                       Thousands(AcceleratorsFor(*question_.ops, sparse->per_second, choice.unit)));
+  }
+  out_.first_line = fmt::format(
+      "{} does not say dense or sparse{}. The plan is for dense; peak is not what a job gets.",
+      ComputeText(*question_.ops, question_.integer()), both);
+}
+
+void Planning::FillNotes() {
+  const PlanSpec& spec = question_.spec();
+  if (question_.jobs.empty())
+    out_.notes.push_back(
+        "No job is given, so nothing says what bandwidth is worth: the first is the cheapest of "
+        "the plans with the most bandwidth between any two accelerators, and 'cheapest' may have "
+        "less.");
+  else if (control_.screen_only)
+    out_.notes.push_back("Screened only: times are closed-form bounds, nothing was simulated.");
+  else
+    out_.notes.push_back(
+        "Jobs have no FLOPs: they count by their speed relative to the non-blocking plan.");
+  for (const JobChoice& job : question_.jobs)
+    out_.notes.push_back(
+        fmt::format("{:.0f} % {}: {:.0f} % of its time waits for communication "
+                    "on the non-blocking plan",
+                    job.share * 100, job.name, job.exposed * 100));
+  if (out_.could_still_win > 0)
+    out_.notes.push_back(fmt::format(
+        "{} more plans have a bound below the best simulated figure and were not simulated "
+        "(decide.finalists)",
+        Thousands(out_.could_still_win)));
+  if (std::any_of(candidates_.begin(), candidates_.end(),
+                  [](const Candidate& one) { return one.assumed_nic_cage; }))
+    out_.notes.push_back(
+        "NICs whose own cages have slower lanes than the switches' are taken to have QSFP112.");
+  const auto absent = [&](PlanNetworkSpec::Side side, const char* name) {
+    if (side == PlanNetworkSpec::ABSENT) out_.not_modelled.push_back(name);
+  };
+  absent(spec.network().frontend(), "the frontend network");
+  absent(spec.network().storage(), "the storage network");
+  absent(spec.network().oob(), "the out-of-band network");
+  for (const char* what : {"jobs beside each other on one fabric", "buildings, cooling and people",
+                           "supply and export rules", "prices over time"})
+    out_.not_modelled.push_back(what);
+  for (const Override& one : question_.catalogue.overrides)
+    out_.overrides.push_back(fmt::format("{} {}: {} was {}", one.part, one.what, one.now, one.was));
+}
+
+void Planning::FillAnswer() {
+  const std::size_t best = order_[0];
+  Show(best, "best");
+  if (order_.size() > 1) Show(order_[1], "runner-up");
+  // Best of the other accelerators: a ranking of its own.
+  std::set<std::uint32_t> seen{candidates_[best].accelerator};
+  for (const std::size_t i : order_)
+    if (seen.insert(candidates_[i].accelerator).second)
+      Show(i, "best of " + question_.accelerators[candidates_[i].accelerator].name);
+  ChooseShown();
+  for (const auto& [index, role] : shown_) {
+    PlanRow row = figures_.count(index) > 0 ? figures_.at(index) : RowOf(index);
+    if (figures_.count(index) == 0 && row.feasible) {
+      const Figures figures = Decision(question_, {Bounded(index)}, reference_s_).At(0, Inputs{});
+      row.metric = row.metric_p5 = row.metric_p95 = figures.metric;
+      row.speed = figures.speed;
+      row.goodput = figures.goodput;
+      row.stops_per_month = figures.stops_per_month;
+    }
+    row.roles.push_back(role);
+    out_.rows.push_back(std::move(row));
+  }
+  out_.shown = out_.rows.size();
+  for (const std::size_t i : order_) {
+    const bool there =
+        std::any_of(shown_.begin(), shown_.end(), [&](const auto& one) { return one.first == i; });
+    if (!there) out_.rows.push_back(figures_.at(i));
+  }
+  SaySentence(best, order_.size() > 1 ? order_[1] : kNoCandidate);
+  FillBest(best);
+}
+
+}  // namespace weft

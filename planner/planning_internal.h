@@ -1,0 +1,72 @@
+// The stages of MakePlan, one file each: search.cc (screening, simulation), plan.cc (the order of
+// stages and the ranking), answer.cc (what the report says). Included by these alone.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "planner/candidate.h"
+#include "planner/decide.h"
+#include "planner/evaluate.h"
+#include "planner/plan.h"
+
+namespace weft {
+
+inline constexpr std::size_t kNoCandidate = static_cast<std::size_t>(-1);
+
+// 12,345.
+std::string Thousands(std::int64_t value);
+
+class Planning {
+ public:
+  Planning(const Question& question, const PlanControl& control)
+      : question_(question), control_(control), market_(AllCables()) {}
+
+  Result<PlanReport> Run();
+
+ private:
+  void Screen();
+  void Evaluate(std::uint32_t accelerator);
+  void Reference(std::uint32_t accelerator, const std::vector<std::size_t>& feasible);
+  const FailureRates& RatesOf(const Candidate& candidate) const;
+  std::size_t Cheapest(const std::vector<std::size_t>& feasible) const;
+  std::size_t Nvidia(const std::vector<std::size_t>& feasible) const;
+  Contender Bounded(std::size_t candidate) const;
+  bool Simulate(std::size_t candidate, Contender& contender);
+  void Reject(std::size_t candidate);
+  std::size_t Yardstick(std::uint32_t accelerator, bool simulate,
+                        std::vector<std::size_t>& feasible);
+  void Decide();
+  void ChooseShown();
+  void Show(std::size_t candidate, const std::string& role);
+  PlanRow RowOf(std::size_t candidate) const;
+  void FillAnswer();
+  void SayExact(std::size_t best, double screened);
+  void FillMeasure(const Decision& decision, std::size_t best);
+  void FillFlips(const Decision& decision, std::size_t best);
+  void FillSizing();
+  void FillTargets();
+  void FillBest(std::size_t best);
+  void FillNotes();
+  void SayNeed();
+  void SaySentence(std::size_t best, std::size_t second);
+
+  const Question& question_;
+  const PlanControl& control_;
+  CableMarket market_;
+  PlanReport out_;
+  std::vector<SizingRow> sizing_;
+  std::vector<Candidate> candidates_;
+  std::vector<std::size_t> reference_;            // [accelerators] non-blocking candidates
+  std::vector<std::vector<double>> reference_s_;  // [accelerators][jobs]
+  std::map<std::size_t, Contender> contenders_;   // by candidate: those ranked in full
+  std::vector<double> bound_;                     // [candidates] the metric at the bound
+  std::vector<std::pair<std::size_t, std::string>> shown_;
+  std::map<std::size_t, PlanRow> figures_;                                 // of contenders
+  std::vector<std::size_t> order_;                                         // contenders, best first
+  std::map<std::pair<std::uint32_t, std::uint32_t>, FailureRates> rates_;  // accelerator, chip
+};
+
+}  // namespace weft
