@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <ostream>
 #include <thread>
 
+#include "base/digest.h"
 #include "cli/app.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
@@ -23,6 +26,38 @@ struct PlanArgs {
   RunOptions options;  // sets, out_dir, json, quiet, time_limit
   bool screen_only = false, explain = false, resume = false;
 };
+
+// The question of a file, or of a plan.json that an earlier run wrote: then what that was made of.
+Result<Question> ReadAsked(const PlanArgs& args, PlanInput& input, SourceTexts& texts) {
+  std::ifstream in(args.path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  const bool again = !text.empty() && text[0] == '{' && IsPlanJson(text);
+  if (again) input = PlanInputOf(text);
+  const std::vector<std::pair<std::string, std::string>> before = input.files;
+  input.files.clear();
+  input.sets.insert(input.sets.end(), args.options.sets.begin(), args.options.sets.end());
+  input.screen_only = input.screen_only || args.screen_only;
+  Result<Question> question = again ? ParseQuestion(input.text, input.file, input.sets, &texts)
+                                    : ReadQuestion(args.path, input.sets, &texts);
+  if (!question) return question;
+  if (!again) {
+    input.file = args.path;
+    input.text = std::move(text);
+  }
+  Errors errors;
+  for (const std::string& file : question->files) {
+    const std::string* read = texts.Find(file);
+    input.files.emplace_back(file, read != nullptr ? Digest(*read) : "");
+    for (const auto& [name, digest] : before)
+      if (name == file && digest != input.files.back().second)
+        errors.push_back({ErrorCode::kInconsistent,
+                          {file, 1, 1},
+                          "this is not the file that the plan was made of",
+                          "plan the question itself again: weft plan " + input.file});
+  }
+  if (!errors.empty()) return tl::make_unexpected(std::move(errors));
+  return question;
+}
 
 bool WriteFolder(const PlanArgs& args, const PlanReport& report, std::ostream& err) {
   const std::string& folder = args.options.out_dir;
@@ -54,7 +89,8 @@ int RunPlan(const PlanArgs& args, std::ostream& out, std::ostream& err) {
     err << "weft: error: plan: --resume goes on from what is in --out DIR\n";
     return kBadInput;
   }
-  const Result<Question> question = ReadQuestion(args.path, args.options.sets, &texts);
+  PlanInput input;
+  const Result<Question> question = ReadAsked(args, input, texts);
   if (!question) return fail(question.error());
   if (!args.options.out_dir.empty()) {
     std::error_code failed;
@@ -67,16 +103,17 @@ int RunPlan(const PlanArgs& args, std::ostream& out, std::ostream& err) {
   const RunControl run = watch->Control();
   PlanControl control;
   control.jobs = run.threads;
-  control.screen_only = args.screen_only;
+  control.screen_only = input.screen_only;
   control.files = !args.options.out_dir.empty();
   control.store = store->get();
   control.stop = run.stop;
   control.progress = [&](const std::string&, double share) {
     if (run.progress) run.progress(share);
   };
-  const Result<PlanReport> report = MakePlan(*question, control);
+  Result<PlanReport> report = MakePlan(*question, control);
   watch->ClearProgress();
   if (!report) return fail(report.error());
+  report->input = std::move(input);
   if (!WriteFolder(args, *report, err)) return kBadInput;
   RunOptions print = args.options;
   print.out_dir.clear();
@@ -93,7 +130,8 @@ void AddPlan(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<PlanArgs>();
   CLI::App* command =
       app.add_subcommand("plan", "What to buy for so much work, and how sure it is");
-  command->add_option("file", args->path, "the question, YAML (docs/planning.md)")->required();
+  command->add_option("file", args->path, "the question, YAML, or the plan.json of an earlier run")
+      ->required();
   command->add_option("--set", args->options.sets, "override a value: --set need.gpus=4096")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);

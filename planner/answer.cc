@@ -61,7 +61,40 @@ PlanRow Planning::RowOf(std::size_t candidate) const {
     row.reach_gpus = it.counts.reach_gpus;
     row.stopped_share = static_cast<double>(it.stopped_gpus) / static_cast<double>(it.accelerators);
     for (const JobChoice& job : question_.jobs)
-      row.jobs.push_back({job.name, job.share, job.exposed, {}, {}, {}, BoundSeconds(it, job)});
+      row.jobs.push_back({job.name, job.share, job.exposed, {}, {}, {}, {}, BoundSeconds(it, job)});
+  }
+  return row;
+}
+
+PlanRow Planning::RankedRow(std::size_t candidate, const Decision& decision,
+                            const Decision::Odds& odds, std::size_t at) const {
+  const Contender& contender = decision.contenders()[at];
+  PlanRow row = RowOf(candidate);
+  const Figures figures = decision.At(at, Inputs{});
+  row.metric = figures.metric;
+  row.metric_p5 = odds.metric[at][0];
+  row.metric_p95 = odds.metric[at][2];
+  row.speed = figures.speed;
+  row.goodput = figures.goodput;
+  row.stops_per_month = figures.stops_per_month;
+  row.p_first = odds.p_first[at];
+  row.regret_usd = odds.regret_usd[at];
+  row.simulated = contender.simulated;
+  row.ranked = true;
+  for (std::size_t j = 0; j < row.jobs.size(); ++j) {
+    PlanJobRow& job = row.jobs[j];
+    const Interval<double> seconds = IntervalOf(contender.seconds[j]);
+    if (question_.jobs[j].trains()) {
+      job.exposed = contender.exposed[j];
+      std::vector<double> sorted = contender.seconds[j];
+      std::sort(sorted.begin(), sorted.end());
+      job.mfu = MfuOf(question_.jobs[j], candidates_[candidate].accelerator,
+                      sorted[(sorted.size() - 1) / 2]);
+    }
+    if (!contender.simulated) continue;
+    job.median_s = seconds.median;
+    job.p5_s = seconds.p5;
+    job.p95_s = seconds.p95;
   }
   return row;
 }
@@ -122,18 +155,25 @@ void Planning::SaySentence(std::size_t best, std::size_t second) {
       it.design.tiers == 1 ? "" : "s", question_.switches[it.chip].preset, it.design.nic_ports,
       it.design.nic_port().bits_per_second() / 1e9, it.oversubscription(), row.capex_mid / 1e6,
       row.site_w / 1e6, row.stops_per_month, row.metric, unit);
-  if (out_.clear)
+  const PlanRanking& first = out_.rankings[0];
+  if (out_.clear) {
     out_.sentence = "Buy " + buy;
-  else
-    out_.sentence = "No clear winner; the first of those that tie: " + buy;
-  if (second == kNoCandidate) return;
+  } else if (first.clear) {
+    out_.sentence = "No clear winner among the accelerators; the first of those that tie: " + buy;
+  } else {
+    out_.sentence =
+        fmt::format("No clear winner among the fabrics{}; the first of those that tie: {}",
+                    out_.accelerator_clear ? "" : ", nor among the accelerators", buy);
+  }
+  if (second == kNoCandidate || candidates_[second].accelerator != it.accelerator) return;
   const PlanRow& next = figures_.at(second);
   out_.sentence += fmt::format(" The next, {}, costs {:+.2f} % more for the same work.", next.id,
                                (next.metric / row.metric - 1) * 100);
 }
 
 // What, once known, would make the first surest: a quote first, then a calibration, then months.
-void Planning::FillMeasure(const Decision& decision, std::size_t best) {
+// `row`: of a contender among its fabrics, else of an accelerator among the others.
+std::string Planning::MeasureOf(const Decision& decision, bool fabrics, std::size_t row) const {
   struct Source {
     const char *name, *words;
   };
@@ -143,16 +183,21 @@ void Planning::FillMeasure(const Decision& decision, std::size_t best) {
       {"communication", "a table of nccl-tests on each family, held against weft"},
       {"failures", "failure logs of such parts over months"}};
   double most = 0;
+  std::string out;
   for (const Source& source : kSources) {
-    const double p = decision.Draw(source.name).p_first[best];
+    // What is common to all of them splits nothing.
+    if (fabrics && std::string_view(source.name) == "compute") continue;
+    const Decision::Odds odds = decision.Draw(source.name);
+    const double p = fabrics ? odds.p_first[row] : odds.p_accelerator[row];
     const bool splits = p >= out_.confidence;
     if (splits || p > most) {
-      out_.measure = fmt::format("{}: P(first) {:.0f} % if known{}", source.words, p * 100,
-                                 splits ? "" : ", which does not split them alone");
+      out = fmt::format("{}: P(first) {:.0f} % if known{}", source.words, p * 100,
+                        splits ? "" : ", which does not split them alone");
       most = p;
     }
-    if (splits) return;
+    if (splits) break;
   }
+  return out;
 }
 
 void Planning::FillFlips(const Decision& decision, std::size_t best) {
@@ -272,28 +317,83 @@ void Planning::SayNeed() {
       ComputeText(*question_.ops, question_.integer()), both);
 }
 
-void Planning::FillNotes() {
-  const PlanSpec& spec = question_.spec();
-  if (question_.jobs.empty())
+// What is said of the jobs.
+void Planning::FillJobNotes() {
+  if (question_.jobs.empty()) {
     out_.notes.push_back(
         "No job is given, so nothing says what bandwidth is worth: the first is the cheapest of "
         "the plans with the most bandwidth between any two accelerators, and 'cheapest' may have "
         "less.");
-  else if (control_.screen_only)
-    out_.notes.push_back("Screened only: times are closed-form bounds, nothing was simulated.");
-  else
+    return;
+  }
+  if (control_.screen_only)
+    out_.notes.push_back("Screened only: times are closed forms, nothing was simulated.");
+  const bool all_train = std::all_of(question_.jobs.begin(), question_.jobs.end(),
+                                     [](const JobChoice& job) { return job.trains(); });
+  if (!all_train)
     out_.notes.push_back(
-        "Jobs have no FLOPs: they count by their speed relative to the non-blocking plan.");
-  for (const JobChoice& job : question_.jobs)
-    out_.notes.push_back(
-        fmt::format("{:.0f} % {}: {:.0f} % of its time waits for communication "
-                    "on the non-blocking plan",
-                    job.share * 100, job.name, job.exposed * 100));
+        fmt::format("Jobs without FLOPs count by their speed relative to the non-blocking plan{}.",
+                    question_.trains() ? ", at the training jobs' MFU there" : ""));
+  const NeedSpec& need = question_.spec().need();
+  if (question_.trains() && (need.dtype() != NeedSpec::BF16 || question_.bases[0] != Basis::kDense))
+    out_.notes.push_back("Training counts its own FLOPs, a share of the dense bf16 peak.");
+  for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
+    const JobChoice& job = question_.jobs[j];
+    std::string note = fmt::format("{:.0f} % {}", job.share * 100, job.name);
+    if (!job.trains())
+      note += fmt::format(": {:.0f} % of its time waits for communication on the non-blocking plan",
+                          job.exposed * 100);
+    else if (!order_.empty())
+      note += fmt::format(": MFU {:.1f} %, {:.1f} % of its time waits for communication",
+                          *figures_.at(order_[0]).jobs[j].mfu * 100,
+                          figures_.at(order_[0]).jobs[j].exposed * 100);
+    if (!control_.screen_only && RepeatsOf(job) > 1)
+      note += fmt::format("; its {} repeats are one simulated, counted as often",
+                          Thousands(RepeatsOf(job)));
+    out_.notes.push_back(note);
+    if (job.trains() && question_.located->sources.Given(fmt::format("jobs[{}].exposed", j)))
+      out_.notes.push_back(
+          fmt::format("'jobs[{}].exposed' has no effect: what of training waits is simulated", j));
+  }
+  const bool collective =
+      std::any_of(question_.jobs.begin(), question_.jobs.end(),
+                  [](const JobChoice& job) { return job.spec->has_collective(); });
+  if (!question_.calibration.empty() && !collective)
+    out_.notes.push_back("'calibration' has no effect: no job is a collective");
+  else if (!question_.calibration.empty())
+    out_.notes.push_back(fmt::format("Communication time: a factor of {:.3g} either way, by {}",
+                                     question_.communication, question_.communication_source));
+}
+
+// Every other feasible candidate, as screened.
+void Planning::FillScreened() {
+  std::set<std::string> there;
+  for (const PlanRow& row : out_.rows) there.insert(row.id);
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    if (!candidates_[i].feasible() || there.count(candidates_[i].id) > 0) continue;
+    PlanRow row = RowOf(i);
+    const Figures figures = Decision(question_, {Bounded(i)}, reference_s_).At(0, Inputs{});
+    row.metric = row.metric_p5 = row.metric_p95 = figures.metric;
+    row.speed = figures.speed;
+    row.goodput = figures.goodput;
+    row.stops_per_month = figures.stops_per_month;
+    out_.screened.push_back(std::move(row));
+  }
+}
+
+void Planning::FillNotes() {
+  const PlanSpec& spec = question_.spec();
+  FillJobNotes();
   if (out_.could_still_win > 0)
     out_.notes.push_back(fmt::format(
         "{} more plans have a bound below the best simulated figure and were not simulated "
         "(decide.finalists)",
         Thousands(out_.could_still_win)));
+  for (const SizingRow& row : sizing_)
+    if (row.basis == question_.bases[0] && !row.accelerators)
+      out_.notes.push_back(fmt::format("{} is not planned nor ranked: {}", row.name, row.note));
+  for (const UnsearchedFamily& family : kUnsearched)
+    out_.not_searched.push_back(fmt::format("{}: {}", family.name, family.why));
   if (std::any_of(candidates_.begin(), candidates_.end(),
                   [](const Candidate& one) { return one.assumed_nic_cage; }))
     out_.notes.push_back(
@@ -314,12 +414,14 @@ void Planning::FillNotes() {
 void Planning::FillAnswer() {
   const std::size_t best = order_[0];
   Show(best, "best");
-  if (order_.size() > 1) Show(order_[1], "runner-up");
+  if (order_.size() > 1 && candidates_[order_[1]].accelerator == candidates_[best].accelerator)
+    Show(order_[1], "runner-up");
   // Best of the other accelerators: a ranking of its own.
   std::set<std::uint32_t> seen{candidates_[best].accelerator};
   for (const std::size_t i : order_)
     if (seen.insert(candidates_[i].accelerator).second)
       Show(i, "best of " + question_.accelerators[candidates_[i].accelerator].name);
+  for (const std::size_t i : compared_) Show(i, "compared");
   ChooseShown();
   for (const auto& [index, role] : shown_) {
     PlanRow row = figures_.count(index) > 0 ? figures_.at(index) : RowOf(index);
@@ -339,6 +441,7 @@ void Planning::FillAnswer() {
         std::any_of(shown_.begin(), shown_.end(), [&](const auto& one) { return one.first == i; });
     if (!there) out_.rows.push_back(figures_.at(i));
   }
+  if (control_.files) FillScreened();
   SaySentence(best, order_.size() > 1 ? order_[1] : kNoCandidate);
   FillBest(best);
 }

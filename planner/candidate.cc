@@ -289,7 +289,24 @@ class Enumeration {
       if (question_.switches[one.chip].preset.rfind("switch-", 0) != 0)
         one.id += '/' + question_.switches[one.chip].preset;
       if (seen_.insert(one.id).second) out_.push_back(one);
+      if (!fixed && question_.spec().has_growth()) Grown(one);
     }
+  }
+
+  // The same with the spines, from the first day, that its growth will need.
+  void Grown(Candidate one) {
+    const std::int64_t growth = question_.spec().growth();
+    auto counts = CountDesign(one.design);
+    if (!counts || one.design.tiers != 2 || counts->reach_gpus >= growth) return;
+    while (one.design.min_spines < counts->leaf_uplinks && counts->reach_gpus < growth) {
+      one.design.min_spines =
+          static_cast<int>(std::min(2 * counts->spines_of_pod, counts->leaf_uplinks));
+      counts = CountDesign(one.design);
+      if (!counts) return;
+    }
+    if (counts->reach_gpus < growth) return;
+    one.id += fmt::format("/{}-spines", counts->spines_of_pod);
+    if (seen_.insert(one.id).second) out_.push_back(one);
   }
 
   const Question& question_;
@@ -317,15 +334,20 @@ double Candidate::oversubscription() const {
 std::vector<Candidate> EnumerateCandidates(const Question& question,
                                            const std::vector<SizingRow>& sizing) {
   std::vector<Candidate> out;
-  // The first basis that an accelerator has a count for is planned for.
-  std::set<std::uint32_t> done;
+  // One basis for all: an accelerator without such a rate is not laid beside those that have one.
   for (const SizingRow& row : sizing)
-    if (row.accelerators && done.insert(row.accelerator).second)
-      Enumeration(question, row, out).Run();
+    if (row.accelerators && row.basis == question.bases[0]) Enumeration(question, row, out).Run();
   return out;
 }
 
 void ScreenCandidate(const Question& question, const CableMarket& market, Candidate& candidate) {
+  for (const JobChoice& job : question.jobs)
+    if (job.trains() && !job.training[candidate.accelerator].infeasible.empty()) {
+      candidate.broken.push_back(
+          {"training job", false,
+           job.name + ": " + job.training[candidate.accelerator].infeasible});
+      return;
+    }
   const auto counts = CountDesign(candidate.design);
   if (!counts) {
     candidate.broken.push_back({counts.error().rule, false, counts.error().text});

@@ -5,15 +5,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
 #include "base/random.h"
+#include "planner/evaluate.h"
 
 namespace weft {
 namespace {
 
 // 5-95 % of ±15 % and ±5 %, as deviations of a normal.
 constexpr double kNinety = 1.6448536269514722;
-constexpr double kCompute = 0.15 / kNinety, kCommunication = 0.15 / kNinety,
-                 kFamily = 0.05 / kNinety;
+constexpr double kCompute = 0.15 / kNinety, kFamily = 0.05 / kNinety;
 constexpr double kHoursOfYear = 8760, kDaysOfYear = 365;
 
 // Between the three of a range by a number in [0, 1): half of the draws below the middle.
@@ -38,6 +39,15 @@ void InsertSorted(std::vector<std::string>& names, const std::string& name) {
 std::uint32_t RowOf(const std::vector<std::string>& names, const std::string& name) {
   return static_cast<std::uint32_t>(std::lower_bound(names.begin(), names.end(), name) -
                                     names.begin());
+}
+
+// Of the seeds the lower median, or where a draw in [0, 1) says which, that one.
+double SecondsOf(const std::vector<double>& seconds, double draw) {
+  if (draw >= 0)
+    return seconds[static_cast<std::size_t>(draw * static_cast<double>(seconds.size()))];
+  std::vector<double> sorted = seconds;
+  std::sort(sorted.begin(), sorted.end());
+  return sorted[(sorted.size() - 1) / 2];
 }
 
 Seconds Picoseconds(std::int64_t ps) { return Seconds(static_cast<double>(ps) * 1e-12); }
@@ -131,9 +141,31 @@ double Decision::WeightOf(std::size_t job, const Inputs& inputs) const {
   return of < 1 ? share * (1 - now) / (1 - of) : 0;
 }
 
+// Of the training jobs on the reference, by their shares; 1: there are none.
+double Decision::MeanMfu(std::uint32_t accelerator) const {
+  double sum = 0, shares = 0;
+  for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
+    const JobChoice& job = question_.jobs[j];
+    if (!job.trains() || reference_s_[accelerator][j] <= 0) continue;
+    sum += job.share * MfuOf(job, accelerator, reference_s_[accelerator][j]);
+    shares += job.share;
+  }
+  return shares > 0 ? sum / shares : 1;
+}
+
+// Of one accelerator; of another type or basis than the need's where MFU is a share of it.
+double Decision::PeakOf(std::uint32_t accelerator) const {
+  const AcceleratorChoice& choice = question_.accelerators[accelerator];
+  if (question_.trains()) return choice.gpu.bf16_flops;
+  const std::optional<Peak> peak = choice.gpu.PeakOf(question_.type, question_.bases[0]);
+  WEFT_CHECK(peak.has_value());  // one without is not planned
+  return peak->per_second;
+}
+
 Figures Decision::Evaluate(const Contender& contender, const Inputs& inputs,
                            const Factors* draw) const {
   const Candidate& candidate = *contender.candidate;
+  const std::uint32_t accelerator = candidate.accelerator;
   const PlanDecideSpec& decide = question_.spec().decide();
   const double years = decide.horizon() * inputs.horizon;
   Figures out;
@@ -141,11 +173,15 @@ Figures Decision::Evaluate(const Contender& contender, const Inputs& inputs,
   const double energy =
       candidate.site_watts / 1e3 * kHoursOfYear * years * decide.energy() * inputs.energy;
   out.usd = capex * (1 + decide.support() * inputs.support * years) + energy;
-  const AcceleratorChoice& choice = question_.accelerators[candidate.accelerator];
-  const std::optional<Peak> peak = choice.gpu.PeakOf(question_.type, question_.bases[0]);
-  const double flops = peak ? peak->per_second : choice.gpu.bf16_flops;
-  double useful = flops / 1e15 * static_cast<double>(candidate.accelerators) * kDaysOfYear * years;
-  if (draw != nullptr) useful *= draw->compute[candidate.accelerator];
+  double useful = PeakOf(accelerator) / 1e15 * static_cast<double>(candidate.accelerators) *
+                  kDaysOfYear * years;
+  double communication = inputs.communication;
+  if (draw != nullptr) {
+    useful *= draw->compute[accelerator];
+    communication *=
+        draw->communication * draw->family[static_cast<std::size_t>(candidate.design.family)];
+  }
+  const double others = MeanMfu(accelerator);
   double sum = question_.jobs.empty() ? 1 : 0, speeds = sum, goodputs = 0;
   if (question_.jobs.empty()) {
     goodputs = Goodput(contender, 0, 0, inputs, draw);
@@ -154,21 +190,15 @@ Figures Decision::Evaluate(const Contender& contender, const Inputs& inputs,
   }
   for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
     const JobChoice& job = question_.jobs[j];
-    double exposed = job.exposed;
-    if (inputs.exposed_of == static_cast<int>(j)) exposed = std::min(exposed * inputs.exposed, 1.0);
-    const std::vector<double>& seconds = contender.seconds[j];
-    double t = seconds[(seconds.size() - 1) / 2];
-    if (draw != nullptr)
-      t = seconds[static_cast<std::size_t>(draw->seed * static_cast<double>(seconds.size()))] *
-          draw->communication * draw->family[static_cast<std::size_t>(candidate.design.family)];
-    else {
-      std::vector<double> sorted = seconds;
-      std::sort(sorted.begin(), sorted.end());
-      t = sorted[(sorted.size() - 1) / 2];
-    }
-    const double reference = reference_s_[candidate.accelerator][j];
-    const double ratio = reference > 0 ? t / reference : 1;
-    const double speed = 1 / (1 - exposed + exposed * ratio);
+    const double t = SecondsOf(contender.seconds[j], draw != nullptr ? draw->seed : -1);
+    double exposed = job.trains() ? contender.exposed[j] : job.exposed;
+    if (!job.trains() && inputs.exposed_of == static_cast<int>(j))
+      exposed = std::min(exposed * inputs.exposed, 1.0);
+    const double reference = reference_s_[accelerator][j];
+    const double speed =
+        job.trains() ? MfuOf(job, accelerator, t * (1 - exposed + exposed * communication))
+                     : others / (1 - exposed +
+                                 exposed * communication * (reference > 0 ? t / reference : 1));
     const double weight = WeightOf(j, inputs);
     const double goodput = Goodput(contender, j, exposed, inputs, draw);
     sum += weight * speed * goodput;
@@ -203,52 +233,73 @@ std::size_t Decision::Best(std::uint32_t accelerator, const Inputs& inputs) cons
   return best;
 }
 
+// `known`: what is taken as it is.
+Decision::Factors Decision::DrawFactors(int draw, const std::string& known) const {
+  const std::uint64_t seed = question_.spec().decide().seed();
+  const auto stream = [&](std::string_view what, std::uint64_t id) {
+    return Random(StreamSeed(seed, {static_cast<std::uint64_t>(draw), HashOf(what), id}));
+  };
+  Factors out;
+  for (const std::string& part : parts_)
+    out.part.push_back(known == "prices" ? 0.5 : stream("price", HashOf(part)).Unit());
+  for (const std::string& name : classes_)
+    out.rate.push_back(known == "failures" ? 0.5 : stream("rate", HashOf(name)).Unit());
+  for (const AcceleratorChoice& choice : question_.accelerators)
+    out.compute.push_back(
+        known == "compute" ? 1
+                           : std::exp(kCompute * stream("compute", HashOf(choice.name)).Normal()));
+  const bool measured = known == "communication";
+  for (const DesignFamily family : kDesignFamilies)
+    out.family.push_back(
+        measured ? 1 : std::exp(kFamily * stream("family", HashOf(NameOf(family))).Normal()));
+  out.communication = measured ? 1
+                               : std::exp(std::log(question_.communication) / kNinety *
+                                          stream("communication", 0).Normal());
+  out.seed = known == "seeds" ? 0.5 : stream("seed", 0).Unit();
+  return out;
+}
+
 Decision::Odds Decision::Draw(const std::string& known) const {
   const PlanDecideSpec& decide = question_.spec().decide();
-  const std::size_t n = contenders_.size();
-  Odds out{std::vector<double>(n), std::vector<double>(n), std::vector<double>(n), {}};
-  std::vector<std::vector<double>> metrics(n);
+  const std::size_t n = contenders_.size(), accelerators = question_.accelerators.size();
+  Odds out;
+  out.p_first.assign(n, 0);
+  out.regret_usd.assign(n, 0);
+  out.p_accelerator.assign(accelerators, 0);
+  out.accelerator_regret_usd.assign(accelerators, 0);
+  out.drawn.resize(n);
+  std::vector<std::size_t> champion;  // [accelerators]; n: none
+  for (std::uint32_t a = 0; a < accelerators; ++a) champion.push_back(Best(a, Inputs{}));
   const int draws = known.empty() ? decide.draws() : std::max(decide.draws() / 4, 1);
+  const double share = 1.0 / draws;
   for (int d = 0; d < draws; ++d) {
-    const auto stream = [&](std::string_view what, std::uint64_t id) {
-      return Random(StreamSeed(decide.seed(), {static_cast<std::uint64_t>(d), HashOf(what), id}));
-    };
-    Factors draw;
-    for (const std::string& part : parts_)
-      draw.part.push_back(known == "prices" ? 0.5 : stream("price", HashOf(part)).Unit());
-    for (const std::string& name : classes_)
-      draw.rate.push_back(known == "failures" ? 0.5 : stream("rate", HashOf(name)).Unit());
-    for (const AcceleratorChoice& choice : question_.accelerators)
-      draw.compute.push_back(
-          known == "compute"
-              ? 1
-              : std::exp(kCompute * stream("compute", HashOf(choice.name)).Normal()));
-    const bool measured = known == "communication";
-    for (const DesignFamily family : kDesignFamilies)
-      draw.family.push_back(
-          measured ? 1 : std::exp(kFamily * stream("family", HashOf(NameOf(family))).Normal()));
-    draw.communication =
-        measured ? 1 : std::exp(kCommunication * stream("communication", 0).Normal());
-    draw.seed = known == "seeds" ? 0.5 : stream("seed", 0).Unit();
-    std::size_t first = 0;
-    std::vector<std::size_t> first_of(question_.accelerators.size(), n);
-    std::vector<double> useful(n);
+    const Factors draw = DrawFactors(d, known);
+    std::vector<double> metric(n), useful(n);
+    std::vector<std::size_t> first_of(accelerators, n);
     for (std::size_t i = 0; i < n; ++i) {
       const Figures figures = Evaluate(contenders_[i], Inputs{}, &draw);
-      metrics[i].push_back(figures.metric);
+      metric[i] = figures.metric;
       useful[i] = figures.useful_pflop_days;
-      if (figures.metric < metrics[first][static_cast<std::size_t>(d)]) first = i;
-      std::size_t& of = first_of[contenders_[i].candidate->accelerator];
-      if (of == n || figures.metric < metrics[of][static_cast<std::size_t>(d)]) of = i;
+      out.drawn[i].push_back(metric[i]);
+      std::size_t& first = first_of[contenders_[i].candidate->accelerator];
+      if (first == n || metric[i] < metric[first]) first = i;
     }
-    const double share = 1.0 / draws;
-    if (n > 0) out.p_first[first] += share;
-    for (const std::size_t i : first_of)
-      if (i < n) out.p_of_accelerator[i] += share;
     for (std::size_t i = 0; i < n; ++i)
-      out.regret_usd[i] += share * useful[i] * (metrics[i].back() - metrics[first].back());
+      out.regret_usd[i] +=
+          share * useful[i] * (metric[i] - metric[first_of[contenders_[i].candidate->accelerator]]);
+    std::size_t first = accelerators;
+    for (std::size_t a = 0; a < accelerators; ++a) {
+      if (champion[a] == n) continue;
+      out.p_first[first_of[a]] += share;
+      if (first == accelerators || metric[champion[a]] < metric[champion[first]]) first = a;
+    }
+    if (first < accelerators) out.p_accelerator[first] += share;
+    for (std::size_t a = 0; a < accelerators; ++a)
+      if (champion[a] < n)
+        out.accelerator_regret_usd[a] +=
+            share * useful[champion[a]] * (metric[champion[a]] - metric[champion[first]]);
   }
-  for (std::vector<double>& values : metrics) {
+  for (std::vector<double> values : out.drawn) {
     std::sort(values.begin(), values.end());
     const auto at = [&](double p) {
       return values[static_cast<std::size_t>(p * static_cast<double>(values.size() - 1))];
@@ -300,6 +351,10 @@ std::vector<Decision::Flip> Decision::FindFlips(std::uint32_t accelerator) const
            &Inputs::horizon, {}, 1e9, out);
   TryInput(accelerator, {"failure rates", 1, 0, "x", "", "the catalogue", 0}, &Inputs::failures, {},
            1e9, out);
+  if (!question_.jobs.empty())
+    TryInput(accelerator,
+             {"communication time", 1, 0, "x as simulated", "", question_.communication_source, 0},
+             &Inputs::communication, {}, 1e9, out);
   for (const std::string& part : parts_) {
     Inputs base;
     base.price_of = part;
@@ -321,7 +376,7 @@ std::vector<Decision::Flip> Decision::FindFlips(std::uint32_t accelerator) const
     const std::string path = fmt::format("jobs[{}]", j);
     Inputs base;
     base.exposed_of = static_cast<int>(j);
-    if (job.exposed > 0)
+    if (job.exposed > 0 && !job.trains())
       TryInput(accelerator,
                {"exposed communication of " + job.name, job.exposed, 0, "of its time", "",
                 given((path + ".exposed").c_str()), 0},

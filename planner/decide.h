@@ -1,8 +1,12 @@
 // Which candidate to buy, and how sure that is.
 //
 //   metric = (capex + support + energy) / Σ share · peak · speed · goodput · days
-//   speed  = 1 / ((1 - X) + X c t / t₀)    X the share of the job's time that waits for its
-//            communication on the non-blocking candidate, which takes t₀; c its model error
+//   speed  of training its MFU at t ((1 - X) + X c), X the share of its own iteration t that
+//            waits for communication, c that share's model error; with training among the jobs peak
+//            is that of dense bf16, of which MFU is a share;
+//          of another job m / ((1 - X) + X c t / t₀), X the share of the job's time that waits
+//            on the non-blocking candidate, which takes t₀; m the mean MFU of the training jobs
+//            there, 1 where there are none: an hour of either counts alike
 //   goodput = ETTR · (1 - degraded share · what it slows)     (reliability/reliability.h)
 //
 // Draws, the same for every candidate (common random numbers), so that only differences count:
@@ -10,7 +14,12 @@
 //   the hash seed             one of those simulated
 //   compute efficiency        ±15 % (5-95 %), of an accelerator: it cancels between its fabrics
 //   communication time        ±15 % for all, and ±5 % for a family
-// The two ratios with 15 % and 5 % are assumptions until they are calibrated.
+// The two ratios with 15 % and 5 % are assumptions until they are calibrated; with a calibration
+// the time's is that of its held-out tables.
+//
+// Two rankings, never mixed. Between fabrics of one accelerator its compute efficiency is common
+// and cancels; accelerators are held against each other by the best fabric of each, with theirs
+// drawn independently.
 //
 // Units    USD, seconds, watts; PFLOP-days (or POP-days) of peak.
 // Errors   none.
@@ -32,11 +41,12 @@ struct Contender {
   std::vector<std::vector<double>> seconds;  // [jobs][seeds]; of a bound one, of no job none
   bool simulated = false;
   std::vector<MonthlyFailures> failures;  // [jobs], or one of all GPUs
+  std::vector<double> exposed = {};       // [jobs] of training: share of its time; else 0
 };
 
 // What may be other than it is: a factor on each.
 struct Inputs {
-  double energy = 1, support = 1, horizon = 1, failures = 1;
+  double energy = 1, support = 1, horizon = 1, failures = 1, communication = 1;
   std::string price_of;  // a part
   double price = 1;
   int exposed_of = -1;  // a job
@@ -62,10 +72,13 @@ class Decision {
   Figures At(std::size_t contender, const Inputs& inputs) const;
 
   struct Odds {
-    std::vector<double> p_first;                // [contenders] of all
-    std::vector<double> p_of_accelerator;       // [contenders] among those of the same accelerator
-    std::vector<double> regret_usd;             // [contenders] expected, for the same useful work
+    // [contenders] among those of the same accelerator; regret: expected, for the same useful work.
+    std::vector<double> p_first, regret_usd;
     std::vector<std::array<double, 3>> metric;  // [contenders] 5, 50, 95 %
+    // [accelerators] each by its best contender, which has the smallest metric at the middle of
+    // everything; 0 for one without.
+    std::vector<double> p_accelerator, accelerator_regret_usd;
+    std::vector<std::vector<double>> drawn;  // [contenders][draws] metrics, in the order of draws
   };
   // `known`: a source of doubt that is taken as known: "prices", "failures", "communication",
   // "compute", "seeds", with a quarter of the draws; empty: none.
@@ -93,6 +106,9 @@ class Decision {
   void TryInput(std::uint32_t accelerator, Flip flip, double Inputs::*factor, Inputs base,
                 double largest, std::vector<Flip>& out) const;
   double WeightOf(std::size_t job, const Inputs& inputs) const;
+  Factors DrawFactors(int draw, const std::string& known) const;
+  double MeanMfu(std::uint32_t accelerator) const;
+  double PeakOf(std::uint32_t accelerator) const;
 
   const Question& question_;
   std::vector<Contender> contenders_;

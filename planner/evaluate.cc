@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "topology/cabling.h"
 #include "topology/formats/cabling_csv.h"
@@ -104,11 +105,10 @@ struct Built {
 };
 
 Result<Built> Build(const Question& question, const Candidate& candidate,
-                    Located<ScenarioSpec>& spec) {
+                    Located<ScenarioSpec>& spec, FabricCache& cache) {
   WEFT_TRY(spec, ParseScenario(ScenarioText(question, candidate) + CablingText(question),
                                candidate.id, {}, nullptr));
   Built out;
-  FabricCache cache;
   WEFT_TRY(out.fabric, PrepareFabric(spec, cache));
   WEFT_TRY(out.parts, MakeCablingParts(*out.fabric, spec.message.fabric(), nullptr,
                                        spec.message.cabling(), spec.sources));
@@ -116,16 +116,103 @@ Result<Built> Build(const Question& question, const Candidate& candidate,
   return out;
 }
 
-// The rounds of an all-to-all are NCCL's: they want a version.
-std::string NcclText(const JobChoice& job) {
-  const bool rounds =
-      job.spec->has_collective() && job.spec->collective().op() == CollectiveSpec::ALL_TO_ALL;
+// The rounds of an all-to-all are NCCL's: they want a version; and so does a calibration.
+std::string NcclText(const Question& question, const JobChoice& job) {
+  if (!job.spec->has_collective()) return {};
+  if (!question.calibration.empty())
+    return fmt::format("collectives: {{ nccl: \"2.28\" }}\ncalibration: \"{}\"\n",
+                       question.calibration);
+  const bool rounds = job.spec->collective().op() == CollectiveSpec::ALL_TO_ALL;
   return rounds ? "collectives: { nccl: \"2.28\" }\n" : "";
+}
+
+NetRates LineRates(const Candidate& candidate, const TrainingChoice& choice) {
+  NetRates out;
+  out.gpus_per_host = candidate.design.gpus_of_host;
+  out.nvlink_bytes_per_s = choice.nvlink_bytes_per_s;
+  out.nic_bytes_per_s = candidate.gpu_rate().bits_per_second() / 8;
+  return out;
+}
+
+// Reduce-scatters or all-gathers of a stage's tensor ranks side by side: a ring leaves each host
+// that it meets once, and as many rings as a host has tensor ranks share its NICs.
+double RingsBound(const Candidate& candidate, const Training& training, double bytes) {
+  const Parallel& p = training.parallel;
+  const int ranks = p.data * p.context, gpus = candidate.design.gpus_of_host;
+  if (ranks <= 1 || p.tensor * ranks <= gpus) return 0;
+  const double host_Bps = candidate.gpu_rate().bits_per_second() / 8 * gpus;
+  return std::min(p.tensor, gpus) * bytes * (ranks - 1) / ranks / host_Bps;
+}
+
+// Each stage computes all its micro-batches; before, the first one fills the stages above it, and
+// waits for their parameters where these are gathered ahead; behind, its gradients are reduced at
+// least once, and parameters gathered where that does not overlap.
+double TrainingBound(const Candidate& candidate, const TrainingChoice& choice) {
+  const Training& t = choice.training;
+  const Parallel& p = t.parallel;
+  const NetRates net = LineRates(candidate, choice);
+  const TrainingCost cost = PriceTraining(t, choice.gpu, net);
+  const auto micro = static_cast<double>(t.micro_batches());
+  if (p.schedule == Parallel::Schedule::kDualpipe) {
+    const StageTimes& times = *t.stage_times;
+    const double both = times.forward_s + times.backward_s;
+    return micro * std::min(both, times.together_s.value_or(both)) + t.fixed_s;
+  }
+  constexpr double kParameter = 2;  // bytes, in bf16
+  const auto gather = [&](int chunk) {
+    const double parameters = cost.chunks[static_cast<std::size_t>(chunk)].parameters;
+    return p.zero >= 1 ? RingsBound(candidate, t, parameters * kParameter) : 0;
+  };
+  double longest = 0, filled = t.overlap.data ? gather(0) : 0;
+  for (int s = 0; s < p.pipeline; ++s) {
+    double passes = 0, behind = INFINITY;
+    for (int c = s; c < p.chunks(); c += p.pipeline) {
+      const ChunkCost& chunk = cost.chunks[static_cast<std::size_t>(c)];
+      passes += chunk.forward.total_s() + chunk.backward.total_s();
+      behind = std::min(behind, RingsBound(candidate, t, chunk.parameters * t.gradient_bytes) +
+                                    (t.overlap.data ? 0 : gather(c)));
+    }
+    longest = std::max(
+        longest, filled + micro * passes + behind + cost.optimiser_s[static_cast<std::size_t>(s)]);
+    filled += cost.chunks[static_cast<std::size_t>(s)].forward.total_s();
+  }
+  return longest + t.fixed_s;
+}
+
+// The times of every seed; of training with what of the iteration waited.
+SimulatedTimes TimesOf(const std::vector<double>& kept, bool trains) {
+  SimulatedTimes out{kept, 0, true};
+  if (trains && !kept.empty()) {
+    out.exposed = kept.back();
+    out.seconds.pop_back();
+  }
+  return out;
 }
 
 }  // namespace
 
+double MfuOf(const JobChoice& job, std::uint32_t accelerator, double seconds) {
+  const TrainingChoice& choice = job.training[accelerator];
+  return choice.flops / seconds / (choice.gpu.flops * static_cast<double>(choice.gpus));
+}
+
+std::int64_t RepeatsOf(const JobChoice& job) {
+  return job.spec->has_collective() ? job.spec->collective().repeat() : 1;
+}
+
+SimulatedTimes EstimateJob(const Candidate& candidate, const JobChoice& job) {
+  if (!job.trains()) return {{BoundSeconds(candidate, job)}, 0, false};
+  const TrainingChoice& choice = job.training[candidate.accelerator];
+  const NetRates net = LineRates(candidate, choice);
+  const IterationEstimate estimate = EstimateIteration(
+      choice.training, PriceTraining(choice.training, choice.gpu, net), choice.gpu, net);
+  const double exposed = estimate.tensor_s + estimate.pipeline_s + estimate.data_s +
+                         estimate.context_s + estimate.expert_s;
+  return {{estimate.time_s}, exposed / estimate.time_s, false};
+}
+
 double BoundSeconds(const Candidate& candidate, const JobChoice& job) {
+  if (job.trains()) return TrainingBound(candidate, job.training[candidate.accelerator]);
   const std::int64_t gpus = job.gpus.value_or(candidate.accelerators);
   const Leaving leaving = LeavingBytes(candidate, job, gpus);
   const double gpu_Bps = candidate.gpu_rate().bits_per_second() / 8 * kHeaders;
@@ -151,21 +238,33 @@ double BoundSeconds(const Candidate& candidate, const JobChoice& job) {
 
 Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& candidate,
                                    const JobChoice& job, const RunControl& control,
-                                   ResultStore* store) {
+                                   ResultStore* store, FabricCache& cache) {
   const std::int64_t gpus = job.gpus.value_or(candidate.accelerators);
   const std::string text = ScenarioText(question, candidate) +
-                           fmt::format("placement: {{ gpus: {} }}\nrouting: {{ seeds: {} }}\n",
-                                       gpus, question.spec().decide().seeds()) +
-                           NcclText(job);
+                           fmt::format(
+                               "placement: {{ gpus: {} }}\nrouting: {{ seeds: {} }}\n"
+                               "rdma: {{ qps: {} }}\n",
+                               gpus, question.spec().decide().seeds(), candidate.design.nic_ports) +
+                           NcclText(question, job);
   WEFT_TRY(Located<ScenarioSpec> spec, ParseScenario(text, candidate.id, {}, nullptr));
-  if (job.spec->has_traffic())
-    *spec.message.mutable_workload()->mutable_traffic() = job.spec->traffic();
-  else
-    *spec.message.mutable_workload()->mutable_collective() = job.spec->collective();
+  WorkloadSpec& workload = *spec.message.mutable_workload();
+  if (job.spec->has_traffic()) {
+    *workload.mutable_traffic() = job.spec->traffic();
+  } else if (job.spec->has_training()) {
+    *workload.mutable_training() = job.spec->training();
+    workload.mutable_training()->set_what_if(false);
+  } else {
+    *workload.mutable_collective() = job.spec->collective();
+    workload.mutable_collective()->set_repeat(1);
+  }
   const std::string key = spec.message.SerializeAsString();
+  const auto repeats = static_cast<double>(RepeatsOf(job));
   if (store != nullptr)
-    if (const auto kept = store->Find(key)) return SimulatedTimes{*kept, true};
-  FabricCache cache;
+    if (const auto kept = store->Find(key)) {
+      SimulatedTimes times = TimesOf(*kept, job.trains());
+      for (double& seconds : times.seconds) seconds *= repeats;
+      return times;
+    }
   RunControl run = control;
   if (!run.stop) run.stop = [] { return false; };
   if (!run.clock_s) run.clock_s = [] { return 0.0; };  // nothing here reads how long it took
@@ -175,16 +274,27 @@ Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& ca
   if (report.partial) return SimulatedTimes{};
   if (!report.incomplete.empty())
     return Fail(ErrorCode::kInconsistent, {candidate.id, 1, 1}, report.incomplete.front());
-  if (store != nullptr) store->Put(key, report.makespan_by_seed_s);
-  return SimulatedTimes{report.makespan_by_seed_s, false};
+  std::vector<double> kept = report.makespan_by_seed_s;
+  if (report.iteration) {
+    const IterationReport& it = *report.iteration;
+    kept.push_back((it.tensor_s + it.pipeline_s + it.data_s + it.context_s + it.expert_s) /
+                   it.split_of_s);
+  }
+  if (store != nullptr) store->Put(key, kept);
+  SimulatedTimes out = TimesOf(kept, job.trains());
+  for (double& seconds : out.seconds) seconds *= repeats;
+  out.kept = false;
+  return out;
 }
 
-void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files) {
+void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files,
+               FabricCache* cache) {
   const AcceleratorChoice& choice = question.accelerators[candidate.accelerator];
   // A supernode is not the servers that the network sees.
   if (choice.part.gpus != choice.gpus_of_host) return;
   Located<ScenarioSpec> spec;
-  const Result<Built> built = Build(question, candidate, spec);
+  FabricCache own;
+  const Result<Built> built = Build(question, candidate, spec, cache != nullptr ? *cache : own);
   if (!built) return Break(candidate, built.error());
   BomOptions options;
   options.spares = question.spec().policy().spares();

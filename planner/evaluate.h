@@ -2,6 +2,13 @@
 //
 // The bound is what must leave a NIC, and what must leave a full leaf of a packed job, over the
 // rates there; latencies, launches and collisions come on top, so that no simulation is faster.
+// Of training it is the busiest stage's compute with the pipeline's filling, and one reduction
+// behind it, as if every NIC sent at its line rate and nothing took a step.
+//
+// A connection has a QP for each port of its NIC: with one alone it would use one port.
+//
+// A collective that repeats is simulated once and counted as often: its repeats are alike, each
+// with the same paths, one after the other.
 //
 // Errors   SimulateJob: whatever Prepare() finds wrong with the scenario of the candidate.
 // Cost     BoundSeconds nothing; SimulateJob builds the fabric and runs every seed.
@@ -21,13 +28,23 @@ double BoundSeconds(const Candidate& candidate, const JobChoice& job);
 
 struct SimulatedTimes {
   std::vector<double> seconds;  // by seed
+  double exposed = 0;           // of training: share of the iteration that waits for communication
   bool kept = false;            // from the store
 };
 
-// `store` may be null. An empty list: the run was stopped.
+// What the closed form of workloads/training says of an iteration; of another job the bound.
+SimulatedTimes EstimateJob(const Candidate& candidate, const JobChoice& job);
+
+// `store` may be null; `cache` shares a candidate's fabric between its jobs. An empty list: the run
+// was stopped.
 Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& candidate,
                                    const JobChoice& job, const RunControl& control,
-                                   ResultStore* store);
+                                   ResultStore* store, FabricCache& cache);
+
+// How often the one repeat that is simulated stands for others; 1: all are.
+std::int64_t RepeatsOf(const JobChoice& job);
+// MFU of a training job that takes so long on candidate's accelerator. Requires: job.trains().
+double MfuOf(const JobChoice& job, std::uint32_t accelerator, double seconds);
 
 // The fabric built and cabled: the candidate's bill, watts and components become those of it, and
 // `links`, `ports` and `racks`, where not null, are filled with CSV. What cannot be cabled breaks
@@ -35,6 +52,7 @@ Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& ca
 struct ExactFiles {
   std::string links, ports, racks;
 };
-void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files);
+void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files,
+               FabricCache* cache = nullptr);
 
 }  // namespace weft

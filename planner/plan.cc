@@ -3,15 +3,103 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "planner/planning_internal.h"
 
 namespace weft {
 
+namespace {
+
+// The likeliest until they make up `confidence`, `best` first.
+template <class P>
+std::vector<std::size_t> TieOf(std::vector<std::size_t> rows, double confidence, P p) {
+  const std::size_t best = rows[0];
+  std::stable_sort(rows.begin() + 1, rows.end(),
+                   [&](std::size_t a, std::size_t b) { return p(a) > p(b); });
+  std::vector<std::size_t> out{best};
+  double sum = p(best);
+  for (const std::size_t row : rows) {
+    if (sum >= confidence) break;
+    if (row == best) continue;
+    sum += p(row);
+    out.push_back(row);
+  }
+  return out;
+}
+
+}  // namespace
+
+// Requires: `order_` holds all contenders, `index` the candidate of each row of `decision`.
+void Planning::RankFabrics(const Decision& decision, const Decision::Odds& odds,
+                           std::uint32_t accelerator, const std::vector<std::size_t>& index) {
+  std::vector<std::size_t> of;  // candidates, best first
+  for (const std::size_t i : order_)
+    if (candidates_[i].accelerator == accelerator) of.push_back(i);
+  if (of.empty()) return;
+  const auto row =
+      static_cast<std::size_t>(std::find(index.begin(), index.end(), of[0]) - index.begin());
+  PlanRanking out;
+  out.accelerator = question_.accelerators[accelerator].name;
+  out.best = candidates_[of[0]].id;
+  out.p_first = odds.p_first[row];
+  out.regret_usd = odds.regret_usd[row];
+  out.p_accelerator = odds.p_accelerator[accelerator];
+  out.accelerator_regret_usd = odds.accelerator_regret_usd[accelerator];
+  out.clear = out.p_first >= out_.confidence && !out_.partial;
+  if (!out.clear) {
+    for (const std::size_t i :
+         TieOf(of, out_.confidence, [&](std::size_t one) { return figures_.at(one).p_first; }))
+      out.tie.push_back(candidates_[i].id);
+    out.measure = MeasureOf(decision, true, row);
+  }
+  out_.rankings.push_back(std::move(out));
+}
+
+void Planning::RankAccelerators(const Decision& decision, const Decision::Odds& odds) {
+  const std::vector<PlanRanking>& rankings = out_.rankings;
+  const std::uint32_t first = candidates_[order_[0]].accelerator;
+  out_.accelerator_clear = odds.p_accelerator[first] >= out_.confidence;
+  if (out_.accelerator_clear) return;
+  std::vector<std::size_t> rows;
+  for (std::size_t r = 0; r < rankings.size(); ++r) rows.push_back(r);
+  for (const std::size_t r :
+       TieOf(rows, out_.confidence, [&](std::size_t one) { return rankings[one].p_accelerator; }))
+    out_.accelerator_tie.push_back(rankings[r].accelerator);
+  out_.accelerator_measure = MeasureOf(decision, false, first);
+}
+
+void Planning::FillPairs(const Decision::Odds& odds, const std::vector<std::size_t>& index) {
+  const auto row_of = [&](std::size_t candidate) {
+    return static_cast<std::size_t>(std::find(index.begin(), index.end(), candidate) -
+                                    index.begin());
+  };
+  for (std::size_t x = 0; x < compared_.size(); ++x)
+    for (std::size_t y = x + 1; y < compared_.size(); ++y) {
+      const std::size_t a = row_of(compared_[x]), b = row_of(compared_[y]);
+      if (a == index.size() || b == index.size() ||
+          candidates_[compared_[x]].accelerator != candidates_[compared_[y]].accelerator)
+        continue;
+      PlanPair pair{candidates_[compared_[x]].id, candidates_[compared_[y]].id, 0, 1, 1, 1};
+      std::vector<double> ratios;
+      for (std::size_t d = 0; d < odds.drawn[a].size(); ++d)
+        ratios.push_back(odds.drawn[b][d] / odds.drawn[a][d]);
+      for (const double ratio : ratios)
+        pair.p_a += (ratio > 1 ? 1.0 : 0.0) / static_cast<double>(ratios.size());
+      const Interval<double> ratio = IntervalOf(std::move(ratios));
+      pair.ratio_p5 = ratio.p5;
+      pair.ratio = ratio.median;
+      pair.ratio_p95 = ratio.p95;
+      out_.pairs.push_back(std::move(pair));
+    }
+}
+
 void Planning::Decide() {
   order_.clear();
   figures_.clear();
-  out_.tie.clear();
+  out_.rankings.clear();
+  out_.pairs.clear();
+  out_.accelerator_tie.clear();
   out_.flips.clear();
   out_.best.reset();
   std::vector<Contender> all;
@@ -25,62 +113,71 @@ void Planning::Decide() {
   if (all.empty()) return;
   const Decision decision(question_, all, reference_s_);
   const Decision::Odds odds = decision.Draw("");
+  std::vector<double> least(question_.accelerators.size(), INFINITY);
   for (std::size_t i = 0; i < index.size(); ++i) {
-    PlanRow row = RowOf(index[i]);
-    const Figures figures = decision.At(i, Inputs{});
-    row.metric = figures.metric;
-    row.metric_p5 = odds.metric[i][0];
-    row.metric_p95 = odds.metric[i][2];
-    row.speed = figures.speed;
-    row.goodput = figures.goodput;
-    row.stops_per_month = figures.stops_per_month;
-    row.p_first = odds.p_first[i];
-    row.p_of_accelerator = odds.p_of_accelerator[i];
-    row.regret_usd = odds.regret_usd[i];
-    row.simulated = all[i].simulated;
-    row.ranked = true;
-    for (std::size_t j = 0; j < row.jobs.size() && all[i].simulated; ++j) {
-      const Interval<double> seconds = IntervalOf(all[i].seconds[j]);
-      row.jobs[j].median_s = seconds.median;
-      row.jobs[j].p5_s = seconds.p5;
-      row.jobs[j].p95_s = seconds.p95;
-    }
-    figures_[index[i]] = std::move(row);
+    figures_[index[i]] = RankedRow(index[i], decision, odds, i);
     order_.push_back(index[i]);
+    double& of = least[candidates_[index[i]].accelerator];
+    of = std::min(of, figures_[index[i]].metric);
   }
   // The first is the one with the smallest metric at the middle of everything.
   std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
+    const std::uint32_t of_a = candidates_[a].accelerator, of_b = candidates_[b].accelerator;
+    if (of_a != of_b) return std::pair(least[of_a], of_a) < std::pair(least[of_b], of_b);
     return figures_.at(a).metric < figures_.at(b).metric;
   });
-  const std::size_t best = order_[0];
-  const auto of_best =
-      static_cast<std::size_t>(std::find(index.begin(), index.end(), best) - index.begin());
-  out_.best = candidates_[best].id;
-  out_.p_first = odds.p_first[of_best];
-  out_.regret_usd = odds.regret_usd[of_best];
-  out_.clear = out_.p_first >= out_.confidence && !out_.partial;
-  if (!out_.clear) {
-    double sum = 0;
-    std::vector<std::size_t> likely = order_;
-    std::stable_sort(likely.begin(), likely.end(), [&](std::size_t a, std::size_t b) {
-      return figures_.at(a).p_first > figures_.at(b).p_first;
-    });
-    for (const std::size_t i : likely) {
-      if (sum >= out_.confidence) break;
-      sum += figures_.at(i).p_first;
-      out_.tie.push_back(candidates_[i].id);
-    }
-    FillMeasure(decision, of_best);
+  std::vector<bool> done(question_.accelerators.size());
+  for (const std::size_t i : order_) {
+    const std::uint32_t accelerator = candidates_[i].accelerator;
+    if (!done[accelerator]) RankFabrics(decision, odds, accelerator, index);
+    done[accelerator] = true;
   }
-  FillFlips(decision, best);
+  RankAccelerators(decision, odds);
+  const PlanRanking& first = out_.rankings[0];
+  out_.best = first.best;
+  out_.p_first = first.p_first;
+  out_.regret_usd = first.regret_usd;
+  out_.tie = first.tie;
+  out_.measure = first.measure;
+  out_.clear = first.clear && out_.accelerator_clear;
+  FillPairs(odds, index);
+  FillFlips(decision, order_[0]);
+}
+
+// The bill of what was simulated is that of the fabric built; of what was screened, only the best
+// one's, which changes no ranking. What turns out not to be cabled as it was screened is not
+// bought.
+void Planning::BuildBest() {
+  ExactFiles files;
+  ExactFiles* wanted = control_.files ? &files : nullptr;
+  while (!order_.empty()) {
+    const std::size_t best = order_[0];
+    Candidate& it = candidates_[best];
+    const bool was = it.exact;
+    const double screened = it.capex();
+    if (!was || wanted != nullptr) MakeExact(question_, it, wanted);
+    if (it.feasible()) {
+      if (!was && it.exact) SayExact(best, screened);
+      break;
+    }
+    Reject(best);
+    Decide();
+  }
+  out_.links_csv = std::move(files.links);
+  out_.ports_csv = std::move(files.ports);
+  out_.racks_csv = std::move(files.racks);
 }
 
 Result<PlanReport> Planning::Run() {
   out_.name = question_.spec().name();
   out_.confidence = question_.spec().decide().confidence();
   out_.screen_only = control_.screen_only;
+  out_.trains =
+      question_.trains() && std::all_of(question_.jobs.begin(), question_.jobs.end(),
+                                        [](const JobChoice& job) { return job.trains(); });
   SayNeed();
   Screen();
+  if (const Result<void> found = FindCompared(); !found) return tl::make_unexpected(found.error());
   reference_.assign(question_.accelerators.size(), kNoCandidate);
   reference_s_.assign(question_.accelerators.size(), std::vector<double>(question_.jobs.size(), 0));
   bound_.assign(candidates_.size(), 0);
@@ -91,36 +188,19 @@ Result<PlanReport> Planning::Run() {
                                  question_.accelerators[a].name, part, part);
     }
   for (std::uint32_t a = 0; a < question_.accelerators.size(); ++a) Evaluate(a);
-  // The bill of what was simulated is that of the fabric built; of what was screened, only the
-  // best one's, which changes no ranking.
-  const bool all_exact = out_.simulated > 0;
-  if (all_exact)
-    for (auto& [index, contender] : contenders_) MakeExact(question_, candidates_[index], nullptr);
-  ExactFiles files;
   Decide();
-  // What turns out not to be cabled as it was screened is not bought.
-  while (!all_exact && !order_.empty()) {
-    const std::size_t best = order_[0];
-    const double screened = candidates_[best].capex();
-    MakeExact(question_, candidates_[best], control_.files ? &files : nullptr);
-    if (candidates_[best].feasible()) {
-      if (candidates_[best].exact) SayExact(best, screened);
-      break;
-    }
-    Reject(best);
-    Decide();
+  BuildBest();
+  if (!order_.empty()) FillAnswer();
+  // Where nothing can be bought, at least why what was asked about cannot.
+  for (std::size_t i = 0; order_.empty() && i < compared_.size(); ++i) {
+    out_.rows.push_back(RowOf(compared_[i]));
+    out_.rows.back().roles.emplace_back("compared");
+    out_.shown = out_.rows.size();
   }
-  if (!order_.empty()) {
-    if (all_exact && control_.files) MakeExact(question_, candidates_[order_[0]], &files);
-    out_.links_csv = std::move(files.links);
-    out_.ports_csv = std::move(files.ports);
-    out_.racks_csv = std::move(files.racks);
-    FillAnswer();
-  } else {
+  if (order_.empty())
     out_.sentence = out_.partial ? "Stopped before a plan was simulated."
                                  : fmt::format("No plan is feasible: {} were tried.",
                                                Thousands(out_.candidates));
-  }
   FillSizing();
   FillTargets();
   FillNotes();

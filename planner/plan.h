@@ -7,7 +7,8 @@
 // every job's time, until the next bound is no better than the best that was simulated. A cap
 // (decide.finalists) is a limit: the report says how many could still be better. Fabrics are
 // ranked within one accelerator, where what nobody knows about its compute cancels; accelerators
-// against each other with it.
+// against each other with it, by the best fabric of each. The two rankings never mix: a plan is
+// clear where both are.
 //
 // Without jobs nothing says what bandwidth is worth: then the first is the cheapest plan among
 // those with the most bandwidth of an accelerator, and the report says so.
@@ -23,6 +24,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -35,7 +37,8 @@ struct Question;
 
 struct PlanJobRow {
   std::string name;
-  double share = 1, exposed = 0;
+  double share = 1, exposed = 0;                // exposed: of training as simulated
+  std::optional<double> mfu;                    // of training, at the median
   std::optional<double> median_s, p5_s, p95_s;  // none: not simulated
   double bound_s = 0;
 };
@@ -56,7 +59,24 @@ struct PlanRow {
   std::int64_t reach_gpus = 0;
   std::string worst_part;
   double metric = 0, metric_p5 = 0, metric_p95 = 0;
-  double p_first = 0, p_of_accelerator = 0, regret_usd = 0;
+  double p_first = 0, regret_usd = 0;  // among the fabrics of its accelerator
+};
+
+// The fabrics of one accelerator, and that accelerator among the others.
+struct PlanRanking {
+  std::string accelerator, best;  // best: id
+  bool clear = false;
+  double p_first = 0, regret_usd = 0;  // of its best among its fabrics
+  std::vector<std::string> tie;        // ids, the best first
+  std::string measure;                 // what would split them
+  double p_accelerator = 0, accelerator_regret_usd = 0;
+};
+
+// Two plans that the question names: how often a costs less for the same work, and what b costs
+// over what a does.
+struct PlanPair {
+  std::string a, b;
+  double p_a = 0, ratio_p5 = 1, ratio = 1, ratio_p95 = 1;
 };
 
 struct PlanSizing {
@@ -99,16 +119,34 @@ struct PlanRejected {
   std::string id, rule, said;
 };
 
+// What a report was made of, so that it can be made again.
+struct PlanInput {
+  std::string file, text;  // the question, as it was read
+  std::vector<std::string> sets;
+  std::vector<std::pair<std::string, std::string>> files;  // others that it names, each's digest
+  bool screen_only = false;
+};
+
 struct PlanReport {
+  PlanInput input;  // filled by who read the question
   std::string name;
   std::string need;        // "5000 PFLOPS of bf16", "2,048 GPUs"
   std::string first_line;  // the trap of the need, where it has one
   std::string sentence;
   std::optional<std::string> best;  // id
-  bool clear = false, integer = false, screen_only = false, partial = false;
-  double p_first = 0, regret_usd = 0, confidence = 0.8;
-  std::vector<std::string> tie;  // ids
-  std::string measure;           // what would split it
+  // clear: best is first among its accelerator's fabrics, and that accelerator among the others.
+  // trains: every job does, so that the speed of each row is an MFU.
+  bool clear = false, integer = false, screen_only = false, partial = false, trains = false;
+  double p_first = 0, regret_usd = 0, confidence = 0.8;  // among its accelerator's fabrics
+  std::vector<std::string> tie;                          // ids
+  std::string measure;                                   // what would split it
+  std::vector<PlanRanking> rankings;                     // accelerators, the best first
+  bool accelerator_clear = false;
+  std::vector<std::string> accelerator_tie;  // names
+  std::string accelerator_measure;
+  std::vector<PlanPair> pairs;
+  std::vector<PlanRow> screened;               // feasible, and neither shown nor ranked
+  std::vector<std::string> not_searched = {};  // families, each with the reason
   std::vector<PlanSizing> sizing;
   std::vector<PlanTarget> targets;
   std::vector<PlanRow> rows;  // shown first, in the order of their roles; then by metric
@@ -128,7 +166,7 @@ struct PlanReport {
 
 struct PlanControl {
   int jobs = 1;
-  bool screen_only = false, explain = false, files = false;
+  bool screen_only = false, explain = false, files = false;  // files: `screened` too
   ResultStore* store = nullptr;
   std::function<bool()> stop;                                // true: end with what there is
   std::function<void(const std::string&, double)> progress;  // what is done, share in [0, 1]

@@ -28,28 +28,43 @@ class Planning {
 
  private:
   void Screen();
+  Result<void> FindCompared();
   void Evaluate(std::uint32_t accelerator);
+  void Search(std::uint32_t accelerator, const std::vector<std::size_t>& feasible);
+  void TakeScreened(const std::vector<std::size_t>& feasible);
+  double MetricOf(const Contender& contender) const;
+  bool Take(std::size_t candidate);
+  bool MakeBillExact(std::size_t candidate, FabricCache* cache);
   void Reference(std::uint32_t accelerator, const std::vector<std::size_t>& feasible);
   const FailureRates& RatesOf(const Candidate& candidate) const;
   std::size_t Cheapest(const std::vector<std::size_t>& feasible) const;
   std::size_t Nvidia(const std::vector<std::size_t>& feasible) const;
   Contender Bounded(std::size_t candidate) const;
-  bool Simulate(std::size_t candidate, Contender& contender);
+  bool Simulate(std::size_t candidate);
   void Reject(std::size_t candidate);
-  std::size_t Yardstick(std::uint32_t accelerator, bool simulate,
-                        std::vector<std::size_t>& feasible);
+  std::size_t Yardstick(std::uint32_t accelerator, std::vector<std::size_t>& feasible);
+  bool simulates() const { return !control_.screen_only && !question_.jobs.empty(); }
   void Decide();
+  void RankFabrics(const Decision& decision, const Decision::Odds& odds, std::uint32_t accelerator,
+                   const std::vector<std::size_t>& index);
+  void RankAccelerators(const Decision& decision, const Decision::Odds& odds);
+  void FillPairs(const Decision::Odds& odds, const std::vector<std::size_t>& index);
+  void BuildBest();
+  PlanRow RankedRow(std::size_t candidate, const Decision& decision, const Decision::Odds& odds,
+                    std::size_t row) const;
   void ChooseShown();
   void Show(std::size_t candidate, const std::string& role);
   PlanRow RowOf(std::size_t candidate) const;
   void FillAnswer();
   void SayExact(std::size_t best, double screened);
-  void FillMeasure(const Decision& decision, std::size_t best);
+  std::string MeasureOf(const Decision& decision, bool fabrics, std::size_t row) const;
   void FillFlips(const Decision& decision, std::size_t best);
   void FillSizing();
   void FillTargets();
   void FillBest(std::size_t best);
   void FillNotes();
+  void FillJobNotes();
+  void FillScreened();
   void SayNeed();
   void SaySentence(std::size_t best, std::size_t second);
 
@@ -63,9 +78,12 @@ class Planning {
   std::vector<std::vector<double>> reference_s_;  // [accelerators][jobs]
   std::map<std::size_t, Contender> contenders_;   // by candidate: those ranked in full
   std::vector<double> bound_;                     // [candidates] the metric at the bound
+  std::vector<std::size_t> compared_;             // candidates that the question names
+  double overstated_ = 0;  // by how much a screened bill was above the one that was built, at most
   std::vector<std::pair<std::size_t, std::string>> shown_;
-  std::map<std::size_t, PlanRow> figures_;                                 // of contenders
-  std::vector<std::size_t> order_;                                         // contenders, best first
+  std::map<std::size_t, PlanRow> figures_;  // of contenders
+  // Contenders: accelerators by their best one, then of each best first.
+  std::vector<std::size_t> order_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, FailureRates> rates_;  // accelerator, chip
 };
 

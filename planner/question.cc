@@ -10,7 +10,10 @@
 #include "base/check.h"
 #include "base/schema/quantity.h"
 #include "base/schema/wording.h"
+#include "planner/sizing.h"
+#include "scenario/calibration.h"
 #include "scenario/prepare.h"
+#include "workloads/training/build_training.h"
 
 namespace weft {
 namespace {
@@ -37,6 +40,8 @@ constexpr std::array<HostOf, 3> kHosts{{{"ascend-910b2", "ascend-910b", 8},
                                         {"ascend-910c", "cm384", 384}}};
 constexpr int kMostOfServer = 16;  // a host of more GPUs is a rack or a supernode of servers
 constexpr int kOfServer = 8;
+constexpr std::int64_t kMostAccelerators = 1'000'000;
+constexpr double kMostOps = 1e24;  // a thousand times what a million of the fastest would have
 
 class Reader {
  public:
@@ -47,6 +52,8 @@ class Reader {
     ReadParts();
     ReadJobs();
     ReadRest(texts);
+    if (errors_.empty()) CheckSizes();
+    if (errors_.empty()) ReadTrainings();
     if (errors_.empty()) return std::move(out_);
     SortByPosition(errors_);
     return tl::make_unexpected(std::move(errors_));
@@ -67,6 +74,11 @@ class Reader {
   void ReadSwitch(const std::string& name, const std::string& path);
   void ReadJobs();
   void ReadRest(SourceTexts* texts);
+  void ReadCalibrated(SourceTexts* texts);
+  void CheckSizes();
+  void ReadTrainings();
+  TrainingChoice ReadTraining(int job, const AcceleratorChoice& choice, std::int64_t gpus);
+  std::string Beside(const std::string& file, const std::string& key) const;
 
   Question out_;
   PresetTable presets_ = AllPresets();
@@ -91,6 +103,11 @@ std::optional<Reader::Compute> Reader::ReadCompute(const std::string& text,
   number.remove_suffix(unit->name.size());
   while (number.ends_with(' ')) number.remove_suffix(1);
   const auto value = ScanQuantity(number, Unit::NONE);
+  if (value && *value * unit->ops > kMostOps) {
+    Add(ErrorCode::kOutOfRange, path, fmt::format("'compute' is '{}'", text),
+        "want at most 1e6 EFLOPS, or EOPS");
+    return std::nullopt;
+  }
   if (value && *value > 0) return Compute{*value * unit->ops, unit->integer};
   Add(ErrorCode::kSyntax, path,
       fmt::format("'compute' is '{}' (want a positive number with its unit)", text), "5000PFLOPS");
@@ -205,7 +222,14 @@ void Reader::ReadParts() {
                      [&](DesignFamily one) { return NameOf(one) == parts.families(i); });
     std::vector<std::string> names;
     for (const DesignFamily one : kDesignFamilies) names.emplace_back(NameOf(one));
-    if (family == std::end(kDesignFamilies))
+    const auto* unsearched =
+        std::find_if(std::begin(kUnsearched), std::end(kUnsearched),
+                     [&](const UnsearchedFamily& one) { return one.name == parts.families(i); });
+    if (unsearched != std::end(kUnsearched))
+      Add(ErrorCode::kInconsistent, fmt::format("parts.families[{}]", i),
+          fmt::format("the planner does not search '{}': {}", parts.families(i), unsearched->why),
+          JoinOr(names));
+    else if (family == std::end(kDesignFamilies))
       Add(ErrorCode::kUnknownKey, fmt::format("parts.families[{}]", i),
           fmt::format("the planner counts no family '{}'", parts.families(i)), JoinOr(names));
     else
@@ -230,6 +254,9 @@ void Reader::ReadJobs() {
       what = CollectiveSpec::Op_Name(spec.collective().op());
     else if (spec.has_traffic())
       what = TrafficSpec::Pattern_Name(spec.traffic().pattern());
+    else if (spec.has_training())
+      what = "training " +
+             (spec.training().model().empty() ? "its own model" : spec.training().model());
     else
       Add(ErrorCode::kInconsistent, fmt::format("jobs[{}]", i), "this job has no workload",
           "collective: { op: all_reduce, bytes: 1GiB }");
@@ -256,25 +283,125 @@ void Reader::ReadRest(SourceTexts* texts) {
     if (compute)
       out_.targets.push_back({target.name(), target.said(), compute->ops, compute->integer});
   }
-  // Files stand beside the one that names them.
   std::vector<std::string> files;
-  for (int i = 0; i < spec.catalogue_size(); ++i) {
-    const std::filesystem::path file(spec.catalogue(i));
-    const SourcePos at = out_.located->At(fmt::format("catalogue[{}]", i));
-    files.push_back(file.is_absolute()
-                        ? file.string()
-                        : (std::filesystem::path(at.file).parent_path() / file).string());
-  }
+  for (int i = 0; i < spec.catalogue_size(); ++i)
+    files.push_back(Beside(spec.catalogue(i), fmt::format("catalogue[{}]", i)));
+  out_.files = files;
+  for (const auto& [path, origin] : out_.located->sources.entries())
+    if (origin.kind == Origin::Kind::kFile && origin.pos.file != out_.located->At("").file &&
+        std::find(out_.files.begin(), out_.files.end(), origin.pos.file) == out_.files.end())
+      out_.files.push_back(origin.pos.file);
   Result<Catalogue> catalogue = ReadCatalogue(files, texts);
   if (catalogue)
     out_.catalogue = *std::move(catalogue);
   else
     errors_.insert(errors_.end(), catalogue.error().begin(), catalogue.error().end());
+  ReadCalibrated(texts);
   Result<FailureRates> rates = FindFailureRates("default", out_.located->At("reliability"));
   if (rates)
     out_.rates = *std::move(rates);
   else
     errors_.insert(errors_.end(), rates.error().begin(), rates.error().end());
+}
+
+// Files stand beside the one that names them.
+std::string Reader::Beside(const std::string& file, const std::string& key) const {
+  const std::filesystem::path path(file);
+  if (path.is_absolute()) return path.string();
+  return (std::filesystem::path(out_.located->At(key).file).parent_path() / path).string();
+}
+
+void Reader::ReadCalibrated(SourceTexts* texts) {
+  const std::string& named = out_.spec().calibration();
+  if (named.empty()) return;
+  const bool preset = named == "none" || presets_.Find("calibration", named) != nullptr;
+  if (!preset) out_.files.push_back(Beside(named, "calibration"));
+  out_.calibration = preset ? named : Beside(named, "calibration");
+  const Result<Calibration> calibration = ReadCalibration(out_.calibration, texts);
+  if (!calibration) {
+    errors_.insert(errors_.end(), calibration.error().begin(), calibration.error().end());
+    return;
+  }
+  // Of what was held out on several hosts, the row of the jobs' smallest size.
+  std::int64_t smallest = INT64_MAX;
+  for (const PlanJobSpec& job : out_.spec().jobs())
+    for (const std::int64_t bytes : job.collective().bytes()) smallest = std::min(smallest, bytes);
+  std::int64_t from = -1;
+  double widest = 0;
+  for (const CalibrationErrorSpec& error : calibration->spec.errors()) {
+    if (error.what() == "one host" || error.low() <= 0 || error.high() <= 0 ||
+        error.from() > smallest || error.from() < from)
+      continue;
+    if (error.from() > from) widest = 0;
+    from = error.from();
+    widest = std::max({widest, error.high(), 1 / error.low()});
+  }
+  if (widest <= 1) return;
+  out_.communication = widest;
+  out_.communication_source = "held-out tables of " + named;
+}
+
+// A need so large that nothing of it could be built, or would take for ever to count.
+void Reader::CheckSizes() {
+  for (const SizingRow& row : SizeAccelerators(out_))
+    if (row.basis == out_.bases[0] && row.accelerators && *row.accelerators > kMostAccelerators)
+      return Add(ErrorCode::kOutOfRange,
+                 out_.spec().need().has_gpus() ? "need.gpus" : "need.compute",
+                 fmt::format("it takes {} {}", *row.accelerators, row.name),
+                 fmt::format("weft plans for at most {} accelerators", kMostAccelerators));
+}
+
+TrainingChoice Reader::ReadTraining(int job, const AcceleratorChoice& choice, std::int64_t gpus) {
+  const TrainingSpec& spec = out_.spec().jobs(job).training();
+  // What is wrong is said where the plan says it.
+  const std::string from = fmt::format("jobs[{}].training", job), to = "workload.training";
+  SourceMap sources;
+  for (const auto& [path, origin] : out_.located->sources.entries())
+    if (path.starts_with(from)) sources.Add(to + path.substr(from.size()), origin);
+  TrainingChoice out;
+  out.gpus = gpus;
+  const Result<Training> training = MakeTraining(spec, sources, gpus);
+  const Result<GpuRates> gpu = MakeGpuRates(spec.efficiency(), sources, choice.name);
+  if (!training) {
+    // Where the plan does not say on how many GPUs, another accelerator's number may do.
+    if (out_.jobs[static_cast<std::size_t>(job)].gpus || training.error().size() > 1 ||
+        out_.accelerators.size() == 1)
+      errors_.insert(errors_.end(), training.error().begin(), training.error().end());
+    out.infeasible = training.error()[0].message;
+  } else if (!gpu) {
+    out.infeasible = fmt::format("{} (training.efficiency gives it)", gpu.error()[0].message);
+  } else {
+    out.training = *training;
+    out.gpu = *gpu;
+    out.nvlink_bytes_per_s = choice.part.nvlink.bits_per_second() / 8;
+    out.infeasible = CheckTraining(*training, *gpu);
+    out.flops = FlopsPerToken(training->model, training->sequence) *
+                static_cast<double>(training->global_batch * training->sequence);
+  }
+  return out;
+}
+
+void Reader::ReadTrainings() {
+  const std::vector<SizingRow> sizing = SizeAccelerators(out_);
+  for (std::size_t j = 0; j < out_.jobs.size(); ++j) {
+    JobChoice& job = out_.jobs[j];
+    if (!job.spec->has_training()) continue;
+    job.exposed = 0;  // of each plan its own, as simulated
+    for (std::size_t a = 0; a < out_.accelerators.size(); ++a) {
+      std::int64_t gpus = job.gpus.value_or(0);
+      for (const SizingRow& row : sizing)
+        if (gpus == 0 && row.accelerator == a && row.basis == out_.bases[0])
+          gpus = row.accelerators.value_or(0);
+      if (gpus > 0) {
+        job.training.push_back(ReadTraining(static_cast<int>(j), out_.accelerators[a], gpus));
+        // The same mistake once, however many accelerators meet it.
+        if (!errors_.empty()) return;
+      } else {
+        job.training.emplace_back();
+        job.training.back().infeasible = "it is not planned for";
+      }
+    }
+  }
 }
 
 Result<Question> Finish(Result<Located<PlanSpec>> spec, SourceTexts* texts) {
@@ -294,6 +421,10 @@ Result<Question> ParseQuestion(std::string_view text, const std::string& file_na
                                const std::vector<std::string>& sets, SourceTexts* texts) {
   const PresetTable presets = AllPresets();
   return Finish(ParseText<PlanSpec>(text, file_name, ReadOptions{&presets, sets, texts}), texts);
+}
+
+bool Question::trains() const {
+  return std::any_of(jobs.begin(), jobs.end(), [](const JobChoice& job) { return job.trains(); });
 }
 
 std::string ComputeText(double ops, bool integer) {

@@ -3,7 +3,8 @@
 // Units    Need::ops is operations a second; floating-point ones are FLOPS, int8 ones OPS.
 // Errors   ReadQuestion: what the schema refuses; compute without its unit, in POPS of a
 //          floating-point type or in PFLOPS of int8; a part that the catalogue does not have, with
-//          the nearest; shares of jobs that do not add up to 100 %; a job without a workload.
+//          the nearest; shares of jobs that do not add up to 100 %; a job without a workload, or a
+//          training that cannot be cut as it asks; more than 1,000,000 accelerators of any kind.
 #pragma once
 
 #include <memory>
@@ -19,6 +20,7 @@
 #include "planner/design.h"
 #include "planner/plan.pb.h"
 #include "reliability/reliability.h"
+#include "workloads/training/training.h"
 
 namespace weft {
 
@@ -38,12 +40,38 @@ struct SwitchChoice {
   SwitchPart part;
 };
 
+// Families that weft simulates and the planner does not search, and why.
+struct UnsearchedFamily {
+  const char *name, *why;
+};
+inline constexpr UnsearchedFamily kUnsearched[] = {
+    {"dragonfly",
+     "what its groups carry hangs on adaptive detours, for which no closed-form bound "
+     "is written"},
+    {"slim_fly", "its counts come of a prime power, not of a need, and its bound as dragonfly's"},
+    {"dcn_plus", "its counts are those of one published cluster, without parameters to search"},
+    {"leaf_spine", "it is fat_tree of two tiers"},
+    {"custom", "it is given, not searched"}};
+
+// A training job on one accelerator, in plain values.
+struct TrainingChoice {
+  Training training;
+  GpuRates gpu;
+  double nvlink_bytes_per_s = 0;
+  std::int64_t gpus = 0;
+  double flops = 0;        // of an iteration: the model's own operations
+  std::string infeasible;  // why it cannot run there; empty: it can
+};
+
 struct JobChoice {
   double share = 1;
   std::optional<std::int64_t> gpus;   // of one job; none: all
   double exposed = 0;                 // share of its time that waits, on the non-blocking fabric
   const PlanJobSpec* spec = nullptr;  // of Question::spec
   std::string name;                   // "all_to_all on 256 GPUs"
+  std::vector<TrainingChoice> training = {};  // [accelerators]; of another job none
+
+  bool trains() const { return !training.empty(); }
 };
 
 struct TargetChoice {
@@ -66,8 +94,15 @@ struct Question {
   std::vector<DesignFamily> families;
   std::vector<JobChoice> jobs;
   std::vector<TargetChoice> targets;
+  std::string calibration;  // a file, or a preset; empty: none was named
+  // How far communication time may be off, 5-95 %, as a ratio above 1; and who says so.
+  double communication = 1.15;
+  std::string communication_source = "an assumption";
 
   const PlanSpec& spec() const { return located->message; }
+  std::vector<std::string> files;  // that the question names: catalogues, a calibration, includes
+
+  bool trains() const;  // any of its jobs
   bool integer() const { return type == NumberType::kInt8; }
 };
 

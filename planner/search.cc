@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/schema/wording.h"
 #include "planner/planning_internal.h"
 
 namespace weft {
@@ -26,7 +27,8 @@ const FailureRates& Planning::RatesOf(const Candidate& it) const {
   return rates_.at({it.accelerator, it.chip});
 }
 
-// With every job at its bound, and failures by the parts that it has.
+// With every job at its bound, or where nothing is simulated as its closed form estimates it, and
+// failures by the parts that it has.
 Contender Planning::Bounded(std::size_t candidate) const {
   const Candidate& it = candidates_[candidate];
   Contender out;
@@ -34,13 +36,24 @@ Contender Planning::Bounded(std::size_t candidate) const {
   const auto repair = Seconds(static_cast<double>(question_.spec().reliability().repair()) * 1e-12);
   const FailureRates& rates = RatesOf(it);
   for (const JobChoice& job : question_.jobs) {
-    out.seconds.push_back({BoundSeconds(it, job)});
+    SimulatedTimes times{{0}, 0, false};
+    if (control_.screen_only)
+      times = EstimateJob(it, job);
+    else
+      times.seconds = {BoundSeconds(it, job)};
+    out.seconds.push_back(std::move(times.seconds));
+    out.exposed.push_back(times.exposed);
     const std::int64_t gpus = std::min(job.gpus.value_or(it.accelerators), it.accelerators);
     out.failures.push_back(ExpectedFailures(ShareOf(it.components, gpus), rates, repair));
   }
   if (question_.jobs.empty())
     out.failures.push_back(ExpectedFailures(it.components, rates, repair));
   return out;
+}
+
+// At the middle of everything.
+double Planning::MetricOf(const Contender& contender) const {
+  return Decision(question_, {contender}, reference_s_).At(0, Inputs{}).metric;
 }
 
 // It was thought feasible, and is not.
@@ -50,13 +63,33 @@ void Planning::Reject(std::size_t candidate) {
   --out_.feasible;
 }
 
-bool Planning::Simulate(std::size_t candidate, Contender& contender) {
+// The bill of the fabric built and cabled; false where it cannot be, or breaks a rule.
+bool Planning::MakeBillExact(std::size_t candidate, FabricCache* cache) {
+  Candidate& it = candidates_[candidate];
+  if (it.exact) return true;
+  const double usd = it.capex(), watts = it.site_watts;
+  MakeExact(question_, it, nullptr, cache);
+  if (!it.feasible()) {
+    Reject(candidate);
+    return false;
+  }
+  // The metric is a sum of shares of both.
+  if (it.exact)
+    overstated_ = std::max({overstated_, usd / it.capex() - 1, watts / it.site_watts - 1});
+  return true;
+}
+
+// Simulates every job, on the fabric whose bill is then the candidate's: so its bound is below it.
+bool Planning::Simulate(std::size_t candidate) {
   RunControl run;
   run.threads = control_.jobs;
   run.stop = control_.stop;
+  FabricCache cache;
+  if (!MakeBillExact(candidate, &cache)) return false;
+  Contender contender = Bounded(candidate);
   for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
-    auto times =
-        SimulateJob(question_, candidates_[candidate], question_.jobs[j], run, control_.store);
+    auto times = SimulateJob(question_, candidates_[candidate], question_.jobs[j], run,
+                             control_.store, cache);
     if (!times) {
       // What the engine refuses of one design is a reason against it, not against the question.
       candidates_[candidate].broken.push_back({"simulation", false, times.error()[0].message});
@@ -68,9 +101,11 @@ bool Planning::Simulate(std::size_t candidate, Contender& contender) {
       return false;
     }
     contender.seconds[j] = std::move(times->seconds);
+    contender.exposed[j] = times->exposed;
   }
-  contender.simulated = !question_.jobs.empty();
-  if (contender.simulated) ++out_.simulated;
+  contender.simulated = true;
+  ++out_.simulated;
+  contenders_[candidate] = std::move(contender);
   return true;
 }
 
@@ -110,22 +145,39 @@ std::size_t Planning::Nvidia(const std::vector<std::size_t>& feasible) const {
 // What others' speed is counted against: the non-blocking candidate, or where there is none the
 // first, simulated where simulation is asked for. Those that fail leave `feasible`; kNoCandidate:
 // none is left, or the run was stopped.
-std::size_t Planning::Yardstick(std::uint32_t accelerator, bool simulate,
-                                std::vector<std::size_t>& feasible) {
+std::size_t Planning::Yardstick(std::uint32_t accelerator, std::vector<std::size_t>& feasible) {
   while (!feasible.empty()) {
     Reference(accelerator, feasible);
     const std::size_t reference = reference_[accelerator];
     const std::size_t yardstick = reference != kNoCandidate ? reference : feasible[0];
-    if (!simulate) return yardstick;
-    Contender base = Bounded(yardstick);
-    if (Simulate(yardstick, base)) {
-      contenders_[yardstick] = std::move(base);
-      return yardstick;
-    }
+    if (!simulates() || Simulate(yardstick)) return yardstick;
     if (out_.partial) return kNoCandidate;
     std::erase(feasible, yardstick);
   }
   return kNoCandidate;
+}
+
+Result<void> Planning::FindCompared() {
+  std::map<std::string, std::size_t> by_id;
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    by_id[candidates_[i].id] = i;
+    ids.push_back(candidates_[i].id);
+  }
+  Errors errors;
+  for (int i = 0; i < question_.spec().decide().compare_size(); ++i) {
+    const std::string& id = question_.spec().decide().compare(i);
+    if (const auto at = by_id.find(id); at != by_id.end())
+      compared_.push_back(at->second);
+    else
+      errors.push_back({ErrorCode::kUnknownKey,
+                        question_.located->At("decide.compare[" + std::to_string(i) + "]"),
+                        "no plan of this question is called '" + id + "'",
+                        Nearest(id, ids).empty() ? "--explain names all"
+                                                 : "did you mean '" + Nearest(id, ids) + "'?"});
+  }
+  if (errors.empty()) return {};
+  return tl::make_unexpected(std::move(errors));
 }
 
 void Planning::Evaluate(std::uint32_t accelerator) {
@@ -136,63 +188,80 @@ void Planning::Evaluate(std::uint32_t accelerator) {
   if (feasible.empty()) return;
   std::vector<double>& seconds = reference_s_[accelerator];
   seconds.assign(question_.jobs.size(), 0);
-  const bool simulate = !control_.screen_only && !question_.jobs.empty();
-  const std::size_t yardstick = Yardstick(accelerator, simulate, feasible);
+  const std::size_t yardstick = Yardstick(accelerator, feasible);
   if (yardstick == kNoCandidate) return;
-  const Contender base = simulate ? contenders_.at(yardstick) : Bounded(yardstick);
+  const Contender base = simulates() ? contenders_.at(yardstick) : Bounded(yardstick);
   for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
     std::vector<double> sorted = base.seconds[j];
     std::sort(sorted.begin(), sorted.end());
     seconds[j] = sorted[(sorted.size() - 1) / 2];
   }
-  // In the order of the bound; a decision of one contender gives its metric.
-  const auto metric = [&](const Contender& one) {
-    return Decision(question_, {one}, reference_s_).At(0, Inputs{}).metric;
-  };
-  const bool by_bandwidth = question_.jobs.empty();
-  double most = 0;
+  for (const std::size_t i : feasible) bound_[i] = MetricOf(Bounded(i));
+  if (simulates())
+    Search(accelerator, feasible);
+  else
+    TakeScreened(feasible);
+}
+
+// Ranked as screened: the first by their metric; without jobs, of those with most bandwidth.
+void Planning::TakeScreened(const std::vector<std::size_t>& feasible) {
   // Between rails that do not meet there is none.
   const auto bandwidth = [&](std::size_t i) {
     if (candidates_[i].design.family == DesignFamily::kRailOnly) return 0.0;
     return candidates_[i].gpu_rate().bits_per_second() / candidates_[i].oversubscription();
   };
+  double most = 0;
   for (const std::size_t i : feasible) most = std::max(most, bandwidth(i));
   std::vector<std::size_t> order;
-  for (const std::size_t i : feasible) {
-    bound_[i] = metric(Bounded(i));
-    if (!by_bandwidth || bandwidth(i) > most * (1 - 1e-9)) order.push_back(i);
-  }
+  for (const std::size_t i : feasible)
+    if (!question_.jobs.empty() || bandwidth(i) > most * (1 - 1e-9)) order.push_back(i);
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return bound_[a] < bound_[b]; });
   const auto cap = static_cast<std::size_t>(question_.spec().decide().finalists());
-  double best = simulate ? metric(base) : INFINITY;
-  std::size_t done = 0;
+  order.resize(std::min(order.size(), cap));
+  for (const std::size_t i : compared_)
+    if (std::count(feasible.begin(), feasible.end(), i) > 0) order.push_back(i);
+  for (const std::size_t i : order) contenders_[i] = Bounded(i);
+}
+
+// Simulates in the order of the bound until the next one is no better than the best that was
+// simulated. A bound stands on the screened bill; before it excludes or a simulation is spent on
+// it, the bill is made exact, and no candidate is passed over for less than what screening was
+// ever seen to be above the bill that was built.
+void Planning::Search(std::uint32_t accelerator, const std::vector<std::size_t>& feasible) {
   // Page one shows these, so they are held against the others in full.
-  for (const std::size_t i : {Cheapest(feasible), Nvidia(feasible)}) {
-    if (!simulate || i == kNoCandidate || contenders_.count(i) > 0) continue;
-    Contender one = Bounded(i);
-    if (!Simulate(i, one)) continue;
-    best = std::min(best, metric(one));
-    contenders_[i] = std::move(one);
-  }
+  std::vector<std::size_t> shown{Cheapest(feasible), Nvidia(feasible)};
+  shown.insert(shown.end(), compared_.begin(), compared_.end());
+  for (const std::size_t i : shown)
+    if (i != kNoCandidate && candidates_[i].accelerator == accelerator &&
+        candidates_[i].feasible() && contenders_.count(i) == 0 && !out_.partial)
+      Simulate(i);
+  double best = INFINITY;
+  for (const auto& [i, contender] : contenders_)
+    if (candidates_[i].accelerator == accelerator) best = std::min(best, MetricOf(contender));
+  std::vector<std::size_t> order = feasible;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return bound_[a] < bound_[b]; });
+  const auto cap = static_cast<std::size_t>(question_.spec().decide().finalists());
+  std::size_t done = 0;
   for (const std::size_t i : order) {
-    if (simulate && bound_[i] > best) break;
-    if (done == cap) {
-      out_.could_still_win += simulate ? 1 : 0;
+    if (bound_[i] / (1 + overstated_) > best) break;
+    if (contenders_.count(i) > 0 || !candidates_[i].feasible()) continue;
+    if (out_.partial || done == cap) {
+      ++out_.could_still_win;
       continue;
     }
     if (control_.stop && control_.stop()) {
       out_.partial = true;
-      break;
+      ++out_.could_still_win;
+      continue;
     }
-    if (contenders_.count(i) > 0) continue;
+    if (!MakeBillExact(i, nullptr) || MetricOf(Bounded(i)) > best) continue;
     ++done;
-    Contender one = Bounded(i);
-    if (simulate && !Simulate(i, one)) continue;
+    if (!Simulate(i)) continue;
     if (control_.progress)
       control_.progress(candidates_[i].id, static_cast<double>(done) / static_cast<double>(cap));
-    if (simulate) best = std::min(best, metric(one));
-    contenders_[i] = std::move(one);
+    best = std::min(best, MetricOf(contenders_.at(i)));
   }
 }
 

@@ -32,7 +32,7 @@ std::vector<SizingRow> SizeAccelerators(const Question& question) {
       }
       if (question.ops && row.rate)
         row.accelerators = AcceleratorsFor(*question.ops, *row.rate, choice.unit);
-      if (!question.ops)
+      if (!question.ops && row.rate)
         row.accelerators = (question.gpus + choice.unit - 1) / choice.unit * choice.unit;
       if (row.accelerators) {
         row.hosts = *row.accelerators / choice.part.gpus;

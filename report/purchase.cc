@@ -43,7 +43,8 @@ std::string ShortId(const PlanReport& report, const std::string& id) {
 std::string RowsText(const PlanReport& report, int width) {
   Table table;
   table.AddColumn("plan", Align::kLeft);
-  for (const char* column : {"MUSD", "MW", "G/GPU", "speed", "good", "stops", "blast", "USD", "P"})
+  for (const char* column : {"MUSD", "MW", "G/GPU", report.trains ? "MFU" : "speed", "good",
+                             "stops", "blast", "USD", "P"})
     table.AddColumn(column);
   std::string infeasible;
   for (std::size_t i = 0; i < report.shown; ++i) {
@@ -123,6 +124,8 @@ std::string ExplainText(const PlanReport& report, int width) {
     out +=
         Wrap(fmt::format("{} {}: {}", rule.ok ? "ok  " : "FAIL", rule.rule, rule.said), width, 5) +
         '\n';
+  out += "\nfamilies not searched\n";
+  for (const std::string& one : report.not_searched) out += Wrap(one, width, 2) + '\n';
   std::map<std::string, std::int64_t> counts;
   for (const PlanRejected& one : report.rejected) ++counts[one.rule];
   out += "\nrejected, by the rule that binds\n";
@@ -141,21 +144,63 @@ std::string Join(const std::vector<std::string>& items) {
   return out;
 }
 
+std::string TieText(const PlanReport& report, const std::vector<std::string>& ids,
+                    const std::string& measure, int width) {
+  if (ids.empty()) return {};
+  std::string ties;
+  for (const std::string& id : ids) ties += (ties.empty() ? "" : ", ") + ShortId(report, id);
+  return Wrap("these tie: " + ties, width, 2) + '\n' + Wrap("to split them: " + measure, width, 2) +
+         '\n';
+}
+
+// Accelerators among each other, and then the fabrics of each of the others: rankings apart.
+std::string AcceleratorsText(const PlanReport& report, int width) {
+  if (report.rankings.size() < 2) return {};
+  std::string line = "accelerators, each by its best fabric: ";
+  for (const PlanRanking& one : report.rankings)
+    line += fmt::format("{}{} P(first) {:.0f} %", &one == &report.rankings[0] ? "" : ", ",
+                        one.accelerator, one.p_accelerator * 100);
+  std::string out = Wrap(line, width, 2) + '\n';
+  out += TieText(report, report.accelerator_tie, report.accelerator_measure, width);
+  for (const PlanRanking& one : report.rankings) {
+    if (&one == &report.rankings[0]) continue;
+    out += Wrap(fmt::format("fabrics of {}: first {}, P(first) {:.0f} %{}", one.accelerator,
+                            ShortId(report, one.best), one.p_first * 100,
+                            one.clear ? "" : fmt::format(", {} tie", one.tie.size())),
+                width, 2) +
+           '\n';
+  }
+  return out;
+}
+
+std::string PairsText(const PlanReport& report, int width) {
+  std::string out;
+  for (const PlanPair& pair : report.pairs)
+    out += Wrap(fmt::format("{} before {}: P {:.0f} %; the latter costs {:+.2f} % ({:+.2f} .. "
+                            "{:+.2f}) for the same work",
+                            ShortId(report, pair.a), ShortId(report, pair.b), pair.p_a * 100,
+                            (pair.ratio - 1) * 100, (pair.ratio_p5 - 1) * 100,
+                            (pair.ratio_p95 - 1) * 100),
+                width, 2) +
+           '\n';
+  return out;
+}
+
 std::string CertaintyText(const PlanReport& report, int width) {
   if (!report.best) return {};
-  std::string out = Wrap(
-      fmt::format("P(first) {:.0f} %, expected regret {:.3g} MUSD; {} candidates, {} feasible, {} "
-                  "simulated{}",
-                  report.p_first * 100, report.regret_usd / 1e6, FormatCount(report.candidates),
-                  FormatCount(report.feasible), FormatCount(report.simulated),
-                  report.partial ? " (stopped early)" : ""),
-      width, 2);
-  out += '\n';
-  if (report.clear) return out;
-  std::string ties;
-  for (const std::string& id : report.tie) ties += (ties.empty() ? "" : ", ") + ShortId(report, id);
-  out += Wrap("these tie: " + ties, width, 2) + '\n';
-  return out + Wrap("to split them: " + report.measure, width, 2) + '\n';
+  std::string out =
+      Wrap(fmt::format(
+               "P(first) {:.0f} % among its fabrics, expected regret {:.3g} MUSD; {} candidates, "
+               "{} feasible, {} simulated{}{}",
+               report.p_first * 100, report.regret_usd / 1e6, FormatCount(report.candidates),
+               FormatCount(report.feasible), FormatCount(report.simulated),
+               report.simulated > 0
+                   ? fmt::format(", {} more could still win", FormatCount(report.could_still_win))
+                   : "",
+               report.partial ? " (stopped early)" : ""),
+           width, 2);
+  out += '\n' + TieText(report, report.tie, report.measure, width);
+  return out + AcceleratorsText(report, width) + PairsText(report, width);
 }
 
 }  // namespace
@@ -179,6 +224,12 @@ std::string PlanText(const PlanReport& report, int width, bool explain) {
   for (const std::string& one : report.overrides)
     out += Wrap("overridden: " + one, width, 2) + '\n';
   out += Wrap("not in the plan: " + Join(report.not_modelled), width, 2) + '\n';
+  if (!explain && !report.not_searched.empty()) {
+    std::vector<std::string> names;
+    for (const std::string& one : report.not_searched)
+      names.push_back(one.substr(0, one.find(':')));
+    out += Wrap("families not searched (--explain says why): " + Join(names), width, 2) + '\n';
+  }
   if (!report.best && !explain) {
     std::map<std::string, std::int64_t> counts;
     for (const PlanRejected& one : report.rejected) ++counts[one.rule];
@@ -194,22 +245,25 @@ std::string CandidatesCsv(const PlanReport& report) {
   std::string out =
       "id,family,feasible,rule,binding,accelerators,hosts,leaves,spines,cores,cables,racks,"
       "capex_usd_low,capex_usd_mid,capex_usd_high,power_w,site_w,speed,goodput,stops_per_month,"
-      "usd_per_useful_pflop_day,p_first,simulated\n";
+      "usd_per_useful_pflop_day,p_first,figures\n";
   const auto quoted = [](std::string text) {
     for (std::size_t at = text.find('"'); at != std::string::npos; at = text.find('"', at + 2))
       text.insert(at, 1, '"');
     return '"' + text + '"';
   };
-  for (const PlanRow& row : report.rows) {
-    if (!row.feasible) continue;
-    out += fmt::format(
-        "{},{},true,,,{},{},{},{},{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{:.0f},"
-        "{:.6f},{:.6f},{:.4f},{:.6f},{:.4f},{}\n",
-        row.id, row.family, row.accelerators, row.hosts, row.leaves, row.spines, row.cores,
-        row.cables, row.racks, row.capex_low, row.capex_mid, row.capex_high, row.power_w,
-        row.site_w, row.speed, row.goodput, row.stops_per_month, row.metric, row.p_first,
-        row.simulated);
-  }
+  // figures: of a simulation, or of closed forms alone; p_first: of those that were ranked.
+  for (const std::vector<PlanRow>* rows : {&report.rows, &report.screened})
+    for (const PlanRow& row : *rows) {
+      if (!row.feasible) continue;
+      out += fmt::format(
+          "{},{},true,,,{},{},{},{},{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{:.0f},"
+          "{:.6f},{:.6f},{:.4f},{:.6f},{},{}\n",
+          row.id, row.family, row.accelerators, row.hosts, row.leaves, row.spines, row.cores,
+          row.cables, row.racks, row.capex_low, row.capex_mid, row.capex_high, row.power_w,
+          row.site_w, row.speed, row.goodput, row.stops_per_month, row.metric,
+          row.ranked ? fmt::format("{:.4f}", row.p_first) : "",
+          row.simulated ? "simulated" : "closed form");
+    }
   for (const PlanRejected& one : report.rejected)
     out += fmt::format("{},,false,{},{},,,,,,,,,,,,,,,,,,\n", one.id, one.rule, quoted(one.said));
   return out;

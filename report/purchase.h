@@ -17,6 +17,9 @@ std::string PlanText(const PlanReport& report, int width, bool explain);
 std::string PlanJson(const PlanReport& report);
 std::string CandidatesCsv(const PlanReport& report);
 
+// What the JSON of a plan says it was made of. Requires: IsPlanJson(text).
+PlanInput PlanInputOf(const std::string& text);
+
 // Two plans' JSON laid beside each other, changed decisions first; empty where nothing differs.
 // Requires: both are JSON of schema weft.plan/1.
 std::string PlanDifference(const std::string& a, const std::string& b, int width);

@@ -35,11 +35,8 @@ Json ToJson(const PlanSizing& row) {
 Json ToJson(const PlanJobRow& job) {
   Json time = nullptr;
   if (job.median_s) time = {{"median", *job.median_s}, {"p5", *job.p5_s}, {"p95", *job.p95_s}};
-  return {{"job", job.name},
-          {"share", job.share},
-          {"exposed", job.exposed},
-          {"bound_s", job.bound_s},
-          {"time_s", time}};
+  return {{"job", job.name},        {"share", job.share},     {"exposed", job.exposed},
+          {"mfu", OrNull(job.mfu)}, {"bound_s", job.bound_s}, {"time_s", time}};
 }
 
 Json ToJson(const PlanRow& row) {
@@ -73,10 +70,44 @@ Json ToJson(const PlanRow& row) {
   out["stops_per_month"] = row.stops_per_month;
   out["usd_per_useful_pflop_day"] =
       row.feasible ? RangeJson(row.metric_p5, row.metric, row.metric_p95) : Json(nullptr);
-  out["p_first"] = row.p_first;
-  out["p_first_of_accelerator"] = row.p_of_accelerator;
-  out["regret_usd"] = row.regret_usd;
+  out["p_first"] = row.ranked ? Json(row.p_first) : Json(nullptr);
+  out["regret_usd"] = row.ranked ? Json(row.regret_usd) : Json(nullptr);
   return out;
+}
+
+Json ToJson(const PlanInput& input) {
+  Json files = Json::array();
+  for (const auto& [file, digest] : input.files)
+    files.push_back({{"file", file}, {"digest", digest}});
+  return {{"file", input.file},
+          {"text", input.text},
+          {"sets", input.sets},
+          {"screen_only", input.screen_only},
+          {"files", files}};
+}
+
+// The fabrics of one accelerator.
+Json ToJson(const PlanRanking& one) {
+  return {{"accelerator", one.accelerator},
+          {"best", one.best},
+          {"clear", one.clear},
+          {"p_first", one.p_first},
+          {"regret_usd", one.regret_usd},
+          {"tie", one.tie},
+          {"measure", OrNull(one.measure)},
+          {"p_accelerator", one.p_accelerator},
+          {"accelerator_regret_usd", one.accelerator_regret_usd}};
+}
+
+// The accelerator of the best plan among the others.
+Json AcceleratorJson(const PlanReport& report) {
+  if (report.rankings.empty()) return nullptr;
+  return {{"name", report.rankings[0].accelerator},
+          {"clear", report.accelerator_clear},
+          {"p_first", report.rankings[0].p_accelerator},
+          {"regret_usd", report.rankings[0].accelerator_regret_usd},
+          {"tie", report.accelerator_tie},
+          {"measure", OrNull(report.accelerator_measure)}};
 }
 
 Json ToJson(const PlanBomRow& row) {
@@ -154,6 +185,7 @@ std::string PlanJson(const PlanReport& report) {
   out["plan"] = report.name;
   out["digest"] = "";
   out["need"] = report.need;
+  out["question"] = ToJson(report.input);
   out["partial"] = report.partial;
   out["answer"] = {{"best", OrNull(report.best)},
                    {"sentence", report.sentence},
@@ -161,7 +193,17 @@ std::string PlanJson(const PlanReport& report) {
                    {"p_first", report.p_first},
                    {"regret_usd", report.regret_usd},
                    {"tie", report.tie},
-                   {"measure", OrNull(report.measure)}};
+                   {"measure", OrNull(report.measure)},
+                   {"accelerator", AcceleratorJson(report)}};
+  out["rankings"] = Json::array();
+  for (const PlanRanking& one : report.rankings) out["rankings"].push_back(ToJson(one));
+  out["pairs"] = Json::array();
+  for (const PlanPair& pair : report.pairs)
+    out["pairs"].push_back(
+        {{"a", pair.a},
+         {"b", pair.b},
+         {"p_a", pair.p_a},
+         {"b_over_a", {{"p5", pair.ratio_p5}, {"median", pair.ratio}, {"p95", pair.ratio_p95}}}});
   out["first_line"] = OrNull(report.first_line);
   out["sizing"] = Json::array();
   for (const PlanSizing& row : report.sizing) out["sizing"].push_back(ToJson(row));
@@ -170,7 +212,8 @@ std::string PlanJson(const PlanReport& report) {
   out["searched"] = {{"candidates", report.candidates},
                      {"feasible", report.feasible},
                      {"simulated", report.simulated},
-                     {"could_still_win", report.could_still_win}};
+                     {"could_still_win", report.could_still_win},
+                     {"not_searched", report.not_searched}};
   out["candidates"] = Json::array();
   for (const PlanRow& row : report.rows) out["candidates"].push_back(ToJson(row));
   out["flips"] = Json::array();
@@ -210,6 +253,24 @@ bool IsPlanJson(const std::string& text) {
          rows("bom", {"part", "use"});
 }
 
+PlanInput PlanInputOf(const std::string& text) {
+  const Json json = Json::parse(text);
+  PlanInput out;
+  const Json question = At(json, {"question"});
+  const auto text_of = [](const Json& from, const char* key) {
+    const Json value = At(from, {key});
+    return value.is_string() ? value.get<std::string>() : std::string();
+  };
+  out.file = text_of(question, "file");
+  out.text = text_of(question, "text");
+  out.screen_only = At(question, {"screen_only"}) == true;
+  for (const Json& one : At(question, {"sets"}))
+    if (one.is_string()) out.sets.push_back(one.get<std::string>());
+  for (const Json& one : At(question, {"files"}))
+    out.files.emplace_back(text_of(one, "file"), text_of(one, "digest"));
+  return out;
+}
+
 std::string PlanDifference(const std::string& a_text, const std::string& b_text, int width) {
   const Json a = Json::parse(a_text), b = Json::parse(b_text);
   std::string decisions, figures, bill, inputs;
@@ -218,6 +279,8 @@ std::string PlanDifference(const std::string& a_text, const std::string& b_text,
   const Json best_a = BestRow(a), best_b = BestRow(b);
   for (const char* key : {"accelerators", "hosts", "switches", "parameters"})
     Differ(key, At(best_a, {key}), At(best_b, {key}), decisions, width);
+  Differ("accelerator", At(a, {"answer", "accelerator", "name"}),
+         At(b, {"answer", "accelerator", "name"}), decisions, width);
   Differ("P(first)", At(a, {"answer", "p_first"}), At(b, {"answer", "p_first"}), figures, width);
   for (const char* key : {"network_usd", "site_w", "speed", "goodput", "stops_per_month"})
     Differ(key, At(best_a, {key}), At(best_b, {key}), figures, width);

@@ -68,6 +68,22 @@ bool IsMessage(const FieldDescriptor& key) {
   return key.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
 }
 
+// One word that every key of the mapping takes stands for all of them: `network: absent`.
+std::optional<Node> ForEveryKey(const Node& node, const Descriptor& type) {
+  if (node.kind != Node::Kind::kScalar || type.field_count() < 2) return std::nullopt;
+  Node out{.kind = Node::Kind::kMap, .place = node.place};
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& key = *type.field(i);
+    if (key.is_repeated() || key.enum_type() != type.field(0)->enum_type() ||
+        key.cpp_type() != FieldDescriptor::CPPTYPE_ENUM)
+      return std::nullopt;
+    out.entries.push_back({key.name(), node.place, node});
+  }
+  const std::vector<std::string> words = EnumTexts(*type.field(0)->enum_type());
+  if (std::find(words.begin(), words.end(), node.text) == words.end()) return std::nullopt;
+  return out;
+}
+
 }  // namespace
 
 void Binder::Report(ErrorCode code, const SourcePos& pos, std::string message, std::string hint) {
@@ -78,6 +94,8 @@ void Binder::Bind(const Node& node, Message& message, const std::string& path,
                   const std::string& name) {
   const Descriptor& type = *message.GetDescriptor();
   sources_.Add(path, node.place.origin());
+  if (const std::optional<Node> words = ForEveryKey(node, type))
+    return Bind(*words, message, path, name);
   if (node.kind != Node::Kind::kMap) {
     const bool named = node.kind == Node::Kind::kScalar && !SchemaOf(type).preset_kind().empty();
     std::string hint = named ? fmt::format("{{ preset: {} }}", node.text.substr(0, 60)) : "";

@@ -2,12 +2,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+
+#include "base/random.h"
 
 namespace weft::cli {
 namespace {
@@ -291,6 +297,61 @@ TEST(Weft, ComparesWithTheNotesOfEveryCase) {
 TEST(Weft, PassesItsOwnSelfTest) {
   const Ran ran = Weft({"doctor"});
   EXPECT_EQ(ran.status, kOk) << ran.out;
+}
+
+constexpr const char* kPlan =
+    "need: { gpus: 64 }\n"
+    "parts: { accelerators: [h100], switches: [25.6T], nic_ports: [1], oversubscription: [1, 3] }\n"
+    "policy: { min_spines: 1 }\ndecide: { seeds: 4, finalists: 4, draws: 100 }\n"
+    "jobs:\n"
+    "  - { share: 50%, gpus: 64, training: { model: llama-7b, parallel: { tensor: 4, pipeline: 2 "
+    "}, "
+    "global_batch: 64, sequence: 2048 } }\n"
+    "  - { share: 50%, gpus: 32, collective: { op: all_to_all, bytes: 1MiB, repeat: 8 } }\n";
+
+std::string TextOf(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// A plan is the same bytes whether it ran at once, went on after kills, or ran from its own JSON.
+TEST(WeftPlan, ComesToTheSameBytesAfterKillsAndFromItsJson) {
+  const Scenario plan(kPlan);
+  const std::string at = testing::TempDir() + "weft_app_test_plan";
+  std::filesystem::remove_all(at);
+  const auto run = [&](const std::string& file, const std::string& folder, bool resume) {
+    std::vector<std::string> args{"plan", file, "--out", at + folder, "--jobs", "1"};
+    if (resume) args.emplace_back("--resume");
+    return Weft(args);
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_NE(run(plan.path(), "/once", false).status, kBadInput);
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - begin);
+  const std::uint64_t seed = 1;
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  Random random(seed);
+  for (int kill_number = 0; kill_number < 6; ++kill_number) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      run(plan.path(), "/killed", true);
+      _exit(0);
+    }
+    usleep(static_cast<useconds_t>(random.Below(static_cast<std::uint32_t>(took.count()))));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+  }
+  ASSERT_NE(run(plan.path(), "/killed", true).status, kBadInput);
+  ASSERT_NE(run(at + "/once/plan.json", "/again", false).status, kBadInput);
+  for (const char* file :
+       {"/plan.json", "/plan.txt", "/candidates.csv", "/bom.csv", "/links.csv"}) {
+    const std::string once = TextOf(at + "/once" + file);
+    EXPECT_FALSE(once.empty()) << file;
+    EXPECT_EQ(once, TextOf(at + "/killed" + file)) << file;
+    EXPECT_EQ(once, TextOf(at + "/again" + file)) << file;
+  }
+  std::filesystem::remove_all(at);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -88,7 +89,7 @@ TEST(ReadQuestion, RefusesWhatDoesNotSayWhatItCounts) {
               HasSubstr("no workload"));
   EXPECT_THAT(WrongWith("need: { gpus: 8 }\n" + parts +
                         "jobs: [{ share: 100%, training: { model: llama3-70b } }]\n"),
-              HasSubstr("training"));
+              HasSubstr("global_batch"));
 }
 
 constexpr char kSmall[] =
@@ -170,7 +171,8 @@ TEST(BoundSeconds, IsBelowTheFlowEngine) {
   std::size_t at = 0;
   for (const Candidate& one : Screened(question)) {
     if (!one.feasible() || ++at % 17 != 0 || run >= 8) continue;
-    const auto times = SimulateJob(question, one, question.jobs[0], control, nullptr);
+    FabricCache cache;
+    const auto times = SimulateJob(question, one, question.jobs[0], control, nullptr, cache);
     ASSERT_TRUE(times) << one.id << ": " << times.error()[0];
     ++run;
     for (const double seconds : times->seconds)
@@ -180,46 +182,214 @@ TEST(BoundSeconds, IsBelowTheFlowEngine) {
   EXPECT_GT(run, 3);
 }
 
-// Searching in the order of the bound finds what simulating everything finds.
-TEST(MakePlan, FindsWhatBruteForceFinds) {
-  const std::string text =
-      "need: { gpus: 64 }\n"
-      "parts: { accelerators: [h100], switches: [25.6T], nic_ports: [1], families: "
-      "[rail_optimized, rail_only], oversubscription: [1, 3] }\npolicy: { min_spines: 1 }\n" +
-      std::string(kJobs);
-  const Question question = Ask(text);
-  PlanControl control;
-  const auto report = MakePlan(question, control);
-  ASSERT_TRUE(report) << report.error()[0];
-  ASSERT_TRUE(report->best);
-  // Every feasible candidate, simulated; the reference is the report's.
-  std::string reference;
-  for (const PlanRow& row : report->rows)
-    for (const std::string& roles : row.roles)
-      if (roles.find("non-blocking") != std::string::npos) reference = row.id;
-  std::vector<Candidate> all = Screened(question);
+// Every feasible candidate simulated and its bill made exact; `reference_s` [jobs] of `reference`.
+struct BruteForce {
+  std::vector<Candidate> all;
   std::vector<Contender> contenders;
-  std::vector<std::vector<double>> reference_s(1, std::vector<double>(1));
-  for (Candidate& one : all) {
+  std::vector<std::vector<double>> reference_s;
+};
+
+void SimulateAll(const Question& question, const std::string& reference, BruteForce& out) {
+  out.all = Screened(question);
+  out.reference_s.assign(1, std::vector<double>(question.jobs.size()));
+  const std::string& part = question.switches[0].part.part;
+  const FailureRates rates = WithParts(question.rates, question.catalogue, "h100", part, part);
+  for (Candidate& one : out.all) {
     if (!one.feasible()) continue;
-    auto times = SimulateJob(question, one, question.jobs[0], RunControl{}, nullptr);
-    ASSERT_TRUE(times);
     MakeExact(question, one, nullptr);
     if (!one.feasible()) continue;
-    std::sort(times->seconds.begin(), times->seconds.end());
-    if (one.id == reference) reference_s[0][0] = times->seconds[(times->seconds.size() - 1) / 2];
-    const FailureRates rates =
-        WithParts(question.rates, question.catalogue, "h100", question.switches[0].part.part,
-                  question.switches[0].part.part);
-    contenders.push_back({&one,
-                          {times->seconds},
-                          true,
-                          {ExpectedFailures(ShareOf(one.components, 64), rates, Seconds(14'400))}});
+    Contender contender;
+    contender.candidate = &one;
+    contender.simulated = true;
+    for (std::size_t j = 0; j < question.jobs.size(); ++j) {
+      const JobChoice& job = question.jobs[j];
+      FabricCache cache;
+      auto times = SimulateJob(question, one, job, RunControl{}, nullptr, cache);
+      ASSERT_TRUE(times) << one.id << ": " << times.error()[0];
+      for (const double seconds : times->seconds)
+        EXPECT_GE(seconds, BoundSeconds(one, job)) << one.id << ' ' << job.name;
+      contender.seconds.push_back(times->seconds);
+      contender.exposed.push_back(times->exposed);
+      contender.failures.push_back(
+          ExpectedFailures(ShareOf(one.components, *job.gpus), rates, Seconds(14'400)));
+      std::sort(times->seconds.begin(), times->seconds.end());
+      if (one.id == reference)
+        out.reference_s[0][j] = times->seconds[(times->seconds.size() - 1) / 2];
+    }
+    out.contenders.push_back(std::move(contender));
   }
-  ASSERT_GT(contenders.size(), 3u);
-  ASSERT_GT(reference_s[0][0], 0);
-  const Decision decision(question, contenders, reference_s);
-  EXPECT_EQ(decision.contenders()[decision.Best(0, Inputs{})].candidate->id, *report->best);
+}
+
+std::string RoleOf(const PlanReport& report, const std::string& role) {
+  for (const PlanRow& row : report.rows)
+    for (const std::string& roles : row.roles)
+      if (roles.find(role) != std::string::npos) return row.id;
+  return {};
+}
+
+// Searching in the order of the bound finds what simulating everything finds, whatever the jobs,
+// and simulates less.
+TEST(MakePlan, FindsWhatBruteForceFinds) {
+  const std::string base =
+      "need: { gpus: 64 }\n"
+      "parts: { accelerators: [h100], switches: [25.6T], families: "
+      "[rail_optimized, rail_only, fat_tree], oversubscription: [1, 3], nic_ports: [1] }\n"
+      "policy: { min_spines: 1 }\ndecide: { seeds: 2, finalists: 1000, draws: 100 }\n";
+  const std::string moe = "traffic: { pattern: all_to_all, bytes: 64KiB }",
+                    reduce = "collective: { op: all_reduce, bytes: 256MiB, repeat: 3 }",
+                    train =
+                        "training: { model: llama-7b, parallel: { tensor: 8 }, global_batch: 64, "
+                        "sequence: 2048 }";
+  const std::string jobs[] = {"jobs: [{ gpus: 64, exposed: 30%, " + moe + " }]\n",
+                              "jobs: [{ gpus: 64, exposed: 1%, " + moe + " }]\n",
+                              "jobs: [{ gpus: 64, " + train + " }]\n",
+                              "jobs: [{ share: 60%, gpus: 64, " + train +
+                                  " }, { share: 40%, gpus: 32, exposed: 60%, " + reduce + " }]\n"};
+  std::int64_t simulated = 0, all = 0;
+  for (const std::string& one : jobs) {
+    SCOPED_TRACE(one);
+    const Question question = Ask(base + one);
+    const auto report = MakePlan(question, {});
+    ASSERT_TRUE(report) << report.error()[0];
+    ASSERT_TRUE(report->best);
+    BruteForce brute;
+    SimulateAll(question, RoleOf(*report, "non-blocking"), brute);
+    ASSERT_GT(brute.contenders.size(), 3u);
+    ASSERT_GT(brute.reference_s[0][0], 0);
+    const Decision decision(question, brute.contenders, brute.reference_s);
+    EXPECT_EQ(decision.contenders()[decision.Best(0, Inputs{})].candidate->id, *report->best);
+    EXPECT_EQ(report->could_still_win, 0);
+    simulated += report->simulated;
+    all += static_cast<std::int64_t>(brute.contenders.size());
+  }
+  EXPECT_LT(simulated, all);
+}
+
+// MPFT's eight rails of 2,048 ports: a quarter of the 32 spines of each would do for 2,048 GPUs,
+// and all of them must be there for 16,384.
+TEST(EnumerateCandidates, PutsUpTheSpinesThatGrowthNeeds) {
+  std::set<std::string> feasible;
+  for (const Candidate& one :
+       Screened(Ask("need: { gpus: 2048 }\ngrowth: 16384\nparts: { accelerators: [h800], switches: "
+                    "[qm9700], nic_ports: [1], families: [rail_only], oversubscription: [1] }\n")))
+    if (one.feasible()) {
+      feasible.insert(one.id);
+      EXPECT_GE(one.counts.reach_gpus, 16'384);
+      EXPECT_EQ(one.counts.spines_of_pod, 32);
+    }
+  EXPECT_EQ(feasible.count("h800/rail_only/2-tier/400G/25.6T/1:1/even/qm9700/32-spines"), 1u);
+}
+
+constexpr char kTraining[] =
+    "jobs: [{ gpus: 64, training: { model: llama-7b, parallel: { tensor: 2, pipeline: 4 }, "
+    "global_batch: 64, sequence: 2048 } }]\ndecide: { seeds: 2, finalists: 2, draws: 100 }\n";
+
+// MFU by hand: model FLOPs of an iteration over its time and the peak of its GPUs.
+TEST(MakePlan, RanksTrainingByItsMfu) {
+  const Question question =
+      Ask("need: { gpus: 64 }\nparts: { accelerators: [h100], switches: "
+          "[25.6T], nic_ports: [1] }\npolicy: { min_spines: 1 }\n" +
+          std::string(kTraining));
+  const auto report = MakePlan(question, {});
+  ASSERT_TRUE(report) << report.error()[0];
+  ASSERT_TRUE(report->best);
+  const PlanRow& best = report->rows[0];
+  ASSERT_TRUE(best.jobs[0].median_s);
+  const double flops = FlopsPerToken(*FindModel("llama-7b"), 2048) * 64 * 2048;
+  EXPECT_NEAR(*best.jobs[0].mfu, flops / *best.jobs[0].median_s / (64 * 989e12), 1e-3);
+  EXPECT_NEAR(best.speed, *best.jobs[0].mfu, 1e-6);
+  EXPECT_GT(*best.jobs[0].mfu, 0.2);
+  EXPECT_LT(*best.jobs[0].mfu, 0.75);
+  EXPECT_GT(best.jobs[0].exposed, 0);
+  // Capex, support and energy over useful PFLOP-days, all from the report.
+  const double days = 3 * 365,
+               usd = best.capex_mid * (1 + 0.05 * 3) + best.site_w / 1e3 * 24 * days * 0.12;
+  EXPECT_NEAR(best.metric, usd / (0.989 * 64 * best.speed * best.goodput * days),
+              1e-3 * best.metric);
+}
+
+TEST(ReadQuestion, SaysWhatOfATrainingJobIsWrong) {
+  const std::string head = "need: { gpus: 64 }\nparts: { accelerators: [h100] }\n";
+  EXPECT_THAT(WrongWith(head + "jobs: [{ gpus: 64, training: { model: llama-7, global_batch: 64, "
+                               "sequence: 2048 } }]\n"),
+              HasSubstr("plan.yaml:3:39: error: no model is called 'llama-7'"));
+  EXPECT_THAT(
+      WrongWith(head + "jobs: [{ gpus: 60, training: { model: llama-7b, parallel: { tensor: "
+                       "8 }, global_batch: 64, sequence: 2048 } }]\n"),
+      HasSubstr("does not divide the placement's 60 GPUs"));
+  EXPECT_THAT(WrongWith("need: { compute: 1e12PFLOPS }\nparts: { accelerators: [h100] }\n"),
+              HasSubstr("plan.yaml:1:18"));
+  EXPECT_THAT(WrongWith("need: { compute: 1e6PFLOPS }\nparts: { accelerators: [h100] }\n"),
+              HasSubstr("at most 1000000 accelerators"));
+  EXPECT_THAT(
+      WrongWith("need: { gpus: 8 }\nparts: { accelerators: [h100], families: [dragonfly] }\n"),
+      HasSubstr("does not search 'dragonfly'"));
+  EXPECT_THAT(WrongWith(head + "calibration: nowhere.yaml\n"), HasSubstr("nowhere.yaml"));
+  EXPECT_THAT(WrongWith(head + "network: none\n"), HasSubstr("plan.yaml:3:10"));
+  EXPECT_EQ(Ask(head + "network: size\n").spec().network().storage(), PlanNetworkSpec::SIZE);
+  EXPECT_EQ(Ask(head + "network: absent\n").spec().network().oob(), PlanNetworkSpec::ABSENT);
+}
+
+// What cannot hold the model is refused by name, and the other accelerator is planned.
+TEST(MakePlan, RefusesAnAcceleratorThatCannotTrain) {
+  const Question question =
+      Ask("need: { gpus: 64 }\nparts: { accelerators: [h100, ascend-910b2], switches: [25.6T], "
+          "nic_ports: [1], families: [fat_tree] }\npolicy: { min_spines: 1 }\n" +
+          std::string(kTraining));
+  const auto report = MakePlan(question, {});
+  ASSERT_TRUE(report) << report.error()[0];
+  EXPECT_THAT(*report->best, testing::StartsWith("h100/"));
+  EXPECT_TRUE(std::any_of(report->rejected.begin(), report->rejected.end(),
+                          [](const PlanRejected& one) { return one.rule == "training job"; }));
+}
+
+// A need that is sparse: Ascend has no such rate, and is neither planned nor ranked by another.
+TEST(MakePlan, DoesNotRankWhatHasNoRateOfTheBasis) {
+  for (const char* need :
+       {"need: { compute: 100PFLOPS, basis: sparse }\n", "need: { gpus: 512, basis: sparse }\n",
+        "need: { gpus: 512, dtype: fp8 }\n"}) {
+    SCOPED_TRACE(need);
+    const auto report =
+        MakePlan(Ask(std::string(need) + "parts: { accelerators: [h800, ascend-910b2], nic_ports: "
+                                         "[1], families: [fat_tree] }\n"),
+                 {});
+    ASSERT_TRUE(report);
+    ASSERT_EQ(report->rankings.size(), 1u);
+    EXPECT_EQ(report->rankings[0].accelerator, "h800");
+    EXPECT_FALSE(report->sizing[1].accelerators);
+    EXPECT_TRUE(
+        std::any_of(report->notes.begin(), report->notes.end(), [](const std::string& note) {
+          return note.find("ascend-910b2 is not planned") != std::string::npos;
+        }));
+  }
+}
+
+// Between fabrics compute efficiency cancels: their odds are the same with another accelerator
+// beside them or none, while the accelerators' own odds hang on it.
+TEST(MakePlan, KeepsTheTwoRankingsApart) {
+  const auto plan = [](const char* accelerators) {
+    return MakePlan(Ask(std::string("need: { compute: 500PFLOPS, basis: dense }\nparts: { "
+                                    "accelerators: ") +
+                        accelerators + ", switches: [51.2T] }\n"),
+                    {});
+  };
+  const auto alone = plan("[h800]"), both = plan("[h800, h200]");
+  ASSERT_TRUE(alone && both);
+  ASSERT_EQ(both->rankings.size(), 2u);
+  double sum = 0;
+  for (const PlanRanking& one : both->rankings) {
+    sum += one.p_accelerator;
+    if (one.accelerator != "h800") continue;
+    EXPECT_EQ(one.best, alone->rankings[0].best);
+    EXPECT_DOUBLE_EQ(one.p_first, alone->rankings[0].p_first);
+    EXPECT_NEAR(one.regret_usd, alone->rankings[0].regret_usd, 1e-6 * one.regret_usd);
+  }
+  EXPECT_NEAR(sum, 1, 1e-9);
+  EXPECT_EQ(both->clear, both->rankings[0].clear && both->accelerator_clear);
+  double of_h800 = 0;
+  for (const PlanRow& row : both->rows)
+    if (row.ranked && row.id.rfind("h800/", 0) == 0) of_h800 += row.p_first;
+  EXPECT_NEAR(of_h800, 1, 1e-9);
 }
 
 TEST(MakePlan, AnswersAPlainQuestion) {
