@@ -80,7 +80,46 @@ std::string WhatIfText(const IterationReport& i, int width) {
   return '\n' + table.Format(width);
 }
 
+// What of an iteration takes longer beside the others, where it is worth a word.
+std::string GrowthText(const JobReport& job, int width) {
+  if (!job.iteration) return {};
+  constexpr double kWorthSaying = 1e-3;  // of the time alone
+  const TimeSplit &now = job.iteration->split, &was = job.iteration->alone;
+  std::string grown;
+  const auto add = [&](const char* name, double TimeSplit::*part) {
+    if (now.*part - was.*part < kWorthSaying * job.alone_s.median) return;
+    grown += fmt::format("{}{} {} -> {}", grown.empty() ? "" : ", ", name, FormatSeconds(was.*part),
+                         FormatSeconds(now.*part));
+  };
+  add("bubble", &TimeSplit::bubble_s);
+  add("exposed pipeline", &TimeSplit::pipeline_s);
+  add("exposed data", &TimeSplit::data_s);
+  std::string text =
+      fmt::format("{}: {} tokens/s, MFU {}", job.name,
+                  FormatCount(static_cast<std::int64_t>(job.iteration->tokens_per_s)),
+                  FormatPercent(job.iteration->mfu));
+  if (!grown.empty()) text += "; longer beside the others: " + grown;
+  return Wrap(text, width, 2) + '\n';
+}
+
 }  // namespace
+
+std::string JobsText(const RunReport& report, int width) {
+  if (report.jobs.empty()) return {};
+  Table table;
+  table.AddColumn("job", Align::kLeft);
+  table.AddColumn("work", Align::kLeft);
+  for (const char* column : {"GPUs", "passes", "alone", "beside the others", "slowdown"})
+    table.AddColumn(column);
+  for (const JobReport& job : report.jobs)
+    table.AddRow({job.name, job.work, FormatCount(job.gpus), FormatCount(job.passes),
+                  FormatSecondsInterval(job.alone_s), FormatSecondsInterval(job.time_s),
+                  FormatSignedPercentInterval(
+                      {job.slowdown.median - 1, job.slowdown.p5 - 1, job.slowdown.p95 - 1})});
+  std::string out = '\n' + table.Format(width);
+  for (const JobReport& job : report.jobs) out += GrowthText(job, width);
+  return out;
+}
 
 std::string IterationText(const RunReport& report, int width) {
   if (!report.iteration) return {};

@@ -106,6 +106,37 @@ Json ToJson(const IterationReport& i) {
           {"conservation", i.conservation}};
 }
 
+Json ToJson(const TimeSplit& split) {
+  return {{"compute_s", split.compute_s},
+          {"bubble_s", split.bubble_s},
+          {"fixed_s", split.fixed_s},
+          {"exposed_comm_s",
+           {{"tp", split.tensor_s},
+            {"pp", split.pipeline_s},
+            {"dp", split.data_s},
+            {"cp", split.context_s},
+            {"ep", split.expert_s}}}};
+}
+
+Json ToJson(const JobReport& job) {
+  Json iteration = nullptr;
+  if (job.iteration) {
+    iteration = {{"tokens_per_s", job.iteration->tokens_per_s}, {"mfu", job.iteration->mfu}};
+    iteration.update(ToJson(job.iteration->split));
+    iteration["alone"] = ToJson(job.iteration->alone);
+  }
+  return {{"name", job.name},
+          {"work", job.work},
+          {"gpus", job.gpus},
+          {"hosts", job.hosts},
+          {"repeat", job.repeat},
+          {"passes", job.passes},
+          {"time_s", ToJson(job.time_s)},
+          {"alone_s", ToJson(job.alone_s)},
+          {"slowdown", ToJson(job.slowdown)},
+          {"iteration", iteration}};
+}
+
 Json CriticalPath(const IterationReport& iteration) {
   Json out = Json::array();
   for (const CriticalStep& step : iteration.critical_path)
@@ -153,11 +184,9 @@ Json ToJson(const LinksReport& links) {
 }
 
 Json ToJson(const PublishedRow& row) {
-  return {{"figure", row.figure},
-          {"source", row.source},
-          {"published", row.published},
-          {"ours", ToJson(row.ours)},
-          {"deviation", OrNull(row.deviation)},
+  return {{"figure", row.figure},     {"job", OrNull(row.job)},
+          {"source", row.source},     {"published", row.published},
+          {"ours", ToJson(row.ours)}, {"deviation", OrNull(row.deviation)},
           {"note", OrNull(row.note)}};
 }
 
@@ -208,6 +237,10 @@ Json Body(const RunReport& report) {
     out["collectives"].push_back(ToJson(collective));
   out["traffic"] = Json::array();
   for (const auto& traffic : report.traffic) out["traffic"].push_back(ToJson(traffic));
+  if (!report.jobs.empty()) {
+    out["jobs"] = Json::array();
+    for (const JobReport& job : report.jobs) out["jobs"].push_back(ToJson(job));
+  }
   if (report.iteration) {
     out["iteration"] = ToJson(*report.iteration);
     out["critical_path"] = CriticalPath(*report.iteration);

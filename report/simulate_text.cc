@@ -218,11 +218,13 @@ std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>
     const bool rate = row.figure == "busbw";
     const auto one = [&](double figure) {
       if (rate) return FormatGBps(figure) + " GB/s";
+      if (row.figure == "job_alone" || row.figure == "job_beside") return FormatSeconds(figure);
       return row.figure == "port_ratio" ? FormatSignificant(figure, 3) + " : 1"
                                         : FormatSignedPercent(figure);
     };
     const std::string ours = row.ours ? one(row.ours->median) : "-";
-    table.AddRow({label.empty() ? row.figure : label + ": " + row.figure, one(row.published), ours,
+    const std::string figure = row.job.empty() ? row.figure : row.job + ", " + row.figure;
+    table.AddRow({label.empty() ? figure : label + ": " + figure, one(row.published), ours,
                   row.deviation ? FormatSignedPercent(*row.deviation) : "-"});
     const std::string note =
         Wrap("  " + row.source + (row.note.empty() ? "" : ": " + row.note), width, 4) + '\n';
@@ -238,7 +240,9 @@ std::string LooseText(const RunReport& report, const std::string& where, int wid
                           "running; a real ring may take up to {} longer (docs/validation.md){}",
                           where, FormatCount(count), count == 1 ? "" : "s",
                           FormatPercent(report.loose->time_up_to, 0),
-                          report.coupling ? "" : "; `coupling: both` gives this run's own bounds"),
+                          report.coupling || !report.jobs.empty()
+                              ? ""
+                              : "; `coupling: both` gives this run's own bounds"),
               width, 2) +
          '\n';
 }
@@ -295,7 +299,7 @@ std::string RunReportText(const RunReport& report, int width) {
   std::string out = Header(report);
   out += CollectivesText(report, width) + TrafficText(report, width);
   out += IncompleteText(report, width);
-  out += IterationText(report, width);
+  out += IterationText(report, width) + JobsText(report, width);
   if (!report.iteration) out += "\nmakespan " + MakespanText(report) + '\n';
   if (report.coupling)
     out += fmt::format(

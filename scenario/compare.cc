@@ -60,6 +60,17 @@ void AddDifferences(std::size_t index, Comparison& comparison) {
                                       one.makespan_s.median,
                                       PairedRatio({base.seed_numbers, base.makespan_by_seed_s},
                                                   {one.seed_numbers, one.makespan_by_seed_s})});
+  for (std::size_t j = 0; j < std::min(base.jobs.size(), one.jobs.size()); ++j) {
+    const JobReport &was = base.jobs[j], &now = one.jobs[j];
+    comparison.differences.push_back({fmt::format("jobs[{}].time_s", j), index, was.time_s.median,
+                                      now.time_s.median,
+                                      PairedRatio({base.seed_numbers, was.time_by_seed_s},
+                                                  {one.seed_numbers, now.time_by_seed_s})});
+    comparison.differences.push_back({fmt::format("jobs[{}].slowdown", j), index,
+                                      was.slowdown.median, now.slowdown.median,
+                                      PairedRatio({base.seed_numbers, was.slowdown_by_seed},
+                                                  {one.seed_numbers, now.slowdown_by_seed})});
+  }
   for (std::size_t c = 0; c < one.collectives.size(); ++c) {
     if (!Comparable(base, one, c)) continue;
     const CollectiveReport &was = base.collectives[c], &now = one.collectives[c];

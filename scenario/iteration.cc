@@ -14,14 +14,14 @@ using Ps = std::int64_t;
 // Completions by row and pass.
 class ByPass {
  public:
-  ByPass(const Program& program, const Simulation& simulation) : first_(program.ops.size() + 1) {
+  ByPass(const Program& program, std::span<const Completion> completions)
+      : first_(program.ops.size() + 1) {
     std::vector<std::uint32_t> times(program.ops.size(), 1);
     for (const Block& block : program.blocks)
       std::fill_n(times.begin() + block.first_row, block.rows, block.times);
     for (std::size_t row = 0; row < times.size(); ++row) first_[row + 1] = first_[row] + times[row];
     all_.resize(first_.back());
-    for (const Completion& one : simulation.completions())
-      all_[first_[Index(one.row)] + one.pass] = &one;
+    for (const Completion& one : completions) all_[first_[Index(one.row)] + one.pass] = &one;
   }
   // Null: never done, or `pass` is before the first.
   const Completion* At(std::uint32_t row, std::int64_t pass) const {
@@ -113,14 +113,12 @@ struct StreamWalk {
 
 class Splitter {
  public:
-  Splitter(const PreparedScenario& scenario, const Simulation& simulation)
-      : training_(*scenario.workload->training),
-        program_(scenario.workload->program),
-        by_pass_(program_, simulation) {
+  Splitter(const Workload& workload, std::span<const Completion> completions)
+      : training_(*workload.training), program_(workload.program), by_pass_(program_, completions) {
     const Parallel& p = training_.training.parallel;
     walks_.resize(static_cast<std::size_t>(p.pipeline) * static_cast<std::size_t>(p.data));
     Spans reductions;
-    for (const Completion& one : simulation.completions()) {
+    for (const Completion& one : completions) {
       end_ = std::max(end_, End(one));
       const TrainingRow& row = training_.rows[Index(one.row)];
       const Ps took = End(one) - Start(one);
@@ -134,7 +132,7 @@ class Splitter {
             times * static_cast<double>(took) * p.data / p.tensor / (row.expert ? p.expert : 1);
     }
     reductions_ = Merge(std::move(reductions));
-    for (const Completion& one : simulation.completions()) Visit(one);
+    for (const Completion& one : completions) Visit(one);
   }
 
   IterationSplit Split() {
@@ -264,7 +262,7 @@ class Backwards {
   Backwards(const PreparedScenario& scenario, const Simulation& simulation)
       : training_(*scenario.workload->training),
         program_(scenario.workload->program),
-        by_pass_(program_, simulation) {
+        by_pass_(program_, simulation.completions()) {
     before_.resize(simulation.completions().size(), kNobody);
     std::vector<std::uint32_t> last(program_.stream_count, kNobody);
     std::uint32_t at = 0;
@@ -345,8 +343,8 @@ std::string StepName(const TrainingProgram& training, RowId row) {
 
 }  // namespace
 
-IterationSplit SplitIteration(const PreparedScenario& scenario, const Simulation& simulation) {
-  return Splitter(scenario, simulation).Split();
+IterationSplit SplitIteration(const Workload& workload, std::span<const Completion> completions) {
+  return Splitter(workload, completions).Split();
 }
 
 std::vector<CriticalStep> CriticalPathOf(const PreparedScenario& scenario,

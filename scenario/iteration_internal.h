@@ -26,8 +26,9 @@ struct IterationSplit {
   double communication_s = 0;  // a stream's, hidden or not
 };
 
-// Requires: the scenario trains, and every row ended.
-IterationSplit SplitIteration(const PreparedScenario& scenario, const Simulation& simulation);
+// Of an iteration that began at time 0.
+// Requires: the workload is training, and every row of it ended.
+IterationSplit SplitIteration(const Workload& workload, std::span<const Completion> completions);
 
 // From the last completion back: what each step waited for. Alike steps in a row are one.
 std::vector<CriticalStep> CriticalPathOf(const PreparedScenario& scenario,

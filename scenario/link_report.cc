@@ -148,7 +148,8 @@ std::string Why(const PreparedScenario& scenario, const Outcome& outcome,
 }
 
 LinkReport Describe(const PreparedScenario& scenario, const Simulation& simulation,
-                    const Outcome& outcome, const std::vector<std::uint32_t>& qps, LinkId id) {
+                    const Outcome& outcome, const std::vector<std::uint32_t>& qps, LinkId id,
+                    const std::function<std::string(RowId, std::uint32_t)>& name) {
   const Link& link = scenario.fabric->link(id);
   LinkReport report;
   report.from = scenario.fabric->PortName(id);
@@ -167,9 +168,8 @@ LinkReport Describe(const PreparedScenario& scenario, const Simulation& simulati
   report.why = Why(scenario, outcome, qps, users.size(), id);
   report.user_count = static_cast<std::int64_t>(users.size());
   for (std::size_t i = 0; i < users.size() && i < kUsersShown; ++i)
-    report.users.push_back(
-        EdgeName(*scenario.workload, *scenario.fabric, users[i].row, users[i].edge) +
-        (nvlink ? "" : fmt::format(" qp {}", users[i].qp)));
+    report.users.push_back(name(users[i].row, users[i].edge) +
+                           (nvlink ? "" : fmt::format(" qp {}", users[i].qp)));
   return report;
 }
 
@@ -203,7 +203,8 @@ std::optional<MarginReport> Margin(const PreparedScenario& scenario,
 }  // namespace
 
 LinksReport ReportLinks(const PreparedScenario& scenario, const Simulation& simulation,
-                        const Outcome& outcome, std::uint64_t seed) {
+                        const Outcome& outcome, std::uint64_t seed,
+                        const std::function<std::string(RowId, std::uint32_t)>& name) {
   const std::uint32_t links = scenario.fabric->link_count();
   LinksReport report;
   report.seed = seed;
@@ -219,7 +220,8 @@ LinksReport ReportLinks(const PreparedScenario& scenario, const Simulation& simu
   const std::vector<std::uint32_t> qps = simulation.QpsByLink();
   for (std::size_t i = 0; i < shown; ++i)
     if (busy[order[i]] > 0)
-      report.hottest.push_back(Describe(scenario, simulation, outcome, qps, LinkId{order[i]}));
+      report.hottest.push_back(
+          Describe(scenario, simulation, outcome, qps, LinkId{order[i]}, name));
   for (std::uint32_t l = 0; l < links; ++l)
     if (scenario.fabric->link(LinkId{l}).link_class == LinkClass::kNetwork && busy[l] > kFull)
       report.pfc_risk += qps[l];

@@ -6,15 +6,18 @@
 // flows; all of them full is oversubscription; a degraded one is a fault.
 #pragma once
 
+#include <functional>
+
 #include "scenario/prepare.h"
 #include "scenario/run_report.h"
 #include "sim/simulation.h"
 
 namespace weft {
 
-// What one seed's run says about the links.
+// What one seed's run says about the links. `name`: what an edge of a row is called.
 LinksReport ReportLinks(const PreparedScenario& scenario, const Simulation& simulation,
-                        const Outcome& outcome, std::uint64_t seed);
+                        const Outcome& outcome, std::uint64_t seed,
+                        const std::function<std::string(RowId, std::uint32_t)>& name);
 
 // Shares of the bytes that NICs with several ports received: the median NIC's
 // busiest port, and the NICs with three times as much on one port as on another.

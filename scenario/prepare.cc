@@ -10,6 +10,7 @@
 #include "hardware/parts.h"
 #include "scenario/calibration.h"
 #include "scenario/faults.h"
+#include "scenario/jobs_internal.h"
 #include "scenario/silent_keys.h"
 #include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
@@ -240,7 +241,8 @@ Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario,
 }
 
 Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario,
-                                                        const std::function<bool()>& stop) {
+                                                        const std::function<bool()>& stop,
+                                                        bool beside_others) {
   const Located<ScenarioSpec>& spec = scenario.spec;
   if (!spec.message.has_workload() ||
       spec.message.workload().what_case() == WorkloadSpec::WHAT_NOT_SET)
@@ -248,6 +250,7 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
                 "workload: { collective: { op: all_reduce, bytes: 1GiB } }");
   BuildOptions options = MakeBuildOptions(spec.message.rdma(), scenario.physics);
   options.stop = stop;
+  options.every_micro_batch = beside_others;
   options.gpu = HostOf(spec.message).gpu();
   std::vector<Error> warnings;
   WEFT_TRY(const std::optional<NcclBuild> nccl, PrepareNccl(scenario, warnings));
@@ -303,6 +306,12 @@ std::vector<Error> FabricKeysWithoutEffect(const Located<ScenarioSpec>& spec,
 
 Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
                                  const std::function<bool()>& stop) {
+  return spec.message.jobs().empty() ? PrepareOne(std::move(spec), cache, stop, false)
+                                     : PrepareJobs(std::move(spec), cache, stop);
+}
+
+Result<PreparedScenario> PrepareOne(Located<ScenarioSpec> spec, FabricCache& cache,
+                                    const std::function<bool()>& stop, bool beside_others) {
   PreparedScenario out;
   out.spec = std::move(spec);
   const ScenarioSpec& message = out.spec.message;
@@ -341,7 +350,7 @@ Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
   }
   if (Errors errors = RatesTooLow(out); !errors.empty())
     return tl::make_unexpected(std::move(errors));
-  WEFT_TRY(out.workload, PrepareWorkload(out, stop));
+  WEFT_TRY(out.workload, PrepareWorkload(out, stop, beside_others));
   out.stopped = out.workload->stopped;
   if (out.stopped) return out;
   if (Errors errors = Join(WhatSimgridCannot(out), StartupTooLong(out)); !errors.empty()) {

@@ -45,6 +45,16 @@ Result<Located<ScenarioSpec>> ParseScenario(std::string_view text, const std::st
                                             const std::vector<std::string>& sets,
                                             SourceTexts* texts);
 
+struct PreparedScenario;
+
+// One of several jobs on a fabric.
+struct PreparedJob {
+  std::string name;
+  std::int64_t repeat = 1;  // passes of its workload, at least
+  SimDuration start{};
+  std::shared_ptr<const PreparedScenario> alone;  // its placement and workload
+};
+
 struct PreparedScenario {
   std::string label;    // what tells it apart in a comparison
   std::string variant;  // "rdma.qps=4": the values laid over its file; empty: none
@@ -52,7 +62,8 @@ struct PreparedScenario {
   std::shared_ptr<const Fabric> fabric;
   std::shared_ptr<const Router> router;
   Placement placement;
-  std::shared_ptr<const Workload> workload;
+  std::shared_ptr<const Workload> workload;  // null where there are jobs
+  std::vector<PreparedJob> jobs;             // empty: one workload
   Physics physics;
   SimOptions options;
   FaultPolicy fault_policy;

@@ -137,7 +137,8 @@ struct ErrorBand {
 // A published figure beside ours; nothing is fitted to it.
 struct PublishedRow {
   std::string figure, source, note;
-  double published = 0;                  // busbw in bytes a second, else a ratio
+  std::string job;                       // of a job's figures
+  double published = 0;                  // busbw in bytes a second, a time in s, else a ratio
   std::optional<Interval<double>> ours;  // none: this run does not yield the figure
   std::optional<double> deviation;       // median over published, less 1
 };
@@ -187,6 +188,29 @@ struct IterationReport {
   std::vector<TraceEvent> trace;                        // where it was asked for
 };
 
+// Where the time of an iteration went; the parts add up to it.
+struct TimeSplit {
+  double compute_s = 0, bubble_s = 0, fixed_s = 0;
+  double tensor_s = 0, pipeline_s = 0, data_s = 0, context_s = 0, expert_s = 0;  // exposed
+};
+
+// What a job that trains makes of its time.
+struct JobIteration {
+  double tokens_per_s = 0, mfu = 0;  // of the median time beside the others
+  TimeSplit split, alone;            // mean over passes, in the seed shown in detail
+};
+
+// One of several jobs on a fabric. A pass is one run through its workload.
+struct JobReport {
+  std::string name, work;  // work: "training gpt3-175b", "collective all_reduce"
+  std::int64_t gpus = 0, hosts = 0;
+  std::int64_t repeat = 1, passes = 0;  // asked for; ended, in the seed shown in detail
+  Interval<double> time_s, alone_s;     // a pass beside the others, and alone; means over passes
+  Interval<double> slowdown;            // time over time alone, seed by seed
+  std::vector<double> time_by_seed_s, slowdown_by_seed;
+  std::optional<JobIteration> iteration;  // none: it does not train
+};
+
 struct RunStats {
   double wall_s = 0, sim_s = 0;  // sim_s: engine time with paths bound, all seeds
   std::uint64_t events = 0;
@@ -216,6 +240,7 @@ struct RunReport {
   std::vector<CollectiveReport> collectives;
   std::vector<TrafficReport> traffic;
   std::optional<IterationReport> iteration;  // none: nothing is trained
+  std::vector<JobReport> jobs;               // empty: one workload
   std::optional<CouplingReport> coupling;
   std::optional<LooseReport> loose;             // none: nothing ran loose for others' sake
   std::optional<PathSearchReport> path_search;  // none: policy disjoint alone searches

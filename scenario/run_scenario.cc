@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/schema/quantity.h"
 #include "scenario/faults.h"
+#include "scenario/jobs_internal.h"
 #include "scenario/run_seed_internal.h"
 #include "scenario/side_by_side_internal.h"
 #include "sim/engines.h"
@@ -403,6 +404,13 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   if (scenario.stopped) {
     report.seeds = 0;
     report.incomplete.push_back("everything: stopped while it was built");
+    return report;
+  }
+  if (!scenario.jobs.empty()) {
+    RunJobs(scenario, control, report);
+    if (!report.partial) CheckRequirements(scenario, report);
+    report.run.wall_s = control.clock_s() - start_s;
+    if (control.peak_memory) report.run.peak_rss_bytes = control.peak_memory().count();
     return report;
   }
   const std::vector<SeedResult> results =

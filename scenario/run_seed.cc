@@ -188,6 +188,8 @@ std::string BottleneckName(const PreparedScenario& scenario, const WorkloadItem&
          scenario.fabric->Name(scenario.fabric->link(last->bottleneck).to);
 }
 
+}  // namespace
+
 SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling) {
   SimulationInput input;
   input.fabric = scenario.fabric.get();
@@ -216,6 +218,8 @@ bool RunSliced(Simulation& simulation, const RunControl& control) {
     if (spent_s > kSliceSeconds * 2) slice = std::max<std::uint64_t>(slice / 2, 1);
   }
 }
+
+namespace {
 
 // What each collective's slowest group pays before its bytes flow at full rate.
 std::vector<std::optional<double>> Startups(const PreparedScenario& scenario,
@@ -268,7 +272,7 @@ double Conservation(const PreparedScenario& scenario, const Outcome& outcome) {
 void AddIteration(const PreparedScenario& scenario, const Simulation& simulation,
                   const Outcome& outcome, bool details, const RunControl& control,
                   SeedResult& result) {
-  result.split = SplitIteration(scenario, simulation);
+  result.split = SplitIteration(*scenario.workload, simulation.completions());
   result.makespan_s = ToSeconds(result.split->time);
   if (!details) return;
   result.critical_path = CriticalPathOf(scenario, simulation);
@@ -307,7 +311,10 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
     if (details) result.bottlenecks.push_back(BottleneckName(scenario, item, by_row));
   }
   if (details) {
-    result.links = ReportLinks(scenario, *simulation, outcome, seed);
+    result.links =
+        ReportLinks(scenario, *simulation, outcome, seed, [&](RowId row, std::uint32_t edge) {
+          return EdgeName(*scenario.workload, *scenario.fabric, row, edge);
+        });
     result.startups_s = Startups(scenario, result.items, seed);
     const std::vector<std::uint32_t> qps = simulation->QpsByLink();
     for (const Event& event : scenario.events) {

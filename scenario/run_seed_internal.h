@@ -60,4 +60,9 @@ inline double Busbw(const WorkloadItem& item, double factor, double time_s) {
 SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling,
                    bool details, const RunControl& control);
 
+SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling);
+
+// Runs in slices until the end, or until the caller wants to stop: then false.
+bool RunSliced(Simulation& simulation, const RunControl& control);
+
 }  // namespace weft

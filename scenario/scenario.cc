@@ -18,9 +18,17 @@ Errors CheckScenario(const Located<ScenarioSpec>& spec) {
     const PublishedSpec& published = spec.message.published(i);
     const std::string path = "published[" + std::to_string(i) + "]";
     const bool rate = published.figure() == PublishedSpec::BUSBW;
+    const bool time = published.figure() == PublishedSpec::JOB_ALONE ||
+                      published.figure() == PublishedSpec::JOB_BESIDE;
+    const bool of_job = time || published.figure() == PublishedSpec::SLOWDOWN;
+    if (of_job && spec.message.jobs().empty())
+      add(ErrorCode::kInconsistent, path + ".figure", "this figure is of a job, and there are none",
+          "jobs: [{ name: gpt, workload: ... }]");
+    if (time && !published.has_time())
+      add(ErrorCode::kInconsistent, path, "a published time of a job has no 'time'", "time: 1.53s");
     if (rate && !published.has_rate())
       add(ErrorCode::kInconsistent, path, "a published busbw has no 'rate'", "rate: 147GBps");
-    if (!rate && !published.has_share())
+    if (!rate && !time && !published.has_share())
       add(ErrorCode::kInconsistent, path, "this published figure has no 'share'", "share: 71.6%");
     if (published.has_rate() && published.rate() <= 0)
       add(ErrorCode::kOutOfRange, path + ".rate", "'rate' is 0", "a positive rate");

@@ -102,6 +102,7 @@ constexpr SilentKey kSilentKeys[] = {
     {"coupling", "single flows have nothing to couple", IsTraffic},
     {"coupling", "the edges of send_recv do not wait for each other", IsSendRecv},
     {"placement.policy", "'placement.hosts' lists the hosts in order", ListsHosts},
+    {"placement.skip", "'placement.hosts' lists the hosts in order", ListsHosts},
     {"placement.seed", "'placement.hosts' lists the hosts in order", ListsHosts},
     {"placement.seed", "only policy: random draws", DrawsNoHosts},
     {"rdma.qps", "no edge leaves its host", StaysInHosts},

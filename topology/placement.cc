@@ -108,6 +108,14 @@ Result<std::vector<HostId>> HostsInOrder(const PlacementSpec& spec, const Source
 Result<Placement> MakePlacement(const PlacementSpec& spec, const SourceMap& sources,
                                 const Fabric& fabric) {
   WEFT_TRY(std::vector<HostId> hosts, HostsInOrder(spec, sources, fabric));
+  if (spec.hosts_size() == 0) {
+    const auto skipped = std::min(hosts.size(), static_cast<std::size_t>(spec.skip()));
+    if (skipped > 0 && skipped == hosts.size())
+      return Fail(ErrorCode::kOutOfRange, sources.At("placement.skip").pos,
+                  fmt::format("'skip' is {}, and the fabric has {} hosts", spec.skip(), skipped),
+                  fmt::format("at most {}", skipped - 1));
+    hosts.erase(hosts.begin(), hosts.begin() + static_cast<std::ptrdiff_t>(skipped));
+  }
   const std::size_t want = spec.has_gpus() ? static_cast<std::size_t>(spec.gpus())
                                            : std::numeric_limits<std::size_t>::max();
   if (spec.hosts_size() == 0 && spec.policy() == PlacementSpec::SPREAD)
@@ -121,7 +129,9 @@ Result<Placement> MakePlacement(const PlacementSpec& spec, const SourceMap& sour
   if (spec.has_gpus() && out.gpu_of_rank.size() < want)
     return Fail(ErrorCode::kOutOfRange, sources.At("placement.gpus").pos,
                 fmt::format("'gpus' is {}, and {} {}", want,
-                            spec.hosts_size() > 0 ? "the hosts listed have" : "the fabric has",
+                            spec.hosts_size() > 0 ? "the hosts listed have"
+                            : spec.skip() > 0     ? "the hosts not skipped have"
+                                                  : "the fabric has",
                             out.gpu_of_rank.size()),
                 fmt::format("at most {}", out.gpu_of_rank.size()));
   return out;

@@ -3,7 +3,8 @@
 // Ranks take whole hosts, all GPUs of a host in order; where the ranks do not
 // fill the last host, its first GPUs. The policy says which hosts: packed, by
 // segment; spread, dealt over the segments in turn, and numbered by segment again;
-// random, drawn from the seed, and numbered as drawn; or the hosts listed.
+// random, drawn from the seed, and numbered as drawn; or the hosts listed. `skip` leaves the
+// policy's first hosts to others.
 //
 // Errors   more GPUs asked for than there are; a host listed that is none, or twice.
 // Repeats  same spec and fabric, same placement.

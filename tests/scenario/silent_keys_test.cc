@@ -47,6 +47,7 @@ std::vector<std::string> ScenarioOfEachRow() {
       leaf_spine + kTraffic + "coupling: loose\n",
       leaf_spine + "workload: { collective: { op: send_recv, bytes: 1MiB } }\ncoupling: loose\n",
       leaf_spine + kTraffic + "placement: { hosts: [host1, host0], policy: random }\n",
+      leaf_spine + kTraffic + "placement: { hosts: [host1, host0], skip: 1 }\n",
       leaf_spine + kTraffic + "placement: { hosts: [host1, host0], seed: 9 }\n",
       leaf_spine + kTraffic + "placement: { seed: 9 }\n",
       pod +

@@ -174,5 +174,127 @@ TEST(Training, RunsDualPipe) {
   EXPECT_NEAR(report.iteration->time_s.median, 16 * 3 + 2, 0.2);
 }
 
+// Two leaves of two hosts, one uplink of 400 Gb/s each way; no overheads. Two pairs that cross
+// share it, and each takes twice as long; a short job runs on until the long one has done its
+// repeats.
+constexpr const char* kTwoPairs = R"(
+fabric: { family: leaf_spine, leaves: 2, spines: 1, hosts_per_leaf: 2, link: 400Gbps, latency: 0s }
+physics: { roce_efficiency: 100%, network_step: 0s, launch: 0s }
+routing: { seeds: 1 }
+jobs:
+  - { name: long, placement: { hosts: [host0, host2] }, repeat: 3,
+      workload: { traffic: { pattern: permutation, bytes: 100MB } } }
+  - { name: short, placement: { hosts: [host1, host3] },
+      workload: { traffic: { pattern: permutation, bytes: 10MB, concurrency: 1 } } }
+)";
+
+TEST(Jobs, ShareALinkAndSlowEachOtherByHalf) {
+  const RunReport report = Simulate(kTwoPairs);
+  ASSERT_EQ(report.jobs.size(), 2u);
+  const JobReport &a = report.jobs[0], &b = report.jobs[1];
+  EXPECT_NEAR(a.alone_s.median, 2e-3, 2e-6);
+  EXPECT_NEAR(a.slowdown.median, 2, 2e-3);
+  EXPECT_NEAR(b.alone_s.median, 0.2e-3, 2e-6);
+  EXPECT_NEAR(b.slowdown.median, 2, 2e-2);
+  EXPECT_EQ(a.passes, 3);
+  EXPECT_NEAR(static_cast<double>(b.passes), 30, 1);
+  EXPECT_TRUE(report.incomplete.empty());
+  EXPECT_THAT(report.links.hottest.front().users.front(), testing::HasSubstr("long, flow 0"));
+  // Each begins while the other is away: one of 100 MB alone for 2 ms, the other then likewise.
+  const RunReport later =
+      Simulate(kTwoPairs, {"jobs[0].repeat=1", "jobs[0].start=0s", "jobs[1].start=1ms",
+                           "jobs[1].workload.traffic.bytes=100MB"});
+  EXPECT_NEAR(later.jobs[0].time_s.median, 3e-3, 3e-6);  // 1 ms alone, 2 ms at half the rate
+}
+
+TEST(Jobs, TakeAsLongAsAloneWhereTheyShareNothing) {
+  const RunReport report = Simulate(kTwoPairs, {"jobs[0].placement.hosts=[host0, host1]",
+                                                "jobs[1].placement.hosts=[host2, host3]"});
+  for (const JobReport& job : report.jobs) EXPECT_EQ(job.slowdown.median, 1) << job.name;
+}
+
+// A training job beside a collective, and in the other order; what an iteration is made of.
+TEST(Jobs, SplitAnIterationBesideOthersWithoutRemainder) {
+  constexpr const char* kText = R"(
+fabric: { preset: hpn, segments: 2, planes: 1, hosts: 4 }
+routing: { seeds: 2 }
+rdma: { qps: 2 }
+jobs:
+  - name: train
+    placement: { hosts: [host0, host1, host4, host5] }
+    workload:
+      training:
+        architecture: { layers: 8, hidden: 2048, heads: 16, vocabulary: 32000 }
+        parallel: { tensor: 8, pipeline: 2 }
+        global_batch: 80
+        sequence: 2048
+        overlap: { data: false }
+  - name: reduce
+    placement: { hosts: [host2, host6] }
+    workload: { collective: { op: all_reduce, bytes: 256MiB } }
+)";
+  const RunReport report = Simulate(kText);
+  ASSERT_EQ(report.jobs.size(), 2u);
+  const JobReport& job = report.jobs[0];
+  ASSERT_TRUE(job.iteration.has_value());
+  const auto sum = [](const TimeSplit& i) {
+    return i.compute_s + i.bubble_s + i.fixed_s + i.tensor_s + i.pipeline_s + i.data_s +
+           i.context_s + i.expert_s;
+  };
+  const std::size_t shown = report.links.seed - report.seed_numbers.front();
+  EXPECT_NEAR(sum(job.iteration->split) / job.time_by_seed_s[shown], 1, 1e-9);
+  EXPECT_NEAR(job.iteration->split.compute_s / job.iteration->alone.compute_s, 1, 1e-9);
+  EXPECT_GE(job.slowdown.p5, 1 - 1e-9);
+  EXPECT_GT(report.jobs[1].passes, 1);
+  EXPECT_EQ(job.passes, 1);
+
+  // More than 32 micro-batches: beside others every one is simulated, alone the last are counted.
+  const RunReport one = Simulate(kText, {"jobs[1].placement.hosts=[host3]"});
+  EXPECT_NEAR(one.jobs[0].slowdown.median, 1, 1e-12);  // nothing leaves host3
+}
+
+// SimGrid's solver takes the same two Programs at once, stopped at the same row.
+TEST(Jobs, TakeAsLongOnSimgrid) {
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    const std::vector<std::string> sets{fmt::format("routing.seed={}", seed)};
+    constexpr const char* kText = R"(
+fabric: { preset: hpn, segments: 2, planes: 1, hosts: 2 }
+routing: { seeds: 1 }
+coupling: loose
+jobs:
+  - { name: a, placement: { hosts: [host0, host2] }, repeat: 2,
+      workload: { collective: { op: all_reduce, bytes: 64MiB, group: per_rail } } }
+  - { name: b, placement: { hosts: [host1, host3] },
+      workload: { traffic: { pattern: permutation, bytes: 20MB, seed: 3 } } }
+)";
+    std::vector<std::string> simgrid = sets;
+    simgrid.push_back("engine=simgrid");
+    const RunReport flow = Simulate(kText, sets), other = Simulate(kText, simgrid);
+    for (std::size_t j = 0; j < 2; ++j) {
+      EXPECT_NEAR(flow.jobs[j].time_s.median / other.jobs[j].time_s.median, 1, 1e-6);
+      EXPECT_EQ(flow.jobs[j].passes, other.jobs[j].passes);
+    }
+  }
+}
+
+TEST(Jobs, AreRefusedWhereTheyCannotBe) {
+  for (const auto& [set, text] :
+       {std::pair{"jobs[1].placement.hosts=[host2, host3]", "is a GPU of job 'long' already"},
+        {"jobs[1].name=long", "two jobs are called 'long'"},
+        {"workload={ traffic: { pattern: incast, bytes: 1MB } }", "stands beside 'jobs'"},
+        {"placement.gpus=2", "stands beside 'jobs'"},
+        {"faults=[{ at: 1ms, link: host0/nic0/port0, state: down }]", "stands beside 'jobs'"},
+        {"engine=analytic", "knows of no others"},
+        {"published=[{ figure: slowdown, job: nobody, share: 1%, source: x }]",
+         "no job is called 'nobody'"},
+        {"jobs[1].placement.hosts=[host9]", "there is no host 'host9'"}}) {
+    const Result<PreparedScenario> prepared = Try(kTwoPairs, {set});
+    ASSERT_FALSE(prepared.has_value()) << set;
+    EXPECT_THAT(prepared.error().front().message, testing::HasSubstr(text));
+    EXPECT_GT(prepared.error().front().pos.line, 0);
+  }
+}
+
 }  // namespace
 }  // namespace weft

@@ -509,7 +509,7 @@ bool TrainingBuilder::Build(const std::set<HostId>& slow, double slower) {
   const std::int64_t most =
       std::max<std::int64_t>(2, kMostMicroBatches / std::max<std::int64_t>(1, order_.micro_step));
   const std::int64_t batch = training.global_batch;
-  if (order_.period > 0 && order_.times > most) {
+  if (order_.period > 0 && order_.times > most && !options_->every_micro_batch) {
     out_->skipped = order_.times - most;
     training.global_batch -= out_->skipped * order_.micro_step * training.micro_batch * replicas();
     order_ = OrderOf(parallel(), training.micro_batches());
