@@ -261,6 +261,8 @@ class Enumeration {
     const BitRate uplink = one.design.uplink;
     const int fewest = one.design.family == DesignFamily::kRailOnly ? 1 : 2;
     for (int tiers = fewest; tiers <= 3; ++tiers) {
+      // In one tier nothing joins a NIC's switches: a port each is a plane each.
+      if (tiers == 1 && !one.design.port_planes) continue;
       one.design.tiers = tiers;
       one.design.uplink = tiers == 1 ? one.design.nic_port() : uplink;
       Ratios(one);

@@ -109,6 +109,7 @@ TEST(EnumerateCandidates, NamesEachOnce) {
   std::int64_t feasible = 0;
   for (const Candidate& one : all) {
     EXPECT_TRUE(ids.insert(one.id).second) << one.id;
+    EXPECT_TRUE(one.design.tiers > 1 || one.design.port_planes) << one.id;
     feasible += one.feasible() ? 1 : 0;
     if (!one.feasible()) {
       EXPECT_NE(one.broken[0].said, "") << one.id;
