@@ -193,6 +193,14 @@ Watts DrawOfHost(const Question& question, const Candidate& candidate) {
   return SumBom(one).power.mid;
 }
 
+bool HasEffect(const Question& question, const Candidate& plan, const Override& given) {
+  if (given.what == "failures")
+    return given.part == question.accelerators[plan.accelerator].name ||
+           given.part == question.switches[plan.chip].part.part;
+  return std::any_of(plan.bom.rows.begin(), plan.bom.rows.end(),
+                     [&](const BomRow& row) { return row.part == given.part; });
+}
+
 void BillCandidate(const Question& question, const CableMarket& market, Candidate& out) {
   const HostPart& part = question.accelerators[out.accelerator].part;
   const SwitchChoice& chip = question.switches[out.chip];

@@ -23,6 +23,9 @@ std::int64_t PackedPlugs(std::int64_t links, std::int64_t each, int ports);
 // What a host draws with the candidate's NICs; of a supernode all of it.
 Watts DrawOfHost(const Question& question, const Candidate& candidate);
 
+// Whether a reader's figure has a part in the plan: a row of its bill, or what fails in it.
+bool HasEffect(const Question& question, const Candidate& plan, const Override& given);
+
 // Fills bom, totals, network and site_watts. Requires: counts, kits and racks.
 void BillCandidate(const Question& question, const CableMarket& market, Candidate& candidate);
 
