@@ -447,10 +447,10 @@ TEST(CheckRules, HoldOnRandomPlans) {
   const char* plans_text = std::getenv("WEFT_PLANS");  // 100000 for all
   const std::uint64_t seed = seed_text != nullptr ? std::strtoull(seed_text, nullptr, 10) : 1;
   const std::int64_t most = plans_text != nullptr ? std::atoll(plans_text) : 3000;
-  const RuleNames may = {"cable fits",         "leaf cages", "spine cages",
-                         "core cages",         "plug power", "spines",
-                         "length in the hall", "rack power", "rack units",
-                         "one switch less",    "growth",     "leaf chip", "side networks"};
+  const RuleNames may = {
+      "cable fits", "leaf cages",         "spine cages",  "core cages", "plug power",
+      "spines",     "length in the hall", "rack power",   "rack units", "one switch less",
+      "growth",     "leaf chip",          "side networks"};
   const char* accelerators[] = {"h100", "h800", "h20", "b200", "b300", "ascend-910b2"};
   const char* switches[] = {"51.2T", "25.6T", "qm9700", "sn5600", "q3400"};
   const char* nics[] = {"200Gbps", "400Gbps", "800Gbps"};
