@@ -17,14 +17,14 @@ struct AuditArgs {
 };
 
 int RunAudit(const AuditArgs& args, std::ostream& out, std::ostream& err) {
+  if (!CheckTargets(args.options, err)) return kBadInput;
   SourceTexts texts;
   const Result<std::vector<Finding>> findings = AuditFile(args.path, &texts);
   if (!findings) {
     PrintErrors(findings.error(), texts, err);
     return kBadInput;
   }
-  if (!CheckTargets(args.options, err) ||
-      !WriteResult(args.options, AuditReportText(args.path, *findings, TerminalWidth()),
+  if (!WriteResult(args.options, AuditReportText(args.path, *findings, TerminalWidth()),
                    AuditReportJson(args.path, *findings), out, err))
     return kBadInput;
   const bool wrong = std::any_of(findings->begin(), findings->end(), [](const Finding& one) {

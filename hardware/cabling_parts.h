@@ -68,6 +68,13 @@ struct CablePart {
   Watts lane_power;
 };
 
+// What stands in a host, as far as a bill counts it apart.
+struct HostContents {
+  std::string gpu;  // of a gpu preset; may be empty
+  int gpus = 0, nics = 0;
+  BitRate nic;  // of one, all ports together
+};
+
 struct RackPart {
   int units = 48;
   Watts power;

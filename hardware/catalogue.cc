@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/check.h"
 #include "base/schema/quantity.h"
@@ -50,6 +51,7 @@ Figure<Quantity> MakeFigure(const Spec& spec, const SourcePos& pos, bool own, Er
   Figure<Quantity> out;
   out.source = spec.source();
   out.date = spec.date();
+  out.given = !own;
   if (spec.has_mark())
     out.mark = MarkOf(spec.mark());
   else
@@ -105,6 +107,9 @@ void LayRow(const CatalogueRowSpec& spec, const SourceMap& sources, const std::s
     return;
   }
   const auto at = [&](const char* key) { return sources.At(path + "." + key).pos; };
+  // The first file replaces weft's own, a later one what that file said.
+  if (!own && spec.has_price() && !row->own_price) row->own_price = row->price;
+  if (!own && spec.has_power() && !row->own_power) row->own_power = row->power;
   if (spec.has_price())
     Lay(row->price, MakeFigure<Dollars>(spec.price(), at("price"), own, errors), "price", row->part,
         at("price"), own, out);
@@ -135,6 +140,7 @@ void LaySpec(const Located<CatalogueSpec>& spec, bool own, Catalogue& out, Error
 Catalogue OwnCatalogue() {
   const PresetTable presets(HardwarePresets());
   Catalogue out;
+  out.nics = PresetNics();
   Errors errors;
   for (const Preset& preset : presets.list()) {
     if (preset.kind != "catalogue") continue;
@@ -177,6 +183,26 @@ std::vector<std::string> Catalogue::Parts(PartKind kind) const {
   for (const CatalogueRow& row : rows)
     if (row.kind == kind) out.push_back(row.part);
   return out;
+}
+
+const CatalogueRow* Catalogue::NicOf(BitRate rate) const {
+  const CatalogueRow* best = nullptr;
+  BitRate best_rate;
+  // By weft's own price: which NIC it is does not follow from a quote.
+  const auto usd = [](const CatalogueRow& row) {
+    const auto& price = row.own_price ? row.own_price : row.price;
+    return price ? price->range.mid.count() : INFINITY;
+  };
+  for (const NicPart& nic : nics) {
+    const CatalogueRow* row = Find(nic.part);
+    if (row == nullptr || row->kind != PartKind::kNic || nic.rate < rate * (1 - 1e-9)) continue;
+    if (best != nullptr &&
+        (best_rate < nic.rate || (best_rate == nic.rate && usd(*best) <= usd(*row))))
+      continue;
+    best = row;
+    best_rate = nic.rate;
+  }
+  return best;
 }
 
 Result<Catalogue> ReadCatalogue(const std::vector<std::string>& files, SourceTexts* texts) {

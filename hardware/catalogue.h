@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "base/schema/source_text.h"
 #include "base/units.h"
+#include "hardware/parts.h"
 
 namespace weft {
 
@@ -48,6 +49,7 @@ struct Figure {
   std::string source;  // never empty but of what is unverified
   std::string date;    // "2024-08"; may be empty
   Mark mark = Mark::kUnverified;
+  bool given = false;  // by a reader's file
 
   bool verified() const { return mark != Mark::kUnverified; }
 };
@@ -72,6 +74,9 @@ struct CatalogueRow {
   std::optional<Figure<Dollars>> price;
   std::optional<Figure<Watts>> power;
   std::optional<Figure<double>> failures;  // a year
+  // Weft's own, where a reader's file replaced it.
+  std::optional<Figure<Dollars>> own_price;
+  std::optional<Figure<Watts>> own_power;
 };
 
 // A figure of weft's own that a reader's file replaced, in words for a report.
@@ -83,11 +88,15 @@ struct Override {
 
 struct Catalogue {
   std::vector<CatalogueRow> rows;  // sorted by part
+  std::vector<NicPart> nics;       // whose rates are known
   std::vector<Override> overrides;
 
   // Null where there is no such part.
   const CatalogueRow* Find(std::string_view part) const;
   std::vector<std::string> Parts(PartKind kind) const;  // sorted
+  // The NIC with the least rate that is enough, of several the cheapest by weft's own
+  // price; null: none is.
+  const CatalogueRow* NicOf(BitRate rate) const;
 };
 
 // Weft's rows with `files` laid over them, a later file over an earlier one. `texts` as of

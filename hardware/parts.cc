@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/schema/wording.h"
+#include "hardware/coolers.h"
 #include "hardware/embedded.h"
 
 namespace weft {
@@ -23,16 +24,6 @@ std::string PresetNames(std::string_view kind) {
   for (const std::string& name : PresetTable(HardwarePresets()).Names(kind))
     known += (known.empty() ? "" : ", ") + name;
   return known;
-}
-
-// What the cooler preset `name` allows; none where there is no such preset.
-std::optional<Watts> CoolerPower(std::string_view name) {
-  const PresetTable presets(HardwarePresets());
-  const Preset* preset = presets.Find("cooler", name);
-  if (preset == nullptr) return std::nullopt;
-  const auto read = ParseText<CoolerSpec>(preset->text, preset->file, {&presets, {}, nullptr});
-  WEFT_CHECK(read.has_value());  // presets are compiled in, and tests read each
-  return Watts(read->message.allowed_power());
 }
 
 std::string Under(std::string_view path, std::string_view key) {
@@ -152,6 +143,38 @@ Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
     out.nvlinks = static_cast<int>(
         std::lround(gpu->nvlinks * (out.nvlink.bits_per_second() / gpu->nvlink.bits_per_second())));
   return out;
+}
+
+std::optional<Watts> CoolerPower(std::string_view name) {
+  const PresetTable presets(HardwarePresets());
+  const Preset* preset = presets.Find("cooler", name);
+  if (preset == nullptr) return std::nullopt;
+  const auto read = ParseText<CoolerSpec>(preset->text, preset->file, {&presets, {}, nullptr});
+  WEFT_CHECK(read.has_value());  // presets are compiled in, and tests read each
+  return Watts(read->message.allowed_power());
+}
+
+std::vector<NicPart> PresetNics() {
+  const PresetTable presets(HardwarePresets());
+  std::vector<NicPart> out;
+  for (const std::string& name : presets.Names("nic")) {
+    const Preset& preset = *presets.Find("nic", name);
+    const auto spec = ParseText<NicSpec>(preset.text, preset.file, {&presets, {}, nullptr});
+    WEFT_CHECK(spec.has_value());  // compiled in, and a test reads each
+    out.push_back({name, BitRate::BitsPerSecond(spec->message.rate())});
+  }
+  return out;
+}
+
+std::optional<HostPart> FindHost(std::string_view name) {
+  const PresetTable presets(HardwarePresets());
+  const Preset* preset = presets.Find("host", name);
+  if (preset == nullptr) return std::nullopt;
+  const auto spec = ParseText<HostSpec>(preset->text, preset->file, {&presets, {}, nullptr});
+  WEFT_CHECK(spec.has_value());
+  auto part = MakeHostPart(spec->message, spec->sources, "");
+  WEFT_CHECK(part.has_value());
+  return *std::move(part);
 }
 
 Result<SwitchPart> MakeSwitchPart(const SwitchSpec& spec, const SourceMap& sources,

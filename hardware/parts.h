@@ -77,6 +77,19 @@ struct HostPart {
   BitRate nic() const { return nic_port * nic_ports; }
 };
 
+inline HostContents ContentsOf(const HostPart& host) {
+  return {host.gpu_name, host.gpus, host.nics, host.nic()};
+}
+
+struct NicPart {
+  std::string part;  // its preset, and its row of the catalogue
+  BitRate rate;      // all ports together
+};
+// Every NIC of hardware/presets/, by name.
+std::vector<NicPart> PresetNics();
+// The host preset `name`; none where there is no such preset.
+std::optional<HostPart> FindHost(std::string_view name);
+
 struct SwitchPart {
   BitRate rate;
   int ports = 0;

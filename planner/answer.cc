@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/schema/quantity.h"
+#include "planner/bill.h"
 #include "planner/planning_internal.h"
 
 namespace weft {
@@ -408,7 +409,11 @@ void Planning::FillNotes() {
                            "supply and export rules", "prices over time"})
     out_.not_modelled.push_back(what);
   for (const Override& one : question_.catalogue.overrides)
-    out_.overrides.push_back(fmt::format("{} {}: {} was {}", one.part, one.what, one.now, one.was));
+    out_.overrides.push_back(
+        fmt::format("{} {}: {} was {}{}", one.part, one.what, one.now, one.was,
+                    order_.empty() || HasEffect(question_, candidates_[order_[0]], one)
+                        ? ""
+                        : ", without effect on the best plan"));
 }
 
 void Planning::FillAnswer() {

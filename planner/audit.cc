@@ -6,7 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
-#include <numeric>
+#include <map>
 
 #include "base/ceil_div.h"
 #include "base/schema/quantity.h"
@@ -27,6 +27,9 @@ struct Ask {
   std::int64_t planes = 1;
   double over = 1;         // a leaf's rate down over its rate up
   bool over_said = false;  // by a key or by ports down and up
+  // Of the tiers above the leaves together, at least; 0: not said, as where a leaf's ports say
+  // the leaf's own alone.
+  double upper = 1;
   std::int64_t each() const { return CeilDiv(endpoints, planes); }
 };
 
@@ -43,12 +46,16 @@ class Auditor {
   std::vector<Finding> Run() {
     CheckHosts();
     CheckNeed();
+    CheckHostPower();
     CheckPower();
+    CheckRackUnits();
     Derive();
     if (leaf_ != nullptr && ask_.endpoints > 0 && ask_.rate_bps > 0) {
       CheckPortSum();
-      CheckReach();
-      CheckSwitches();
+      if (CheckRate()) {
+        CheckReach();
+        CheckSwitches();
+      }
       CheckCables();
     }
     CheckOptics();
@@ -75,8 +82,18 @@ class Auditor {
     for (const HostRow& host : bill_.hosts) out += host.count * host.gpus;
     return out;
   }
+  // What the bill lists, else what its hosts hold.
+  std::vector<AcceleratorRow> Listed() const {
+    if (!bill_.accelerators.empty()) return bill_.accelerators;
+    std::vector<AcceleratorRow> out;
+    for (const HostRow& host : bill_.hosts)
+      out.push_back({host.count * host.gpus, host.line, host.gpu});
+    return out;
+  }
   std::int64_t Accelerators() const {
-    return bill_.accelerators > 0 ? bill_.accelerators : HostGpus();
+    std::int64_t out = 0;
+    for (const AcceleratorRow& row : Listed()) out += row.count;
+    return out;
   }
 
   std::int64_t Count(SwitchRole role) const {
@@ -103,29 +120,51 @@ class Auditor {
   }
 
   void CheckHosts();
+  bool CheckHostsByKind();
   void CheckNeed();
+  void CheckCompute(const Need& need, NumberType type);
   void CheckPower();
+  void CheckHostPower();
+  void CheckRackUnits();
   void CheckRacks(double watts, bool complete);
   void Derive();
   void DeriveOversubscription();
   void CheckPortSum();
+  bool CheckRate();
   void CheckReach();
   void CheckSwitches();
   void CheckLeaves();
   void CheckUppers();
   void CheckSpread(std::int64_t uplinks);
+  void CheckExcess(std::int64_t spines, std::int64_t cores);
   void CheckCables();
+  std::int64_t MostEnds(const OpticRow& optic) const;
   void CheckOptics();
   void CheckForms(std::int64_t host_ends, std::int64_t switch_ends);
 
+  // Ports of all switches of a role.
+  std::int64_t PortsOf(SwitchRole role, double rate_bps) const {
+    std::int64_t out = 0;
+    for (const SwitchRow& one : bill_.switches)
+      if (one.role == role) out += one.count * Ports(one, rate_bps);
+    return out;
+  }
+  // Whether all switches of a role are of one part.
+  bool Uniform(SwitchRole role) const {
+    const SwitchRow* first = First(role);
+    return std::all_of(bill_.switches.begin(), bill_.switches.end(), [&](const SwitchRow& one) {
+      return one.role != role || one.part == first->part;
+    });
+  }
   std::int64_t Ports(const SwitchRow& one, double rate_bps) const {
     if (one.port_bps > 0 && rate_bps > one.port_bps * (1 + kSlack)) return 0;
     return Down(one.chip_bps / rate_bps);
   }
   // A leaf's ports down, by the row that says so or by the oversubscription.
-  std::int64_t LeafDown() const {
+  std::int64_t LeafDown() const { return LeafDown(*leaf_); }
+  std::int64_t LeafDown(const SwitchRow& leaf) const {
     if (down_ > 0) return down_;
-    const double down_bps = leaf_->chip_bps * ask_.over / (1 + ask_.over);
+    const double down_bps = leaf.chip_bps * ask_.over / (1 + ask_.over);
     return Down(down_bps / ask_.rate_bps);
   }
   std::int64_t LeafUp() const {
@@ -175,16 +214,51 @@ class Auditor {
   bool too_far_ = false;
 };
 
+// An accelerator's name, and what a host says it holds: "a100" may stand in a host of a100-pcie,
+// any Ascend 910B in a host of another bin.
+bool Holds(const std::string& host_gpu, const std::string& gpu) {
+  constexpr std::string_view kAscend = "ascend-910b";
+  if (host_gpu.starts_with(kAscend) && gpu.starts_with(kAscend)) return true;
+  return host_gpu.starts_with(gpu) || gpu.starts_with(host_gpu);
+}
+
 void Auditor::CheckHosts() {
-  if (bill_.hosts.empty() || bill_.accelerators == 0) return;
-  const std::int64_t in_hosts = HostGpus();
-  if (in_hosts == bill_.accelerators) return;
+  if (bill_.hosts.empty() || bill_.accelerators.empty() || CheckHostsByKind()) return;
+  const std::int64_t in_hosts = HostGpus(), listed = Accelerators();
+  if (in_hosts == listed) return;
   const HostRow& host = bill_.hosts.front();
-  Find(
-      "gpus_per_host", host.line,
-      fmt::format("{} accelerators in hosts that hold {}", bill_.accelerators, in_hosts),
-      fmt::format("{} hosts of {}", CeilDiv(bill_.accelerators, std::max(1, host.gpus)), host.gpus),
-      {fmt::format("{} accelerators", in_hosts)});
+  Find("gpus_per_host", host.line,
+       fmt::format("{} accelerators in hosts that hold {}", listed, in_hosts),
+       fmt::format("{} hosts of {}", CeilDiv(listed, std::max(1, host.gpus)), host.gpus),
+       {fmt::format("{} accelerators", in_hosts)});
+}
+
+// Kind by kind, where more than one is listed or a kind has no host: false where all agree.
+bool Auditor::CheckHostsByKind() {
+  bool found = false;
+  for (const AcceleratorRow& row : bill_.accelerators) {
+    std::int64_t listed = 0, held = 0;
+    int of_host = 0;
+    for (const AcceleratorRow& other : bill_.accelerators)
+      if (other.gpu == row.gpu) {
+        listed += other.count;
+        if (other.line < row.line) listed = -1'000'000'000'000;  // that row has said it
+      }
+    for (const HostRow& host : bill_.hosts) {
+      if (!Holds(host.gpu, row.gpu)) continue;
+      held += host.count * host.gpus;
+      of_host = host.gpus;
+    }
+    const bool split = std::any_of(bill_.accelerators.begin(), bill_.accelerators.end(),
+                                   [&](const auto& other) { return other.gpu != row.gpu; });
+    if (listed < 0 || held == listed || (held > 0 && !split)) continue;
+    found = true;
+    Find("gpus_per_host", row.line,
+         fmt::format("{} {} in hosts that hold {}", listed, row.gpu, held),
+         of_host > 0 ? fmt::format("{} hosts of {}", CeilDiv(listed, of_host), of_host)
+                     : fmt::format("hosts for {} {}", listed, row.gpu));
+  }
+  return found;
 }
 
 std::string SayOps(double per_second, bool integer) {
@@ -198,39 +272,76 @@ void Auditor::CheckNeed() {
   if (need.gpus > 0 && have < need.gpus)
     Find("need", bill_.need->line, fmt::format("{} accelerators", have),
          fmt::format("{} accelerators", need.gpus));
-  std::string name = bill_.gpu;
-  for (const HostRow& host : bill_.hosts)
-    if (name.empty()) name = host.gpu;
-  const auto gpu = FindGpu(name);
-  if (need.per_second <= 0 || !gpu) return;
+  if (need.per_second <= 0) return;
   const NumberType type = bill_.dtype    ? bill_.dtype->value
                           : need.integer ? NumberType::kInt8
                                          : NumberType::kBf16;
+  // "P" alone says nothing of the type: what dtype says holds.
+  if (bill_.dtype && need.integer != (type == NumberType::kInt8))
+    return Find("dtype", bill_.dtype->line,
+                fmt::format("{} of a type of {} bits", SayOps(need.per_second, need.integer),
+                            type == NumberType::kBf16 ? 16 : 8),
+                need.integer ? "int8, 8 bits, for operations a second"
+                             : "bf16, 16 bits, or fp8, 8 bits, for FLOPS",
+                {SayOps(need.per_second, !need.integer)});
+  CheckCompute(need, type);
+}
+
+// Σ rate x count at the stated type and basis.
+void Auditor::CheckCompute(const Need& need, NumberType type) {
   const bool sparse_asked = bill_.basis && bill_.basis->value == Basis::kSparse;
-  const auto dense = gpu->PeakOf(type, Basis::kDense), sparse = gpu->PeakOf(type, Basis::kSparse);
-  const auto& peak = sparse_asked ? sparse : dense;
-  if (!peak)
-    return Find("basis", bill_.basis ? bill_.basis->line : bill_.need->line,
-                fmt::format("a {} rate of {}", sparse_asked ? "sparse" : "dense", name),
-                "a rate that it has",
-                dense ? std::vector{fmt::format("dense, {:.6g} each", dense->per_second / 1e12)}
-                      : std::vector<std::string>{});
-  const double gets = peak->per_second * static_cast<double>(have);
-  if (gets >= need.per_second * (1 - kSlack)) return;
+  double gets = 0, by_sparse = 0;  // operations a second
+  std::string each, names;
+  std::optional<double> rate;  // of the first: what more of it would add
+  for (const AcceleratorRow& row : Listed()) {
+    const auto gpu = FindGpu(row.gpu);
+    if (!gpu) return;
+    const auto dense = gpu->PeakOf(type, Basis::kDense), sparse = gpu->PeakOf(type, Basis::kSparse);
+    const auto& peak = sparse_asked ? sparse : dense;
+    if (!peak)
+      return Find(
+          "basis", bill_.basis ? bill_.basis->line : row.line,
+          fmt::format("{} {} by a {} rate, which it has not", row.count, row.gpu,
+                      sparse_asked ? "sparse" : "dense"),
+          dense ? fmt::format("dense, {:.6g} T each: {} accelerators", dense->per_second / 1e12,
+                              Up(need.per_second / dense->per_second))
+                : fmt::format("an accelerator with a rate of that type for {}",
+                              SayOps(need.per_second, need.integer)));
+    if (!rate) rate = peak->per_second;
+    gets += peak->per_second * static_cast<double>(row.count);
+    by_sparse += (sparse ? sparse : peak)->per_second * static_cast<double>(row.count);
+    each += fmt::format("{}{:.6g} T", each.empty() ? "" : " and ", peak->per_second / 1e12);
+    if (sparse && !sparse_asked)
+      names += fmt::format("{}{:.6g} T", names.empty() ? "" : " and ", sparse->per_second / 1e12);
+  }
+  if (!rate || gets >= need.per_second * (1 - kSlack)) return;
   std::vector<std::string> alternatives;
   const bool by_sparsity =
-      !sparse_asked && sparse &&
-      sparse->per_second * static_cast<double>(have) >= need.per_second * (1 - 1e-3);
+      !sparse_asked && !names.empty() && by_sparse >= need.per_second * (1 - 1e-3);
   if (by_sparsity)
     alternatives.push_back(
-        fmt::format("say basis sparse: {:.6g} T each holds only where 2 of 4 numbers are zero",
-                    sparse->per_second / 1e12));
+        fmt::format("say basis sparse: {} each holds only where 2 of 4 numbers are zero", names));
+  const std::int64_t more = Up((need.per_second - gets) / *rate);
   Find(by_sparsity ? "basis" : "need", bill_.need->line,
-       fmt::format("{} of {} {} at {:.6g} T each", SayOps(gets, need.integer), have,
-                   sparse_asked ? "sparse" : "dense", peak->per_second / 1e12),
-       fmt::format("{} accelerators for {}", Up(need.per_second / peak->per_second),
-                   SayOps(need.per_second, need.integer)),
+       fmt::format("{} of {} {} at {} each", SayOps(gets, need.integer), Accelerators(),
+                   sparse_asked ? "sparse" : "dense", each),
+       Listed().size() == 1 ? fmt::format("{} accelerators for {}", Up(need.per_second / *rate),
+                                          SayOps(need.per_second, need.integer))
+                            : fmt::format("{} more {} for {}", more, Listed().front().gpu,
+                                          SayOps(need.per_second, need.integer)),
        std::move(alternatives));
+}
+
+// What feeds a host must hold its maximum, which is what its preset says; a fifth below it is no
+// other reading of a data sheet but another machine.
+void Auditor::CheckHostPower() {
+  constexpr double kLeast = 0.8;  // assumption
+  for (const HostRow& host : bill_.hosts) {
+    if (!host.power || !host.usual_power || *host.power >= *host.usual_power * kLeast) continue;
+    Find("host_power", host.line,
+         fmt::format("{:.6g} kW a host of {} {}", host.power->count() / 1e3, host.gpus, host.gpu),
+         fmt::format("{:.6g} kW, its maximum", host.usual_power->count() / 1e3));
+  }
 }
 
 void Auditor::CheckPower() {
@@ -282,6 +393,31 @@ void Auditor::CheckRacks(double watts, bool complete) {
                      complete ? "" : " at least: some hosts have no figure"));
 }
 
+// Whether the racks have room for the hosts; switches stand in what is left, or in their own.
+void Auditor::CheckRackUnits() {
+  constexpr int kTallest = 60;  // units, where none are said: no hall's rack has more (assumption)
+  std::int64_t racks = 0, units = 0, needed = 0;
+  int each = 0;
+  bool said = true;
+  for (const RackRow& rack : bill_.racks) {
+    racks += rack.count;
+    each = std::max(each, rack.units.value_or(kTallest));
+    said = said && rack.units.has_value();
+  }
+  if (racks == 0 || each == 0) return;
+  for (const HostRow& host : bill_.hosts) {
+    if (host.units <= 0) continue;
+    units += host.count * host.units;
+    needed += CeilDiv(host.count, std::max(1, each / host.units));
+  }
+  for (const SwitchRow& one : bill_.switches) units += one.count * one.units;
+  needed = std::max(needed, CeilDiv(units, each));
+  if (racks < needed)
+    Find("rack_units", bill_.racks.front().line,
+         fmt::format("{} racks of {} units{}", racks, each, said ? "" : " at most"),
+         fmt::format("{} racks for {} units of hosts and switches", needed, units));
+}
+
 void Auditor::Derive() {
   leaf_ = First(SwitchRole::kLeaf);
   if (leaf_ == nullptr) leaf_ = First(SwitchRole::kAny);
@@ -292,10 +428,13 @@ void Auditor::Derive() {
   core_ = First(SwitchRole::kCore);
   if (core_ == nullptr) core_ = spine_;
   if (bill_.planes) ask_.planes = bill_.planes->value;
-  for (const NicRow& nic : bill_.nics) {
-    ask_.endpoints += nic.count * nic.ports;
-    ask_.rate_bps = std::max(ask_.rate_bps, nic.port_bps);
-  }
+  // Of NICs of several rates the ones that bring most are the backend's; others face users.
+  std::map<double, double> by_rate;
+  for (const NicRow& nic : bill_.nics) by_rate[nic.port_bps] += nic.bps();
+  for (const auto& [rate_bps, sum_bps] : by_rate)
+    if (ask_.rate_bps <= 0 || sum_bps > by_rate[ask_.rate_bps]) ask_.rate_bps = rate_bps;
+  for (const NicRow& nic : bill_.nics)
+    if (nic.port_bps == ask_.rate_bps) ask_.endpoints += nic.count * nic.ports;
   if (ask_.endpoints == 0) ask_.endpoints = Accelerators();
   for (const PortRow& row : bill_.ports) {
     (row.up ? up_ : down_) += row.count;
@@ -326,10 +465,13 @@ void Auditor::DeriveOversubscription() {
     ask_.over = down_bps / up_bps;
     ask_.over_said = true;
   }
-  if (bill_.oversubscription && down_bps > 0 && up_bps > 0 && down_bps / up_bps > ask_.over * 1.01)
+  const double of_leaf = down_bps > 0 && up_bps > 0 ? down_bps / up_bps : 0;
+  if (of_leaf > 0) ask_.upper = 0;
+  // A ratio beside a leaf's ports that they do not have is that of the tiers above.
+  if (bill_.oversubscription) ask_.upper = of_leaf > ask_.over * 0.9 ? 0 : ask_.over;
+  if (bill_.oversubscription && of_leaf > ask_.over * 1.01)
     Find("oversubscription", bill_.oversubscription->line,
-         fmt::format("{:.4g}:1 by the leaf's ports", down_bps / up_bps),
-         fmt::format("{:.4g}:1", ask_.over));
+         fmt::format("{:.4g}:1 by the leaf's ports", of_leaf), fmt::format("{:.4g}:1", ask_.over));
 }
 
 void Auditor::CheckPortSum() {
@@ -347,6 +489,14 @@ void Auditor::CheckPortSum() {
          fmt::format("at most {:.6g} Tbps on a {}", leaf_->chip_bps / 1e12, leaf_->part));
 }
 
+// Whether a leaf has ports as fast as a NIC's: without, no count of switches helps.
+bool Auditor::CheckRate() {
+  if (Ports(*leaf_, ask_.rate_bps) > 0) return true;
+  Find("port_rate", leaf_->line, fmt::format("ports of {:.6g} Gbps", leaf_->port_bps / 1e9),
+       fmt::format("ports of {:.6g} Gbps", ask_.rate_bps / 1e9));
+  return false;
+}
+
 void Auditor::CheckReach() {
   const int tiers = Tiers();
   const std::int64_t each = ask_.each(), reach = Reach(tiers);
@@ -360,9 +510,12 @@ void Auditor::CheckReach() {
   too_far_ = true;
   const int drawn = short_of_three ? 2 : tiers;
   std::vector<std::string> alternatives;
-  const std::int64_t three = Needed(3, each).all() * ask_.planes;
-  const std::string in_three = fmt::format("{} switches in three tiers", three);
-  if (drawn < 3 && each <= Reach(3)) alternatives.push_back(in_three);
+  std::string in_more;  // tiers, the fewest that reach
+  for (int more = drawn + 1; more <= 3 && in_more.empty(); ++more)
+    if (each <= Reach(more))
+      in_more = fmt::format("{} switches in {} tiers", Needed(more, each).all() * ask_.planes,
+                            more == 2 ? "two" : "three");
+  if (!in_more.empty()) alternatives.push_back(in_more);
   const std::int64_t reach_two = Reach(2);
   if (reach_two > 0) {
     const std::int64_t planes = CeilDiv(ask_.endpoints, reach_two);
@@ -374,18 +527,14 @@ void Auditor::CheckReach() {
   }
   alternatives.push_back(fmt::format("at most {} endpoints a plane", Reach(drawn)));
   Find("reach", bill_.tiers ? bill_.tiers->line : leaf_->line,
-       fmt::format("{} endpoints a plane in {} tiers, {} switches", each, drawn, have),
-       drawn < 3 && each <= Reach(3) ? in_three
-                                     : fmt::format("at most {} endpoints a plane", Reach(drawn)),
+       fmt::format("{} endpoints a plane in {} tier{}, {} switches", each, drawn,
+                   drawn == 1 ? "" : "s", have),
+       !in_more.empty() ? in_more : fmt::format("at most {} endpoints a plane", Reach(drawn)),
        std::move(alternatives));
 }
 
 void Auditor::CheckSwitches() {
   if (too_far_) return;
-  if (Ports(*leaf_, ask_.rate_bps) == 0)
-    return Find("port_rate", leaf_->line,
-                fmt::format("ports of {:.6g} Gbps", leaf_->port_bps / 1e9),
-                fmt::format("ports of {:.6g} Gbps", ask_.rate_bps / 1e9));
   const ClosNeed needed = Needed(Tiers(), ask_.each());
   if (Count(SwitchRole::kLeaf) > 0) CheckLeaves();
   if (Count(SwitchRole::kAny) == 0 && Tiers() > 1) return CheckUppers();
@@ -397,8 +546,12 @@ void Auditor::CheckSwitches() {
 
 void Auditor::CheckLeaves() {
   const std::int64_t have = Count(SwitchRole::kLeaf);
+  std::int64_t ports = 0;
+  for (const SwitchRow& one : bill_.switches)
+    if (one.role == SwitchRole::kLeaf)
+      ports += one.count * (Tiers() == 1 ? Ports(one, ask_.rate_bps) : LeafDown(one));
   const std::int64_t needed = Needed(Tiers(), ask_.each()).leaves * ask_.planes;
-  if (have < needed)
+  if (ports < ask_.endpoints || (Uniform(SwitchRole::kLeaf) && have < needed))
     Find("leaf_ports", leaf_->line,
          fmt::format("{} leaves of {} ports down", have, Tiers() == 1 ? Reach(1) : LeafDown()),
          fmt::format("{} leaves for {} endpoints", needed, ask_.endpoints));
@@ -410,21 +563,43 @@ void Auditor::CheckUppers() {
   const std::int64_t spine_ports = Ports(*spine_, ask_.up_bps);
   const std::int64_t cabled = Links(CableRow::End::kSwitch);
   std::int64_t uplinks = Uplinks(ask_.endpoints), above = 0;
-  if (tiers == 2 && cabled > 0) uplinks = cabled;
-  if (tiers == 3) above = cabled > 0 ? std::max<std::int64_t>(0, cabled - uplinks) : uplinks;
-  if (spine_ports * spines < uplinks + (cabled > 0 ? above : 0) ||
-      (tiers == 3 && spine_ports * spines < uplinks))
-    Find("spine_ports", spine_->line,
-         fmt::format("{} spines with {} ports", spines, spines * spine_ports),
+  // Without a ratio the cables say what is meant.
+  if (tiers == 2 && cabled > 0) uplinks = ask_.over_said ? std::max(uplinks, cabled) : cabled;
+  // Of three tiers no more leaves the spines than enters them, at the ratio that is said.
+  if (tiers == 3 && ask_.upper > 0)
+    above = Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps /
+               std::max(ask_.upper, ask_.over) / ask_.up_bps);
+  if (tiers == 3 && cabled > 0) above = std::max<std::int64_t>(0, cabled - uplinks);
+  const std::int64_t all = PortsOf(SwitchRole::kSpine, ask_.up_bps);
+  if (all < uplinks + above)
+    Find("spine_ports", spine_->line, fmt::format("{} spines with {} ports", spines, all),
          fmt::format("{} ports, {} spines", uplinks + above,
                      CeilDiv(uplinks + above, std::max<std::int64_t>(1, spine_ports))));
   const std::int64_t core_ports = Ports(*core_, ask_.up_bps);
-  if (tiers == 3 && cores > 0 && core_ports * cores < above && (cabled > 0 || !ask_.over_said))
-    Find("core_ports", core_->line,
-         fmt::format("{} cores with {} ports", cores, cores * core_ports),
+  const std::int64_t of_cores = PortsOf(SwitchRole::kCore, ask_.up_bps);
+  if (tiers == 3 && cores > 0 && of_cores < above)
+    Find("core_ports", core_->line, fmt::format("{} cores with {} ports", cores, of_cores),
          fmt::format("{} ports, {} cores", above,
                      CeilDiv(above, std::max<std::int64_t>(1, core_ports))));
-  if (tiers == 2 && spines > 0 && Count(SwitchRole::kLeaf) > 0) CheckSpread(uplinks);
+  if (tiers == 3) CheckExcess(spines, cores);
+  const bool alike = Uniform(SwitchRole::kLeaf) && Uniform(SwitchRole::kSpine);
+  if (tiers == 2 && spines > 0 && Count(SwitchRole::kLeaf) > 0 && alike) CheckSpread(uplinks);
+}
+
+// Of three tiers, where how leaves spread over pods is not said: no even spread takes twice the
+// switches that a network without blocking has ports for.
+void Auditor::CheckExcess(std::int64_t spines, std::int64_t cores) {
+  const std::int64_t links = Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps / ask_.up_bps);
+  const auto check = [&](std::int64_t have, std::int64_t ports, const SwitchRow& one,
+                         std::int64_t of_one, const char* rule, const char* name) {
+    const std::int64_t least = CeilDiv(ports, std::max<std::int64_t>(1, of_one));
+    if (have > std::max<std::int64_t>(2 * least, 4))
+      Warn(
+          rule, one.line, fmt::format("{} {}", have, name),
+          fmt::format("{} {} have the {} ports of a network without blocking", least, name, ports));
+  };
+  check(spines, 2 * links, *spine_, Ports(*spine_, ask_.up_bps), "excess_spines", "spines");
+  check(cores, links, *core_, Ports(*core_, ask_.up_bps), "excess_cores", "cores");
 }
 
 // Of two tiers: every leaf should have equally many links to every spine of its plane.
@@ -435,8 +610,10 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
                 fmt::format("{} spines over {} planes", spines, ask_.planes),
                 fmt::format("a multiple of {}", ask_.planes));
   const std::int64_t of_plane = spines / ask_.planes;
-  const std::int64_t up =
-      leaves > 0 && uplinks % leaves == 0 && uplinks >= leaves ? uplinks / leaves : LeafUp();
+  // Without cables a leaf is taken to use all the uplinks that its ports leave it.
+  const bool cabled = Links(CableRow::End::kSwitch) > 0;
+  if (!cabled) uplinks = std::max(uplinks, leaves * LeafUp());
+  const std::int64_t up = uplinks % leaves == 0 && uplinks >= leaves ? uplinks / leaves : LeafUp();
   if (up <= 0) return;
   const std::int64_t ports = std::max<std::int64_t>(1, Ports(*spine_, ask_.up_bps));
   const std::int64_t fewest =
@@ -484,8 +661,16 @@ void Auditor::CheckCables() {
   }
 }
 
+// Ends that an optic serves at most: one with a fibre a lane can be split to a slower rate.
+std::int64_t Auditor::MostEnds(const OpticRow& optic) const {
+  double slowest = ask_.rate_bps > 0 ? ask_.rate_bps : 0;
+  if (ask_.up_bps > 0) slowest = std::min(slowest, ask_.up_bps);
+  if (!optic.parallel || slowest <= 0) return optic.ports;
+  return std::max<std::int64_t>(optic.ports, Down(optic.ports * optic.port_bps / slowest));
+}
+
 void Auditor::CheckOptics() {
-  std::int64_t host_ends = 0, switch_ends = 0, have = 0;
+  std::int64_t host_ends = 0, switch_ends = 0, have = 0, most = 0;
   int line = 0;
   for (const CableRow& cable : bill_.cables) {
     if (cable.medium == CableRow::Medium::kOwnPlugs) continue;
@@ -500,6 +685,7 @@ void Auditor::CheckOptics() {
   }
   for (const OpticRow& optic : bill_.optics) {
     have += optic.count * optic.ports;
+    most += optic.count * MostEnds(optic);
     line = optic.line;
   }
   const std::int64_t ends = host_ends + switch_ends;
@@ -509,18 +695,18 @@ void Auditor::CheckOptics() {
            "none: every cable has plugs of its own");
     return;
   }
-  if (have < ends)
-    Find("optics", line, fmt::format("optics for {} ends of fibre", have),
+  if (most < ends)
+    Find("optics", line, fmt::format("optics for {} ends of fibre", most),
          fmt::format("optics for {} ends", ends));
   else if (static_cast<double>(have) > static_cast<double>(ends) * 1.1 + 8)
     Warn("optics", line, fmt::format("optics for {} ends of fibre", have),
          fmt::format("optics for {} ends", ends));
-  if (have >= ends) CheckForms(host_ends, switch_ends);
+  if (most >= ends) CheckForms(host_ends, switch_ends);
 }
 
 // Whether the plugs that fit a switch are enough for the switches' ends.
 void Auditor::CheckForms(std::int64_t host_ends, std::int64_t switch_ends) {
-  std::int64_t fitting = 0, all = 0;
+  std::int64_t fitting = 0;
   const OpticRow* wrong = nullptr;
   const auto fits = [](const OpticRow& optic, const SwitchRow& one) {
     if (one.port_bps > 0 && optic.port_bps > one.port_bps * (1 + kSlack)) return false;
@@ -528,11 +714,11 @@ void Auditor::CheckForms(std::int64_t host_ends, std::int64_t switch_ends) {
            std::find(optic.forms.begin(), optic.forms.end(), *one.form) != optic.forms.end();
   };
   for (const OpticRow& optic : bill_.optics) {
-    all += optic.count * optic.ports;
+    const std::int64_t ends = optic.count * MostEnds(optic);
     const bool any = std::any_of(bill_.switches.begin(), bill_.switches.end(),
                                  [&](const SwitchRow& one) { return fits(optic, one); });
     if (any || bill_.switches.empty())
-      fitting += optic.count * optic.ports;
+      fitting += ends;
     else
       wrong = &optic;
   }

@@ -13,6 +13,12 @@ namespace weft {
 
 enum class SwitchRole : std::uint8_t { kAny, kLeaf, kSpine, kCore };
 
+struct AcceleratorRow {
+  std::int64_t count = 0;
+  int line = 0;
+  std::string gpu;  // name of its preset
+};
+
 struct SwitchRow {
   SwitchRole role = SwitchRole::kAny;
   std::int64_t count = 0;
@@ -23,6 +29,7 @@ struct SwitchRow {
   bool generic = false;                // "64x400G": its ports are what is asked for
   std::optional<CageSpec::Form> form;  // none: not said
   std::optional<Watts> power;
+  int units = 0;  // of a rack; 0: not known
 };
 
 struct HostRow {
@@ -31,13 +38,16 @@ struct HostRow {
   std::string part, gpu;
   int gpus = 0;
   std::optional<Watts> power;
-  double nic_bps = 0;  // of one NIC; 0: not said
+  std::optional<Watts> usual_power;  // of the preset with as many such GPUs, its maximum
+  double nic_bps = 0;                // of one NIC; 0: not said
+  int units = 0;                     // of a rack; 0: not known, or it is a rack itself
 };
 
 struct NicRow {
   std::int64_t count = 0;
   int line = 0, ports = 1;
   double port_bps = 0;
+  double bps() const { return static_cast<double>(count) * ports * port_bps; }
 };
 
 struct CableRow {
@@ -55,6 +65,7 @@ struct OpticRow {
   int line = 0, ports = 1;
   std::string part;
   double port_bps = 0;
+  bool parallel = false;              // a lane of fibre each, as DR4 and SR8: it can be split
   std::vector<CageSpec::Form> forms;  // cages that it fits; none: not said
 };
 
@@ -86,10 +97,8 @@ struct Need {
 };
 
 struct AuditBill {
-  std::int64_t accelerators = 0;  // 0: not said
-  int accelerators_line = 0;
-  std::string gpu;           // name of its preset; may be empty
-  double usual_nic_bps = 0;  // of the host that it usually has; 0: not known
+  std::vector<AcceleratorRow> accelerators;
+  double usual_nic_bps = 0;  // of the host that the first usually has; 0: not known
   std::vector<HostRow> hosts;
   std::vector<NicRow> nics;
   std::vector<SwitchRow> switches;

@@ -12,6 +12,7 @@
 #include "base/schema/reader.h"
 #include "base/schema/wording.h"
 #include "planner/audit_internal.h"
+#include "topology/formats/text_lines.h"
 
 namespace weft {
 namespace {
@@ -32,37 +33,10 @@ std::string Lower(std::string_view text) {
   return out;
 }
 
-struct Cell {
-  std::string text;
-  int column = 1;
-};
-
 std::string_view Trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t\r");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
-// One line's cells [RFC4180]; none where a quote is not closed.
-std::optional<std::vector<Cell>> SplitLine(std::string_view line) {
-  std::vector<Cell> out(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
-      out.back().text += '"';
-      ++i;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      out.push_back({"", static_cast<int>(i) + 2});
-    } else {
-      out.back().text += c;
-    }
-  }
-  for (Cell& cell : out) cell.text = std::string(Trim(cell.text));
-  if (quoted) return std::nullopt;
-  return out;
 }
 
 // "64x400G", "400G", "51.2T": how many and what rate each.
@@ -132,22 +106,15 @@ class BillReader {
   explicit BillReader(const std::string& file) : file_(file), presets_(HardwarePresets()) {}
 
   Result<AuditBill> Read(std::string_view text) {
-    int number = 0;
-    while (!text.empty()) {
-      ++number;
-      const std::size_t end = text.find('\n');
-      const std::string_view line = Trim(text.substr(0, end));
-      text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-      if (!line.empty() && line.front() != '#') ReadLine(line, number);
-    }
+    for (const TextLine& line : SplitLines(text))
+      if (!IsBlankOrComment(line)) ReadLine(line.text, line.number);
     if (!errors_.empty()) {
       SortByPosition(errors_);
       return tl::make_unexpected(std::move(errors_));
     }
-    if (const Preset* preset = presets_.Find("host", "hgx-" + bill_.gpu)) {
-      const auto spec = ParseText<HostSpec>(preset->text, preset->file, {&presets_, {}, nullptr});
-      bill_.usual_nic_bps = spec->message.nic();
-    }
+    if (!bill_.accelerators.empty())
+      if (const Preset* preset = HostOf(bill_.accelerators.front().gpu))
+        bill_.usual_nic_bps = ReadHostPreset(*preset).nic().bits_per_second();
     if (rows_ == 0)
       return Fail(ErrorCode::kSyntax, {file_, 1, 1}, "the bill has no rows",
                   "part,quantity,role: 64x400G,96,switch");
@@ -158,7 +125,7 @@ class BillReader {
   void Complain(ErrorCode code, int column, std::string message, std::string hint) {
     errors_.push_back({code, {file_, line_, column}, std::move(message), std::move(hint)});
   }
-  void Unknown(const char* what, const Cell& part, const std::vector<std::string>& names,
+  void Unknown(const char* what, const CsvCell& part, const std::vector<std::string>& names,
                const char* generic) {
     const std::string nearest = Nearest(Lower(part.text), names);
     Complain(ErrorCode::kUnknownKey, part.column,
@@ -169,18 +136,18 @@ class BillReader {
 
   void ReadLine(std::string_view line, int number) {
     line_ = number;
-    auto cells = SplitLine(line);
+    auto cells = SplitCells(line);
     if (!cells) return Complain(ErrorCode::kSyntax, 1, "a quote is not closed", "\"a, b\"");
     cells->resize(std::max<std::size_t>(cells->size(), 3));
     constexpr std::size_t kLongest = 120;  // bytes; no part's name is longer
-    for (const Cell& cell : *cells)
+    for (const CsvCell& cell : *cells)
       if (cell.text.size() > kLongest)
         return Complain(ErrorCode::kOutOfRange, cell.column,
                         fmt::format("the cell has {} bytes", cell.text.size()),
                         fmt::format("want {} at most", kLongest));
     if (rows_ == 0 && Lower((*cells)[0].text) == "part") return;
     ++rows_;
-    const Cell &part = (*cells)[0], &quantity = (*cells)[1], &role = (*cells)[2];
+    const CsvCell &part = (*cells)[0], &quantity = (*cells)[1], &role = (*cells)[2];
     const std::string name = Lower(part.text), what = Lower(role.text);
     if (Among(kKeys, name)) return ReadKey(name, quantity);
     if (Among(kKeys, what)) return ReadKey(what, part.text.empty() ? quantity : part);
@@ -217,7 +184,7 @@ class BillReader {
     return presets_.Find(kind, name);
   }
 
-  void ReadPart(const std::string& role, const Cell& part, std::int64_t count) {
+  void ReadPart(const std::string& role, const CsvCell& part, std::int64_t count) {
     if (role == "accelerator") return ReadAccelerator(part, count);
     if (role == "host") return ReadHost(part, count);
     if (role == "rack") return ReadRack(part, count);
@@ -229,21 +196,34 @@ class BillReader {
     ReadCable(role, part, count);
   }
 
-  void ReadAccelerator(const Cell& part, std::int64_t count) {
+  void ReadAccelerator(const CsvCell& part, std::int64_t count) {
     const std::string name = GpuName(part.text);
     if (name.empty()) return Unknown("accelerator", part, presets_.Names("gpu"), "h100");
-    bill_.accelerators += count;
-    bill_.accelerators_line = line_;
-    bill_.gpu = name;
+    bill_.accelerators.push_back({count, line_, name});
   }
 
-  // "H100", "NVIDIA H100 SXM": the preset that is named; empty: none.
+  HostPart ReadHostPreset(const Preset& preset) const {
+    const auto spec = ParseText<HostSpec>(preset.text, preset.file, {&presets_, {}, nullptr});
+    return *MakeHostPart(spec->message, spec->sources, "");
+  }
+
+  // The host that such GPUs usually stand in, HGX boards before others; null: none is known.
+  const Preset* HostOf(const std::string& gpu) const {
+    const Preset* found = presets_.Find("host", "hgx-" + gpu);
+    for (const Preset& preset : presets_.list()) {
+      if (found != nullptr) return found;
+      if (preset.kind == "host" && ReadHostPreset(preset).gpu_name == gpu) found = &preset;
+    }
+    return found;
+  }
+
+  // "H100", "NVIDIA H100-SXM": the preset that is named; empty: none.
   std::string GpuName(const std::string& text) const {
     const std::string plain = Lower(text);
     if (presets_.Find("gpu", plain) != nullptr) return plain;
     std::string word, found;
     for (const char c : plain + ' ') {
-      if (c != ' ' && c != '_') {
+      if (c != ' ' && c != '_' && c != '-') {
         word += c;
         continue;
       }
@@ -253,21 +233,22 @@ class BillReader {
     return found;
   }
 
-  void ReadHost(const Cell& part, std::int64_t count) {
+  void ReadHost(const CsvCell& part, std::int64_t count) {
     HostRow out;
     out.count = count;
     out.line = line_;
     out.part = part.text;
     std::string name = Lower(part.text);
+    std::replace(name.begin(), name.end(), ' ', '-');
     if (presets_.Find("host", name) == nullptr && name.starts_with("dgx-"))
       name = "hgx-" + name.substr(4);
     if (const Preset* preset = presets_.Find("host", name)) {
-      const auto spec = ParseText<HostSpec>(preset->text, preset->file, {&presets_, {}, nullptr});
-      const auto host = MakeHostPart(spec->message, spec->sources, "");
-      out.gpus = host->gpus;
-      out.gpu = host->gpu_name;
-      out.power = host->power;
-      out.nic_bps = host->nic().bits_per_second();
+      const HostPart host = ReadHostPreset(*preset);
+      out.gpus = host.gpus;
+      out.gpu = host.gpu_name;
+      out.power = host.power;
+      out.nic_bps = host.nic().bits_per_second();
+      out.units = host.own_rack ? 0 : host.units;
     } else if (!ReadGenericHost(part.text, out)) {
       return Unknown("host", part, presets_.Names("host"), "8xh100, or 8xh100/10.2kW");
     }
@@ -288,15 +269,18 @@ class BillReader {
         return false;
       }
     }
-    const Preset* usual = presets_.Find("host", "hgx-" + out.gpu);
-    if (out.gpus == 8 && !out.power && usual != nullptr) {
-      const auto spec = ParseText<HostSpec>(usual->text, usual->file, {&presets_, {}, nullptr});
-      if (spec->message.has_power()) out.power = Watts(spec->message.power());
+    if (out.gpus == 0) return false;
+    if (const Preset* preset = HostOf(out.gpu)) {
+      const HostPart usual = ReadHostPreset(*preset);
+      if (usual.gpus != out.gpus || usual.own_rack) return true;
+      out.usual_power = usual.power;
+      out.units = usual.units;
+      if (!out.power) out.power = usual.power;
     }
-    return out.gpus > 0;
+    return true;
   }
 
-  void ReadRack(const Cell& part, std::int64_t count) {
+  void ReadRack(const CsvCell& part, std::int64_t count) {
     RackRow out;
     out.count = count;
     out.line = line_;
@@ -315,7 +299,7 @@ class BillReader {
     bill_.racks.push_back(out);
   }
 
-  void ReadNic(const Cell& part, std::int64_t count) {
+  void ReadNic(const CsvCell& part, std::int64_t count) {
     NicRow out{count, line_, 1, 0};
     if (const Preset* preset = presets_.Find("nic", Lower(part.text))) {
       const auto spec = ParseText<NicSpec>(preset->text, preset->file, {&presets_, {}, nullptr});
@@ -330,7 +314,7 @@ class BillReader {
     bill_.nics.push_back(out);
   }
 
-  void ReadSwitch(const std::string& role, const Cell& part, std::int64_t count) {
+  void ReadSwitch(const std::string& role, const CsvCell& part, std::int64_t count) {
     SwitchRow out;
     out.role = role == "leaf"    ? SwitchRole::kLeaf
                : role == "spine" ? SwitchRole::kSpine
@@ -346,6 +330,7 @@ class BillReader {
       out.port_bps = made->cage.lane.bits_per_second() * made->cage.lanes;
       out.form = made->cage.form;
       out.power = made->power;
+      out.units = made->units;
     } else if (!ReadGenericSwitch(part.text, out)) {
       return Unknown("switch", part, presets_.Names("switch"), "64x400G or 51.2T");
     }
@@ -377,7 +362,7 @@ class BillReader {
     return out.chip_bps > 0;
   }
 
-  void ReadPorts(const Cell& part, std::int64_t count, bool up) {
+  void ReadPorts(const CsvCell& part, std::int64_t count, bool up) {
     const auto rates = ParseRates(part.text);
     if (!rates)
       return Complain(ErrorCode::kSyntax, part.column,
@@ -396,7 +381,8 @@ class BillReader {
     return nullptr;
   }
 
-  void ReadOptic(const Cell& part, std::int64_t count) {
+  void ReadOptic(const CsvCell& part, std::int64_t count) {
+    static const std::regex kParallel(R"([dsv]r\d)", std::regex::icase);
     OpticRow out;
     out.count = count;
     out.line = line_;
@@ -408,6 +394,7 @@ class BillReader {
       const std::string& name = spec->message.part();
       out.ports = std::regex_search(name, found, kTwin) ? std::stoi(found[1].str()) : 1;
       out.port_bps = spec->message.lane() * spec->message.lanes() / out.ports;
+      out.parallel = std::regex_search(name, kParallel);
       for (const int form : spec->message.forms())
         out.forms.push_back(static_cast<CageSpec::Form>(form));
       bill_.optics.push_back(std::move(out));
@@ -428,6 +415,7 @@ class BillReader {
       if (found[4].matched) out.ports = std::stoi(found[4].str());  // 800G-2xDR4
       out.port_bps = rate / out.ports;
     }
+    out.parallel = std::regex_search(tokens.front(), kParallel);
     for (std::size_t i = 1; i < tokens.size(); ++i) {
       const auto form = ParseForm(tokens[i]);
       if (!form)
@@ -439,7 +427,7 @@ class BillReader {
     bill_.optics.push_back(std::move(out));
   }
 
-  void ReadCable(const std::string& role, const Cell& part, std::int64_t count) {
+  void ReadCable(const std::string& role, const CsvCell& part, std::int64_t count) {
     CableRow out;
     out.line = line_;
     out.count = count;
@@ -464,14 +452,14 @@ class BillReader {
   }
 
   template <class T>
-  void SetWhole(std::optional<Key<T>>& key, const Cell& value, std::int64_t most) {
+  void SetWhole(std::optional<Key<T>>& key, const CsvCell& value, std::int64_t most) {
     const auto number = ScanWhole(value.text, Unit::NONE);
     if (!number || *number < 1 || *number > most)
       return Complain(ErrorCode::kOutOfRange, value.column,
                       fmt::format("{} is no number from 1 to {}", Quoted(value.text), most), "2");
     key = Key<T>{*number, line_};
   }
-  void SetPower(std::optional<Key<Watts>>& key, const Cell& value) {
+  void SetPower(std::optional<Key<Watts>>& key, const CsvCell& value) {
     const auto power = ScanQuantity(value.text, Unit::POWER);
     if (!power)
       return Complain(ErrorCode::kSyntax, value.column,
@@ -479,7 +467,7 @@ class BillReader {
     key = Key<Watts>{Watts(*power), line_};
   }
 
-  void ReadKey(const std::string& key, const Cell& value) {
+  void ReadKey(const std::string& key, const CsvCell& value) {
     const std::string text = Lower(value.text);
     if (key == "tiers") return SetWhole(bill_.tiers, value, 3);
     if (key == "planes") return SetWhole(bill_.planes, value, 255);
@@ -517,7 +505,7 @@ class BillReader {
   }
 
   // "5000PFLOPS", "1.14EOPS", "2048": compute, or GPUs.
-  void ReadNeed(const Cell& value) {
+  void ReadNeed(const CsvCell& value) {
     static const std::regex kPattern(
         R"(^(\d+(?:\.\d+)?)\s*(?:([tpe])\s*(flops|ops|flop/s)?|gpus?)?$)", std::regex::icase);
     std::smatch found;

@@ -37,24 +37,36 @@ void AddDevices(const Fabric& fabric, const CablingParts& parts, const Catalogue
   for (const auto& [key, count] : counts) {
     const auto& [tier, kind] = key;
     const DeviceKind& device = parts.kinds[kind];
-    const bool host = tier == 0;
-    bom.rows.push_back(MakeBomRow(catalogue, host ? PartKind::kHost : PartKind::kSwitch,
-                                  host ? BomRole::kHost : BomRole::kSwitch, device.part,
-                                  host ? device.name : fabric.naming(tier).noun, count,
-                                  device.power));
+    if (tier == 0) {
+      const std::optional<HostPart> usual = FindHost(device.part);
+      AddHosts(catalogue, device.part, device.name, count,
+               usual ? ContentsOf(*usual) : device.contents, device.contents, device.power, bom);
+      continue;
+    }
+    bom.rows.push_back(MakeBomRow(catalogue, PartKind::kSwitch, BomRole::kSwitch, device.part,
+                                  fabric.naming(tier).noun, count, device.power));
   }
 }
 
 void AddOptics(const CablingParts& parts, const CablingPlan& plan, const Catalogue& catalogue,
                Bom& bom) {
-  std::map<std::pair<std::uint16_t, Watts>, std::int64_t> counts;  // by part and draw
-  for (const Cage& cage : plan.cages)
-    if (HasOptics(cage.medium)) ++counts[{cage.part, cage.draws}];
+  struct Count {
+    std::int64_t pieces = 0, ends = 0;
+  };
+  std::map<std::pair<std::uint16_t, Watts>, Count> counts;  // by part and draw
+  for (const Cage& cage : plan.cages) {
+    if (!HasOptics(cage.medium)) continue;
+    Count& count = counts[{cage.part, cage.draws}];
+    ++count.pieces;
+    count.ends += cage.ports;
+  }
   for (const auto& [key, count] : counts) {
     const auto& [part, draws] = key;
-    bom.rows.push_back(
-        MakeBomRow(catalogue, PartKind::kOptic, BomRole::kOptic, parts.optics[part].part,
-                   fmt::format("at {}", FormatQuantity(draws.count(), Unit::POWER)), count, draws));
+    bom.rows.push_back(MakeBomRow(
+        catalogue, PartKind::kOptic, BomRole::kOptic, parts.optics[part].part,
+        fmt::format("at {}", FormatQuantity(draws.count(), Unit::POWER)), count.pieces, draws));
+    bom.rows.back().links = count.ends;
+    bom.rows.back().ports = parts.optics[part].ports;
   }
 }
 
@@ -71,7 +83,11 @@ struct Piece {
 
 void AddCables(const Fabric& fabric, const CablingParts& parts, const CablingPlan& plan,
                const Catalogue& catalogue, Bom& bom) {
-  std::map<Piece, std::int64_t> counts;
+  struct Count {
+    std::int64_t pieces = 0, links = 0;
+  };
+  std::map<Piece, Count> counts;
+  std::vector<std::int64_t> links(plan.assemblies);
   std::vector<Piece> pieces(plan.assemblies);  // fibre is a piece for itself
   std::vector<std::vector<CageId>> cages(plan.assemblies);
   for (const Cable& cable : plan.cables) {
@@ -85,6 +101,7 @@ void AddCables(const Fabric& fabric, const CablingParts& parts, const CablingPla
     piece.rate_bps = a.rate.bits_per_second();
     piece.breakout = std::max(a.split, b.split);
     piece.lanes += a.port_lanes;
+    ++links[cable.assembly];
     if (HasOptics(cable.medium)) continue;
     for (const CageId cage : {cable.a.cage, cable.b.cage}) {
       std::vector<CageId>& of = cages[cable.assembly];
@@ -93,8 +110,12 @@ void AddCables(const Fabric& fabric, const CablingParts& parts, const CablingPla
       piece.draws = piece.draws + plan.cage(cage).draws;
     }
   }
-  for (const Piece& piece : pieces)
-    if (!piece.part.empty()) ++counts[piece];
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (pieces[i].part.empty()) continue;
+    Count& count = counts[pieces[i]];
+    ++count.pieces;
+    count.links += links[i];
+  }
   for (const auto& [piece, count] : counts) {
     const bool fibre = HasOptics(piece.medium);
     BomRow row = MakeBomRow(
@@ -103,7 +124,8 @@ void AddCables(const Fabric& fabric, const CablingParts& parts, const CablingPla
         fmt::format("{}, {}{}", piece.to_host ? "to hosts" : "between switches",
                     FormatQuantity(piece.rate_bps, Unit::BIT_RATE),
                     piece.breakout > 1 ? fmt::format(" of {} a cage", piece.breakout) : ""),
-        count, fibre ? std::nullopt : std::optional(piece.draws));
+        count.pieces, fibre ? std::nullopt : std::optional(piece.draws));
+    row.links = count.links;
     if (!fibre) row.unit_price = Times(row.unit_price, piece.lanes);
     bom.rows.push_back(std::move(row));
   }
@@ -113,7 +135,8 @@ void AddCables(const Fabric& fabric, const CablingParts& parts, const CablingPla
 void AddSpares(const BomOptions& options, Bom& bom) {
   const std::size_t rows = bom.rows.size();
   for (std::size_t i = 0; i < rows; ++i) {
-    if (bom.rows[i].role == BomRole::kRack) continue;
+    const BomRole role = bom.rows[i].role;
+    if (role == BomRole::kRack || role == BomRole::kNic || role == BomRole::kAccelerator) continue;
     const double share = bom.rows[i].role == BomRole::kHost ? options.spare_hosts : options.spares;
     // A share of decimal text times a whole number may be an ulp above what it says.
     const auto count = static_cast<std::int64_t>(
@@ -121,6 +144,7 @@ void AddSpares(const BomOptions& options, Bom& bom) {
     if (count <= 0) continue;
     BomRow spare = bom.rows[i];
     spare.quantity = count;
+    spare.links = 0;
     spare.use = "spare: " + spare.use;
     spare.spare = true;
     bom.rows.push_back(std::move(spare));
@@ -128,7 +152,8 @@ void AddSpares(const BomOptions& options, Bom& bom) {
 }
 
 bool InScope(const BomRow& row, BomScope scope) {
-  const bool network = row.role != BomRole::kHost && row.role != BomRole::kRack;
+  const bool network = row.role != BomRole::kHost && row.role != BomRole::kRack &&
+                       row.role != BomRole::kNic && row.role != BomRole::kAccelerator;
   return scope == BomScope::kAll || (scope == BomScope::kNetwork) == network;
 }
 
@@ -142,7 +167,8 @@ void AddName(std::vector<std::string>& names, const std::string& name) {
 }
 
 std::string_view NameOf(BomRole role) {
-  constexpr std::array kNames = {"host", "switch", "host_cable", "isl_cable", "optic", "rack"};
+  constexpr std::array kNames = {"host",  "switch", "host_cable", "isl_cable",
+                                 "optic", "rack",   "nic",        "accelerator"};
   return kNames[static_cast<std::size_t>(role)];
 }
 
@@ -170,10 +196,56 @@ BomRow MakeBomRow(const Catalogue& catalogue, PartKind kind, BomRole role, const
   }
   // What the plan's own part draws holds against a catalogue that says otherwise; where both say
   // the same the catalogue knows how far it may be off. A quote of the reader's is newer.
-  const bool quoted = out.unit_power && out.unit_power->mark == Mark::kQuote;
+  const bool quoted = out.unit_power && out.unit_power->given;
   if (power && !quoted && (!out.unit_power || out.unit_power->range.mid != *power))
     out.unit_power = Point(*power, "the part's own figure", Mark::kDerived);
   return out;
+}
+
+namespace {
+
+// What stands in `hosts` hosts, `count` in each, and what comes off for it.
+void Exchange(const Catalogue& catalogue, PartKind kind, const CatalogueRow* own, int own_count,
+              const CatalogueRow* fitted, int count, std::int64_t hosts, const std::string& use,
+              Bom& bom) {
+  const bool priced_anew = fitted != nullptr && (fitted->own_price || fitted->own_power);
+  if (own == fitted && own_count == count && !priced_anew) return;
+  const BomRole role = kind == PartKind::kNic ? BomRole::kNic : BomRole::kAccelerator;
+  const auto add = [&](const CatalogueRow* row, std::int64_t quantity, const std::string& as) {
+    if (quantity == 0) return;
+    bom.rows.push_back(
+        MakeBomRow(catalogue, kind, role, row == nullptr ? "" : row->part, as, quantity));
+  };
+  add(fitted, count * hosts, use);
+  const std::size_t before = bom.rows.size();
+  add(own, -own_count * hosts, "comes off: of the host as it is priced");
+  if (own == nullptr || bom.rows.size() == before) return;
+  if (own->own_price) bom.rows.back().unit_price = own->own_price;
+  if (own->own_power) bom.rows.back().unit_power = own->own_power;
+}
+
+}  // namespace
+
+void AddHosts(const Catalogue& catalogue, const std::string& part, std::string use,
+              std::int64_t hosts, const HostContents& own, const HostContents& fitted,
+              std::optional<Watts> power, Bom& bom) {
+  bom.rows.push_back(
+      MakeBomRow(catalogue, PartKind::kHost, BomRole::kHost, part, std::move(use), hosts, power));
+  const CatalogueRow* host = catalogue.Find(part);
+  if (host == nullptr || host->kind != PartKind::kHost) return;
+  const CatalogueRow *own_nic = catalogue.NicOf(own.nic), *nic = catalogue.NicOf(fitted.nic);
+  // A NIC that is as fast is the host's own, whatever a cheaper one of its rate would cost; a
+  // whole host that a reader has priced has its own NICs and accelerators at whatever price.
+  const bool whole = host->price && host->price->given;
+  const bool same_nics = own.nic == fitted.nic && own.nics == fitted.nics;
+  if (!same_nics || !whole)
+    Exchange(catalogue, PartKind::kNic, own_nic, own.nics, nic, fitted.nics, hosts,
+             fmt::format("NIC of {}", FormatQuantity(fitted.nic.bits_per_second(), Unit::BIT_RATE)),
+             bom);
+  const CatalogueRow* gpu = catalogue.Find(own.gpu);
+  if (gpu != nullptr && !whole && own.gpu == fitted.gpu && own.gpus == fitted.gpus)
+    Exchange(catalogue, PartKind::kAccelerator, gpu, own.gpus, gpu, own.gpus, hosts, "accelerator",
+             bom);
 }
 
 Bom MakeBom(const Fabric& fabric, const CablingParts& parts, const CablingPlan* plan,

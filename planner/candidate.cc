@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/ceil_div.h"
+#include "planner/bill.h"
 
 namespace weft {
 namespace {
@@ -58,127 +59,6 @@ void TakeKits(const Question& question, const CableMarket& market, Candidate& ou
   if (out.counts.spine_links > 0) out.kits[2] = FindLinkKit(market, up, up, out.lengths[2]);
 }
 
-class Billing {
- public:
-  Billing(const Question& question, Candidate& out) : question_(question), out_(out) {}
-
-  void Add(PartKind kind, BomRole role, const std::string& part, std::string use,
-           std::int64_t quantity, std::optional<Watts> power = {}) {
-    if (quantity <= 0) return;
-    out_.bom.rows.push_back(
-        MakeBomRow(question_.catalogue, kind, role, part, std::move(use), quantity, power));
-    const double share = question_.spec().policy().spares();
-    if (share == 0 || kind == PartKind::kHost || kind == PartKind::kRack) return;
-    BomRow spare = out_.bom.rows.back();
-    spare.use = "spare";
-    spare.spare = true;
-    spare.quantity =
-        static_cast<std::int64_t>(std::ceil(static_cast<double>(quantity) * share - 1e-9));
-    out_.bom.rows.push_back(std::move(spare));
-  }
-
-  // Cables with what is at their ends; end 0 has `cages0` cages in use, end 1 `cages1`.
-  void AddLinks(const LinkKit& kit, BomRole role, const std::string& use, std::int64_t links,
-                std::int64_t cages0, std::int64_t cages1) {
-    if (!kit.cable.empty()) {
-      const std::size_t first = out_.bom.rows.size();
-      Add(PartKind::kCable, role, kit.cable, use, links, kit.cable_draw);
-      // The catalogue prices a cable with plugs by the lane.
-      for (std::size_t i = first; i < out_.bom.rows.size(); ++i)
-        if (out_.bom.rows[i].unit_price)
-          out_.bom.rows[i].unit_price->range =
-              out_.bom.rows[i].unit_price->range * static_cast<double>(kit.cable_lanes);
-      return;
-    }
-    Add(PartKind::kOptic, BomRole::kOptic, kit.optics[0], use, cages0, kit.draw[0]);
-    Add(PartKind::kOptic, BomRole::kOptic, kit.optics[1], use, cages1, kit.draw[1]);
-    Add(PartKind::kFibre, role,
-        kit.medium == Medium::kMultimode ? "multimode fibre" : "single-mode fibre", use, links);
-  }
-
- private:
-  const Question& question_;
-  Candidate& out_;
-};
-
-// Optics at the end of `links` ports that come `of_device` to a device.
-std::int64_t Optics(std::int64_t links, std::int64_t devices, int ports_of_optic) {
-  if (devices <= 0) return CeilDiv(links, ports_of_optic);
-  // No optic serves two devices: the fullest device decides for all.
-  return std::max(CeilDiv(links, ports_of_optic), devices * (links / devices / ports_of_optic));
-}
-
-// A network of one port a host, 1:1: towards users, or towards storage.
-void AddSide(const Question& question, const char* use, const CableMarket& market,
-             const Candidate& candidate, Billing& bill, std::vector<RuleCheck>& broken) {
-  Design side = candidate.design;
-  side.family = DesignFamily::kFatTree;
-  side.nics_of_host = side.nic_ports = 1;
-  side.port_planes = true;
-  side.oversubscription = side.spine_oversubscription = 1;
-  side.uplink = side.nic;
-  auto counts = CountDesign(side);
-  for (side.tiers = 2; !counts && side.tiers < 3;) {
-    ++side.tiers;
-    counts = CountDesign(side);
-  }
-  if (!counts) {
-    broken.push_back({"side networks", false, std::string(use) + ": " + counts.error().text});
-    return;
-  }
-  const SwitchChoice& chip = question.switches[candidate.chip];
-  bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, counts->switches(),
-           chip.part.power);
-  const LinkEnd nic{CageOfPort(side.nic), side.nic}, port{chip.part.cage, side.nic};
-  const std::int64_t between = counts->leaf_links + counts->spine_links;
-  const auto host = FindLinkKit(market, nic, port, candidate.lengths[1]);
-  const auto fabric = FindLinkKit(market, port, port, candidate.lengths[1]);
-  if (host)
-    bill.AddLinks(*host, BomRole::kHostCable, use, counts->nic_links, counts->nic_links,
-                  Optics(counts->nic_links, counts->leaves, host->ports_of_optic[1]));
-  if (fabric)
-    bill.AddLinks(*fabric, BomRole::kSwitchCable, use, between,
-                  CeilDiv(between, fabric->ports_of_optic[0]),
-                  CeilDiv(between, fabric->ports_of_optic[1]));
-}
-
-void Bill(const Question& question, const CableMarket& market, Candidate& out) {
-  const AcceleratorChoice& choice = question.accelerators[out.accelerator];
-  const SwitchChoice& chip = question.switches[out.chip];
-  const DesignCounts& counts = out.counts;
-  Billing bill(question, out);
-  bill.Add(PartKind::kHost, BomRole::kHost, choice.part.part, "host",
-           out.provisioned * choice.gpus_of_host / choice.part.gpus, choice.part.power);
-  const std::pair<const char*, std::int64_t> tiers[] = {
-      {"leaf", counts.leaves}, {"spine", counts.spines}, {"core", counts.cores}};
-  for (const auto& [use, count] : tiers)
-    bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, count, chip.part.power);
-  const auto ends = [&](int kit, std::int64_t links, std::int64_t lower, std::int64_t upper) {
-    const LinkKit& one = *out.kits[static_cast<std::size_t>(kit)];
-    bill.AddLinks(one, kit == 0 ? BomRole::kHostCable : BomRole::kSwitchCable,
-                  kit == 0   ? "host to leaf"
-                  : kit == 1 ? "leaf to spine"
-                             : "spine to core",
-                  links, Optics(links, lower, one.ports_of_optic[0]),
-                  Optics(links, upper, one.ports_of_optic[1]));
-  };
-  if (out.kits[0]) ends(0, counts.nic_links, 0, counts.leaves);
-  if (out.kits[1]) ends(1, counts.leaf_links, counts.leaves, counts.spines);
-  if (out.kits[2]) ends(2, counts.spine_links, counts.spines, counts.cores);
-  const PlanNetworkSpec& sides = question.spec().network();
-  if (sides.frontend() == PlanNetworkSpec::SIZE)
-    AddSide(question, "frontend", market, out, bill, out.broken);
-  if (sides.storage() == PlanNetworkSpec::SIZE)
-    AddSide(question, "storage", market, out, bill, out.broken);
-  if (sides.oob() != PlanNetworkSpec::ABSENT)
-    bill.Add(PartKind::kSwitch, BomRole::kSwitch, "48-port management switch", "out of band",
-             CeilDiv(out.provisioned + counts.switches(), 48));
-  bill.Add(PartKind::kRack, BomRole::kRack, "rack", "rack", out.racks);
-  out.totals = SumBom(out.bom);
-  out.network = SumBom(out.bom, BomScope::kNetwork);
-  out.site_watts = out.totals.power.mid.count() * question.spec().limits().pue();
-}
-
 void CountParts(const Question&, Candidate& out) {
   const DesignCounts& counts = out.counts;
   ComponentCounts& parts = out.components;
@@ -214,10 +94,13 @@ class Enumeration {
     base_.accelerator = row.accelerator;
     base_.accelerators = *row.accelerators;
     base_.populated = *row.accelerators / choice_.gpus_of_host;
+    // Whole supernodes are in reserve where they are what is bought.
+    const std::int64_t of_chassis = choice_.part.gpus / choice_.gpus_of_host;
     const double backup = question.spec().policy().backup_hosts();
     base_.provisioned =
         base_.populated +
-        static_cast<std::int64_t>(std::ceil(static_cast<double>(base_.populated) * backup - 1e-9));
+        of_chassis * static_cast<std::int64_t>(std::ceil(
+                         static_cast<double>(base_.populated / of_chassis) * backup - 1e-9));
     base_.design.hosts = base_.provisioned;
     base_.design.gpus_of_host = choice_.gpus_of_host;
     base_.design.nics_of_host = choice_.nics_of_host;
@@ -356,13 +239,10 @@ void ScreenCandidate(const Question& question, const CableMarket& market, Candid
     return;
   }
   candidate.counts = *counts;
-  const AcceleratorChoice& choice = question.accelerators[candidate.accelerator];
-  const CatalogueRow* host = question.catalogue.Find(choice.part.part);
-  if (choice.part.power) candidate.host_watts = choice.part.power->count();
-  if (host != nullptr && host->power) candidate.host_watts = host->power->range.mid.count();
+  candidate.host_watts = DrawOfHost(question, candidate).count();
   PlaceRacks(question, candidate);
   TakeKits(question, market, candidate);
-  Bill(question, market, candidate);
+  BillCandidate(question, market, candidate);
   CountParts(question, candidate);
   for (RuleCheck& check : CheckRules(question, candidate))
     if (!check.ok) candidate.broken.push_back(std::move(check));

@@ -229,7 +229,7 @@ Counted CountHpn(const Design& design) {
   const std::int64_t of_pod = agg_down / tors_of_plane;  // segments
   const auto room = static_cast<std::int64_t>(
       std::floor(left_bps / design.nic_port().bits_per_second() * (1 + 1e-9)));
-  const std::int64_t most = std::min(half, room);
+  const std::int64_t most = std::min({half, room, design.chip_ports - kHpnAggs});
   if (of_pod < 1 || most < 1) return Bound("ports", "an Agg of hpn has too few ports");
   std::int64_t segments = CeilDiv(design.hosts, most), pods = 1;
   for (;; ++segments) {

@@ -112,7 +112,10 @@ Result<Built> Build(const Question& question, const Candidate& candidate,
   WEFT_TRY(out.fabric, PrepareFabric(spec, cache));
   WEFT_TRY(out.parts, MakeCablingParts(*out.fabric, spec.message.fabric(), nullptr,
                                        spec.message.cabling(), spec.sources));
-  WEFT_TRY(out.plan, PlanCabling(*out.fabric, out.parts));
+  // Racks are filled by what hosts draw with the candidate's NICs and the reader's figures.
+  CablingParts placed = out.parts;
+  placed.kinds[0].power = Watts(candidate.host_watts);
+  WEFT_TRY(out.plan, PlanCabling(*out.fabric, placed));
   return out;
 }
 
@@ -301,8 +304,7 @@ void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files
   Bom bom = MakeBom(*built->fabric, built->parts, &built->plan, question.catalogue, options);
   // The networks beside the backend are counted, not built.
   for (BomRow& row : candidate.bom.rows)
-    if (row.use == "frontend" || row.use == "storage" || row.use == "out of band")
-      bom.rows.push_back(row);
+    if (row.counted) bom.rows.push_back(row);
   candidate.bom = std::move(bom);
   candidate.totals = SumBom(candidate.bom);
   candidate.network = SumBom(candidate.bom, BomScope::kNetwork);

@@ -11,6 +11,13 @@ bool Fits(const Part& part, const CagePart& cage) {
   return std::find(part.forms.begin(), part.forms.end(), cage.form) != part.forms.end();
 }
 
+template <class Part>
+std::uint32_t FormsOf(const Part& part) {
+  std::uint32_t out = 0;
+  for (const CageSpec::Form form : part.forms) out |= 1U << static_cast<unsigned>(form);
+  return out;
+}
+
 // Lanes of one port at the slower of two cages' lane rates.
 BitRate LaneRate(const LinkEnd& a, const LinkEnd& b) { return std::min(a.cage.lane, b.cage.lane); }
 
@@ -51,6 +58,10 @@ std::optional<LinkKit> WithOptics(const CableMarket& market, const LinkEnd& a, c
       kit.allowed[0] = a.cage.power;
       kit.allowed[1] = b.cage.power;
       kit.reach = std::min(one.reach, other.reach);
+      kit.forms[0] = FormsOf(one);
+      kit.forms[1] = FormsOf(other);
+      kit.standard[0] = one.standard;
+      kit.standard[1] = other.standard;
       best = kit;
     }
   return best;
@@ -72,6 +83,7 @@ std::optional<LinkKit> WithPlugs(const CableMarket& market, const LinkEnd& a, co
     kit.cable_lanes = lanes;
     kit.cable_draw = cable.lane_power * (2 * lanes);
     kit.reach = cable.reach;
+    kit.forms[0] = kit.forms[1] = FormsOf(cable);
     kit.allowed[0] = a.cage.power;
     kit.allowed[1] = b.cage.power;
     kit.draw[0] = cable.lane_power * (lanes * PortsOfCage(a.cage, a.rate));
@@ -101,11 +113,15 @@ int PortsOfCage(const CagePart& cage, BitRate rate) {
 std::optional<LinkKit> FindLinkKit(const CableMarket& market, const LinkEnd& a, const LinkEnd& b,
                                    Metres length) {
   if (PortsOfCage(a.cage, a.rate) == 0 || PortsOfCage(b.cage, b.rate) == 0) return std::nullopt;
+  if (a.rate != b.rate) return std::nullopt;
   for (const Medium medium :
        {Medium::kDac, Medium::kAec, Medium::kMultimode, Medium::kAoc, Medium::kSingleMode}) {
-    const auto kit = HasOptics(medium) ? WithOptics(market, a, b, medium, length)
-                                       : WithPlugs(market, a, b, medium, length);
-    if (kit) return kit;
+    auto kit = HasOptics(medium) ? WithOptics(market, a, b, medium, length)
+                                 : WithPlugs(market, a, b, medium, length);
+    if (!kit) continue;
+    kit->rate[0] = a.rate;
+    kit->rate[1] = b.rate;
+    return kit;
   }
   return std::nullopt;
 }

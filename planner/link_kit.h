@@ -43,6 +43,13 @@ struct LinkKit {
   Watts draw[2];  // of one plug: an optic, or a cable's end
   std::optional<Watts> allowed[2];
   Metres reach;
+  // What must agree at the two ends, of the parts as found: rules.cc holds it against the cages.
+  BitRate rate[2];
+  std::uint32_t forms[2] = {0, 0};  // of cages that the plug fits, a bit a form
+  std::string standard[2];          // of an optic; empty: a cable with plugs
+  bool fits(int end, CageSpec::Form form) const {
+    return (forms[end] >> static_cast<unsigned>(form) & 1U) != 0;
+  }
 };
 
 std::optional<LinkKit> FindLinkKit(const CableMarket& market, const LinkEnd& a, const LinkEnd& b,

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/schema/quantity.h"
 #include "base/schema/wording.h"
+#include "hardware/coolers.h"
 #include "planner/sizing.h"
 #include "scenario/calibration.h"
 #include "scenario/prepare.h"
@@ -39,9 +40,9 @@ constexpr std::array<HostOf, 3> kHosts{{{"ascend-910b2", "ascend-910b", 8},
                                         {"ascend-910b3", "ascend-910b", 8},
                                         {"ascend-910c", "cm384", 384}}};
 constexpr int kMostOfServer = 16;  // a host of more GPUs is a rack or a supernode of servers
-constexpr int kOfServer = 8;
 constexpr std::int64_t kMostAccelerators = 1'000'000;
 constexpr double kMostOps = 1e24;  // a thousand times what a million of the fastest would have
+constexpr int kOfServer = 8;       // where nobody says how many stand in a tray
 
 class Reader {
  public:
@@ -178,9 +179,10 @@ void Reader::ReadAccelerator(const std::string& name, const std::string& path) {
   choice.part = *part;
   const bool supernode = choice.part.gpus > kMostOfServer;
   choice.unit = special != kHosts.end() ? special->unit : choice.part.gpus;
-  choice.gpus_of_host = supernode ? kOfServer : choice.part.gpus;
+  const int of_server = choice.part.gpus_per_tray > 1 ? choice.part.gpus_per_tray : kOfServer;
+  choice.gpus_of_host = supernode ? of_server : choice.part.gpus;
   choice.nics_of_host =
-      supernode ? choice.part.nics * kOfServer / choice.part.gpus : choice.part.nics;
+      supernode ? choice.part.nics * of_server / choice.part.gpus : choice.part.nics;
   out_.accelerators.push_back(std::move(choice));
 }
 
@@ -203,7 +205,7 @@ void Reader::ReadSwitch(const std::string& name, const std::string& path) {
   WEFT_CHECK(spec.has_value());
   const Result<SwitchPart> part = MakeSwitchPart(spec->message, spec->sources, "");
   if (part)
-    out_.switches.push_back({preset, *part});
+    out_.switches.push_back({preset, *part, CoolerPower(part->cooler)});
   else
     Add(ErrorCode::kInconsistent, path, part.error()[0].message, part.error()[0].hint);
 }
@@ -298,10 +300,12 @@ void Reader::ReadRest(SourceTexts* texts) {
     errors_.insert(errors_.end(), catalogue.error().begin(), catalogue.error().end());
   ReadCalibrated(texts);
   Result<FailureRates> rates = FindFailureRates("default", out_.located->At("reliability"));
-  if (rates)
+  if (rates) {
     out_.rates = *std::move(rates);
-  else
+    out_.rates.stopping_flaps = spec.reliability().stopping_flaps();
+  } else {
     errors_.insert(errors_.end(), rates.error().begin(), rates.error().end());
+  }
 }
 
 // Files stand beside the one that names them.

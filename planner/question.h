@@ -38,6 +38,7 @@ struct AcceleratorChoice {
 struct SwitchChoice {
   std::string preset;
   SwitchPart part;
+  std::optional<Watts> cooler;  // what it allows the chip; none where no cooler is named
 };
 
 // Families that weft simulates and the planner does not search, and why.

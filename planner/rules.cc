@@ -41,14 +41,23 @@ class Checks {
     out_.push_back({rule, ok, fmt::format(text, std::forward<Args>(args)...)});
   }
   void CheckPorts();
+  void CheckChip(const char* rule, std::int64_t nic_ports, std::int64_t uplinks);
   void CheckReach();
   void CheckCables();
+  void CheckLink(std::size_t tier);
   void CheckShape();
+  void CheckConnected();
   void CheckHomes();
   void CheckHall();
   void CheckCompute();
   void CheckBill();
+  void CheckPieces();
 
+  CageSpec::Form NicForm() const {
+    const CagePart assumed = CageOfPort(design_.nic_port());
+    const HostPart& host = question_.accelerators[it_.accelerator].part;
+    return it_.assumed_nic_cage ? assumed.form : host.nic_cage.value_or(assumed).form;
+  }
   // Ports of one spine that face leaves, and of one core.
   std::int64_t SpineDown() const {
     return counts_.spines > 0 ? CeilDiv(counts_.leaf_links, counts_.spines) : 0;
@@ -72,44 +81,62 @@ class Checks {
 
 void Checks::CheckPorts() {
   const std::int64_t slots = counts_.leaf_slots, up = counts_.leaf_uplinks;
-  const double leaf_bps = static_cast<double>(slots) * design_.nic_port().bits_per_second() +
-                          static_cast<double>(up) * design_.uplink.bits_per_second();
-  const double chip_bps = chip_.rate.bits_per_second() * (1 + 1e-9);
   Add("leaf ports", slots + up <= chip_.ports, "{} down + {} up of {}", slots, up, chip_.ports);
-  Add("leaf chip", leaf_bps <= chip_bps, "{} of {}", Terabits(leaf_bps),
-      Terabits(chip_.rate.bits_per_second()));
+  CheckChip("leaf chip", slots, up);
   const std::int64_t leaf_cages =
       CagesFor(slots, design_.nic_port()) + (up > 0 ? CagesFor(up, design_.uplink) : 0);
   // A cage has one breakout: ports down and ports up never share one where their rates differ.
   const bool same = design_.nic_port() == design_.uplink;
   const std::int64_t needed = same ? CagesFor(slots + up, design_.uplink) : leaf_cages;
   Add("leaf cages", needed <= chip_.cages, "{} of {}, one breakout a cage", needed, chip_.cages);
+  Add("leaf ports for hosts", counts_.leaves * slots >= counts_.nic_links,
+      "{} leaves of {} ports down for {} NIC ports", counts_.leaves, slots, counts_.nic_links);
+  if (counts_.spines == 0) return;
   const std::int64_t radix = RadixOf(design_, design_.uplink);
   const std::int64_t spine = SpineDown() + counts_.spine_uplinks;
-  Add("spine ports", spine <= radix, "{} down + {} up of {}", SpineDown(), counts_.spine_uplinks,
-      radix);
-  Add("spine cages", counts_.spines == 0 || CagesFor(spine, design_.uplink) <= chip_.cages,
-      "{} of {}", counts_.spines == 0 ? 0 : CagesFor(spine, design_.uplink), chip_.cages);
-  Add("core ports", CoreDown() <= radix, "{} of {}", CoreDown(), radix);
-  Add("spine ports for leaves", counts_.spines * radix >= counts_.leaf_links || design_.tiers == 1,
+  Add("spine ports", spine <= chip_.ports, "{} down + {} up of {}", SpineDown(),
+      counts_.spine_uplinks, chip_.ports);
+  CheckChip("spine chip", 0, spine);
+  Add("spine cages", CagesFor(spine, design_.uplink) <= chip_.cages, "{} of {}",
+      CagesFor(spine, design_.uplink), chip_.cages);
+  Add("spine ports for leaves", counts_.spines * radix >= counts_.leaf_links,
       "{} spines of {} ports for {} uplinks", counts_.spines, radix, counts_.leaf_links);
+  Add("links of leaves", counts_.leaves * up == counts_.leaf_links, "{} leaves x {} = {}",
+      counts_.leaves, up, counts_.leaf_links);
+  if (counts_.cores == 0) return;
+  Add("core ports", CoreDown() <= chip_.ports, "{} of {}", CoreDown(), chip_.ports);
+  CheckChip("core chip", 0, CoreDown());
+  Add("core cages", CagesFor(CoreDown(), design_.uplink) <= chip_.cages, "{} of {}",
+      CagesFor(CoreDown(), design_.uplink), chip_.cages);
   Add("core ports for spines", counts_.cores * radix >= counts_.spine_links,
       "{} cores of {} ports for {} uplinks", counts_.cores, radix, counts_.spine_links);
 }
 
-// k²/2 endpoints of a network in two tiers and k³/4 in three, at 1:1; oversubscribed leaves have
-// more ports down in the same proportion.
+// The sum of a switch's ports against its chip.
+void Checks::CheckChip(const char* rule, std::int64_t nic_ports, std::int64_t uplinks) {
+  const double bps = static_cast<double>(nic_ports) * design_.nic_port().bits_per_second() +
+                     static_cast<double>(uplinks) * design_.uplink.bits_per_second();
+  Add(rule, bps <= chip_.rate.bits_per_second() * (1 + 1e-9), "{} of {}", Terabits(bps),
+      Terabits(chip_.rate.bits_per_second()));
+}
+
+// k endpoints of a leaf in one tier, k²/2 of a network in two and k³/4 in three, at 1:1;
+// oversubscribed leaves have more ports down in the same proportion. An Agg of hpn spends what its
+// uplinks leave it, one port a ToR.
 void Checks::CheckReach() {
-  if (design_.tiers == 1 || design_.family == DesignFamily::kHpn) {
-    Add("reach", true, "{} endpoints", counts_.nic_links);
-    return;
-  }
-  const double links =
-      static_cast<double>(counts_.nic_links) / static_cast<double>(counts_.networks);
+  const auto links = static_cast<double>(counts_.nic_links) / static_cast<double>(counts_.networks);
   const auto k = static_cast<double>(RadixOf(design_, design_.uplink));
-  const double down = static_cast<double>(counts_.leaf_slots);
+  const auto down = static_cast<double>(counts_.leaf_slots);
   const double spine = design_.spine_oversubscription;
-  const double most = design_.tiers == 2 ? down * k : down * k * k * spine / (1 + spine);
+  double most = 0;
+  if (design_.family == DesignFamily::kHpn)
+    most =
+        down * (k - static_cast<double>(counts_.spine_uplinks)) * static_cast<double>(counts_.pods);
+  else if (design_.tiers == 1)
+    most = static_cast<double>(RadixOf(design_, design_.nic_port()) * counts_.leaves /
+                               counts_.networks);
+  else
+    most = design_.tiers == 2 ? down * k : down * k * k * spine / (1 + spine);
   Add("reach", links <= most * (1 + 1e-9), "{:.0f} endpoints a network of at most {:.0f}", links,
       most);
 }
@@ -119,25 +146,38 @@ void Checks::CheckCables() {
       design_.hosts * design_.nics_of_host * std::int64_t{design_.nic_ports};
   Add("every NIC port once", nic_ports == counts_.nic_links, "{} ports, {} links", nic_ports,
       counts_.nic_links);
-  const char* names[] = {"host to leaf", "leaf to spine", "spine to core"};
   const std::int64_t links[] = {counts_.nic_links, counts_.leaf_links, counts_.spine_links};
-  for (std::size_t tier = 0; tier < 3; ++tier) {
-    if (links[tier] == 0) continue;
-    const std::optional<LinkKit>& kit = it_.kits[tier];
-    Add("cable fits", kit.has_value(), "{}: {}", names[tier],
-        kit ? kit->cable.empty() ? kit->optics[0] + " to " + kit->optics[1] : kit->cable
-            : fmt::format("no cable or optic fits both cages at {:.1f} m",
-                          it_.lengths[tier].count()));
-    if (!kit) continue;
-    Add("reach of the medium", it_.lengths[tier] <= kit->reach, "{}: {:.1f} m of {:.0f} m",
-        names[tier], it_.lengths[tier].count(), kit->reach.count());
-    for (const std::size_t end : {0u, 1u})
-      Add("plug power", !kit->allowed[end] || kit->draw[end] <= *kit->allowed[end],
-          "{}: {:.1f} W of {}", names[tier], kit->draw[end].count(),
-          kit->allowed[end] ? fmt::format("{:.1f} W", kit->allowed[end]->count()) : "no limit");
-    Add("length in the hall", it_.lengths[tier].count() <= plan_.limits().reach(),
-        "{}: {:.1f} m of {:.0f} m", names[tier], it_.lengths[tier].count(), plan_.limits().reach());
-  }
+  for (std::size_t tier = 0; tier < 3; ++tier)
+    if (links[tier] > 0) CheckLink(tier);
+}
+
+// One tier's cables, plug by plug.
+void Checks::CheckLink(std::size_t tier) {
+  constexpr const char* kNames[] = {"host to leaf", "leaf to spine", "spine to core"};
+  const char* name = kNames[tier];
+  const std::optional<LinkKit>& kit = it_.kits[tier];
+  Add("cable fits", kit.has_value(), "{}: {}", name,
+      kit ? kit->cable.empty() ? kit->optics[0] + " to " + kit->optics[1] : kit->cable
+          : fmt::format("no cable or optic fits both cages at {:.1f} m",
+                        it_.lengths[tier].count()));
+  if (!kit) return;
+  const BitRate rate = tier == 0 ? design_.nic_port() : design_.uplink;
+  Add("equal rates", kit->rate[0] == rate && kit->rate[1] == rate, "{}: {:.6g}G and {:.6g}G", name,
+      kit->rate[0].bits_per_second() / 1e9, kit->rate[1].bits_per_second() / 1e9);
+  const CageSpec::Form forms[] = {tier == 0 ? NicForm() : chip_.cage.form, chip_.cage.form};
+  for (const int end : {0, 1})
+    Add("plug fits its cage", kit->fits(end, forms[end]), "{}: {}", name, NameOf(forms[end]));
+  Add("media interoperate", kit->standard[0] == kit->standard[1], "{}: {}", name,
+      kit->standard[0].empty() ? "one cable with its plugs"
+                               : kit->standard[0] + " and " + kit->standard[1]);
+  Add("reach of the medium", it_.lengths[tier] <= kit->reach, "{}: {:.1f} m of {:.0f} m", name,
+      it_.lengths[tier].count(), kit->reach.count());
+  for (const std::size_t end : {0u, 1u})
+    Add("plug power", !kit->allowed[end] || kit->draw[end] <= *kit->allowed[end],
+        "{}: {:.1f} W of {}", name, kit->draw[end].count(),
+        kit->allowed[end] ? fmt::format("{:.1f} W", kit->allowed[end]->count()) : "no limit");
+  Add("length in the hall", it_.lengths[tier].count() <= plan_.limits().reach(),
+      "{}: {:.1f} m of {:.0f} m", name, it_.lengths[tier].count(), plan_.limits().reach());
 }
 
 void Checks::CheckShape() {
@@ -162,16 +202,43 @@ void Checks::CheckShape() {
     Add("oversubscription of spines", is <= design_.spine_oversubscription * (1 + 1e-9),
         "{:.4g}:1, asked {:.4g}:1", is, design_.spine_oversubscription);
   }
+  // Planes share no switch: each has its own, all alike.
+  const std::int64_t n = counts_.networks;
   Add("planes isolated",
-      design_.family == DesignFamily::kHpn || counts_.networks % design_.planes() == 0,
-      "{} networks, {} planes", counts_.networks, design_.planes());
+      n % design_.planes() == 0 && counts_.leaves % n == 0 && counts_.spines % n == 0 &&
+          counts_.cores % n == 0,
+      "{} networks, {} planes: {} leaves, {} spines, {} cores", n, design_.planes(), counts_.leaves,
+      counts_.spines, counts_.cores);
+  CheckConnected();
+}
+
+// Every two leaves of a network have a spine of their pod in common, or a core above it.
+void Checks::CheckConnected() {
+  if (design_.tiers == 1)
+    return Add("connected", counts_.segments == 1, "{} switch{} a network", counts_.segments,
+               counts_.segments == 1 ? "" : "es that nothing joins");
+  const bool in_pod = counts_.spines_of_pod >= 1 && counts_.leaf_uplinks >= counts_.spines_of_pod;
+  const bool above = counts_.pods == 1 ||
+                     (counts_.cores_of_network >= 1 &&
+                      counts_.spines_of_pod * counts_.spine_uplinks >= counts_.cores_of_network);
+  Add("connected", in_pod && above,
+      "{} uplinks of a leaf to {} spines of its pod, {} of a pod's to {} cores",
+      counts_.leaf_uplinks, counts_.spines_of_pod, counts_.spines_of_pod * counts_.spine_uplinks,
+      counts_.cores_of_network);
 }
 
 void Checks::CheckHomes() {
-  Add("one switch less", design_.tiers == 1 || counts_.spines_of_pod > 1,
-      "{} spines of a plane: the leaves stay joined without one", counts_.spines_of_pod);
-  Add("dual homes apart", design_.nic_ports == 1 || counts_.leaves >= design_.nic_ports,
-      "{} ports of a NIC, each to a leaf of its own", design_.nic_ports);
+  // What is claimed: leaves stay joined without any one switch above them, and a NIC of several
+  // ports stays on without any one leaf.
+  if (design_.tiers > 1)
+    Add("one switch less",
+        counts_.spines_of_pod > 1 && (counts_.cores == 0 || counts_.cores_of_network > 1),
+        "{} spines of a pod, {} cores a network: the leaves stay joined without one",
+        counts_.spines_of_pod, counts_.cores_of_network);
+  if (design_.nic_ports > 1)
+    Add("dual homes apart", counts_.leaves >= counts_.segments * design_.nic_ports,
+        "{} ports of a NIC, each to a leaf of its own: {} leaves in {} segments", design_.nic_ports,
+        counts_.leaves, counts_.segments);
   const double share =
       static_cast<double>(it_.stopped_gpus) / static_cast<double>(it_.accelerators);
   const bool limited = plan_.limits().has_failure_domain();
@@ -188,7 +255,7 @@ void Checks::CheckHall() {
   const HostPart& host = question_.accelerators[it_.accelerator].part;
   const double limit = rack.power() * (1 - plan_.policy().margin());
   if (host.own_rack) {
-    Add("rack power", true, "a host is a rack of its own, {}", Kilowatts(it_.host_watts));
+    // A rack of its own has its own feeds: the hall's limit is not its.
   } else {
     const double used = it_.host_watts * it_.hosts_of_rack;
     Add("rack power", used <= limit, "{} hosts, {} of {} less {:.0f} %", it_.hosts_of_rack,
@@ -197,11 +264,9 @@ void Checks::CheckHall() {
         host.units * it_.hosts_of_rack, rack.units());
   }
   Add("switch in a rack", chip_.units <= rack.units(), "{} of {} units", chip_.units, rack.units());
-  // A chip that draws more than its cooler allows is refused where the switch is read.
-  Add("chip and cooler", true, "{}",
-      chip_.chip_power ? fmt::format("{:.0f} W, cooler {}", chip_.chip_power->count(),
-                                     chip_.cooler.empty() ? "not named" : chip_.cooler)
-                       : "no figure");
+  if (const auto& cooler = question_.switches[it_.chip].cooler; cooler && chip_.chip_power)
+    Add("chip and cooler", *chip_.chip_power <= *cooler, "{:.0f} W of {:.0f} W, {}",
+        chip_.chip_power->count(), cooler->count(), chip_.cooler);
   const bool limited = plan_.limits().has_site_power();
   Add("site power", !limited || it_.site_watts <= plan_.limits().site_power(),
       "{:.4g} MW x pue {:.4g} = {:.4g} MW{}", it_.totals.power.mid.count() / 1e6,
@@ -234,20 +299,60 @@ void Checks::CheckCompute() {
       it_.provisioned, it_.populated, backup);
 }
 
+// Pieces of the fabric's own rows against what the design counts; spares and networks beside it
+// aside.
+void Checks::CheckPieces() {
+  std::int64_t hosts = 0, switches = 0, host_links = 0, switch_links = 0, fibres = 0, ends = 0;
+  bool served = true;
+  for (const BomRow& row : it_.bom.rows) {
+    if (row.spare || row.counted) continue;
+    if (row.role == BomRole::kHost) hosts += row.quantity;
+    if (row.role == BomRole::kSwitch) switches += row.quantity;
+    if (row.role == BomRole::kHostCable) host_links += row.links;
+    if (row.role == BomRole::kSwitchCable) switch_links += row.links;
+    if (row.kind == PartKind::kFibre) fibres += row.links;
+    if (row.role != BomRole::kOptic) continue;
+    ends += row.links;
+    served = served && row.links <= row.quantity * row.ports;
+  }
+  const AcceleratorChoice& choice = question_.accelerators[it_.accelerator];
+  const std::int64_t chassis = it_.provisioned * choice.gpus_of_host / choice.part.gpus;
+  Add("hosts of the bill", hosts == chassis, "{} of {}", hosts, chassis);
+  Add("switches of the bill", switches == counts_.switches(), "{} of {}", switches,
+      counts_.switches());
+  // Where no part fits there is no row, and the rule for that has said so.
+  const std::int64_t between = counts_.leaf_links + counts_.spine_links;
+  if (!it_.kits[0] || (counts_.leaf_links > 0 && !it_.kits[1]) ||
+      (counts_.spine_links > 0 && !it_.kits[2]))
+    return;
+  Add("cables are links", host_links == counts_.nic_links && switch_links == between,
+      "{} of {} to hosts, {} of {} between switches", host_links, counts_.nic_links, switch_links,
+      between);
+  // A cable with plugs has none; a fibre has one at each end.
+  Add("optics are ends", ends == 2 * fibres && served, "{} ends of {} fibres{}", ends, fibres,
+      served ? "" : ", more than the optics have ports");
+}
+
 void Checks::CheckBill() {
-  double sum = 0;
+  CheckPieces();
+  double usd = 0, watts = 0;
   std::size_t dated = 0, priced = 0;
   std::string lacking;  // a part without a figure, which would count as free
   for (const BomRow& row : it_.bom.rows) {
+    const auto count = static_cast<double>(row.quantity);
     const bool no_power = row.kind == PartKind::kHost && !row.unit_power;
-    if ((!row.unit_price || no_power) && row.use != "out of band") lacking = row.part;
+    if (!row.unit_price || no_power) lacking = row.part;
+    const bool draws = !row.spare && row.kind != PartKind::kFibre && row.kind != PartKind::kRack;
+    if (draws && row.unit_power) watts += row.unit_power->range.mid.count() * count;
     if (!row.unit_price) continue;
-    sum += row.unit_price->range.mid.count() * static_cast<double>(row.quantity);
+    usd += row.unit_price->range.mid.count() * count;
     ++priced;
     if (!row.unit_price->date.empty() || row.unit_price->mark == Mark::kQuote) ++dated;
   }
-  const double total = it_.totals.price.mid.count();
-  Add("sum of the bill", std::abs(sum - total) <= 1e-9 * std::max(total, 1.0), "{:.0f} USD", total);
+  const double total = it_.totals.price.mid.count(), drawn = it_.totals.power.mid.count();
+  Add("sum of the bill", std::abs(usd - total) <= 1e-9 * std::max(total, 1.0), "{:.0f} USD", total);
+  Add("watts of the bill", std::abs(watts - drawn) <= 1e-9 * std::max(drawn, 1.0), "{:.0f} W",
+      drawn);
   Add("every row from the catalogue", lacking.empty() && dated == priced,
       "{} priced rows, {} with a date{}", priced, dated,
       lacking.empty() ? "" : ", no price or power for " + lacking + ": give it a row in catalogue");

@@ -88,7 +88,7 @@ void OverrideClass(FailureRates& rates, FailureOf of, const Catalogue& catalogue
 // What one class comes to: rows of each effect that it has.
 class Adder {
  public:
-  Adder(const ComponentCounts& counts, Seconds repair, bool stopping_flaps, MonthlyFailures& out)
+  Adder(const ComponentCounts& counts, Seconds repair, double stopping_flaps, MonthlyFailures& out)
       : counts_(counts), repair_(repair), stopping_flaps_(stopping_flaps), out_(out) {}
 
   void Add(const FailureClass& one) {
@@ -116,8 +116,8 @@ class Adder {
  private:
   void AddNicLinks(const FailureClass& one) {
     if (one.flap) {
-      Row(one, stopping_flaps_ ? FailureEffect::kStops : FailureEffect::kMasked,
-          counts_.single_links);
+      Row(one, FailureEffect::kStops, counts_.single_links, stopping_flaps_);
+      Row(one, FailureEffect::kMasked, counts_.single_links, 1 - stopping_flaps_);
       return Row(one, FailureEffect::kMasked, counts_.paired_links);
     }
     Row(one, FailureEffect::kStops, counts_.single_links);
@@ -125,9 +125,10 @@ class Adder {
     Pairs(one, "both links of a NIC", counts_.pairs);
   }
 
-  void Row(const FailureClass& one, FailureEffect effect, std::int64_t elements) {
+  void Row(const FailureClass& one, FailureEffect effect, std::int64_t elements, double share = 1) {
+    if (share <= 0) return;
     Put({one.name, one.scope, effect, one.flap, elements,
-         one.monthly.range * static_cast<double>(elements)});
+         one.monthly.range * (share * static_cast<double>(elements))});
   }
   void Pairs(const FailureClass& one, const char* name, std::int64_t pairs) {
     const Range<double>& rate = one.monthly.range;
@@ -150,7 +151,7 @@ class Adder {
 
   const ComponentCounts& counts_;
   const Seconds repair_;
-  const bool stopping_flaps_;
+  const double stopping_flaps_;
   MonthlyFailures& out_;
 };
 
@@ -194,12 +195,35 @@ FailureRates WithParts(FailureRates rates, const Catalogue& catalogue, std::stri
 }
 
 MonthlyFailures ExpectedFailures(const ComponentCounts& counts, const FailureRates& rates,
-                                 Seconds repair, bool stopping_flaps) {
+                                 Seconds repair) {
   MonthlyFailures out;
-  Adder adder(counts, repair, stopping_flaps, out);
+  Adder adder(counts, repair, rates.stopping_flaps, out);
   for (const FailureClass& one : rates.classes) adder.Add(one);
   std::stable_sort(out.rows.begin(), out.rows.end(),
                    [](const FailureRow& a, const FailureRow& b) { return a.effect < b.effect; });
+  return out;
+}
+
+Range<double> MonthlyFailures::StopsOfFlaps() const {
+  Range<double> out;
+  for (const FailureRow& row : rows)
+    if (row.flap && row.effect == FailureEffect::kStops) out = out + row.monthly;
+  return out;
+}
+
+MonthlyFailures MonthlyFailures::WithStoppingFlaps(double share, double now) const {
+  WEFT_CHECK(now > 0);
+  MonthlyFailures out = *this;
+  for (FailureRow& row : out.rows) {
+    if (!row.flap || row.effect != FailureEffect::kStops) continue;
+    const Range<double> more = row.monthly * (share / now - 1);
+    row.monthly = row.monthly + more;
+    out.stops = out.stops + more;
+    out.masked = out.masked + more * -1;
+    for (FailureRow& other : out.rows)
+      if (other.flap && other.effect == FailureEffect::kMasked && other.elements == row.elements)
+        other.monthly = other.monthly + more * -1;
+  }
   return out;
 }
 

@@ -43,6 +43,13 @@ enum class FailureEffect : std::uint8_t { kStops, kDegrades, kMasked };
 std::string_view NameOf(FailureScope scope);
 std::string_view NameOf(FailureOf of);
 
+// Share of the flaps of a NIC's only link that outlast what its job waits for; a single ToR's job
+// halts for a flap, and comes back where the link does within a minute [QXC+24 §9.3]. Derived: of
+// Llama 3's 35 stops by switches and cables on 16,384 NICs in 54 days [GDJ+24 Table 5], 0.0144 a
+// NIC-year, HPN's link failures take 0.0068 and a ToR's share of 16 NICs 0.0004 [QXC+24 §2.3];
+// the rest over Fire-Flyer's 0.108 flaps a port-year [ABC+24] is 0.067.
+inline constexpr double kStoppingFlaps = 0.07;
+
 // One failure class. Every class has one source; classes that count the same events twice (a
 // link's rate, and a "switch and cable" row of somebody's tickets) are never in one set.
 struct FailureClass {
@@ -56,6 +63,7 @@ struct FailureClass {
 struct FailureRates {
   std::string name;
   std::vector<FailureClass> classes;
+  double stopping_flaps = kStoppingFlaps;  // share of the flaps of a single-homed link that stop
 };
 
 // A preset of kind "failures": "default", "meta-llama3", "rsc-1", "alibaba". Errors: no such
@@ -97,13 +105,17 @@ struct MonthlyFailures {
   std::vector<FailureRow> rows;  // in the order of the classes, stops first
   Range<double> stops, degradations, masked;
 
+  // Of `stops`, what flaps of single-homed links do: in proportion to FailureRates::stopping_flaps.
+  Range<double> StopsOfFlaps() const;
+  // As if that share were `share` in place of `now`. Requires: now > 0.
+  MonthlyFailures WithStoppingFlaps(double share, double now) const;
   Seconds MeanTimeBetweenStops() const { return kMonth / stops.mid; }  // Requires: stops.mid > 0
 };
 
-// `repair`: how long a twin runs alone. `stopping_flaps`: whether a flap of a single link stops
-// its job; else it is masked.
+// `repair`: how long a twin runs alone. A flap of a NIC's only link stops its job in the share
+// that the rates say, and is masked else, as a paired link's always is.
 MonthlyFailures ExpectedFailures(const ComponentCounts& counts, const FailureRates& rates,
-                                 Seconds repair, bool stopping_flaps = true);
+                                 Seconds repair);
 
 // Both of a pair down within `repair` of each other, a month: 2 N λ² τ.
 double DoubleFailures(std::int64_t pairs, double monthly, Seconds repair);

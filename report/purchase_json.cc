@@ -276,6 +276,7 @@ std::string PlanDifference(const std::string& a_text, const std::string& b_text,
   std::string decisions, figures, bill, inputs;
   Differ("best", At(a, {"answer", "best"}), At(b, {"answer", "best"}), decisions, width);
   Differ("clear", At(a, {"answer", "clear"}), At(b, {"answer", "clear"}), decisions, width);
+  Differ("tie", At(a, {"answer", "tie"}), At(b, {"answer", "tie"}), decisions, width);
   const Json best_a = BestRow(a), best_b = BestRow(b);
   for (const char* key : {"accelerators", "hosts", "switches", "parameters"})
     Differ(key, At(best_a, {key}), At(best_b, {key}), decisions, width);

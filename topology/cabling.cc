@@ -189,14 +189,14 @@ Result<DeviceKind> MakeKind(const Said<HostSpec>& said, const SourceMap& sources
   if (said.spec != nullptr) {
     WEFT_TRY(part, MakeHostPart(*said.spec, sources, said.path));
   }
-  return DeviceKind{said.name,     said.path, {},        part.units,   part.power,
-                    part.nic_cage, 0,         part.part, part.own_rack};
+  return DeviceKind{said.name,     said.path, {},        part.units,    part.power,
+                    part.nic_cage, 0,         part.part, part.own_rack, ContentsOf(part)};
 }
 
 Result<DeviceKind> MakeKind(const Said<SwitchSpec>& said, const SourceMap& sources) {
   WEFT_TRY(const SwitchPart part, MakeSwitchPart(*said.spec, sources, said.path));
   return DeviceKind{said.name, said.path,  part.rate, part.units, part.power,
-                    part.cage, part.cages, part.part, false};
+                    part.cage, part.cages, part.part, false,      {}};
 }
 
 // Adds the kinds that devices are of and the row of each device; `kind_of` is by `said`. What

@@ -55,6 +55,7 @@ struct DeviceKind {
   int cages = 0;                 // of one; 0: a host's, as many as its ports take
   std::string part;              // its row of the catalogue; may be empty
   bool own_rack = false;         // a host that is a rack: nothing stands beside it
+  HostContents contents{};       // of a host
 };
 
 // What a fabric is cabled with. `sources` must outlive it.

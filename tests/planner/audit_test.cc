@@ -86,7 +86,7 @@ TEST(Audit, FindsWhatDesignToolsGotWrong) {
   // 2,048 GPUs in two racks, and servers of 6.5 kW.
   EXPECT_EQ(Rules("8xh100,256,host\n64x400G,96,switch\n42U,2,rack\nrack_power,40kW,\n"
                   "it_power,1.664MW,\n"),
-            "rack_power it_power");
+            "rack_power rack_units it_power");
   // Three hosts of 10.2 kW a rack of 40: 86 racks.
   EXPECT_EQ(Rules("8xh100,256,host\n64x400G,96,switch\n42U,86,rack\nrack_power,40kW,\n"), "");
   EXPECT_EQ(Rules("8xh100,256,host\n64x400G,96,switch\n42U,85,rack\nrack_power,40kW,\n"),
@@ -99,6 +99,110 @@ TEST(Audit, FindsWhatDesignToolsGotWrong) {
   EXPECT_EQ(Rules("h100,64,accelerator\n64x400G,4,leaf\n64x400G,2,spine\nfibre,64,host_cable\n"
                   "fibre,64,isl_cable\n400G-DR4,128,optic\n"),
             "optics");
+}
+
+struct ForeignBill {
+  const char *rules, *text;  // "reach uneven_spines?"; "" of one that can be built
+};
+
+// Bills as others write them, in their words and parts: nothing is wrong with them.
+TEST(Audit, FindsNothingInForeignBillsThatCanBeBuilt) {
+  const char* bills[] = {
+      // Twin-port optics, names with spaces.
+      "NVIDIA H100 SXM,2048,accelerator\nDGX H100,256,host\nqm9700,64,leaf\nqm9700,32,spine\n"
+      "MPO12 SMF 400G,2048,host_cable\nMPO12 SMF 400G,2048,isl_cable\n"
+      "2x400G-DR4/OSFP,4096,optic\n",
+      "h100,16384,accelerator\n64x400G,512,leaf\n64x400G,512,spine\n64x400G,256,core\n"
+      "fibre,16384,host_cable\nfibre,32768,isl_cable\n400G-DR4,98304,optic\n",
+      // Leaves of 3:1, copper to hosts.
+      "h100,1536,accelerator\n64x400G,32,leaf\n64x400G,8,spine\noversubscription,3,\n400G,48,down\n"
+      "400G,16,up\nfibre,512,isl_cable\n400G DAC,1536,host_cable\n400G-DR4,1024,optic\n",
+      // Two HPN pods: 15:1 is the Aggs', the leaves say their own ports.
+      "h800,30720,accelerator\n2x200G,30720,nic\n51.2T,480,leaf\n51.2T,240,spine\n51.2T,64,core\n"
+      "200G,136,down\n400G,60,up\nplanes,2,\ntiers,3,\noversubscription,15,\n",
+      // Supernodes, a rail a plane, spare ports for a fabric manager.
+      "ascend-910c,6912,accelerator\ncm384,18,host\n51.2T,56,leaf\n51.2T,32,spine\n"
+      "200G,6912,nic\nneed,5000PFLOPS,\nbasis,dense,\n",
+      "h100,2048,accelerator\n64x400G,64,leaf\n64x400G,32,spine\nplanes,8,\n",
+      "hgx-h100,31,host\nh100,248,accelerator\nqm9700,8,leaf\nqm9700,4,spine\n"
+      "400G fibre,252,host_cable\n400G fibre,256,isl_cable\n2x400G DR4 OSFP,508,optic\n",
+      "gb200-nvl72,64,host\ngb200,4608,accelerator\nqm9700,256,leaf\nqm9700,192,spine\n"
+      "qm9700,72,core\ntiers,3,\n",
+      // Uplinks of 800G in one DR8 an end, and DR8 split over two hosts.
+      "h100,2048,accelerator\n51.2T,32,leaf\n51.2T,16,spine\n400G,64,down\n800G,32,up\n"
+      "fibre 400G,2048,host_cable\nfibre 800G,1024,isl_cable\n400G-DR4/QSFP112,2048,optic\n"
+      "800G-DR8/OSFP,3072,optic\n",
+      // Two kinds of accelerators; a NIC of each host that faces users.
+      "h800,4000,accelerator\nh20,1024,accelerator\nhgx-h800,500,host\nhgx-h20,128,host\n"
+      "need,4107PFLOPS,\n",
+      "h100,2048,accelerator\n400G,2048,nic\n200G,256,nic\nhgx-h100,256,host\n64x400G,64,leaf\n"
+      "64x400G,32,spine\n",
+      "8xh100/10.2kW,256,host\n64x400G,96,switch\n48U,64,rack\nrack_power,45kW,\nit_power,3MW,\n",
+      "pcie-a100,600,host\nqm8700,40,leaf\nqm8700,20,spine\n200G,600,nic\n",
+  };
+  for (const char* bill : bills) EXPECT_EQ(Said(bill), "") << bill;
+}
+
+// One fault each, of the kinds that design tools and people make; all said in numbers.
+TEST(Audit, FindsTheFaultOfForeignBills) {
+  const ForeignBill bills[] = {
+      {"spine_ports uneven_spines?", "h100,2048,accelerator\n64x400G,64,leaf\n64x400G,14,spine\n"},
+      {"optics?",
+       "h100,512,accelerator\n64x400G,16,leaf\n64x400G,8,spine\n"
+       "400G DAC,512,host_cable\n400G AOC,512,isl_cable\n400G-DR4,1024,optic\n"},
+      {"optics",
+       "h100,512,accelerator\n64x400G,16,leaf\n64x400G,8,spine\nfibre,512,host_cable\n"
+       "fibre,512,isl_cable\n400G-DR4,1024,optic\n"},
+      {"gpus_per_host", "h100,2048,accelerator\nhgx-h100,128,host\n64x400G,96,switch\n"},
+      {"gpus_per_host", "h800,2048,accelerator\nhgx-h100,256,host\n"},
+      {"gpus_per_host",
+       "h800,4000,accelerator\nh20,1024,accelerator\nhgx-h800,500,host\n"
+       "hgx-h20,100,host\n"},
+      {"rack_power rack_units",
+       "hgx-h100,256,host\n64x400G,96,switch\n42U,44,rack\nrack_power,40kW,\n"},
+      {"rack_units", "8xh100,256,host\n64x400G,96,switch\nrack,2,rack\n"},
+      {"host_power", "8xh100/6.5kW,256,host\n64x400G,96,switch\nit_power,1.8MW,\n"},
+      {"rack_power", "hgx-b200,32,host\nrack_power,12kW,\n48U,40,rack\n"},
+      {"leaf_ports", "h100,2048,accelerator\n64x400G,32,leaf\n64x400G,32,spine\n"},
+      {"reach",
+       "h100,98304,accelerator\n64x400G,3072,leaf\n64x400G,3072,spine\n64x400G,1536,core\n"},
+      {"reach", "h100,16384,accelerator\n64x400G,512,leaf\n64x400G,256,spine\nplanes,4,\n"},
+      {"reach", "h100,16384,accelerator\n128x400G,256,leaf\n128x400G,128,spine\ntiers,2,\n"},
+      {"reach", "h100,128,accelerator\n64x400G,2,switch\ntiers,1,\n"},
+      {"cages",
+       "h100,512,accelerator\n64x400G/QSFP-DD,16,leaf\n64x400G/QSFP-DD,8,spine\n"
+       "fibre,512,host_cable\nfibre,512,isl_cable\n400G-DR4/OSFP,2048,optic\n"},
+      {"uneven_spines? excess_spines?",
+       "h100,1024,accelerator\n64x400G,32,leaf\n64x400G,24,spine\n"},
+      {"excess_spines?",
+       "h100,16384,accelerator\n64x400G,512,leaf\n64x400G,1100,spine\n64x400G,256,core\n"},
+      {"port_rate", "b300,512,accelerator\n800G,512,nic\n64x400G,16,leaf\n64x400G,8,spine\n"},
+      {"switch_cables",
+       "h100,2048,accelerator\n64x400G,64,leaf\n64x400G,32,spine\n"
+       "fibre,2048,host_cable\nfibre,1024,isl_cable\noversubscription,1,\n"
+       "400G-DR4,6144,optic\n"},
+      // Three tiers whose spines have no port left for a core.
+      {"spine_ports",
+       "h100,16384,accelerator\n64x400G,512,leaf\n64x400G,256,spine\n64x400G,256,core\n"},
+      {"core_ports",
+       "h100,16384,accelerator\n64x400G,512,leaf\n64x400G,512,spine\n64x400G,128,core\n"},
+      // Whatever the last row is, each accelerator brings its own rate.
+      {"need", "h20,1000,accelerator\nh800,2000,accelerator\nneed,5000PFLOPS,\n"},
+      {"basis", "h800,2000,accelerator\nh20,3000,accelerator\nneed,3500PFLOPS,\n"},
+      {"dtype", "h800,5056,accelerator\nneed,5000POPS,\ndtype,bf16,\n"},
+      {"basis", "ascend-910b2,6656,accelerator\nneed,5000PFLOPS,\nbasis,sparse,\n"},
+  };
+  const auto has_number = [](const std::string& text) {
+    return text.find_first_of("0123456789") != std::string::npos;
+  };
+  for (const ForeignBill& bill : bills) {
+    EXPECT_EQ(Rules(bill.text), bill.rules) << bill.text << Said(bill.text);
+    for (const Finding& one : Audit(bill.text)) {
+      EXPECT_TRUE(has_number(one.said) && (has_number(one.needs) || one.rule == "optics"))
+          << one.said << one.needs;
+      EXPECT_GT(one.line, 0) << bill.text;
+    }
+  }
 }
 
 // 5,000 PFLOPS of 1.979 each is the sparse rate: dense it is half of that.
@@ -127,6 +231,10 @@ TEST(Audit, RefusesWhatItCannotRead) {
             "b.csv:3:1: error: 'qm970' is no switch that weft knows (did you mean 'qm9700'? a "
             "generic one is 64x400G or 51.2T)\n"
             "b.csv:4:5: error: there is no role 'leafs' (did you mean 'leaf'?)\n");
+  // A column is where the text begins, blanks before it or not.
+  EXPECT_EQ(said("  qm970, many ,spine\n"),
+            "b.csv:1:10: error: the quantity is 'many' (a whole "
+            "number, such as 96)\n");
   EXPECT_EQ(said("tiers,4,\n"), "b.csv:1:7: error: '4' is no number from 1 to 3 (2)\n");
   EXPECT_EQ(said("\"a,1,leaf\n"), "b.csv:1:1: error: a quote is not closed (\"a, b\")\n");
   EXPECT_EQ(said("part,quantity,role\n"),

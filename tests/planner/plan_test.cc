@@ -151,15 +151,6 @@ TEST(CheckRules, EveryLimitBinds) {
   }
 }
 
-TEST(CheckRules, HasThirtyNamesAndMore) {
-  std::set<std::string> rules;
-  const Question question = Ask(std::string(kSmall) + "growth: 256\n");
-  for (const Candidate& one : Screened(question))
-    if (one.counts.leaves > 0)
-      for (const RuleCheck& check : CheckRules(question, one)) rules.insert(check.rule);
-  EXPECT_GE(rules.size(), 30u);
-}
-
 constexpr char kJobs[] =
     "jobs: [{ gpus: 64, exposed: 30%, traffic: { pattern: all_to_all, bytes: 64KiB } }]\n"
     "decide: { seeds: 2, finalists: 1000, draws: 200 }\n";

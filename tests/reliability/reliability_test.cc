@@ -40,6 +40,32 @@ TEST(ExpectedFailures, OfSingleHomedLinksStopTheJob) {
   EXPECT_EQ(both.rows[0].name, "nic link");
 }
 
+// 1,000 only links flap 0.11 times a year: 9.17 a month, of which 7 % stop and the rest is masked.
+// A second link masks them all.
+TEST(ExpectedFailures, OfFlapsStopInTheShareThatIsSaid) {
+  ComponentCounts counts;
+  counts.single_links = 1000;
+  FailureRates rates = Only("default", "link flap");
+  EXPECT_EQ(rates.stopping_flaps, 0.07);
+  const MonthlyFailures got = ExpectedFailures(counts, rates, 4h);
+  EXPECT_NEAR(got.stops.mid, 0.07 * 110 / 12, 1e-9);
+  EXPECT_NEAR(got.masked.mid, 0.93 * 110 / 12, 1e-9);
+  EXPECT_EQ(got.StopsOfFlaps(), got.stops);
+  for (const double share : {0.01, 0.5, 1.0}) {
+    rates.stopping_flaps = share;
+    const MonthlyFailures asked = ExpectedFailures(counts, rates, 4h);
+    const MonthlyFailures scaled = got.WithStoppingFlaps(share, 0.07);
+    EXPECT_NEAR(scaled.stops.mid, asked.stops.mid, 1e-9);
+    EXPECT_NEAR(scaled.masked.mid, asked.masked.mid, 1e-9);
+    EXPECT_NEAR(scaled.rows[1].monthly.mid, asked.masked.mid, 1e-9);
+  }
+  ComponentCounts paired;
+  paired.paired_links = 2000;
+  paired.pairs = 1000;
+  rates.stopping_flaps = 1;
+  EXPECT_EQ(ExpectedFailures(paired, rates, 4h).stops.mid, 0);
+}
+
 // The same NICs with two links each: 2 N λ² τ of both down within 4 h, 3.50 degradations.
 TEST(ExpectedFailures, OfDualHomedLinksDegradeIt) {
   ComponentCounts counts;

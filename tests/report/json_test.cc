@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "planner/plan.h"
+#include "planner/question.h"
+#include "report/purchase.h"
 #include "report/text.h"
 
 namespace weft {
@@ -128,6 +132,38 @@ TEST(ComparisonText, NamesTheCasesOfANoteThatNotAllHave) {
   ASSERT_EQ(warnings.size(), 2u);
   EXPECT_EQ(warnings[0].message, "a key");
   EXPECT_EQ(warnings[1].message, "case B: another");
+}
+
+// The JSON of a plan of 64 H100 with `quote` laid over the catalogue.
+std::string PlanWith(const std::string& quote, const std::string& more) {
+  const std::string path = testing::TempDir() + "/weft_diff_quotes.yaml";
+  std::ofstream(path) << "rows: [{ part: qm9700, price: { mid: " << quote << " } }]\n";
+  const auto question = ParseQuestion(
+      "need: { gpus: 64 }\nparts: { accelerators: [h100], switches: [qm9700], nic_ports: [1] }\n"
+      "policy: { min_spines: 1 }\ncatalogue: [\"" +
+          path + "\"]\n" + more,
+      "plan.yaml", {}, nullptr);
+  EXPECT_TRUE(question);
+  PlanControl control;
+  control.screen_only = true;
+  const auto report = MakePlan(*question, control);
+  EXPECT_TRUE(report && report->best);
+  return PlanJson(*report);
+}
+
+// A price edited changes that row and the sums over it; a limit edited changes the decision, which
+// comes first.
+TEST(PlanDifference, LeadsWithDecisionsAndShowsOnlyWhatDependsOnAPrice) {
+  const std::string plan = PlanWith("36kUSD", "");
+  EXPECT_EQ(PlanDifference(plan, PlanWith("36kUSD", ""), 100), "");
+  const std::string dearer = PlanDifference(plan, PlanWith("37kUSD", ""), 100);
+  EXPECT_EQ(dearer.find("decisions"), std::string::npos) << dearer;
+  EXPECT_NE(dearer.find("qm9700 (leaf), USD each: 36000 -> 37000 (+2.78 %)"), std::string::npos)
+      << dearer;
+  for (const char* untouched : {"quantity", "hosts", "switches", "hgx-h100", "site_w", "goodput"})
+    EXPECT_EQ(dearer.find(untouched), std::string::npos) << untouched << '\n' << dearer;
+  const std::string larger = PlanDifference(plan, PlanWith("36kUSD", "growth: 1024\n"), 100);
+  EXPECT_EQ(larger.rfind("decisions\nbest: ", 0), 0u) << larger;
 }
 
 }  // namespace

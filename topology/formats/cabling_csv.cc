@@ -9,7 +9,7 @@
 #include "base/schema/quantity.h"
 #include "topology/formats/device_keys.h"
 #include "topology/formats/format.h"
-#include "topology/formats/text_internal.h"
+#include "topology/formats/text_lines.h"
 
 namespace weft {
 namespace {

@@ -7,7 +7,7 @@
 #include "base/schema/quantity.h"
 #include "topology/formats/device_keys.h"
 #include "topology/formats/format.h"
-#include "topology/formats/text_internal.h"
+#include "topology/formats/text_lines.h"
 
 // The cabling list: one row a cable, both ends by device and port. `part` says what the device
 // is; lanes of a port, breakout (2x: the cage at the split end is split into two ports) and medium

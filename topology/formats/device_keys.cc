@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "base/schema/reader.h"
-#include "topology/formats/text_internal.h"
+#include "topology/formats/text_lines.h"
 
 namespace weft {
 namespace {

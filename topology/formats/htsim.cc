@@ -5,7 +5,7 @@
 #include <map>
 
 #include "topology/formats/format.h"
-#include "topology/formats/text_internal.h"
+#include "topology/formats/text_lines.h"
 
 // htsim's .topo file of a two- or three-tier fat tree, read and cabled as htsim does [HTSIM
 // f661b2f fat_tree_topology.cpp]: ToRs by podsize over radix_down, Aggs by what the ToRs' uplinks

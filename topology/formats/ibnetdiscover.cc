@@ -5,7 +5,7 @@
 #include <set>
 
 #include "topology/formats/format.h"
-#include "topology/formats/text_internal.h"
+#include "topology/formats/text_lines.h"
 
 // What `ibnetdiscover` prints [IBDIAGS ibnetdiscover.c]: a paragraph a node, then its ports.
 //

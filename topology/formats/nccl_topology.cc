@@ -5,7 +5,7 @@
 #include <set>
 
 #include "topology/formats/format.h"
-#include "topology/formats/text_internal.h"
+#include "topology/formats/text_lines.h"
 #include "topology/formats/xml_internal.h"
 
 // A host as NCCL sees it [NCCL 2.28.9 src/graph/xml.cc]: what NCCL_TOPO_FILE reads and

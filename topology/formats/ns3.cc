@@ -6,7 +6,7 @@
 #include "base/schema/quantity.h"
 #include "hardware/parts.h"
 #include "topology/formats/format.h"
-#include "topology/formats/text_internal.h"
+#include "topology/formats/text_lines.h"
 
 // The topology file of HPCC's ns-3, as ASTRA-sim's network backend and SimAI read it. ASTRA-sim:
 //

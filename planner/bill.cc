@@ -1,0 +1,223 @@
+#include "planner/bill.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/ceil_div.h"
+
+namespace weft {
+namespace {
+
+constexpr int kManagementPorts = 48;
+
+// A host as it is bought: a supernode is many of those that the network sees.
+struct Chassis {
+  std::int64_t count = 0;
+  HostContents own, fitted;
+};
+
+Chassis ChassisOf(const Question& question, const Candidate& candidate) {
+  const AcceleratorChoice& choice = question.accelerators[candidate.accelerator];
+  Chassis out;
+  out.count = candidate.provisioned * choice.gpus_of_host / choice.part.gpus;
+  out.own = out.fitted = ContentsOf(choice.part);
+  out.fitted.nic = candidate.design.nic;
+  return out;
+}
+
+class Billing {
+ public:
+  Billing(const Question& question, Candidate& out) : question_(question), out_(out) {}
+
+  // `beside`: of a network that is counted and never built.
+  void Add(PartKind kind, BomRole role, const std::string& part, std::string use,
+           std::int64_t quantity, std::optional<Watts> power = {}) {
+    if (quantity <= 0) return;
+    BomRow row = MakeBomRow(question_.catalogue, kind, role, part, std::move(use), quantity, power);
+    row.counted = beside_;
+    row.links = links_;
+    row.ports = ports_;
+    out_.bom.rows.push_back(row);
+    row.links = 0;
+    const double share = question_.spec().policy().spares();
+    if (share == 0 || kind == PartKind::kHost || kind == PartKind::kRack) return;
+    row.use = "spare: " + row.use;
+    row.spare = true;
+    row.quantity =
+        static_cast<std::int64_t>(std::ceil(static_cast<double>(quantity) * share - 1e-9));
+    out_.bom.rows.push_back(std::move(row));
+  }
+
+  // Of the rows that follow: what they carry or serve.
+  void Serving(std::int64_t links, int ports) {
+    links_ = links;
+    ports_ = ports;
+  }
+
+  // Cables with what is at their ends: `plugs` optics at end 0 and 1.
+  void AddLinks(const LinkKit& kit, BomRole role, const std::string& use, std::int64_t links,
+                std::int64_t plugs0, std::int64_t plugs1) {
+    if (!kit.cable.empty()) {
+      const std::size_t first = out_.bom.rows.size();
+      Serving(links, 0);
+      Add(PartKind::kCable, role, kit.cable, use, links, kit.cable_draw);
+      Serving(0, 0);
+      // The catalogue prices a cable with plugs by the lane.
+      for (std::size_t i = first; i < out_.bom.rows.size(); ++i)
+        if (out_.bom.rows[i].unit_price)
+          out_.bom.rows[i].unit_price->range =
+              out_.bom.rows[i].unit_price->range * static_cast<double>(kit.cable_lanes);
+      return;
+    }
+    Serving(links, kit.ports_of_optic[0]);
+    Add(PartKind::kOptic, BomRole::kOptic, kit.optics[0], use, plugs0, kit.draw[0]);
+    Serving(links, kit.ports_of_optic[1]);
+    Add(PartKind::kOptic, BomRole::kOptic, kit.optics[1], use, plugs1, kit.draw[1]);
+    Serving(links, 0);
+    Add(PartKind::kFibre, role,
+        kit.medium == Medium::kMultimode ? "multimode fibre" : "single-mode fibre", use, links);
+    Serving(0, 0);
+  }
+
+  void set_beside(bool beside) { beside_ = beside; }
+
+ private:
+  const Question& question_;
+  Candidate& out_;
+  bool beside_ = false;
+  std::int64_t links_ = 0;
+  int ports_ = 0;
+};
+
+// The fabric's own cables, tier by tier.
+void AddFabric(const Candidate& it, Billing& bill) {
+  const DesignCounts& counts = it.counts;
+  if (it.kits[0]) {
+    const LinkKit& kit = *it.kits[0];
+    const std::int64_t of_host = it.design.nics_of_host * std::int64_t{it.design.nic_ports};
+    // Segments are filled one after the other; all chains of leaves, one a rail and a plane, alike.
+    const std::int64_t chains = std::max<std::int64_t>(1, counts.leaves / counts.segments);
+    bill.AddLinks(
+        kit, BomRole::kHostCable, "host to leaf", counts.nic_links,
+        EvenPlugs(counts.nic_links, counts.nic_links / of_host, kit.ports_of_optic[0]),
+        chains * PackedPlugs(counts.nic_links / chains, counts.leaf_slots, kit.ports_of_optic[1]));
+  }
+  const auto between = [&](std::size_t tier, const char* use, std::int64_t links,
+                           std::int64_t lower, std::int64_t upper) {
+    if (!it.kits[tier]) return;
+    const LinkKit& kit = *it.kits[tier];
+    bill.AddLinks(kit, BomRole::kSwitchCable, use, links,
+                  EvenPlugs(links, lower, kit.ports_of_optic[0]),
+                  EvenPlugs(links, upper, kit.ports_of_optic[1]));
+  };
+  between(1, "leaf to spine", counts.leaf_links, counts.leaves, counts.spines);
+  between(2, "spine to core", counts.spine_links, counts.spines, counts.cores);
+}
+
+// A network of one port a host, 1:1, of the fewest tiers: towards users, or towards storage.
+void AddSide(const Question& question, const char* use, const CableMarket& market,
+             const Candidate& candidate, Billing& bill, std::vector<RuleCheck>& broken) {
+  Design side = candidate.design;
+  side.family = DesignFamily::kFatTree;
+  side.nics_of_host = side.nic_ports = 1;
+  side.port_planes = true;
+  side.oversubscription = side.spine_oversubscription = 1;
+  side.uplink = side.nic;
+  side.tiers = 1;
+  auto counts = CountDesign(side);
+  while (!counts && side.tiers < 3) {
+    ++side.tiers;
+    counts = CountDesign(side);
+  }
+  if (!counts) {
+    broken.push_back({"side networks", false, std::string(use) + ": " + counts.error().text});
+    return;
+  }
+  const SwitchChoice& chip = question.switches[candidate.chip];
+  bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, counts->switches(),
+           chip.part.power);
+  const LinkEnd nic{CageOfPort(side.nic), side.nic}, port{chip.part.cage, side.nic};
+  const auto host = FindLinkKit(market, nic, port, candidate.lengths[1]);
+  const auto fabric = FindLinkKit(market, port, port, candidate.lengths[1]);
+  if (!host || !fabric) {
+    broken.push_back({"side networks", false,
+                      std::string(use) + ": no cable or optic fits both cages at its length"});
+    return;
+  }
+  bill.AddLinks(*host, BomRole::kHostCable, use, counts->nic_links,
+                EvenPlugs(counts->nic_links, counts->nic_links, host->ports_of_optic[0]),
+                PackedPlugs(counts->nic_links, counts->leaf_slots, host->ports_of_optic[1]));
+  const auto plugs = [&](std::int64_t links, std::int64_t lower, std::int64_t upper) {
+    bill.AddLinks(*fabric, BomRole::kSwitchCable, use, links,
+                  EvenPlugs(links, lower, fabric->ports_of_optic[0]),
+                  EvenPlugs(links, upper, fabric->ports_of_optic[1]));
+  };
+  plugs(counts->leaf_links, counts->leaves, counts->spines);
+  plugs(counts->spine_links, counts->spines, counts->cores);
+}
+
+void AddSides(const Question& question, const CableMarket& market, Candidate& out, Billing& bill) {
+  const PlanNetworkSpec& sides = question.spec().network();
+  bill.set_beside(true);
+  if (sides.frontend() == PlanNetworkSpec::SIZE)
+    AddSide(question, "frontend", market, out, bill, out.broken);
+  if (sides.storage() == PlanNetworkSpec::SIZE)
+    AddSide(question, "storage", market, out, bill, out.broken);
+  // A port of every host that the network sees and of every switch of the fabric.
+  if (sides.oob() != PlanNetworkSpec::ABSENT)
+    bill.Add(PartKind::kSwitch, BomRole::kSwitch, "48-port management switch", "out of band",
+             CeilDiv(out.provisioned + out.counts.switches(), kManagementPorts));
+  bill.set_beside(false);
+}
+
+}  // namespace
+
+std::int64_t EvenPlugs(std::int64_t links, std::int64_t devices, int ports) {
+  if (devices <= 0 || links <= 0) return 0;
+  const std::int64_t few = links / devices, more = links % devices;
+  return more * CeilDiv(few + 1, std::int64_t{ports}) +
+         (devices - more) * CeilDiv(few, std::int64_t{ports});
+}
+
+std::int64_t PackedPlugs(std::int64_t links, std::int64_t each, int ports) {
+  if (each <= 0 || links <= 0) return 0;
+  return links / each * CeilDiv(each, std::int64_t{ports}) +
+         CeilDiv(links % each, std::int64_t{ports});
+}
+
+Watts DrawOfHost(const Question& question, const Candidate& candidate) {
+  const HostPart& part = question.accelerators[candidate.accelerator].part;
+  const Chassis chassis = ChassisOf(question, candidate);
+  Bom one;
+  AddHosts(question.catalogue, part.part, "host", 1, chassis.own, chassis.fitted, part.power, one);
+  return SumBom(one).power.mid;
+}
+
+bool HasEffect(const Question& question, const Candidate& plan, const Override& given) {
+  if (given.what == "failures")
+    return given.part == question.accelerators[plan.accelerator].name ||
+           given.part == question.switches[plan.chip].part.part;
+  return std::any_of(plan.bom.rows.begin(), plan.bom.rows.end(),
+                     [&](const BomRow& row) { return row.part == given.part; });
+}
+
+void BillCandidate(const Question& question, const CableMarket& market, Candidate& out) {
+  const HostPart& part = question.accelerators[out.accelerator].part;
+  const SwitchChoice& chip = question.switches[out.chip];
+  const Chassis chassis = ChassisOf(question, out);
+  AddHosts(question.catalogue, part.part, "host", chassis.count, chassis.own, chassis.fitted,
+           part.power, out.bom);
+  Billing bill(question, out);
+  const std::pair<const char*, std::int64_t> tiers[] = {
+      {"leaf", out.counts.leaves}, {"spine", out.counts.spines}, {"core", out.counts.cores}};
+  for (const auto& [use, count] : tiers)
+    bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, count, chip.part.power);
+  AddFabric(out, bill);
+  AddSides(question, market, out, bill);
+  bill.Add(PartKind::kRack, BomRole::kRack, "rack", "rack", out.racks);
+  out.totals = SumBom(out.bom);
+  out.network = SumBom(out.bom, BomScope::kNetwork);
+  out.site_watts = out.totals.power.mid.count() * question.spec().limits().pue();
+}
+
+}  // namespace weft
