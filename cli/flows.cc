@@ -1,11 +1,10 @@
-#include "scenario/flow_list.h"
-
 #include <memory>
 #include <ostream>
 
 #include "cli/app.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
+#include "scenario/flow_list.h"
 #include "scenario/prepare.h"
 
 namespace weft::cli {

@@ -70,8 +70,7 @@ class FlowWriter {
     while (block_ < program_.blocks.size() &&
            row >= program_.blocks[block_].first_row + program_.blocks[block_].rows)
       ++block_;
-    const bool inside =
-        block_ < program_.blocks.size() && row >= program_.blocks[block_].first_row;
+    const bool inside = block_ < program_.blocks.size() && row >= program_.blocks[block_].first_row;
     return inside ? program_.blocks[block_].times : 1;
   }
 
@@ -140,10 +139,10 @@ class FlowWriter {
           op.first_amount != 0
               ? std::to_string(program_.amounts[op.first_amount + e].count())
               : PartOfBytes(static_cast<__int128>(op.amount) * edge.wire_num, edge.wire_den);
-      const std::string line = fmt::format(
-          "{}{},{},{},{},{},{},{},{},{},{}", head_, edge.channel,
-          rounds ? std::to_string(edge.round) : "", e, WaitsFor(pattern, edge),
-          Name(edge.from), Name(edge.to), Over(edge.from, edge.to), bytes, edge.steps, edge.qps);
+      const std::string line = fmt::format("{}{},{},{},{},{},{},{},{},{},{}", head_, edge.channel,
+                                           rounds ? std::to_string(edge.round) : "", e,
+                                           WaitsFor(pattern, edge), Name(edge.from), Name(edge.to),
+                                           Over(edge.from, edge.to), bytes, edge.steps, edge.qps);
       if (!AddFlow(line, op, e)) return false;
     }
     return true;
@@ -151,10 +150,9 @@ class FlowWriter {
 
   bool AddSend(const Op& op) {
     const Send& send = program_.sends[op.subject];
-    return AddFlow(
-        fmt::format("{}0,,0,,{},{},{},{},1,{}", head_, Name(send.from), Name(send.to),
-                    Over(send.from, send.to), op.amount, send.qps),
-        op, 0);
+    return AddFlow(fmt::format("{}0,,0,,{},{},{},{},1,{}", head_, Name(send.from), Name(send.to),
+                               Over(send.from, send.to), op.amount, send.qps),
+                   op, 0);
   }
 
   std::string Name(VertexId id) const { return CsvCell(scenario_.fabric->Name(id)); }

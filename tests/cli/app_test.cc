@@ -97,7 +97,7 @@ TEST(Weft, PrintsAPresetWithItsSources) {
   EXPECT_EQ(Weft({"presets", "nothing-of-that-name"}).status, kBadInput);
 }
 
-// A line's cells [RFC 4180]; no line break stands inside one.
+// A line's cells; no line break stands inside one.
 std::vector<std::string> Cells(const std::string& line) {
   std::vector<std::string> out(1);
   bool quoted = false;
@@ -121,8 +121,7 @@ std::map<std::string, double> BytesOfPorts(const std::string& csv) {
   std::getline(lines, line);
   const std::vector<std::string> header = Cells(line);
   const auto column = [&](const char* name) {
-    return static_cast<std::size_t>(std::find(header.begin(), header.end(), name) -
-                                    header.begin());
+    return static_cast<std::size_t>(std::find(header.begin(), header.end(), name) - header.begin());
   };
   while (std::getline(lines, line)) {
     const std::vector<std::string> cells = Cells(line);
@@ -148,16 +147,15 @@ TEST(Weft, ListsFlowsThatAddUpToTheBytesOfLinks) {
       SCOPED_TRACE(workload + ", " + policy);
       const Scenario scenario(hosts + "rdma: { qps: 2 }\nworkload: { " + workload + " }\n");
       const Ran flows = Weft({"flows", scenario.path(), "--paths", "--set", policy});
-      const Ran ran = Weft({"simulate", scenario.path(), "--seeds", "1", "--json", "-", "--set",
-                            policy});
+      const Ran ran =
+          Weft({"simulate", scenario.path(), "--seeds", "1", "--json", "-", "--set", policy});
       ASSERT_EQ(flows.status, kOk) << flows.err;
       ASSERT_EQ(ran.status, kOk) << ran.err;
       const std::map<std::string, double> bytes = BytesOfPorts(flows.out);
       const auto json = nlohmann::ordered_json::parse(ran.out);
       ASSERT_FALSE(json["links"]["hottest"].empty());
       for (const auto& link : json["links"]["hottest"])
-        EXPECT_NEAR(bytes.at(link["from"]) / link["bytes"].get<double>(), 1, 1e-3)
-            << link["from"];
+        EXPECT_NEAR(bytes.at(link["from"]) / link["bytes"].get<double>(), 1, 1e-3) << link["from"];
     }
 }
 
