@@ -29,6 +29,13 @@ int RunFlows(const FlowsArgs& args, std::ostream& out, std::ostream& err) {
     PrintErrors(prepared.error(), texts, err);
     return kBadInput;
   }
+  if (!prepared->jobs.empty()) {
+    PrintErrors({{ErrorCode::kInconsistent, prepared->spec.At("jobs"),
+                  "'weft flows' lists one workload, and here are several jobs",
+                  "a scenario with one of them as its workload"}},
+                texts, err);
+    return kBadInput;
+  }
   if (!prepared->stopped) {
     PrintWarnings(prepared->warnings, err);
     WriteFlows(*prepared, {args.paths, Interrupted}, out);
