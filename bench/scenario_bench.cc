@@ -12,7 +12,9 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "hardware/parts.h"
 #include "scenario/prepare.h"
+#include "workloads/collectives/nccl/pattern.h"
 
 namespace {
 
@@ -79,7 +81,7 @@ void Simulate(benchmark::State& state, const std::string& workload) {
 }
 
 void RingAllReduce(benchmark::State& state) {
-  Simulate(state, "{ collective: { op: all_reduce, bytes: 1GiB } }");
+  Simulate(state, "{ collective: { op: all_reduce, algorithm: ring, bytes: 1GiB } }");
 }
 BENCHMARK(RingAllReduce)->ArgName("small")->Arg(1)->Arg(0)->Unit(benchmark::kMillisecond);
 
@@ -131,5 +133,106 @@ void BuildPod(benchmark::State& state) {
   }
 }
 BENCHMARK(BuildPod)->ArgName("small")->Arg(1)->Arg(0)->Unit(benchmark::kMillisecond);
+
+// What NCCL would run on a pod of 15,360 H800 (122,880, with `pods: 8` of them): its pattern, built
+// once for a communicator, and the choice alone.
+struct NcclOnHosts {
+  weft::HostPart host;
+  weft::Fabric fabric;
+  weft::Communicator communicator;
+  weft::NcclComm comm;
+};
+
+weft::Fabric HostsOnOneSwitch(std::int64_t hosts) {
+  weft::FabricBuilder builder(1);
+  weft::HostShape shape;
+  shape.gpus = shape.nics = 8;
+  shape.nvlink = weft::GigabitsPerSecond(1600);
+  shape.pcie = weft::GigabitsPerSecond(512);
+  for (std::int64_t h = 0; h < hosts; ++h) builder.AddHost(shape, 0, 0);
+  return builder.Build();
+}
+
+weft::Result<std::unique_ptr<NcclOnHosts>> MakeNcclOnHosts(std::int64_t hosts) {
+  auto out = std::make_unique<NcclOnHosts>();
+  WEFT_TRY(const auto spec, weft::ParseScenario("fabric: { preset: hpn }\n", "bench", {}, nullptr));
+  WEFT_TRY(out->host, weft::MakeHostPart(weft::HostOf(spec.message), spec.sources, "host"));
+  out->fabric = HostsOnOneSwitch(hosts);
+  weft::Placement placement;
+  for (std::uint32_t gpu = 0; gpu < out->fabric.gpu_count(); ++gpu)
+    placement.gpu_of_rank.push_back(weft::GpuId{gpu});
+  WEFT_TRY(const auto all, weft::BuildCommunicators({}, {}, out->fabric, placement));
+  out->communicator = all.front();
+  out->comm = weft::BuildNcclComm(out->host, static_cast<int>(hosts), 8, weft::DefaultNcclRules());
+  return out;
+}
+
+void BuildNcclPatternOf(benchmark::State& state, weft::NcclAlgorithm algorithm) {
+  const auto on = MakeNcclOnHosts(state.range(0));
+  if (!on) return state.SkipWithError(on.error().front().message.c_str());
+  const NcclOnHosts& it = **on;
+  weft::NcclPatternPlan plan;
+  plan.comm = &it.comm;
+  const weft::NcclTimeQuestion question{
+      weft::NcclOp::kAllReduce, false, {algorithm, weft::NcclProtocol::kSimple}};
+  plan.which = weft::MakeNcclTimeCase(it.comm, it.host, question, weft::GiB(1));
+  plan.time = weft::NcclTime(plan.which, {});
+  std::uint64_t edges = 0, digest = 0;
+  for (auto _ : state) {
+    const weft::Pattern pattern = weft::BuildNcclPattern(plan, it.fabric, it.communicator);
+    edges = pattern.edges.size();
+    const weft::Edge& last = pattern.edges.back();
+    digest = weft::Mix64(edges ^ weft::Index(last.from) ^ weft::Mix64(weft::Index(last.to)));
+    if (edges > weft::NcclPatternEdges(plan)) return state.SkipWithError("more edges than said");
+  }
+  state.counters["edges"] = static_cast<double>(edges);
+  state.counters["digest"] = static_cast<double>(digest >> 32);
+}
+BENCHMARK_CAPTURE(BuildNcclPatternOf, Tree, weft::NcclAlgorithm::kTree)
+    ->ArgNames({"hosts", "small"})
+    ->Args({56, 1})
+    ->Args({1920, 0})
+    ->Args({15360, 0})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BuildNcclPatternOf, NvlsTree, weft::NcclAlgorithm::kNvlsTree)
+    ->ArgNames({"hosts", "small"})
+    ->Args({56, 1})
+    ->Args({1920, 0})
+    ->Args({15360, 0})
+    ->Unit(benchmark::kMillisecond);
+
+// Of a communicator that is set up: all candidates, the least time, channels and chunk.
+void ChooseOf(benchmark::State& state) {
+  const auto on = MakeNcclOnHosts(state.range(0));
+  if (!on) return state.SkipWithError(on.error().front().message.c_str());
+  std::uint64_t digest = 0;
+  for (auto _ : state) {
+    const auto choice = weft::ChooseNccl((*on)->comm, weft::NcclOp::kAllReduce, weft::MiB(64));
+    if (!choice) return state.SkipWithError("nothing is on");
+    digest = weft::Mix64(static_cast<std::uint64_t>(choice->chunk.count()) ^
+                         static_cast<std::uint64_t>(choice->channels));
+  }
+  state.counters["digest"] = static_cast<double>(digest >> 32);
+}
+BENCHMARK(ChooseOf)
+    ->ArgNames({"hosts", "small"})
+    ->Args({56, 1})
+    ->Args({1920, 0})
+    ->Args({15360, 0})
+    ->Unit(benchmark::kMicrosecond);
+
+// The search that sets it up, once for a shape.
+void SetUpNcclComm(benchmark::State& state) {
+  const auto on = MakeNcclOnHosts(2);
+  if (!on) return state.SkipWithError(on.error().front().message.c_str());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(weft::BuildNcclComm(
+        (*on)->host, 1920, static_cast<int>(state.range(0)), weft::DefaultNcclRules()));
+}
+BENCHMARK(SetUpNcclComm)
+    ->ArgNames({"gpus", "small"})
+    ->Args({1, 1})
+    ->Args({8, 0})
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -18,7 +18,7 @@ void BuildApp(CLI::App& app, Command& chosen) {
   app.require_subcommand(1);
   app.get_formatter()->label("OPTIONS", "options");
   for (const auto add :
-       {AddSimulate, AddCompare, AddTopology, AddPlan, AddDiff, AddAudit, AddCollective,
+       {AddSimulate, AddCompare, AddTopology, AddPlan, AddDiff, AddAudit, AddCollective, AddFlows,
         AddValidate, AddCalibrate, AddImport, AddPresets, AddNew, AddExplain, AddDoctor, AddDocs})
     add(app, chosen);
   app.footer("Start with: weft new collective hpn > my.yaml && weft simulate my.yaml");

@@ -28,6 +28,7 @@ void AddCompare(CLI::App& app, Command& chosen);
 void AddAudit(CLI::App& app, Command& chosen);
 void AddTopology(CLI::App& app, Command& chosen);
 void AddCollective(CLI::App& app, Command& chosen);
+void AddFlows(CLI::App& app, Command& chosen);
 void AddPlan(CLI::App& app, Command& chosen);
 void AddDiff(CLI::App& app, Command& chosen);
 void AddValidate(CLI::App& app, Command& chosen);

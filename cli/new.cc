@@ -55,7 +55,7 @@ fabric: {}
 placement: {{ gpus: 256 }}
 rdma: {{ qps: 4 }}
 workload:
-  collective: {{ op: all_reduce, bytes: 8GiB, group: per_rail, repeat: 60 }}
+  collective: {{ op: all_reduce, algorithm: ring, bytes: 8GiB, group: per_rail, repeat: 60 }}
 faults:
   - {{ at: 5s, until: 15s, link: host3/nic5/port0, state: down }}
 fault_policy: {{ detect: 1s, move: 100ms, qps: move }}

@@ -119,6 +119,17 @@ Result<Built> Build(const Question& question, const Candidate& candidate,
   return out;
 }
 
+// What BoundSeconds() bounds: a collective that leaves its algorithm open is a plain ring here, but
+// where a calibration asks for NCCL.
+CollectiveSpec RingOf(const Question& question, CollectiveSpec spec) {
+  const bool open = spec.algorithm().empty() || spec.algorithm() == "auto";
+  if (open && question.calibration.empty() &&
+      (spec.op() == CollectiveSpec::ALL_REDUCE || spec.op() == CollectiveSpec::ALL_GATHER ||
+       spec.op() == CollectiveSpec::REDUCE_SCATTER))
+    spec.set_algorithm("ring");
+  return spec;
+}
+
 // The rounds of an all-to-all are NCCL's: they want a version; and so does a calibration.
 std::string NcclText(const Question& question, const JobChoice& job) {
   if (!job.spec->has_collective()) return {};
@@ -257,7 +268,7 @@ Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& ca
     *workload.mutable_training() = job.spec->training();
     workload.mutable_training()->set_what_if(false);
   } else {
-    *workload.mutable_collective() = job.spec->collective();
+    *workload.mutable_collective() = RingOf(question, job.spec->collective());
     workload.mutable_collective()->set_repeat(1);
   }
   const std::string key = spec.message.SerializeAsString();

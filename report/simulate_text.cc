@@ -46,6 +46,16 @@ std::string IncompleteText(const RunReport& report, int width) {
   return out;
 }
 
+// What NCCL would choose and what ran; empty where nobody chose.
+std::string ChoicesText(const RunReport& report, int width) {
+  std::string list;
+  for (const CollectiveReport& c : report.collectives)
+    if (c.protocol)
+      list += fmt::format("{}{} {} {} x{}", list.empty() ? "" : ", ", FormatBytes(c.bytes),
+                          c.algorithm, *c.protocol, c.channels);
+  return list.empty() ? list : Wrap("NCCL's choice: " + list, width, 2) + '\n';
+}
+
 std::string CollectivesText(const RunReport& report, int width) {
   if (report.collectives.empty()) return {};
   Table table;
@@ -59,7 +69,7 @@ std::string CollectivesText(const RunReport& report, int width) {
                   c.done() && c.busbw_mean_rail_bytes_per_s
                       ? FormatGBps(c.busbw_mean_rail_bytes_per_s->median)
                       : "-"});
-  std::string out = '\n' + table.Format(width);
+  std::string out = '\n' + table.Format(width) + ChoicesText(report, width);
   if (report.collectives.front().groups > 1)
     out += "time and busbw: of the slowest rail or group; mean rail: busbw, their mean\n";
   for (const CollectiveReport& c : report.collectives)

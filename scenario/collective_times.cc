@@ -134,18 +134,13 @@ Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
                                        const CollectiveQuestion& question,
                                        const FabricQuestion& fabric,
                                        const std::vector<Bytes>& sizes, SourceTexts* texts) {
-  if (question.op == "broadcast" || question.op == "reduce")
-    return Wrong(fmt::format("{} has no pattern to run on a fabric", question.op),
-                 "without --fabric its time is in closed form");
   const NcclComm& comm = model.comm();
-  if (comm.nodes > 1 && comm.per_node != question.host.gpus)
-    return Wrong(
-        fmt::format("--fabric with {} of a host's {} GPUs", comm.per_node, question.host.gpus),
-        "a placement fills hosts: leave --gpus-per-host out, or a host of so many gpus:");
+  const std::optional<int> per_host =
+      comm.per_node < question.host.gpus ? std::optional(comm.per_node) : std::nullopt;
   WEFT_TRY(Located<ScenarioSpec> spec,
            ParseScenario(ScenarioText(question, fabric, sizes), "--fabric", {}, texts));
   FabricCache cache;
-  WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache));
+  WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache, {}, per_host));
   RunControl control;
   control.threads = fabric.threads;
   control.stop = [] { return false; };

@@ -106,8 +106,7 @@ struct FabricTimes {
 
 // The same question on a fabric, packed into hosts in order: an engine runs NCCL's pattern over
 // hash seeds. `texts` as in ReadScenario; it may be null.
-// Errors   those of the fabric, the host and the scenario made of them; broadcast and reduce, which
-//          have no pattern; fewer ranks a host than it has GPUs.
+// Errors   those of the fabric, the host and the scenario made of them.
 Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
                                        const CollectiveQuestion& question,
                                        const FabricQuestion& fabric,

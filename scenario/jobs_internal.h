@@ -25,7 +25,8 @@ Result<PreparedScenario> PrepareJobs(Located<ScenarioSpec> spec, FabricCache& ca
 
 // What Prepare() does of a scenario without jobs; `beside_others`: of one of several jobs.
 Result<PreparedScenario> PrepareOne(Located<ScenarioSpec> spec, FabricCache& cache,
-                                    const std::function<bool()>& stop, bool beside_others);
+                                    const std::function<bool()>& stop, bool beside_others,
+                                    std::optional<int> per_host = {});
 
 // Makespan, seeds, jobs, links and run of `report`, or what was stopped.
 // Requires: `scenario` has jobs.

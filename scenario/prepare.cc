@@ -88,7 +88,8 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   const auto& items = scenario.workload->items;
   if (workload.has_collective() && !items.empty() && items.front().protocol.empty() &&
       workload.collective().op() != CollectiveSpec::SEND_RECV &&
-      workload.collective().op() != CollectiveSpec::ALL_TO_ALL)
+      workload.collective().op() != CollectiveSpec::MOE_DISPATCH &&
+      workload.collective().op() != CollectiveSpec::MOE_COMBINE)
     terms.push_back(
         "NVLS, trees and NCCL's choice of protocol: every collective is a ring here, in Simple's "
         "latencies");
@@ -203,18 +204,49 @@ Errors WhatSimgridCannot(const PreparedScenario& scenario) {
   return errors;
 }
 
-// What NCCL would choose by; none where nobody asked, or where hosts are of several kinds.
-Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario,
+// A collective that leaves its algorithm open is NCCL's where hosts are as a preset has them: of
+// others, imported ones among them, NCCL's search would not know what it reads from the machine.
+// One that says how its ring goes is a ring.
+bool IsNcclByDefault(const Located<ScenarioSpec>& spec) {
+  const WorkloadSpec& workload = spec.message.workload();
+  const std::string& algorithm = workload.collective().algorithm();
+  const bool as_preset = !spec.message.fabric().has_custom() && !spec.sources.Given("host.gpu") &&
+                         !spec.sources.Given("host.nvlink");
+  return as_preset && workload.has_collective() && (algorithm.empty() || algorithm == "auto") &&
+         !spec.sources.Given("workload.collective.ring_order");
+}
+
+// What every host is, where NCCL knows such hosts. A bare family's host is one GPU that nobody
+// named: nothing for NCCL.
+Result<std::optional<HostPart>> NcclHostOf(const Located<ScenarioSpec>& spec) {
+  const HostSpec& kind = HostOf(spec.message);
+  if (spec.message.fabric().custom().hosts_size() > 1 || kind.gpu().empty() || kind.gpus() < 1 ||
+      kind.nics() < 1 || kind.nic_ports() < 1)
+    return std::optional<HostPart>();
+  Result<HostPart> host = MakeHostPart(kind, spec.sources, "host");
+  if (!host && !spec.message.has_collectives()) return std::optional<HostPart>();
+  if (!host) return tl::make_unexpected(std::move(host).error());
+  return std::optional<HostPart>(*std::move(host));
+}
+
+// The default of collectives.nccl: what a scenario without collectives: runs.
+constexpr const char* kNcclByDefault = "2.28";
+
+// What NCCL would choose by; none where nobody asked, of several jobs, or where hosts are of
+// several kinds.
+Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario, bool beside_others,
                                              std::vector<Error>& warnings) {
   const Located<ScenarioSpec>& spec = scenario.spec;
-  if (!spec.message.has_collectives()) return std::optional<NcclBuild>();
-  const std::string& version = spec.message.collectives().nccl();
+  const bool asked = spec.message.has_collectives();
+  if (!asked && (beside_others || !IsNcclByDefault(spec))) return std::optional<NcclBuild>();
+  const std::string version = asked ? spec.message.collectives().nccl() : kNcclByDefault;
   const std::optional<FoundNcclRules> found = FindNcclRules(version);
   if (!found)
     return Fail(ErrorCode::kOutOfRange, spec.At("collectives.nccl"),
                 fmt::format("'{}' is no version of NCCL", version), "such as 2.28.9");
   WEFT_TRY(const Calibration calibration, ReadCalibration(spec.message.calibration(), nullptr));
-  if (spec.message.fabric().custom().hosts_size() > 1) return std::optional<NcclBuild>();
+  WEFT_TRY(const std::optional<HostPart> host, NcclHostOf(spec));
+  if (!host) return std::optional<NcclBuild>();
   if (!found->exact)
     warnings.push_back(
         {ErrorCode::kInconsistent,
@@ -222,25 +254,42 @@ Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario,
          fmt::format("NCCL {} is not known; 2.{} stands for it", version, found->rules->minor),
          {}});
   NcclForced forced;
-  const CollectivesSpec& asked = spec.message.collectives();
-  if (asked.algorithm() != "auto" && !(forced.algorithm = ParseNcclAlgorithm(asked.algorithm())))
+  const CollectivesSpec& keys = spec.message.collectives();
+  if (asked && keys.algorithm() != "auto" &&
+      !(forced.algorithm = ParseNcclAlgorithm(keys.algorithm())))
     return Fail(ErrorCode::kOutOfRange, spec.At("collectives.algorithm"),
-                fmt::format("NCCL has no algorithm '{}'", asked.algorithm()),
+                fmt::format("NCCL has no algorithm '{}'", keys.algorithm()),
                 "Ring, Tree, NVLS, NVLSTree, auto");
-  if (asked.protocol() != "auto" && !(forced.protocol = ParseNcclProtocol(asked.protocol())))
+  if (asked && keys.protocol() != "auto" && !(forced.protocol = ParseNcclProtocol(keys.protocol())))
     return Fail(ErrorCode::kOutOfRange, spec.At("collectives.protocol"),
-                fmt::format("NCCL has no protocol '{}'", asked.protocol()),
+                fmt::format("NCCL has no protocol '{}'", keys.protocol()),
                 "LL, LL128, Simple, auto");
-  // A bare family's host is one GPU that nobody named: nothing for NCCL.
-  const HostSpec& kind = HostOf(spec.message);
-  if (kind.gpu().empty() || kind.gpus() < 1 || kind.nics() < 1 || kind.nic_ports() < 1)
-    return std::optional<NcclBuild>();
-  WEFT_TRY(const HostPart host, MakeHostPart(kind, spec.sources, "host"));
-  return std::optional<NcclBuild>(
-      {host, found->rules, calibration.constants, calibration.name, calibration.digest, forced});
+  return std::optional<NcclBuild>({*host, found->rules, calibration.constants, calibration.name,
+                                   calibration.digest, forced, asked});
+}
+
+// As MakePlacement, but the first `per_host` GPUs of each host alone.
+Result<Placement> FirstGpusOfHosts(const Located<ScenarioSpec>& spec, const Fabric& fabric,
+                                   int per_host) {
+  PlacementSpec whole = spec.message.placement();
+  whole.clear_gpus();
+  WEFT_TRY(const Placement all, MakePlacement(whole, spec.sources, fabric));
+  Placement out;
+  const auto want = static_cast<std::size_t>(spec.message.placement().gpus());
+  for (const GpuId gpu : all.gpu_of_rank)
+    if (fabric.vertex(fabric.gpu(gpu)).number < static_cast<std::uint32_t>(per_host) &&
+        out.gpu_of_rank.size() < want)
+      out.gpu_of_rank.push_back(gpu);
+  if (out.gpu_of_rank.size() < want)
+    return Fail(ErrorCode::kOutOfRange, spec.At("placement.gpus"),
+                fmt::format("'gpus' is {}, and the fabric has {} at {} a host", want,
+                            out.gpu_of_rank.size(), per_host),
+                "fewer GPUs, or more of each host");
+  return out;
 }
 
 Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario,
+                                                        FabricCache& cache,
                                                         const std::function<bool()>& stop,
                                                         bool beside_others) {
   const Located<ScenarioSpec>& spec = scenario.spec;
@@ -253,12 +302,18 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
   options.every_micro_batch = beside_others;
   options.gpu = HostOf(spec.message).gpu();
   std::vector<Error> warnings;
-  WEFT_TRY(const std::optional<NcclBuild> nccl, PrepareNccl(scenario, warnings));
-  if (nccl) options.nccl = &*nccl;
+  WEFT_TRY(std::optional<NcclBuild> nccl, PrepareNccl(scenario, beside_others, warnings));
+  if (nccl) {
+    nccl->comms = &cache.comms;
+    nccl->host_text = HostOf(spec.message).SerializeAsString();
+    options.nccl = &*nccl;
+  }
   WEFT_TRY(Workload workload, BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric,
                                            scenario.placement, options));
   workload.warnings.insert(workload.warnings.end(), warnings.begin(), warnings.end());
-  if (nccl) workload.calibration = {nccl->calibration, nccl->digest};
+  const bool chosen = !workload.items.empty() && (!workload.items.front().protocol.empty() ||
+                                                  workload.items.front().algorithm == "Sends");
+  if (nccl && (nccl->asked || chosen)) workload.calibration = {nccl->calibration, nccl->digest};
   return std::make_shared<const Workload>(std::move(workload));
 }
 
@@ -305,13 +360,14 @@ std::vector<Error> FabricKeysWithoutEffect(const Located<ScenarioSpec>& spec,
 }
 
 Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
-                                 const std::function<bool()>& stop) {
-  return spec.message.jobs().empty() ? PrepareOne(std::move(spec), cache, stop, false)
+                                 const std::function<bool()>& stop, std::optional<int> per_host) {
+  return spec.message.jobs().empty() ? PrepareOne(std::move(spec), cache, stop, false, per_host)
                                      : PrepareJobs(std::move(spec), cache, stop);
 }
 
 Result<PreparedScenario> PrepareOne(Located<ScenarioSpec> spec, FabricCache& cache,
-                                    const std::function<bool()>& stop, bool beside_others) {
+                                    const std::function<bool()>& stop, bool beside_others,
+                                    std::optional<int> per_host) {
   PreparedScenario out;
   out.spec = std::move(spec);
   const ScenarioSpec& message = out.spec.message;
@@ -335,7 +391,9 @@ Result<PreparedScenario> PrepareOne(Located<ScenarioSpec> spec, FabricCache& cac
   out.seeds = message.routing().seeds();
 
   // Placement and faults do not depend on each other: report both.
-  Result<Placement> placement = MakePlacement(message.placement(), out.spec.sources, *out.fabric);
+  Result<Placement> placement =
+      per_host ? FirstGpusOfHosts(out.spec, *out.fabric, *per_host)
+               : MakePlacement(message.placement(), out.spec.sources, *out.fabric);
   auto events = BindFaults(out.spec, *out.fabric);
   if (!placement || !events) {
     Errors errors =
@@ -350,7 +408,7 @@ Result<PreparedScenario> PrepareOne(Located<ScenarioSpec> spec, FabricCache& cac
   }
   if (Errors errors = RatesTooLow(out); !errors.empty())
     return tl::make_unexpected(std::move(errors));
-  WEFT_TRY(out.workload, PrepareWorkload(out, stop, beside_others));
+  WEFT_TRY(out.workload, PrepareWorkload(out, cache, stop, beside_others));
   out.stopped = out.workload->stopped;
   if (out.stopped) return out;
   if (Errors errors = Join(WhatSimgridCannot(out), StartupTooLong(out)); !errors.empty()) {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -87,16 +88,20 @@ bool RoutingDraws(const PreparedScenario& scenario);
 // first.
 const HostSpec& HostOf(const ScenarioSpec& spec);
 
-// Fabrics and routers that were built, by the text of their specs: equal ones are shared.
+// Fabrics and routers that were built, by the text of their specs, and NCCL's searches: equal ones
+// are shared.
 struct FabricCache {
   std::map<std::string, std::shared_ptr<const Fabric>> fabrics;
   std::map<std::string, std::shared_ptr<const Router>> routers;
+  NcclComms comms;
 };
 
 Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
                                                     FabricCache& cache);
 // `stop`: true where the caller waits no longer; then the result is `stopped`. Empty: never.
+// `per_host`: ranks take that many GPUs of each host, its first; none: all.
 Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,
-                                 const std::function<bool()>& stop = {});
+                                 const std::function<bool()>& stop = {},
+                                 std::optional<int> per_host = {});
 
 }  // namespace weft

@@ -6,6 +6,8 @@
 
 #include "workloads/build_internal.h"
 #include "workloads/collectives/collective.h"
+#include "workloads/collectives/moe.h"
+#include "workloads/collectives/nccl/pattern.h"
 
 namespace weft {
 namespace {
@@ -84,7 +86,44 @@ std::vector<Error> KeysWithoutEffect(const CollectiveSpec& spec, const SourceMap
     warn("ring_order", "all hosts are in one segment");
   }
   if (spec.ring_order() != CollectiveSpec::RANDOM) warn("seed", "only ring_order: random draws");
+  if (!MoeDoes(spec.op())) warn("moe", "only moe_dispatch and moe_combine send tokens");
   return warnings;
+}
+
+MoeRouting RoutingOf(const CollectiveSpec& spec) {
+  if (!spec.has_moe()) return {};  // the keys' own defaults
+  return {spec.moe().experts(), spec.moe().top_k(), spec.moe().hosts()};
+}
+
+// What of moe: does not fit the communicators; for the ops that have it.
+Errors CheckMoe(const CollectiveSpec& spec, const SourceMap& sources,
+                const std::vector<Communicator>& communicators) {
+  Errors errors;
+  const auto add = [&](const char* key, std::string message, std::string hint) {
+    errors.push_back(
+        {ErrorCode::kInconsistent, sources.At(At(key)).pos, std::move(message), std::move(hint)});
+  };
+  if (spec.has_channels() && spec.channels() != 1)
+    add("channels", fmt::format("{} has one channel", OpName(spec.op())), "leave channels: out");
+  const MoeRouting moe = RoutingOf(spec);
+  for (const Communicator& one : communicators) {
+    const auto ranks = static_cast<int>(one.job_rank.size());
+    const auto hosts = static_cast<int>(one.hosts.size());
+    const int limit = moe.hosts > 0 ? std::min(moe.hosts, hosts) : hosts;
+    const int reached = moe.experts / hosts * limit;
+    if (!IsRegular(one)) {
+      add("group", "the hosts have unequally many ranks", "fill all hosts alike");
+    } else if (moe.experts % ranks != 0) {
+      add("moe.experts", fmt::format("{} experts do not divide among {} ranks", moe.experts, ranks),
+          "a multiple of the ranks");
+    } else if (moe.top_k > reached) {
+      add("moe.top_k",
+          fmt::format("a token has {} experts, and {} hosts have {}", moe.top_k, limit, reached),
+          "fewer, or more hosts:");
+    }
+    if (!errors.empty()) break;
+  }
+  return errors;
 }
 
 // The communicator's streams. A rank alone has nothing to send: its operation is the launch.
@@ -131,7 +170,8 @@ Result<std::vector<RunOfSize>> AddRun(const CollectiveSpec& spec, const SourceMa
     group.op.tuning = static_cast<std::uint32_t>(program.tunings.size());
     program.patterns.push_back(
         algorithm.build(fabric, communicators[g], spec.op(), channels[g], options));
-    program.tunings.push_back({channels[g], Bytes(), Bytes(), options.launch});
+    const Bytes chunk = MoeDoes(spec.op()) ? kMoeChunk : Bytes();
+    program.tunings.push_back({channels[g], chunk, Bytes(), options.launch});
   }
   return std::vector<RunOfSize>{std::move(run)};
 }
@@ -178,7 +218,9 @@ void AddItems(const CollectiveSpec& spec, const std::vector<Communicator>& commu
 
 Result<Workload> BuildCollective(const CollectiveSpec& spec, const SourceMap& sources,
                                  const Fabric& fabric, const Placement& placement,
-                                 const BuildOptions& options) {
+                                 const BuildOptions& build_options) {
+  BuildOptions options = build_options;
+  options.moe = RoutingOf(spec);
   Errors errors = CheckSpec(spec, sources);
   const auto keep = [&errors](const auto& result) {
     if (!result) errors.insert(errors.end(), result.error().begin(), result.error().end());
@@ -189,6 +231,10 @@ Result<Workload> BuildCollective(const CollectiveSpec& spec, const SourceMap& so
   const auto algorithm =
       nccl ? Result<const CollectiveAlgorithm*>(nullptr) : ChooseAlgorithm(spec, sources);
   keep(algorithm);
+  if (communicators && MoeDoes(spec.op())) {
+    const Errors moe = CheckMoe(spec, sources, *communicators);
+    errors.insert(errors.end(), moe.begin(), moe.end());
+  }
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));
 
   const double rows = static_cast<double>(spec.repeat()) * spec.bytes_size() *

@@ -1,32 +1,37 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <string>
 #include <utility>
 
 #include "workloads/build_internal.h"
 #include "workloads/collectives/collective.h"
+#include "workloads/collectives/moe.h"
 #include "workloads/collectives/nccl/pattern.h"
 #include "workloads/collectives/nccl/plan.h"
+#include "workloads/collectives/ring.h"
 
 namespace weft {
 namespace {
 
+// Ranks times sizes; beyond, a collective that nobody gave NCCL stays a ring, whose pattern serves
+// all sizes.
+constexpr std::uint64_t kMostByDefault = kEdgeLimit / 64;
+
 constexpr const char* kBytesPath = "workload.collective.bytes";
 
 // Communicators of one shape share what NCCL finds for it.
-using Comms = std::map<std::pair<int, int>, NcclComm>;
-
 const NcclComm& CommOf(const Communicator& communicator, const CollectiveSpec& spec,
-                       const NcclBuild& nccl, Comms& comms) {
+                       const NcclBuild& nccl, NcclComms& comms) {
   const auto hosts = static_cast<int>(communicator.hosts.size());
   const auto per_host = static_cast<int>(communicator.hosts.front().count);
-  const auto [at, added] = comms.try_emplace({hosts, per_host});
-  if (added) {
-    NcclCommOptions options;
-    if (spec.has_channels()) options.channels = spec.channels();
-    at->second = BuildNcclComm(nccl.host, hosts, per_host, *nccl.rules, options);
-  }
+  NcclCommOptions options;
+  if (spec.has_channels()) options.channels = spec.channels();
+  const std::string key =
+      fmt::format("{} x {}, channels {}, NCCL 2.{}, {}", hosts, per_host,
+                  options.channels.value_or(0), nccl.rules->minor, nccl.host_text);
+  const auto [at, added] = comms.found.try_emplace(key);
+  if (added) at->second = BuildNcclComm(nccl.host, hosts, per_host, *nccl.rules, options);
   return at->second;
 }
 
@@ -77,8 +82,13 @@ std::vector<Error> PhysicsWithoutEffect(const SourceMap& sources) {
 bool TakesNccl(const CollectiveSpec& spec, const std::vector<Communicator>& communicators,
                const BuildOptions& options) {
   const bool automatic = spec.algorithm().empty() || spec.algorithm() == "auto";
-  if (!automatic || options.nccl == nullptr || options.nccl->host.compute_capability == 0)
+  if (!automatic || options.nccl == nullptr || options.nccl->host.compute_capability == 0 ||
+      MoeDoes(spec.op()))
     return false;
+  std::uint64_t ranks = 0;
+  for (const Communicator& one : communicators) ranks += one.job_rank.size();
+  const auto sizes = static_cast<std::uint64_t>(spec.bytes_size());
+  if (!options.nccl->asked && RingDoes(spec.op()) && ranks * sizes > kMostByDefault) return false;
   return std::all_of(communicators.begin(), communicators.end(), [&](const Communicator& one) {
     return IsRegular(one) &&
            one.hosts.front().count <= static_cast<std::uint32_t>(options.nccl->host.gpus);
@@ -90,7 +100,8 @@ Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const Sou
                                            const std::vector<Communicator>& communicators,
                                            const std::vector<OperationOfGroup>& streams,
                                            const BuildOptions& options, Workload& workload) {
-  Comms comms;
+  NcclComms own;
+  NcclComms& comms = options.nccl->comms != nullptr ? *options.nccl->comms : own;
   std::vector<RunOfSize> runs;
   std::uint64_t edges = 0;
   Program& program = workload.program;

@@ -24,6 +24,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -45,6 +46,11 @@ namespace weft {
 
 class RdmaSpec;  // sim/physics.proto
 
+// What NCCL's search found, by question: equal ones are not searched again (up to a second each).
+struct NcclComms {
+  std::map<std::string, NcclComm> found;
+};
+
 // What NCCL's choice hangs on, for collectives with `algorithm: auto`.
 struct NcclBuild {
   HostPart host;  // what every host is
@@ -52,6 +58,15 @@ struct NcclBuild {
   CollectiveConstants constants;
   std::string calibration, digest;  // what the constants come from; empty: the priors
   NcclForced forced{};
+  bool asked = true;           // false: nobody did; it is the default for hosts that NCCL knows
+  NcclComms* comms = nullptr;  // kept over builds, by `host_text`; null: not kept
+  std::string host_text = {};
+};
+
+// How tokens find experts [collectives/moe.h].
+struct MoeRouting {
+  int experts = 256, top_k = 8;
+  int hosts = 0;  // that a token's experts may stand on; 0: all
 };
 
 // What the network's constants say about an edge.
@@ -62,6 +77,7 @@ struct BuildOptions {
   // Payload over line rate, by LinkClass; and the hosts' gpu preset: what training costs.
   std::array<double, kLinkClassCount> link_efficiency{1, 1, 1};
   std::string gpu = {};
+  MoeRouting moe{};
   const NcclBuild* nccl = nullptr;  // none: auto is the first algorithm that does the op
   bool every_micro_batch = false;   // of training; else many are counted like the last ones
   std::function<bool()> stop = {};  // true: give up, the workload is `stopped`; empty: never

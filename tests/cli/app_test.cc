@@ -5,11 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -93,6 +95,68 @@ TEST(Weft, PrintsAPresetWithItsSources) {
   EXPECT_EQ(ran.status, kOk);
   EXPECT_THAT(ran.out, HasSubstr("SIGCOMM"));
   EXPECT_EQ(Weft({"presets", "nothing-of-that-name"}).status, kBadInput);
+}
+
+// A line's cells; no line break stands inside one.
+std::vector<std::string> Cells(const std::string& line) {
+  std::vector<std::string> out(1);
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      out.emplace_back();
+    } else {
+      out.back() += c;
+    }
+  }
+  return out;
+}
+
+// Bytes by port left, as the flows of `weft flows --paths` add up to them.
+std::map<std::string, double> BytesOfPorts(const std::string& csv) {
+  std::map<std::string, double> bytes;
+  std::istringstream lines(csv);
+  std::string line;
+  std::getline(lines, line);
+  const std::vector<std::string> header = Cells(line);
+  const auto column = [&](const char* name) {
+    return static_cast<std::size_t>(std::find(header.begin(), header.end(), name) - header.begin());
+  };
+  while (std::getline(lines, line)) {
+    const std::vector<std::string> cells = Cells(line);
+    std::istringstream links(cells.at(column("links")));
+    for (std::string link; links >> link;) {
+      const std::size_t star = link.find('*');
+      const double share = star == std::string::npos ? 1 : std::stod(link.substr(star + 1));
+      bytes[link.substr(0, star)] +=
+          share * std::stod(cells.at(column("bytes"))) / std::stod(cells.at(column("qps")));
+    }
+  }
+  return bytes;
+}
+
+// The flows' bytes, laid over their paths, are those that the engine saw on its busiest links.
+TEST(Weft, ListsFlowsThatAddUpToTheBytesOfLinks) {
+  const std::string hosts = "fabric: { preset: hpn, segments: 2, hosts: 2 }\n";
+  for (const std::string workload :
+       {"collective: { op: all_reduce, bytes: [1MiB, 3MB] }",
+        "collective: { op: all_gather, bytes: 1MiB, group: per_rail, algorithm: ring }",
+        "traffic: { pattern: all_to_all, bytes: 1MB, concurrency: 2 }"})
+    for (const char* policy : {"routing.policy=ecmp", "routing.policy=spray"}) {
+      SCOPED_TRACE(workload + ", " + policy);
+      const Scenario scenario(hosts + "rdma: { qps: 2 }\nworkload: { " + workload + " }\n");
+      const Ran flows = Weft({"flows", scenario.path(), "--paths", "--set", policy});
+      const Ran ran =
+          Weft({"simulate", scenario.path(), "--seeds", "1", "--json", "-", "--set", policy});
+      ASSERT_EQ(flows.status, kOk) << flows.err;
+      ASSERT_EQ(ran.status, kOk) << ran.err;
+      const std::map<std::string, double> bytes = BytesOfPorts(flows.out);
+      const auto json = nlohmann::ordered_json::parse(ran.out);
+      ASSERT_FALSE(json["links"]["hottest"].empty());
+      for (const auto& link : json["links"]["hottest"])
+        EXPECT_NEAR(bytes.at(link["from"]) / link["bytes"].get<double>(), 1, 1e-3) << link["from"];
+    }
 }
 
 TEST(Weft, CountsAPresetByName) {

@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include "scenario/calibration.h"
+#include "scenario/prepare.h"
+#include "scenario/run_scenario.h"
 #include "tests/workloads/nccl_host.h"
+#include "workloads/collectives/moe.h"
 
 namespace weft {
 namespace {
@@ -98,6 +101,7 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
     int hosts;
     std::optional<NcclAlgorithm> algorithm;
     double tolerance;
+    int per_host = 8;
   };
   const std::string fabric =
       "{ family: rail_optimized, hosts_per_unit: 4, link: 400Gbps, latency: 500ns }";
@@ -106,12 +110,17 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
                           {"all_reduce", "hgx-h100", 4, NcclAlgorithm::kNvlsTree, 0.05},
                           {"all_reduce", "hgx-h100", 1, NcclAlgorithm::kNvls, 0.02},
                           {"all_gather", "hgx-h100", 4, NcclAlgorithm::kRing, 0.05},
+                          {"all_reduce", "hgx-h100", 4, NcclAlgorithm::kRing, 0.05, 4},
+                          {"all_gather", "hgx-h100", 4, NcclAlgorithm::kPat, 0.05, 1},
+                          {"broadcast", "hgx-h100", 4, {}, 0.1},
+                          {"reduce", "hgx-h100", 1, {}, 0.1},
                           {"all_to_all", "hgx-h100", 4, {}, 0.1},
                           {"send_recv", "hgx-h100", 4, {}, 0.05}}) {
     CollectiveQuestion question;
     question.op = one.op;
     question.host = NcclHost(one.host);
-    question.gpus = one.hosts * 8;
+    question.gpus = one.hosts * one.per_host;
+    question.gpus_per_host = one.per_host;
     question.forced.algorithm = one.algorithm;
     const auto model = CollectiveModel::Build(question);
     ASSERT_TRUE(model.has_value());
@@ -130,6 +139,50 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
             << (one.algorithm ? NcclName(*one.algorithm) : "sends") << ", " << engine << ", "
             << sizes[i].count();
       }
+    }
+  }
+}
+
+// Seconds of one operation on so many hosts of eight H800, one 400G InfiniBand NIC a GPU.
+double MoeSeconds(const char* op, int hosts, double nvlink_efficiency) {
+  const auto spec = ParseScenario(
+      fmt::format("fabric: {{ family: rail_optimized, hosts_per_unit: 16, link: 400Gbps, latency: "
+                  "500ns }}\nhost: {{ preset: hgx-h800, transport: ib, nic_ports: 1 }}\nplacement: "
+                  "{{ gpus: {} "
+                  "}}\nphysics: {{ nvlink_efficiency: {}% }}\nrouting: {{ seeds: 1 }}\n"
+                  "workload: {{ collective: {{ op: {}, bytes: {}B, moe: {{ hosts: 4 }} }} }}\n",
+                  hosts * 8, 100 * nvlink_efficiency, op, 4096 * 7168),
+      "moe", {}, nullptr);
+  EXPECT_TRUE(spec.has_value()) << spec.error().front();
+  FabricCache cache;
+  const auto prepared = Prepare(*spec, cache);
+  EXPECT_TRUE(prepared.has_value()) << prepared.error().front();
+  RunControl control;
+  control.stop = [] { return false; };
+  control.clock_s = [] { return 0.0; };
+  return RunScenario(*prepared, control).collectives.front().time_s.median;
+}
+
+// DeepEP's normal kernels on H800 [DEEPEP docs/legacy.md]. Its GB/s count the tokens of a rank's
+// own host, or GPU, too. NVLink's efficiency is that of its row on one host; the others follow.
+TEST(MoeDispatch, TakesWhatDeepEpMeasured) {
+  constexpr double kTokens = 4096.0 * 7168, kLinkGBps = 200;
+  struct Row {
+    const char* op;
+    double one_host;
+    double measured[3];  // EP 16, 32, 64
+  };
+  for (const Row& row :
+       {Row{"moe_dispatch", 153, {43, 58, 51}}, {"moe_combine", 158, {43, 57, 50}}}) {
+    const double link = row.one_host * 7 / 8 / kLinkGBps;
+    const double one = 8 * SharesOfMoe({}, 1, 8).gpu * kTokens / MoeSeconds(row.op, 1, link) / 1e9;
+    EXPECT_NEAR(one / row.one_host, 1, 0.02) << row.op << ", one host";
+    for (int i = 0; i < 3; ++i) {
+      const int hosts = 2 << i;
+      const double bytes = hosts * SharesOfMoe({256, 8, 4}, hosts, 8).host * kTokens;
+      const double ours = bytes / MoeSeconds(row.op, hosts, link) / 1e9;
+      RecordProperty(fmt::format("{}_{}", row.op, hosts * 8), fmt::format("{:.1f}", ours));
+      EXPECT_NEAR(ours / row.measured[i], 1, 0.15) << row.op << " EP " << hosts * 8;
     }
   }
 }

@@ -17,7 +17,7 @@ std::string ErrorsOf(const std::string& faults, const std::vector<std::string>& 
   std::ostringstream out;
   Result<Located<ScenarioSpec>> spec = ParseScenario(
       "fabric: { preset: hpn, segments: 1, hosts: 4 }\n"
-      "workload: { collective: { op: all_reduce, bytes: 1MiB } }\n"
+      "workload: { collective: { op: all_reduce, algorithm: ring, bytes: 1MiB } }\n"
       "engine: flow\n"
       "faults: [" +
           faults + "]\n",
@@ -61,7 +61,7 @@ TEST(BindFaults, RepeatsWhatFlaps) {
   FabricCache cache;
   Result<Located<ScenarioSpec>> spec = ParseScenario(
       "fabric: { preset: hpn, segments: 1, hosts: 4 }\n"
-      "workload: { collective: { op: all_reduce, bytes: 1MiB } }\n"
+      "workload: { collective: { op: all_reduce, algorithm: ring, bytes: 1MiB } }\n"
       "faults: [{ at: 1us, until: 2us, every: 3us, times: 3, link: host3/nic5/port0 }]\n",
       "s.yaml", {}, nullptr);
   ASSERT_TRUE(spec);

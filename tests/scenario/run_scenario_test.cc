@@ -84,7 +84,8 @@ TEST(RunScenario, MeansOverTheRailsThatSendEachByItsOwnRanks) {
   const auto run = [](const char* gpus) {
     return RunScenario(
         Make("fabric: { preset: hpn, segments: 1, hosts: 4 }\nrouting: { seeds: 1 }\n"
-             "workload: { collective: { op: all_reduce, bytes: 1GiB, group: per_rail } }\n",
+             "workload: { collective: { op: all_reduce, algorithm: ring, bytes: 1GiB, group: "
+             "per_rail } }\n",
              {gpus}),
         Patient());
   };
@@ -139,7 +140,7 @@ TEST(RunScenario, CountsTheEdgesOfAnNvlinkNotTheirQps) {
         Make("fabric: { family: leaf_spine, leaves: 2, spines: 4, hosts_per_leaf: 2, link: "
              "400Gbps }\nhost: { preset: hgx-h100 }\nrouting: { seeds: 1 }\n"
              "physics: { nvlink_efficiency: 1% }\n"
-             "workload: { collective: { op: all_reduce, bytes: 64MiB } }\n",
+             "workload: { collective: { op: all_reduce, algorithm: ring, bytes: 64MiB } }\n",
              {qps}),
         Patient());
     std::vector<std::pair<std::string, std::int64_t>> counts;
@@ -158,7 +159,7 @@ TEST(RunScenario, SaysHowMuchOfATimeIsStartUp) {
   const RunReport report = RunScenario(
       Make("fabric: { family: leaf_spine, leaves: 2, spines: 2, hosts_per_leaf: 2, link: 400Gbps "
            "}\nrouting: { seeds: 1 }\n"
-           "workload: { collective: { op: all_reduce, bytes: [1B, 1GiB] } }\n"),
+           "workload: { collective: { op: all_reduce, algorithm: ring, bytes: [1B, 1GiB] } }\n"),
       Patient());
   const CollectiveReport &small = report.collectives[0], &large = report.collectives[1];
   EXPECT_NEAR(*small.startup_s / small.time_s.median, 1, 1e-3);
@@ -223,7 +224,9 @@ TEST(RunScenario, CallsAStallAStall) {
       "fault_policy: { retry_timeout: 0s }\n"
       "require: { makespan: 1s }\n";
   const RunReport ring = RunScenario(
-      Make(cut + "workload: { collective: { op: all_reduce, bytes: [100MB, 1MB] } }\n"), Patient());
+      Make(cut +
+           "workload: { collective: { op: all_reduce, algorithm: ring, bytes: [100MB, 1MB] } }\n"),
+      Patient());
   EXPECT_EQ(ring.collectives[0].status, "stalled");
   EXPECT_EQ(ring.collectives[1].status, "stalled");  // waits for it
   EXPECT_EQ(ring.unmet.size(), 1u);
@@ -236,13 +239,14 @@ TEST(RunScenario, CallsAStallAStall) {
 // 1,000 TB over 1 Mb/s takes 258 years: nothing is cut, and it is not a stall.
 TEST(RunScenario, TellsARunBeyondTheRangeOfTimeFromAStall) {
   for (const char* engine : {"engine=flow", "engine=analytic"}) {
-    const RunReport report = RunScenario(
-        Make("fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, "
-             "link: 1Mbps }\nrouting: { seeds: 1 }\n"
-             "workload: { collective: { op: all_reduce, bytes: [1KiB, 1000TB, 1KiB] } }\n"
-             "require: { makespan: 1s }\n",
-             {engine}),
-        Patient());
+    const RunReport report =
+        RunScenario(Make("fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 2, "
+                         "link: 1Mbps }\nrouting: { seeds: 1 }\n"
+                         "workload: { collective: { op: all_reduce, algorithm: ring, bytes: [1KiB, "
+                         "1000TB, 1KiB] } }\n"
+                         "require: { makespan: 1s }\n",
+                         {engine}),
+                    Patient());
     ASSERT_EQ(report.collectives.size(), 3u);
     EXPECT_EQ(report.collectives[0].status, "done") << engine;
     EXPECT_EQ(report.collectives[1].status, "beyond the range of time") << engine;
@@ -287,7 +291,7 @@ TEST(RunScenario, AveragesEachRailOverItsOwnRepeats) {
       "physics: { network_step: 0s, nvlink_step: 0s, launch: 0s }\n"
       "fault_policy: { detect: 0s, move: 0s }\n"
       "routing: { seeds: 1 }\n"
-      "workload: { collective: { op: all_reduce, bytes: 1GB, repeat: 2 } }\n";
+      "workload: { collective: { op: all_reduce, algorithm: ring, bytes: 1GB, repeat: 2 } }\n";
   const auto slow = [](const std::string& nic, const std::string& at, const std::string& until) {
     return "{ at: " + at + ", " + until + "link: host0/" + nic + "/port0, rate: 50% }";
   };

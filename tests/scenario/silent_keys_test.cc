@@ -111,7 +111,9 @@ TEST(SilentKeys, AreNotWarnedOfWhereTheyCount) {
                          "coupling: loose\nplacement: { policy: random, seed: 9 }\n"
                          "rdma: { qps: 4 }\n")
                   .empty());
-  EXPECT_TRUE(WarningsOf(std::string(kPod) + kRing +
+  EXPECT_TRUE(WarningsOf(std::string(kPod) +
+                         "workload: { collective: { op: all_reduce, bytes: 1MiB, algorithm: ring "
+                         "} }\n"
                          "routing: { host_port: hash, policy: static, hash: crc32, seeds: 3, "
                          "udp_port: sequential }\nphysics: { nvlink_step: 1us, "
                          "nvlink_efficiency: 90%, roce_efficiency: 90% }\n")

@@ -63,6 +63,10 @@ std::optional<std::uint64_t> Expected(const Pattern& pattern, Op op, const Words
       return input.at(owner)[word];
     case CollectiveSpec::REDUCE_SCATTER:
       return owner == pattern.ranks[rank] ? std::optional(sum) : std::nullopt;
+    case CollectiveSpec::BROADCAST:
+      return input.at(owner)[word];
+    case CollectiveSpec::REDUCE:
+      return owner == pattern.ranks[rank] ? std::optional(sum) : std::nullopt;
     case CollectiveSpec::ALL_TO_ALL:  // word: from·R + to
       return word % pattern.ranks.size() == rank ? std::optional(input.at(owner)[word])
                                                  : std::nullopt;
@@ -129,9 +133,11 @@ void ExpectOne(const Cluster& cluster, Op op, NcclForced forced, std::uint64_t s
 
 void ExpectAll(const Cluster& cluster, std::uint64_t seed) {
   for (const Op op :
-       {CollectiveSpec::ALL_REDUCE, CollectiveSpec::ALL_GATHER, CollectiveSpec::REDUCE_SCATTER})
-    for (const NcclAlgorithm algorithm : {NcclAlgorithm::kRing, NcclAlgorithm::kTree,
-                                          NcclAlgorithm::kNvls, NcclAlgorithm::kNvlsTree})
+       {CollectiveSpec::ALL_REDUCE, CollectiveSpec::ALL_GATHER, CollectiveSpec::REDUCE_SCATTER,
+        CollectiveSpec::BROADCAST, CollectiveSpec::REDUCE})
+    for (const NcclAlgorithm algorithm :
+         {NcclAlgorithm::kRing, NcclAlgorithm::kTree, NcclAlgorithm::kNvls,
+          NcclAlgorithm::kNvlsTree, NcclAlgorithm::kPat})
       for (const NcclProtocol protocol :
            {NcclProtocol::kLl, NcclProtocol::kLl128, NcclProtocol::kSimple})
         ExpectOne(cluster, op, {algorithm, protocol}, seed);
@@ -147,6 +153,8 @@ TEST(BuildNcclPattern, ExecutesOnHostsOfEveryKind) {
                                               {"hgx-h100", 3, 8},
                                               {"hgx-h100", 5, 4},
                                               {"hgx-h100", 8, 1},
+                                              {"hgx-h100", 13, 1},
+                                              {"dgx-a100", 64, 1},
                                               {"dgx-a100", 1, 6},
                                               {"dgx-a100", 2, 8},
                                               {"dgx-a100", 7, 2},
@@ -156,6 +164,38 @@ TEST(BuildNcclPattern, ExecutesOnHostsOfEveryKind) {
     ExpectAll(
         Cluster(host, static_cast<std::uint16_t>(nodes), static_cast<std::uint16_t>(per_node)),
         seed++);
+  }
+}
+
+// Every kind of pattern must have been executed above: none may be off unnoticed.
+TEST(BuildNcclPattern, KnowsEveryKindOfChoice) {
+  const Cluster wide("hgx-h100", 2, 8), thin("hgx-h100", 5, 1), one("hgx-h100", 1, 8);
+  for (const auto& [cluster, op, algorithm] :
+       {std::tuple(&wide, CollectiveSpec::ALL_REDUCE, NcclAlgorithm::kRing),
+        {&wide, CollectiveSpec::ALL_REDUCE, NcclAlgorithm::kTree},
+        {&wide, CollectiveSpec::ALL_REDUCE, NcclAlgorithm::kNvlsTree},
+        {&one, CollectiveSpec::ALL_REDUCE, NcclAlgorithm::kNvls},
+        {&one, CollectiveSpec::ALL_GATHER, NcclAlgorithm::kNvls},
+        {&thin, CollectiveSpec::ALL_GATHER, NcclAlgorithm::kPat},
+        {&thin, CollectiveSpec::REDUCE_SCATTER, NcclAlgorithm::kPat},
+        {&wide, CollectiveSpec::BROADCAST, NcclAlgorithm::kRing},
+        {&one, CollectiveSpec::REDUCE, NcclAlgorithm::kRing}})
+    EXPECT_TRUE(cluster->Plan(op, {algorithm, NcclProtocol::kSimple}, MiB(256)))
+        << OpName(op) << ' ' << NcclName(algorithm);
+}
+
+// PAT over five ranks: block 0 goes 0→4, 0→2, 2→3, 0→1; three hops no block takes.
+TEST(BuildNcclPattern, SendsFewBlocksFarInPat) {
+  const Cluster cluster("hgx-h100", 5, 1);
+  const auto plan = cluster.Plan(CollectiveSpec::ALL_GATHER,
+                                 {NcclAlgorithm::kPat, NcclProtocol::kSimple}, MiB(4));
+  ASSERT_TRUE(plan.has_value());
+  const Pattern pattern = BuildNcclPattern(*plan, cluster.fabric, cluster.communicator);
+  ASSERT_EQ(pattern.edges.size(), 20u);
+  const std::uint32_t from[] = {0, 0, 2, 0};
+  for (std::uint32_t x = 1; x < 5; ++x) {
+    EXPECT_EQ(pattern.edges[x - 1].from, cluster.fabric.gpu(GpuId{from[x - 1]}));
+    EXPECT_EQ(pattern.edges[x - 1].to, cluster.fabric.gpu(GpuId{x}));
   }
 }
 

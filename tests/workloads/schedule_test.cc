@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -6,6 +8,7 @@
 #include "tests/workloads/schedule_interpreter.h"
 #include "tests/workloads/test_fabric.h"
 #include "workloads/collectives/collective.h"
+#include "workloads/collectives/moe.h"
 #include "workloads/collectives/ring.h"
 
 namespace weft {
@@ -257,6 +260,114 @@ TEST(ReducedRatio, KeepsTheValueInLowestTerms) {
   const WireRatio big = ReducedRatio(std::uint64_t{6} << 32, std::uint64_t{9} << 32);
   EXPECT_EQ(big.num, 2u);
   EXPECT_EQ(big.den, 3u);
+}
+
+// The share of tokens that have an expert among `mine`, over all choices of `limit` hosts and of
+// top_k experts on them.
+double CountedShare(int hosts, int of_host, const MoeRouting& routing, unsigned mine) {
+  const int limit = routing.hosts > 0 ? routing.hosts : hosts;
+  double share = 0;
+  int sets = 0;
+  for (unsigned set = 0; set < 1u << hosts; ++set) {
+    if (std::popcount(set) != limit) continue;
+    ++sets;
+    unsigned on = 0;
+    for (int h = 0; h < hosts; ++h)
+      if ((set >> h & 1) != 0) on |= ((1u << of_host) - 1) << h * of_host;
+    int all = 0, hit = 0;
+    for (unsigned experts = 0; experts < 1u << routing.experts; ++experts) {
+      if ((experts & ~on) != 0 || std::popcount(experts) != routing.top_k) continue;
+      ++all;
+      hit += (experts & mine) != 0 ? 1 : 0;
+    }
+    share += static_cast<double>(hit) / all;
+  }
+  return share / sets;
+}
+
+// Four experts on two hosts, two a token: of six pairs one misses a host, three miss a GPU.
+TEST(SharesOfMoe, CountsTokens) {
+  EXPECT_NEAR(SharesOfMoe({4, 2, 0}, 2, 2).host, 5.0 / 6, 1e-12);
+  EXPECT_NEAR(SharesOfMoe({4, 2, 0}, 2, 2).gpu, 3.0 / 6, 1e-12);
+  EXPECT_EQ(SharesOfMoe({4, 2, 1}, 2, 2).host, 0.5);  // both on the one host that is drawn
+  for (const auto& [hosts, per_host, routing] : {std::tuple(2, 2, MoeRouting{12, 3, 0}),
+                                                 {3, 2, {12, 4, 2}},
+                                                 {4, 1, {12, 2, 3}},
+                                                 {6, 2, {12, 3, 2}}}) {
+    const int of_host = routing.experts / hosts;
+    const MoeShares shares = SharesOfMoe(routing, hosts, per_host);
+    EXPECT_NEAR(shares.host, CountedShare(hosts, of_host, routing, (1u << of_host) - 1), 1e-12);
+    EXPECT_NEAR(shares.gpu, CountedShare(hosts, of_host, routing, (1u << of_host / per_host) - 1),
+                1e-12);
+  }
+}
+
+// Dispatch ends with every rank's tokens everywhere, combine with their sums back; bytes are those
+// of the shares: N − 1 hosts over the network, once each, N(P − 1) GPUs over NVLink.
+TEST(BuildMoe, ExecutesAndSendsEachTokenOnceToAHost) {
+  for (const auto& [hosts, per_host] : {std::pair<std::size_t, std::uint16_t>(1, 8),
+                                        {2, 1},
+                                        {2, 8},
+                                        {3, 4},
+                                        {5, 3},
+                                        {8, 8},
+                                        {64, 1}})
+    for (const CollectiveSpec::Op op :
+         {CollectiveSpec::MOE_DISPATCH, CollectiveSpec::MOE_COMBINE}) {
+      SCOPED_TRACE(testing::Message() << OpName(op) << ' ' << hosts << " x " << per_host);
+      const Fabric fabric =
+          MakeTestFabric(std::vector<TestHost>(hosts, {.gpus = per_host, .nics = per_host}));
+      const Communicator one = CommunicatorsOf(SpecOf(op), fabric, PlaceAll(fabric)).front();
+      const auto ranks = static_cast<int>(hosts) * per_host;
+      BuildOptions options;
+      options.moe = {4 * ranks, 3, 2};
+      const MoeShares shares = SharesOfMoe(options.moe, static_cast<int>(hosts), per_host);
+      const auto as = op == CollectiveSpec::MOE_DISPATCH ? CollectiveSpec::ALL_GATHER
+                                                         : CollectiveSpec::REDUCE_SCATTER;
+      for (const auto build : {BuildMoeHierarchical, BuildMoeEveryExpert}) {
+        const Pattern pattern = build(fabric, one, op, 1, options);
+        const Words input = RandomWords(pattern, FirstSeed());
+        const ScheduleRun run = InterpretSchedule(pattern, input, FirstSeed());
+        ASSERT_TRUE(run.complete);
+        ASSERT_EQ(WrongWords(pattern, as, input, run), 0u);
+        double net = 0, link = 0;  // of a rank's tokens, sent by a rank on average
+        for (const Edge& edge : pattern.edges)
+          (edge.edge_class == 0 ? link : net) +=
+              WireBytes(edge, Bytes(std::int64_t{1} << 24)) / (1 << 24) / ranks;
+        const bool direct = build == BuildMoeEveryExpert;
+        const double n = static_cast<double>(hosts), p = per_host, each = 3.0 / ranks;
+        EXPECT_NEAR(net, direct ? (n - 1) * p * each : (n - 1) * shares.host, 1e-5);
+        EXPECT_NEAR(link, direct ? (p - 1) * each : n * (p - 1) * shares.gpu, 1e-5);
+      }
+    }
+}
+
+// DeepEP's low-latency kernels [DEEPEP docs/legacy.md]: a start and a rate, fitted to EP 16, 64 and
+// 256, say what 32 and 128 take; what leaves the host is the pattern's.
+TEST(BuildMoe, PredictsLowLatencyKernelsFromTwoParameters) {
+  const int eps[] = {16, 32, 64, 128, 256};
+  for (const auto& measured :
+       {std::array<double, 5>{118, 155, 173, 192, 194}, {195, 273, 314, 369, 360}}) {
+    std::array<double, 5> net{};  // bytes that leave a rank's host over its tokens
+    for (std::size_t i = 0; i < 5; ++i) {
+      const Fabric fabric = MakeTestFabric(
+          std::vector<TestHost>(static_cast<std::size_t>(eps[i] / 8), {.gpus = 8, .nics = 8}));
+      const auto spec = SpecOf(CollectiveSpec::MOE_DISPATCH);
+      const Communicator one = CommunicatorsOf(spec, fabric, PlaceAll(fabric)).front();
+      for (const Edge& edge : BuildMoeEveryExpert(fabric, one, spec.op(), 1, {}).edges)
+        if (edge.edge_class == 1) net[i] += 1.0 * edge.wire_num / edge.wire_den / eps[i];
+    }
+    double n = 0, x = 0, y = 0, xx = 0, xy = 0;  // least squares over every other row
+    for (const std::size_t i : {0u, 2u, 4u})
+      n += 1, x += net[i], y += measured[i], xx += net[i] * net[i], xy += net[i] * measured[i];
+    const double slope = (n * xy - x * y) / (n * xx - x * x), start = (y - slope * x) / n;
+    EXPECT_GT(start, 0);
+    for (const std::size_t i : {1u, 3u}) {
+      const double ours = start + slope * net[i];
+      RecordProperty("us_" + std::to_string(eps[i]), std::to_string(ours));
+      EXPECT_NEAR(ours / measured[i], 1, 0.1) << "EP " << eps[i];
+    }
+  }
 }
 
 }  // namespace

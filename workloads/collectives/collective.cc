@@ -5,15 +5,18 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "workloads/collectives/moe.h"
 #include "workloads/collectives/ring.h"
 #include "workloads/collectives/send_recv.h"
 
 namespace weft {
 namespace {
 
-constexpr std::array<CollectiveAlgorithm, 2> kAlgorithms{{
+constexpr std::array<CollectiveAlgorithm, 4> kAlgorithms{{
     {"ring", "Ring", RingDoes, RingChannels, BuildRing},
     {"direct", "Direct", SendRecvDoes, SendRecvChannels, BuildSendRecv},
+    {"hierarchical", "Hierarchical", MoeDoes, MoeChannels, BuildMoeHierarchical},
+    {"every_expert", "EveryExpert", MoeDoes, MoeChannels, BuildMoeEveryExpert},
 }};
 
 }  // namespace
@@ -30,6 +33,14 @@ std::string_view OpName(CollectiveSpec::Op op) {
       return "send_recv";
     case CollectiveSpec::ALL_TO_ALL:
       return "all_to_all";
+    case CollectiveSpec::BROADCAST:
+      return "broadcast";
+    case CollectiveSpec::REDUCE:
+      return "reduce";
+    case CollectiveSpec::MOE_DISPATCH:
+      return "moe_dispatch";
+    case CollectiveSpec::MOE_COMBINE:
+      return "moe_combine";
     default:
       return "all_reduce";
   }
@@ -43,6 +54,10 @@ double BusbwFactor(CollectiveSpec::Op op, std::size_t ranks) {
     case CollectiveSpec::ALL_TO_ALL:
       return (n - 1) / n;
     case CollectiveSpec::SEND_RECV:
+    case CollectiveSpec::BROADCAST:
+    case CollectiveSpec::REDUCE:
+    case CollectiveSpec::MOE_DISPATCH:
+    case CollectiveSpec::MOE_COMBINE:
       return 1;
     default:
       return 2 * (n - 1) / n;

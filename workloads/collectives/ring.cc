@@ -73,7 +73,8 @@ std::vector<const Member*> Walk(const Communicator& communicator,
 }  // namespace
 
 bool RingDoes(CollectiveSpec::Op op) {
-  return op != CollectiveSpec::SEND_RECV && op != CollectiveSpec::ALL_TO_ALL;
+  return op == CollectiveSpec::ALL_REDUCE || op == CollectiveSpec::ALL_GATHER ||
+         op == CollectiveSpec::REDUCE_SCATTER;
 }
 
 std::uint16_t RingChannels(const Communicator& communicator) {

@@ -14,6 +14,7 @@ using Kind = NcclTimeCase::Kind;
 
 constexpr std::uint8_t kLink = 0, kNet = 1;  // rows of Pattern::classes
 constexpr std::uint32_t kPeersAtOnce = 8;
+constexpr int kMostPatRanks = 1024;  // an edge a block and rank: a million
 
 // Wire bytes a byte of payload.
 WireRatio ProtocolWire(NcclProtocol protocol) {
@@ -129,6 +130,58 @@ void MakeRing(const NcclPatternPlan& plan, Maker& maker) {
       maker.Feed(first + (i + once) % n, 1);
       maker.Add(maker.Gpu(ring[i]), maker.Gpu(ring[(i + 1) % n]), c);
       pattern.slice_owner.push_back(maker.RankOf(ring[all_reduce ? (i + once) % n : i]));
+    }
+  }
+}
+
+// Broadcast and reduce: a ring cut at rank 0, which all chunks leave or end at
+// [NCCL 2.28.9 src/device/broadcast.h, reduce.h].
+void MakeFlow(const NcclPatternPlan& plan, Maker& maker) {
+  const NcclComm& comm = *plan.comm;
+  const std::uint32_t n = maker.ranks();
+  const int channels = plan.which.choice->channels;
+  const std::uint32_t start = plan.op == CollectiveSpec::REDUCE ? 1 : 0;
+  const int net_edges = comm.nodes - 1;
+  maker.Next().reduce_steps = plan.op == CollectiveSpec::REDUCE ? 1 : 0;
+  maker.Set(ReducedRatio(1, static_cast<std::uint64_t>(channels)), channels,
+            static_cast<int>(n) - 1 - net_edges, net_edges);
+  maker.Reserve(std::size_t{n - 1} * static_cast<std::size_t>(channels),
+                std::size_t{n - 2} * static_cast<std::size_t>(channels));
+  maker.pattern().slice_owner.assign(static_cast<std::size_t>(channels), maker.RankOf(0));
+  for (int c = 0; c < channels; ++c) {
+    const std::vector<int> ring = NcclRing(comm, static_cast<std::size_t>(c));
+    for (std::uint32_t i = 0; i + 1 < n; ++i) {
+      if (i > 0) maker.Feed(maker.edge_count() - 1);
+      maker.Add(maker.Gpu(ring[i + start]), maker.Gpu(ring[(i + start + 1) % n]), c);
+    }
+  }
+}
+
+// PAT, one rank a node: block s goes down the binomial tree over s, s + 1, … s + R − 1 (mod R),
+// in which the parent of s + x is s + x without x's lowest bit: few blocks go far, most go next
+// door. Reduce-scatter goes the same ways backwards. [NCCL 2.28.9 src/include/collectives.h]
+void MakePat(const NcclPatternPlan& plan, Maker& maker) {
+  const std::uint32_t n = maker.ranks();
+  const bool gather = plan.op == CollectiveSpec::ALL_GATHER;
+  Pattern& pattern = maker.pattern();
+  pattern.slices = n;
+  maker.Set({1, n}, 1, 1, plan.which.net_steps);
+  maker.Reserve(std::size_t{n} * (n - 1), std::size_t{n} * (n - 1));
+  maker.Next().reduce_steps = gather ? 0 : 1;
+  for (std::uint32_t s = 0; s < n; ++s) {
+    const std::uint32_t first = maker.edge_count() - 1;  // the edge of offset x is first + x
+    const auto gpu = [&](std::uint32_t x) { return maker.Gpu(static_cast<int>((s + x) % n)); };
+    pattern.slice_owner.push_back(maker.RankOf(static_cast<int>(s)));
+    maker.Next().first_slice = s;
+    for (std::uint32_t x = 1; x < n; ++x) {
+      const std::uint32_t bit = x & (~x + 1), parent = x - bit;
+      if (gather) {
+        if (parent > 0) maker.Feed(first + parent);
+        maker.Add(gpu(parent), gpu(x), 0);
+      } else {
+        for (std::uint32_t d = 1; d < bit && x + d < n; d *= 2) maker.Feed(first + x + d);
+        maker.Add(gpu(x), gpu(parent), 0);
+      }
     }
   }
 }
@@ -368,7 +421,10 @@ bool HasNcclPattern(const NcclPatternPlan& plan) {
     case Kind::kRing:
     case Kind::kTree:
     case Kind::kNvlsTree:
+    case Kind::kFlow:
       return true;
+    case Kind::kPat:
+      return plan.comm->ranks() <= kMostPatRanks;
     case Kind::kNvls:  // a head a block
       return plan.op == CollectiveSpec::ALL_REDUCE ||
              plan.comm->nvls.channels() == static_cast<std::uint32_t>(plan.comm->per_node);
@@ -387,6 +443,12 @@ Pattern BuildNcclPattern(const NcclPatternPlan& plan, const Fabric& fabric,
   switch (plan.which.kind) {
     case Kind::kRing:
       MakeRing(plan, maker);
+      break;
+    case Kind::kFlow:
+      MakeFlow(plan, maker);
+      break;
+    case Kind::kPat:
+      MakePat(plan, maker);
       break;
     case Kind::kTree:
       MakeTree(plan, maker);
@@ -415,6 +477,8 @@ std::uint64_t NcclPatternEdges(const NcclPatternPlan& plan) {
       return (nodes > 1 ? 2 : 1) * heads * (2 * ranks + 4 * nodes);
     case Kind::kSends:
       return plan.op == CollectiveSpec::SEND_RECV ? channels * ranks : ranks * ranks;
+    case Kind::kPat:
+      return ranks * (ranks - 1);
     default:
       return channels * ranks;
   }

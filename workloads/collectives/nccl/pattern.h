@@ -8,6 +8,8 @@
 //               to h; h sends the result back, and the switch hands it to all.
 //     NVLSTree  two channels a head, one a tree: between the two halves of NVLS sums go up the
 //               tree over equal heads of all nodes and the result comes down.
+//     flow      broadcast and reduce: per channel the ring, cut at rank 0.
+//     PAT       all-gather and reduce-scatter with a rank a node: a binomial tree a block.
 //     sends     an all-to-all in NCCL's rounds, eight peers at a time; send/recv to the next rank.
 //
 //     gpu0 ─┐               ┌─> parent ─> …           NVLSTree, one head of one node:
@@ -19,9 +21,10 @@
 //          latencies aside, of which a usual one is taken off (kUsualPath).
 // Wire     LL's and LL128's flags are wire bytes: twice and 16/15 of the payload.
 // Shapes   R ranks, n channels: ring n·R edges, tree 2n(R − 1), NVLS heads·(2P + 2) a node,
-//          NVLSTree twice that and 4·heads a node, all-to-all R(R − 1).
+//          NVLSTree twice that and 4·heads a node, all-to-all and PAT R(R − 1), flow n(R − 1).
 // Cost     O(edges). Oracle: tests/workloads/nccl_pattern_test.cc executes all on real arrays.
-// Departs  PAT, CollNet, broadcast and reduce have no pattern yet: none.
+// Departs  PAT is one channel, and beyond 1,024 ranks has no pattern; CollNet has none. Broadcast
+//          and reduce run one after the other; NCCL's repeats overlap.
 #pragma once
 
 #include <optional>

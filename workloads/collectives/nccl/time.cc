@@ -102,7 +102,7 @@ void SetRing(const NcclComm& comm, NcclOp op, NcclTimeCase& out) {
     out.kind = Kind::kFlow;
     out.steps = 1;
     out.net_steps = comm.nodes > 1 ? 1 : 0;
-    out.link_bytes = comm.per_node > 1 ? out.bytes : 0;
+    out.link_bytes = out.bytes * RingLinkShare(comm);
     out.net_bytes = comm.nodes > 1 ? out.bytes : 0;
     return;
   }

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Writes the errors of collectives' times, by class and by table, into docs/validation.md.
+
+    tools/collective_errors.py --weft build/weft TABLES.tsv
+
+TABLES.tsv lists measured tables, as `weft validate` reads lists (docs/calibration.md), with a column
+`source`; the tables themselves are not weft's to hand on. Constants are the priors: nothing is fitted.
+"""
+
+import argparse
+import csv
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+
+from source import ROOT
+
+BANDS = (64 << 10, 1 << 20, 64 << 20)
+NAMES = ("64 KiB", "1 MiB", "64 MiB")
+# What weft holds itself to, %: the median over tables, by band; None: none.
+LIMITS = {"one host": (15, 14, 10), "several hosts, ib or roce": (12, 10, 8),
+          "several hosts, efa": (None, None, 25), "several hosts, slingshot": (None, None, 25)}
+WHY = {"one host": "what launches and small steps cost differs from site to site by more than the "
+                   "constants of a generation say",
+       "several hosts, ib or roce": "hosts whose launch takes 40 us where others take 5",
+       "several hosts, efa": "2 x 8 H100 with 32 NICs: Amazon's tuner takes NVLSTree, NCCL's model a "
+                             "tree; below 64 MiB libfabric's start-up",
+       "several hosts, slingshot": "LL through libfabric is measured six times slower than any "
+                                   "latency would make it"}
+
+
+def percent(value):
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def class_lines(classes):
+    """A line a class and band, with the limit and, above it, the reason."""
+    lines = ["| class | from | tables | points | median | 95th percentile of points | bias | limit |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    above = set()
+    for row in classes:
+        band = BANDS.index(row["from_bytes"])
+        limit = LIMITS.get(row["class"], (None,) * 3)[band]
+        if limit is not None and 100 * row["median_error"] > limit:
+            above.add(row["class"])
+        lines.append(f"| {row['class']} | {NAMES[band]} | {row['tables']} | {row['points']} | "
+                     f"{percent(row['median_error'])} | {percent(row['p95_error'])} | "
+                     f"{percent(row['bias'])} | {'-' if limit is None else f'{limit} %'} |")
+    lines.append("")
+    if above:
+        lines += [f"Above its limit: {name}: {WHY[name]}." for name in sorted(above)]
+    else:
+        lines.append("No class is above its limit. What most of the rest is:")
+        lines += [f"{name}: {why}." for name, why in WHY.items()]
+    return lines
+
+
+def table_line(table, source):
+    errors = [[abs(p["simulated_us"] / p["measured_us"] - 1) for p in table["points"]
+               if p["bytes"] >= band] for band in BANDS]
+    if not errors[0]:
+        return None
+    ranks = sorted({p["ranks"] for p in table["points"]})
+    medians = " | ".join(percent(statistics.median(e) if e else None) for e in errors)
+    return (f"| {table['op']} | {', '.join(map(str, ranks))} | {len(errors[0])} | {medians} | "
+            f"{source} |")
+
+
+def text(weft, tables):
+    out = subprocess.run([weft, "validate", tables, "--calibration", "none", "--json", "-"],
+                         check=False, capture_output=True).stdout
+    result = json.loads(out)
+    with open(tables, encoding="utf-8") as listed:
+        rows = list(csv.DictReader(listed, delimiter="\t"))
+    sources = {row["file"]: row["source"] for row in rows}
+    lines = class_lines(result["overall"]["classes"])
+    lines += ["", "| op | ranks | points | from 64 KiB | 1 MiB | 64 MiB | table |",
+              "| --- | --- | --- | --- | --- | --- | --- |"]
+    healthy = [t for t in result["tables"] if t.get("label") == "healthy"]
+    known = [table_line(t, sources.get(t["file"], t["file"])) for t in healthy]
+    lines += [line for line in known if line]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weft", required=True)
+    parser.add_argument("tables")
+    args = parser.parse_args()
+    page = ROOT / "docs" / "validation.md"
+    whole = page.read_text(encoding="utf-8")
+    begin = "<!-- collective_errors: from here on written by tools/collective_errors.py -->\n"
+    end = "<!-- collective_errors: up to here -->\n"
+    before, rest = whole.split(begin)
+    after = rest.split(end)[1]
+    weft = os.path.abspath(args.weft)
+    page.write_text(before + begin + "\n" + text(weft, args.tables) + "\n" + end + after,
+                    encoding="utf-8")
+    print(pathlib.Path(page).name)
+
+
+main()
