@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/schema/quantity.h"
 #include "hardware/parts.h"
 #include "scenario/calibration.h"
 #include "scenario/faults.h"
@@ -203,18 +204,23 @@ Errors WhatSimgridCannot(const PreparedScenario& scenario) {
   return errors;
 }
 
+struct PreparedNccl {
+  NcclBuild build;
+  Calibration calibration;
+};
+
 // What NCCL would choose by; none where nobody asked, or where hosts are of several kinds.
-Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario,
-                                             std::vector<Error>& warnings) {
+Result<std::optional<PreparedNccl>> PrepareNccl(const PreparedScenario& scenario,
+                                                std::vector<Error>& warnings) {
   const Located<ScenarioSpec>& spec = scenario.spec;
-  if (!spec.message.has_collectives()) return std::optional<NcclBuild>();
+  if (!spec.message.has_collectives()) return std::optional<PreparedNccl>();
   const std::string& version = spec.message.collectives().nccl();
   const std::optional<FoundNcclRules> found = FindNcclRules(version);
   if (!found)
     return Fail(ErrorCode::kOutOfRange, spec.At("collectives.nccl"),
                 fmt::format("'{}' is no version of NCCL", version), "such as 2.28.9");
   WEFT_TRY(const Calibration calibration, ReadCalibration(spec.message.calibration(), nullptr));
-  if (spec.message.fabric().custom().hosts_size() > 1) return std::optional<NcclBuild>();
+  if (spec.message.fabric().custom().hosts_size() > 1) return std::optional<PreparedNccl>();
   if (!found->exact)
     warnings.push_back(
         {ErrorCode::kInconsistent,
@@ -234,13 +240,54 @@ Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario,
   // A bare family's host is one GPU that nobody named: nothing for NCCL.
   const HostSpec& kind = HostOf(spec.message);
   if (kind.gpu().empty() || kind.gpus() < 1 || kind.nics() < 1 || kind.nic_ports() < 1)
-    return std::optional<NcclBuild>();
+    return std::optional<PreparedNccl>();
   WEFT_TRY(const HostPart host, MakeHostPart(kind, spec.sources, "host"));
-  return std::optional<NcclBuild>(
-      {host, found->rules, calibration.constants, calibration.name, calibration.digest, forced});
+  return std::optional<PreparedNccl>(
+      {{host, found->rules, calibration.constants, calibration.name, calibration.digest, forced},
+       calibration});
 }
 
-Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario,
+// What the calibration says of every item that NCCL's constants time. The tables are of one
+// communicator alone: several beside each other, over more than a host each, are outside of them.
+std::vector<StatedError> StateErrors(const Workload& workload, const PreparedNccl& nccl) {
+  std::vector<StatedError> out(workload.items.size());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const WorkloadItem& item = workload.items[i];
+    if (!item.nccl || item.ranks < 2) continue;
+    out[i] = StatedErrorOf(nccl.calibration, nccl.build.host,
+                           {item.op, item.bytes, item.ranks, item.hosts});
+    if (item.hosts > 1 && item.rows_by_group.size() > 1) out[i].in_range = false;
+  }
+  return out;
+}
+
+// One warning for all items that the calibration's tables do not cover.
+void WarnOfRange(const PreparedScenario& scenario, const Calibration& calibration,
+                 Workload& workload) {
+  if (!calibration.spec.has_range()) return;  // nobody says what it covers
+  const WorkloadItem* first = nullptr;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < workload.items.size(); ++i) {
+    if (scenario.errors[i].in_range) continue;
+    if (first == nullptr) first = &workload.items[i];
+    ++count;
+  }
+  if (first == nullptr) return;
+  const std::size_t groups = first->rows_by_group.size();
+  workload.warnings.push_back(
+      {ErrorCode::kInconsistent,
+       scenario.spec.At(first->source_path),
+       fmt::format(
+           "'{}' was not fitted to {} of {} on {}{} ranks of {} host{}{}: its error band is "
+           "that of the nearest tables",
+           calibration.name, first->op, FormatWhole(first->bytes.count(), Unit::BYTES),
+           groups > 1 ? fmt::format("{} at once of ", groups) : "", first->ranks, first->hosts,
+           first->hosts == 1 ? "" : "s",
+           count > 1 ? fmt::format(" (nor to {} more)", count - 1) : ""),
+       {}});
+}
+
+Result<std::shared_ptr<const Workload>> PrepareWorkload(PreparedScenario& scenario,
                                                         const std::function<bool()>& stop,
                                                         bool beside_others) {
   const Located<ScenarioSpec>& spec = scenario.spec;
@@ -253,12 +300,18 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
   options.every_micro_batch = beside_others;
   options.gpu = HostOf(spec.message).gpu();
   std::vector<Error> warnings;
-  WEFT_TRY(const std::optional<NcclBuild> nccl, PrepareNccl(scenario, warnings));
-  if (nccl) options.nccl = &*nccl;
+  WEFT_TRY(const std::optional<PreparedNccl> nccl, PrepareNccl(scenario, warnings));
+  if (nccl) options.nccl = &nccl->build;
   WEFT_TRY(Workload workload, BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric,
                                            scenario.placement, options));
   workload.warnings.insert(workload.warnings.end(), warnings.begin(), warnings.end());
-  if (nccl) workload.calibration = {nccl->calibration, nccl->digest};
+  if (nccl) {
+    workload.calibration = {nccl->build.calibration, nccl->build.digest};
+    scenario.errors = StateErrors(workload, *nccl);
+    WarnOfRange(scenario, nccl->calibration, workload);
+  } else {
+    scenario.errors.resize(workload.items.size());
+  }
   return std::make_shared<const Workload>(std::move(workload));
 }
 
