@@ -11,7 +11,7 @@ namespace {
 struct CalibrateArgs {
   std::vector<std::string> tables;
   EntryOptions known;
-  std::string output;
+  std::string output, leave_out, report;
 };
 
 Result<CalibrationResult> CalibrateTables(const CalibrateArgs& args, SourceTexts& texts) {
@@ -22,18 +22,22 @@ Result<CalibrationResult> CalibrateTables(const CalibrateArgs& args, SourceTexts
         entry.label == TableLabel::kUnclear)
       entry.tables.clear();
   WEFT_TRY(const MeasuredCases cases, PrepareCases(std::move(entries)));
-  return Calibrate(cases);
+  return Calibrate(cases, {args.leave_out});
 }
 
 int RunCalibrate(const CalibrateArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   if (!CheckWritable(args.output, err)) return kBadInput;
+  if (!args.report.empty() && !CheckWritable(args.report, err)) return kBadInput;
   const Result<CalibrationResult> result = CalibrateTables(args, texts);
   if (!result) {
     PrintErrors(result.error(), texts, err);
     return kBadInput;
   }
   if (!WriteFile(args.output, FormatCalibration(*result), err)) return kBadInput;
+  if (!args.report.empty() &&
+      !WriteFile(args.report, CalibrationText(*result, args.output, 120), err))
+    return kBadInput;
   out << CalibrationText(*result, args.output, TerminalWidth());
   return kOk;
 }
@@ -53,6 +57,13 @@ void AddCalibrate(CLI::App& app, Command& chosen) {
   command->add_option("-o,--output", args->output, "the calibration file to write")
       ->type_name("FILE")
       ->required();
+  command
+      ->add_option("--leave-out", args->leave_out,
+                   "a GPU generation or a transport (hopper, ib …): its tables are not fitted, and "
+                   "compared")
+      ->type_name("CLASS");
+  command->add_option("--report", args->report, "write what is printed to a file too")
+      ->type_name("FILE");
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) { return RunCalibrate(*args, out, err); };
   });

@@ -161,9 +161,28 @@ std::vector<CollectiveTimeRow> ClosedForm(const CollectiveModel& model, const As
   std::vector<CollectiveTimeRow> rows;
   for (const Bytes bytes : asked.sizes) {
     const CollectiveTime t = model.Time(bytes, asked.calibration.constants);
-    rows.push_back({t.us, t.us, t.us, t.in_place_us, t.bound});
+    CollectiveTimeRow row;
+    row.us = row.p5_us = row.p95_us = t.us;
+    row.in_place_us = t.in_place_us;
+    row.bound = t.bound;
+    rows.push_back(std::move(row));
   }
   return rows;
+}
+
+// What the calibration says of every row; true where its tables cover all.
+bool StateErrors(const Asked& asked, const NcclComm& comm, std::vector<CollectiveTimeRow>& rows) {
+  if (asked.calibration.name.empty()) return true;
+  bool covered = true;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const StatedError stated =
+        StatedErrorOf(asked.calibration, asked.question.host,
+                      {asked.question.op, asked.sizes[i], comm.ranks(), comm.nodes});
+    if (stated.band) rows[i].error = {stated.band->low - 1, stated.band->high - 1, "held-out"};
+    rows[i].in_range = stated.in_range;
+    covered = covered && stated.in_range;
+  }
+  return covered;
 }
 
 // On the fabric asked for, over hash seeds.
@@ -208,12 +227,17 @@ Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts
   } else {
     WEFT_TRY(table.times, Simulated(args, model, asked, texts, table.seeds));
   }
-  const bool covered = std::all_of(asked.sizes.begin(), asked.sizes.end(), [&](Bytes bytes) {
-    return asked.calibration.Covers(args.op, bytes, comm.ranks(), comm.nodes, model.parameters());
-  });
-  if (!covered)
-    warn(fmt::format("{} was not fitted to all of this: {} on {} ranks of {} hosts",
-                     asked.calibration.name, args.op, comm.ranks(), comm.nodes));
+  table.known_hardware = asked.calibration.KnowsHardware(asked.question.host, comm.nodes);
+  if (!StateErrors(asked, comm, table.times)) {
+    const bool stated = std::any_of(table.times.begin(), table.times.end(),
+                                    [](const CollectiveTimeRow& row) { return row.error.low; });
+    warn(fmt::format("'{}' was not fitted to all of this: {} on {} ranks of {} host{}; {}",
+                     asked.calibration.name, args.op, comm.ranks(), comm.nodes,
+                     comm.nodes == 1 ? "" : "s",
+                     !stated                ? "it states no error of it"
+                     : table.known_hardware ? "the error is that of the nearest tables"
+                                            : "the error is that of hardware left out whole"));
+  }
   return table;
 }
 

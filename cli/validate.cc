@@ -108,7 +108,34 @@ int Published(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
   return all ? kOk : kUnmet;
 }
 
+// Options that were given and change nothing of what is done.
+void WarnOfNoEffect(const ValidateArgs& args, std::ostream& err) {
+  const bool sheet = !args.accept.empty() && args.tables.empty();
+  const bool judge = !args.accept.empty() && !args.tables.empty();
+  const char* const why = args.published ? "--published checks what weft brings itself"
+                          : sheet        ? "--accept without a table writes the sheet alone"
+                                         : "the sheet says what is least";
+  std::vector<Error> warnings;
+  const auto say = [&](bool given, const char* option) {
+    if (given)
+      warnings.push_back({ErrorCode::kInconsistent,
+                          {"weft", 0, 0},
+                          fmt::format("{} has no effect: {}", option, why),
+                          {}});
+  };
+  say(args.published && !args.tables.empty(), "a table");
+  say((args.published || judge) && !args.calibration.empty(), "--calibration");
+  say(args.published && !args.known.host.empty(), "--host");
+  say(args.published && args.known.gpus_per_host > 0, "--gpus-per-host");
+  say(args.published && !args.known.nccl.empty(), "--nccl");
+  say(judge && args.gpus > 0, "--gpus");
+  say((sheet || judge) && !args.out.empty(), "--out");
+  say(sheet && !args.json.empty(), "--json");
+  PrintWarnings(warnings, err);
+}
+
 int RunValidate(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
+  WarnOfNoEffect(args, err);
   if (args.published) return Published(args, out, err);
   if (!args.accept.empty()) return Accept(args, out, err);
   SourceTexts texts;

@@ -51,7 +51,20 @@ RunReport NotesOfAll(const Comparison& comparison) {
     for (const std::string& one : comparison.cases[i].unmet) unmet.Add(i, one);
   }
   RunReport all;
-  all.error = comparison.cases.front().error;
+  const RunReport& base = comparison.cases.front();
+  all.error = base.error;
+  all.calibration = base.calibration;
+  all.traffic = base.traffic;
+  all.iteration = base.iteration;
+  for (const RunReport& one : comparison.cases) {
+    if (!one.error.low || !all.error.low || one.calibration.digest != base.calibration.digest) {
+      all.error = {};  // what holds for every case, or nothing
+      break;
+    }
+    all.error.low = std::min(*all.error.low, *one.error.low);
+    all.error.high = std::max(*all.error.high, *one.error.high);
+    if (!one.calibration.in_range.value_or(true)) all.calibration.in_range = false;
+  }
   const std::size_t count = comparison.cases.size();
   for (const auto& [text, cases] : missing.list())
     all.missing_terms.push_back(Sayings::Prefix(cases, count) + text);
@@ -130,6 +143,23 @@ std::size_t CollectiveCount(const Comparison& comparison) {
   return count;
 }
 
+// By case where they differ; empty where nobody knows any. The median of the paired differences
+// below is as far off as the cases' errors differ, which no table tells.
+std::string CaseErrorsText(const Comparison& comparison, std::size_t c, int width) {
+  std::vector<ErrorBand> errors;
+  for (const RunReport& report : comparison.cases)
+    errors.push_back(c < report.collectives.size() ? report.collectives[c].error : ErrorBand());
+  if (std::none_of(errors.begin(), errors.end(), [](const ErrorBand& e) { return e.low; }))
+    return {};
+  std::string text = "model error:";
+  if (std::equal(errors.begin() + 1, errors.end(), errors.begin()))
+    text += ' ' + ErrorText(errors.front());
+  else
+    for (std::size_t i = 0; i < errors.size(); ++i)
+      text += fmt::format("{} {} {}", i > 0 ? "," : "", CaseName(i), ErrorText(errors[i]));
+  return Wrap(text, width, 2) + '\n';
+}
+
 // One table a size.
 std::string ResultsText(const Comparison& comparison, int width) {
   const std::size_t count = CollectiveCount(comparison);
@@ -143,7 +173,8 @@ std::string ResultsText(const Comparison& comparison, int width) {
       table.AddColumn(column);
     for (std::size_t i = 0; i < comparison.cases.size(); ++i)
       table.AddRow(ResultRow(comparison.cases[i], CaseName(i), c, !common.empty()));
-    out += '\n' + (common.empty() ? "" : common + '\n') + table.Format(width);
+    out += '\n' + (common.empty() ? "" : common + '\n') + table.Format(width) +
+           CaseErrorsText(comparison, c, width);
     if (common.empty() && count > 0)
       out += Wrap(
                  "CAUTION: not the same operation and size in every case: what differs between "

@@ -31,6 +31,14 @@ Json Place(const SourcePos& pos) {
                       : Json(nullptr);
 }
 
+// To a hundredth of a percent: a band has no more to say.
+Json ToJson(const ErrorBand& error) {
+  const auto rounded = [](const std::optional<double>& value) {
+    return value ? Json(std::round(*value * 1e4) / 1e4) : Json(nullptr);
+  };
+  return {{"low", rounded(error.low)}, {"high", rounded(error.high)}, {"basis", error.basis}};
+}
+
 Json ToJson(const CollectiveReport& c) {
   // No time where it did not end: a reader must not take 0 s for one.
   const auto figure = [&](const Interval<double>& values, double scale = 1) {
@@ -53,6 +61,8 @@ Json ToJson(const CollectiveReport& c) {
           {"busbw_GBps", figure(c.busbw_bytes_per_s, 1e-9)},
           {"busbw_mean_rail_GBps", ToJson(c.busbw_mean_rail_bytes_per_s, 1e-9)},
           {"bottleneck", OrNull(c.bottleneck)},
+          {"error", ToJson(c.error)},
+          {"in_range", OrNull(c.in_range)},
           {"status", c.status},
           {"at", Place(c.pos)}};
 }
@@ -259,14 +269,12 @@ Json Body(const RunReport& report) {
                     {"time_high", report.loose->time_up_to},
                     {"basis", "docs/validation.md"}};
   out["links"] = ToJson(report.links);
-  out["error"] = {{"low", OrNull(report.error.low)},
-                  {"high", OrNull(report.error.high)},
-                  {"basis", report.error.basis}};
+  out["error"] = ToJson(report.error);
   out["calibration"] = nullptr;
   if (!report.calibration.name.empty())
     out["calibration"] = {{"file", report.calibration.name},
                           {"hash", report.calibration.digest},
-                          {"in_range", nullptr}};
+                          {"in_range", OrNull(report.calibration.in_range)}};
   out["published"] = Json::array();
   for (const auto& row : report.published) out["published"].push_back(ToJson(row));
   out["missing"] = report.missing_terms;

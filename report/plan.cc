@@ -10,7 +10,7 @@
 namespace weft {
 namespace {
 
-// Three decimals, as NCCL's own estimates are printed.
+// Three decimals, as NCCL's own estimates are printed; of a band's share they are all it has.
 double RoundedUs(double us) { return std::round(us * 1000) / 1000; }
 
 std::string Version(const NcclPlan& plan) { return fmt::format("2.{}", plan.comm.rules->minor); }
@@ -98,7 +98,12 @@ Json ToJson(const CollectiveTable& table, std::size_t i, bool explain) {
               {"time_in_place_us", RoundedUs(time.in_place_us)},
               {"algbw_GBps", RoundedUs(algbw)},
               {"busbw_GBps", RoundedUs(algbw * table.busbw_factor)},
-              {"bound", BoundName(time.bound)}};
+              {"bound", BoundName(time.bound)},
+              {"error",
+               {{"low", time.error.low ? Json(RoundedUs(*time.error.low)) : Json(nullptr)},
+                {"high", time.error.high ? Json(RoundedUs(*time.error.high)) : Json(nullptr)},
+                {"basis", time.error.basis}}},
+              {"in_range", OrNull(time.in_range)}};
   const auto& choice = row.choice;
   out["algorithm"] = choice ? Json(NcclName(choice->algorithm)) : Json(nullptr);
   out["protocol"] = choice ? Json(NcclName(choice->protocol)) : Json(nullptr);
@@ -147,16 +152,30 @@ std::string HalfLine(std::int64_t size, double us, double factor) {
   return fmt::format("  {:>7}  {:6.2f}  {:6.2f}  {:>5}", time, algbw, algbw * factor, "N/A");
 }
 
+// "4121 .. 5321": where nine of ten measured times are.
+std::string MeasuredText(const CollectiveTimeRow& time) {
+  if (!time.error.low) return fmt::format("  {:>21}", "-");
+  const auto us = [](double value) {
+    return value < 100 ? fmt::format("{:.1f}", value) : fmt::format("{:.0f}", value);
+  };
+  return fmt::format("  {:>8} .. {:<8}{}", us(time.us * (1 + *time.error.low)),
+                     us(time.us * (1 + *time.error.high)),
+                     time.in_range.value_or(true) ? ' ' : '!');
+}
+
 std::string RowsText(const CollectiveTable& table) {
   const NcclPlan& plan = table.plan;
   const bool drawn = table.seeds > 1;
+  const bool banded = std::any_of(table.times.begin(), table.times.end(),
+                                  [](const CollectiveTimeRow& one) { return one.error.low; });
   std::string out = fmt::format(
       "#{0:61}out-of-place{0:23}in-place\n"
       "#{1:>11}{2:>14}{3:>10}{4:>8}{5:>8}{6:>9}{7:>8}{8:>8}{9:>7}{6:>9}{7:>8}{8:>8}{9:>7}{10}\n"
       "#{11:>11}{12:>14}{0:18}{0:8}{13:>9}{14:>8}{14:>8}{0:7}{13:>9}{14:>8}{14:>8}\n",
       "", "size", "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong",
-      drawn ? "  p5 .. p95 (us)  NCCL's choice" : "  NCCL's choice", "(B)", "(elements)", "(us)",
-      "(GB/s)");
+      fmt::format("{}{}  NCCL's choice", drawn ? "  p5 .. p95 (us)" : "",
+                  banded ? "    90 % measured (us) " : ""),
+      "(B)", "(elements)", "(us)", "(GB/s)");
   for (std::size_t i = 0; i < plan.rows.size(); ++i) {
     const NcclPlanRow& row = plan.rows[i];
     const CollectiveTimeRow& time = table.times[i];
@@ -166,12 +185,28 @@ std::string RowsText(const CollectiveTable& table) {
     out += HalfLine(columns.size, time.us, table.busbw_factor);
     out += HalfLine(columns.size, time.in_place_us, table.busbw_factor);
     if (drawn) out += fmt::format("  {:.1f} .. {:.1f}", time.p5_us, time.p95_us);
+    if (banded) out += MeasuredText(time);
     out += row.choice ? fmt::format("  {} {} x{}", NcclName(row.choice->algorithm),
                                     NcclName(row.choice->protocol), row.choice->channels)
                       : fmt::format("  sends x{}", plan.comm.p2p_channels_per_peer);
     out += '\n';
   }
   return out;
+}
+
+// What the column of measured times is, or why there is none.
+std::string ErrorLine(const CollectiveTable& table) {
+  if (table.calibration.empty()) return "# error unknown: no calibration\n";
+  const bool banded = std::any_of(table.times.begin(), table.times.end(),
+                                  [](const CollectiveTimeRow& one) { return one.error.low; });
+  if (!banded)
+    return fmt::format("# error unknown: {} states none of such hosts\n", table.calibration);
+  const bool covered =
+      std::all_of(table.times.begin(), table.times.end(),
+                  [](const CollectiveTimeRow& one) { return one.in_range.value_or(true); });
+  return fmt::format("# 90 % measured: where nine of ten times of tables held out are{}{}\n",
+                     table.known_hardware ? "" : ", such hardware left out of the fit whole",
+                     covered ? "" : "; !: no table is like this, the nearest are");
 }
 
 std::string SearchText(const NcclPlan& plan, int width) {
@@ -224,6 +259,7 @@ std::string CollectiveTableText(const CollectiveTable& table, bool explain, int 
       table.fabric.empty() ? std::string("on a network that does not block")
                            : fmt::format("on {}, {} hash seeds", table.fabric, table.seeds),
       table.calibration.empty() ? "constants uncalibrated" : "constants of " + table.calibration);
+  out += ErrorLine(table);
   out += RowsText(table);
   if (!explain) return out;
   out +=

@@ -20,10 +20,11 @@ struct CollectiveTable {
   NcclPlan plan;
   std::vector<CollectiveTimeRow> times;  // a row of the plan each
   double busbw_factor = 1;
-  std::string host;         // as asked
-  std::string fabric;       // as asked; empty: one that does not block
-  std::string calibration;  // empty: none
-  int seeds = 1;            // over which times were taken
+  std::string host;            // as asked
+  std::string fabric;          // as asked; empty: one that does not block
+  std::string calibration;     // empty: none
+  bool known_hardware = true;  // to the calibration
+  int seeds = 1;               // over which times were taken
 };
 
 std::string CollectiveTableText(const CollectiveTable& table, bool explain, int width);

@@ -58,17 +58,24 @@ std::string ChoicesText(const RunReport& report, int width) {
 
 std::string CollectivesText(const RunReport& report, int width) {
   if (report.collectives.empty()) return {};
+  const bool banded = std::any_of(report.collectives.begin(), report.collectives.end(),
+                                  [](const CollectiveReport& c) { return c.error.low; });
   Table table;
   table.AddColumn("collective", Align::kLeft);
-  for (const char* column : {"bytes", "ranks", "time", "busbw GB/s", "mean rail"})
-    table.AddColumn(column);
-  for (const CollectiveReport& c : report.collectives)
-    table.AddRow({c.op, FormatBytes(c.bytes), Ranks(c),
-                  c.done() ? FormatSecondsInterval(c.time_s) : UpperCase(c.status),
-                  c.done() ? FormatGBpsInterval(c.busbw_bytes_per_s) : "-",
-                  c.done() && c.busbw_mean_rail_bytes_per_s
+  for (const char* column : {"bytes", "ranks", "time"}) table.AddColumn(column);
+  if (banded) table.AddColumn("model error");
+  for (const char* column : {"busbw GB/s", "mean rail"}) table.AddColumn(column);
+  for (const CollectiveReport& c : report.collectives) {
+    std::vector<std::string> row = {
+        c.op, FormatBytes(c.bytes), Ranks(c),
+        c.done() ? FormatSecondsInterval(c.time_s) : UpperCase(c.status)};
+    if (banded) row.push_back(ErrorText(c.error) + (c.in_range.value_or(true) ? "" : " !"));
+    row.push_back(c.done() ? FormatGBpsInterval(c.busbw_bytes_per_s) : "-");
+    row.push_back(c.done() && c.busbw_mean_rail_bytes_per_s
                       ? FormatGBps(c.busbw_mean_rail_bytes_per_s->median)
-                      : "-"});
+                      : "-");
+    table.AddRow(std::move(row));
+  }
   std::string out = '\n' + table.Format(width) + ChoicesText(report, width);
   if (report.collectives.front().groups > 1)
     out += "time and busbw: of the slowest rail or group; mean rail: busbw, their mean\n";
@@ -284,21 +291,38 @@ std::string FoldingText(const RunReport& report, int width) {
   return out;
 }
 
+std::string ErrorText(const ErrorBand& error) {
+  if (!error.low || !error.high) return "unknown";
+  return fmt::format("{} .. {}", FormatSignedPercent(*error.low, 0),
+                     FormatSignedPercent(*error.high, 0));
+}
+
+// What a model error is of, and of what not.
+std::string ModelErrorText(const RunReport& report) {
+  constexpr const char* kSpread = "the brackets are the spread over hash seeds alone";
+  if (!report.error.low)
+    return fmt::format(
+        "model error: unknown, for {}; {}",
+        report.iteration || !report.traffic.empty()
+            ? "no measured table is of this: a calibration tells the error of collectives alone"
+        : report.calibration.name.empty()
+            ? "no calibration was used"
+            : fmt::format("the calibration '{}' states none here", report.calibration.name),
+        kSpread);
+  return fmt::format(
+      "model error: 9 of 10 times that were measured are within {} of what '{}' says, on tables "
+      "that were "
+      "held out, of networks that do not block and one communicator alone{}. What collisions, "
+      "faults and other jobs add is simulated, and in no table; {}",
+      ErrorText(report.error), report.calibration.name,
+      report.calibration.in_range.value_or(true)
+          ? ""
+          : " (! none is like this: the band is that of the nearest)",
+      kSpread);
+}
+
 std::string NotesText(const RunReport& report, int width) {
-  std::string out;
-  out +=
-      report.error.low && report.error.high
-          ? fmt::format("error band: {} to {} ({})\n", FormatSignedPercent(*report.error.low),
-                        FormatSignedPercent(*report.error.high), report.error.basis)
-          : Wrap(report.calibration.name.empty()
-                     ? "model error: unknown, for no calibration was used; the brackets are the "
-                       "spread over hash seeds alone"
-                     : fmt::format("model error: unknown here, for the calibration '{}' was held "
-                                   "against networks that do not block; the brackets are the "
-                                   "spread over hash seeds alone",
-                                   report.calibration.name),
-                 width, 2) +
-                '\n';
+  std::string out = Wrap(ModelErrorText(report), width, 2) + '\n';
   for (const std::string& term : report.missing_terms)
     out += Wrap("not modelled: " + term, width, 2) + '\n';
   for (const std::string& unmet : report.unmet) out += "NOT MET: " + unmet + '\n';

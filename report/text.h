@@ -49,5 +49,7 @@ std::string MarginText(const LinksReport& links, int width);
 // How far off loose coupling may be; `where` names the case. Empty where nothing ran loose.
 std::string LooseText(const RunReport& report, const std::string& where, int width);
 std::string NotesText(const RunReport& report, int width);
+// "-11 % .. +18 %"; unknown where there is none.
+std::string ErrorText(const ErrorBand& error);
 
 }  // namespace weft

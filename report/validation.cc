@@ -114,6 +114,13 @@ std::string LeftOutText(const MeasuredComparison& comparison, int width) {
   return out;
 }
 
+// What was fitted of a signature that has a number.
+std::string ValueText(const SignatureFit& fit) {
+  if (!fit.value) return {};
+  return fit.signature == Signature::kTcp ? fmt::format(", {:.1f} GB/s a NIC", *fit.value)
+                                          : fmt::format(", at {}", FormatPercent(*fit.value, 0));
+}
+
 // What is far too slow, and what would explain it.
 std::string DiagnosesText(const MeasuredComparison& comparison,
                           const std::vector<Diagnosis>& diagnoses, int width) {
@@ -127,8 +134,8 @@ std::string DiagnosesText(const MeasuredComparison& comparison,
     bool any = false;
     for (const SignatureFit& fit : one.signatures) {
       if (!fit.fits) continue;
-      text += fmt::format("{} {} ({:.2f} times as long as simulated so)", any ? "; or" : ":",
-                          Explanation(fit.signature), fit.ratio);
+      text += fmt::format("{} {}{} ({:.2f} times as long as simulated so)", any ? "; or" : ":",
+                          Explanation(fit.signature), ValueText(fit), fit.ratio);
       any = true;
     }
     if (!any) text += ": no signature fits";
@@ -147,6 +154,7 @@ Json DiagnosisJson(const Diagnosis& one) {
     signatures.push_back({{"signature", NameOf(fit.signature)},
                           {"explanation", Explanation(fit.signature)},
                           {"ratio", Rounded(fit.ratio)},
+                          {"value", fit.value ? Json(Rounded(*fit.value)) : Json(nullptr)},
                           {"fits", fit.fits}});
   return {{"degraded", one.degraded},
           {"slowdown", Rounded(one.slowdown)},
@@ -329,6 +337,42 @@ std::string PublishedJson(const std::vector<PublishedClaim>& claims) {
   return out.dump(2) + "\n";
 }
 
+namespace {
+
+std::string LeftOutClassesText(const CalibrationResult& result, int width) {
+  if (result.left_out_classes.empty()) return {};
+  Table text;
+  text.AddColumn("left out whole", Align::kLeft);
+  text.AddColumn("class", Align::kLeft);
+  for (const char* column : {"from", "tables", "median", "p95", "bias", "in the band"})
+    text.AddColumn(column);
+  for (const LeftOutClass& one : result.left_out_classes)
+    for (const ClassFigures& figures : one.figures)
+      text.AddRow({one.hardware, NameOf(figures.error_class), FormatBytes(figures.from),
+                   FormatCount(static_cast<std::int64_t>(figures.tables)),
+                   FormatPercent(figures.median), FormatPercent(figures.p95),
+                   FormatSignedPercent(figures.bias),
+                   figures.in_band ? FormatPercent(*figures.in_band) : "-"});
+  return "\nHardware of which no table was fitted; the band is what the other classes say:\n" +
+         text.Format(width);
+}
+
+// What was held out by source, or, `unseen`, by hardware.
+std::string StatedErrorsText(const CalibrationSpec& spec, bool unseen, int width) {
+  Table errors;
+  errors.AddColumn("class", Align::kLeft);
+  for (const char* column : {"from", "tables", "median", "p95", "90 % from", "to"})
+    errors.AddColumn(column);
+  for (const CalibrationErrorSpec& one : spec.errors())
+    if (one.unseen() == unseen)
+      errors.AddRow({one.what(), FormatBytes(Bytes(one.from())), FormatCount(one.tables()),
+                     FormatPercent(one.median()), FormatPercent(one.p95()),
+                     fmt::format("{:.3g}", one.low()), fmt::format("{:.3g}", one.high())});
+  return errors.empty() ? std::string() : errors.Format(width);
+}
+
+}  // namespace
+
 std::string CalibrationText(const CalibrationResult& result, const std::string& file, int width) {
   std::string out = fmt::format(
       "{} written: {} constants, of which {} stay at their priors, fitted to {} tables\n\n", file,
@@ -336,6 +380,9 @@ std::string CalibrationText(const CalibrationResult& result, const std::string& 
       std::count_if(result.fit.rows.begin(), result.fit.rows.end(),
                     [](const FittedConstant& one) { return one.at_prior; }),
       result.fitted.size());
+  if (!result.fit.converged)
+    out += fmt::format("CAUTION: the fit stopped after {} iterations before it converged\n\n",
+                       result.fit.iterations);
   Table constants;
   constants.AddColumn("constant", Align::kLeft);
   for (const char* column : {"prior", "fitted", "90 % from", "to", "told"})
@@ -354,15 +401,12 @@ std::string CalibrationText(const CalibrationResult& result, const std::string& 
   out += constants.Format(width);
   out += fmt::format("\nHeld out by source, {} folds; interval of measured over simulated:\n",
                      result.folds);
-  Table errors;
-  errors.AddColumn("class", Align::kLeft);
-  for (const char* column : {"from", "tables", "median", "p95", "90 % from", "to"})
-    errors.AddColumn(column);
-  for (const CalibrationErrorSpec& one : result.spec.errors())
-    errors.AddRow({one.what(), FormatBytes(Bytes(one.from())), FormatCount(one.tables()),
-                   FormatPercent(one.median()), FormatPercent(one.p95()),
-                   fmt::format("{:.3g}", one.low()), fmt::format("{:.3g}", one.high())});
-  if (!errors.empty()) out += errors.Format(width);
+  out += StatedErrorsText(result.spec, false, width) + LeftOutClassesText(result, width);
+  if (const std::string unseen = StatedErrorsText(result.spec, true, width); !unseen.empty())
+    out +=
+        "\nOf hardware left out whole, all together; a table counts once for each class of its "
+        "own:\n" +
+        unseen;
   std::map<std::string, int> why;
   for (const auto& [table, reason] : result.left_out) ++why[reason];
   for (const auto& [reason, count] : why)

@@ -72,25 +72,75 @@ std::string FormatConstant(double value, ConstantUnit unit) {
   }
 }
 
-bool Calibration::Covers(const std::string& op, Bytes bytes, int ranks, int hosts,
-                         std::span<const std::size_t> parameters) const {
+ErrorClass ClassOf(const HostPart& host, int hosts) {
+  if (hosts <= 1) return ErrorClass::kOneHost;
+  if (host.transport == HostSpec::EFA) return ErrorClass::kEfa;
+  if (host.transport == HostSpec::SLINGSHOT) return ErrorClass::kSlingshot;
+  return ErrorClass::kIbOrRoce;
+}
+
+const char* NameOf(ErrorClass error_class) {
+  constexpr const char* kNames[] = {"one host", "several hosts, ib or roce", "several hosts, efa",
+                                    "several hosts, slingshot"};
+  return kNames[static_cast<std::size_t>(error_class)];
+}
+
+std::vector<std::string> HardwareOf(const HostPart& host, int hosts) {
+  std::vector<std::string> out;
+  const auto add = [&out](std::size_t row) {
+    const std::string& name = CollectiveParameters()[row].name;
+    out.push_back(name.substr(0, name.find('.')));
+  };
+  add(FirstRow(GenerationOf(DefaultNcclRules(), host.compute_capability)));
+  if (host.nvlink.bits_per_second() <= 0) add(FirstPcieRow());
+  if (hosts > 1) add(FirstRow(host.transport));
+  return out;
+}
+
+bool Calibration::KnowsHardware(const HostPart& host, int hosts) const {
+  const auto& known = spec.range().classes();
+  if (known.empty()) return true;
+  const std::vector<std::string> names = HardwareOf(host, hosts);
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    return std::find(known.begin(), known.end(), name) != known.end();
+  });
+}
+
+bool Calibration::Covers(const HostPart& host, const TimedCollective& asked) const {
   if (!spec.has_range()) return true;
   const CalibrationRangeSpec& range = spec.range();
-  for (const std::size_t row : parameters) {
-    const std::string& name = CollectiveParameters()[row].name;
-    const std::string of = name.substr(0, name.find('.'));
-    if (range.classes_size() > 0 &&
-        std::find(range.classes().begin(), range.classes().end(), of) == range.classes().end())
-      return false;
-  }
   const auto within = [](auto value, auto low, auto high) {
     return value >= low && (high == 0 || value <= high);
   };
-  const bool known = range.ops_size() == 0 ||
-                     std::find(range.ops().begin(), range.ops().end(), op) != range.ops().end();
-  return known && within(bytes.count(), range.smallest(), range.largest()) &&
-         within(ranks, range.fewest_ranks(), range.most_ranks()) &&
-         within(hosts, range.fewest_hosts(), range.most_hosts());
+  const bool known = range.ops_size() == 0 || std::find(range.ops().begin(), range.ops().end(),
+                                                        asked.op) != range.ops().end();
+  return known && KnowsHardware(host, asked.hosts) &&
+         within(asked.bytes.count(), range.smallest(), range.largest()) &&
+         within(asked.ranks, range.fewest_ranks(), range.most_ranks()) &&
+         within(asked.hosts, range.fewest_hosts(), range.most_hosts());
+}
+
+std::optional<RatioBand> BandOf(const Calibration& calibration, ErrorClass error_class, Bytes size,
+                                bool known_hardware) {
+  std::optional<RatioBand> out;
+  std::int64_t best = -1;
+  for (const CalibrationErrorSpec& one : calibration.spec.errors()) {
+    if (one.what() != NameOf(error_class) || one.unseen() == known_hardware ||
+        one.from() > size.count() || one.from() <= best || !(one.high() > 0))
+      continue;
+    best = one.from();
+    out = RatioBand{one.low(), one.high()};
+  }
+  return out;
+}
+
+StatedError StatedErrorOf(const Calibration& calibration, const HostPart& host,
+                          const TimedCollective& asked) {
+  StatedError out;
+  out.known_hardware = calibration.KnowsHardware(host, asked.hosts);
+  out.in_range = calibration.Covers(host, asked);
+  out.band = BandOf(calibration, ClassOf(host, asked.hosts), asked.bytes, out.known_hardware);
+  return out;
 }
 
 Result<Calibration> MakeCalibration(const Located<CalibrationSpec>& spec) {

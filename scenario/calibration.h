@@ -4,20 +4,55 @@
 // tables. A constant that a file does not name keeps its
 // prior. weft calibrate writes such files; everybody else only reads them.
 //
+// A calibration also says how far off it is: the 90 % interval of measured over simulated times of
+// tables that were held out, by class of hosts and networks and by size. Whoever shows a time shows
+// it: StatedErrorOf() is that interval, and whether the question is one that the tables cover.
+//
 // Units    in the file every value carries its unit: 4.2us, 370GBps, 82%.
 // Errors   at its position: a constant that is none, one named twice, a value in another unit or
 //          out of the constant's bounds.
 #pragma once
 
-#include <span>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/schema/reader.h"
+#include "hardware/parts.h"
 #include "scenario/calibration.pb.h"
 #include "workloads/collectives/nccl/constants.h"
 
 namespace weft {
+
+// The hosts and networks that errors are told apart by.
+enum class ErrorClass : std::uint8_t { kOneHost, kIbOrRoce, kEfa, kSlingshot };
+inline constexpr std::size_t kErrorClasses = 4;
+const char* NameOf(ErrorClass error_class);
+// Of `hosts` such hosts.
+ErrorClass ClassOf(const HostPart& host, int hosts);
+
+// The classes of CollectiveParameters() that times on `hosts` such hosts hang on: "hopper", "ib".
+std::vector<std::string> HardwareOf(const HostPart& host, int hosts);
+
+struct RatioBand {
+  double low = 1, high = 1;  // measured over simulated, 5th and 95th percentile
+  bool operator==(const RatioBand&) const = default;
+};
+
+// A collective that is timed: one communicator of `ranks` over `hosts`, alone.
+struct TimedCollective {
+  std::string_view op;
+  Bytes bytes;
+  int ranks = 0, hosts = 1;
+};
+
+struct StatedError {
+  std::optional<RatioBand> band;  // none: the calibration says nothing of such a class
+  bool known_hardware = true;     // else the band is that of classes left out whole
+  bool in_range = true;           // of what was fitted to; false: the band is the nearest
+};
 
 struct Calibration {
   std::string name;    // of its file or preset; empty: the priors
@@ -25,11 +60,19 @@ struct Calibration {
   CalibrationSpec spec;
   CollectiveConstants constants;
 
-  // Whether the tables it was fitted to cover the question, whose times hang on these rows of
-  // CollectiveParameters(); true for the priors: they claim none.
-  bool Covers(const std::string& op, Bytes bytes, int ranks, int hosts,
-              std::span<const std::size_t> parameters) const;
+  // Whether tables of such hardware are among those it was fitted to; true for the priors, which
+  // claim none.
+  bool KnowsHardware(const HostPart& host, int hosts) const;
+  // Whether the tables it was fitted to cover the question; true for the priors.
+  bool Covers(const HostPart& host, const TimedCollective& asked) const;
 };
+
+// What it says of the class at that size; `known_hardware` false: of hardware left out whole. None
+// where it says nothing.
+std::optional<RatioBand> BandOf(const Calibration& calibration, ErrorClass error_class, Bytes size,
+                                bool known_hardware = true);
+StatedError StatedErrorOf(const Calibration& calibration, const HostPart& host,
+                          const TimedCollective& asked);
 
 // The preset that weft uses where none is named.
 inline constexpr const char* kDefaultCalibration = "public";

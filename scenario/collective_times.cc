@@ -77,7 +77,7 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
   const std::vector<std::string> ops = NcclPlanOps();
   if (std::find(ops.begin(), ops.end(), question.op) == ops.end())
     return Wrong(fmt::format("there is no operation '{}'", question.op), JoinOr(ops));
-  const HostPart& host = question.host;
+  const HostPart host = AsNcclSees(question.host);
   if (host.compute_capability == 0)
     return Wrong("the host's GPU has no compute capability",
                  "NCCL runs on NVIDIA's GPUs: `gpu:` must name one");
@@ -101,8 +101,8 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
   model.version_known_ = found->exact;
   model.busbw_factor_ = BusFactor(question.op, question.gpus);
   model.time_question_ = {NcclOpOf(question.op), question.op == "send_recv", question.forced};
-  model.comm_ = std::make_shared<const NcclComm>(
-      BuildNcclComm(host, hosts, per_host, *found->rules, {.channels = question.channels}));
+  model.comm_ = std::make_shared<const NcclComm>(BuildNcclComm(
+      host, hosts, per_host, *found->rules, {.channels = question.channels, .pxn = question.pxn}));
   model.parameters_ = NcclTimeParameters(*model.comm_, host);
   if (const auto op = model.time_question_.op) {
     WEFT_TRY(const NcclChoice choice,
@@ -153,8 +153,11 @@ Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
       return Wrong(
           fmt::format("{} of {} B {} on this fabric", one.op, one.bytes.count(), one.status),
           "weft simulate says where");
-    out.rows.push_back({one.time_s.median * 1e6, one.time_s.p5 * 1e6, one.time_s.p95 * 1e6, 0,
-                        CollectiveTime::Bound::kLatency});
+    CollectiveTimeRow row;
+    row.us = one.time_s.median * 1e6;
+    row.p5_us = one.time_s.p5 * 1e6;
+    row.p95_us = one.time_s.p95 * 1e6;
+    out.rows.push_back(std::move(row));
   }
   return out;
 }

@@ -26,6 +26,7 @@
 #include "base/schema/source_text.h"
 #include "base/units.h"
 #include "hardware/parts.h"
+#include "scenario/run_report.h"
 #include "workloads/collectives/nccl/constants.h"
 #include "workloads/collectives/nccl/plan.h"
 #include "workloads/collectives/nccl/time.h"
@@ -49,6 +50,7 @@ struct CollectiveQuestion {
   std::string nccl = "2.28";
   NcclForced forced{};
   std::optional<int> channels{};
+  bool pxn = true;  // GPUs send over the GPU beside a NIC
 };
 
 class CollectiveModel {
@@ -94,6 +96,8 @@ struct CollectiveTimeRow {
   double us = 0, p5_us = 0, p95_us = 0;
   double in_place_us = 0;
   CollectiveTime::Bound bound = CollectiveTime::Bound::kLatency;
+  ErrorBand error;               // of the time on a network that does not block
+  std::optional<bool> in_range;  // of the calibration; none: there is none
 };
 
 // What every host of the fabric is. Errors as in SimulateCollective.

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/schema/quantity.h"
 #include "hardware/parts.h"
 #include "scenario/calibration.h"
 #include "scenario/faults.h"
@@ -232,13 +233,18 @@ Result<std::optional<HostPart>> NcclHostOf(const Located<ScenarioSpec>& spec) {
 // The default of collectives.nccl: what a scenario without collectives: runs.
 constexpr const char* kNcclByDefault = "2.28";
 
+struct PreparedNccl {
+  NcclBuild build;
+  Calibration calibration;
+};
+
 // What NCCL would choose by; none where nobody asked, of several jobs, or where hosts are of
 // several kinds.
-Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario, bool beside_others,
-                                             std::vector<Error>& warnings) {
+Result<std::optional<PreparedNccl>> PrepareNccl(const PreparedScenario& scenario,
+                                                bool beside_others, std::vector<Error>& warnings) {
   const Located<ScenarioSpec>& spec = scenario.spec;
   const bool asked = spec.message.has_collectives();
-  if (!asked && (beside_others || !IsNcclByDefault(spec))) return std::optional<NcclBuild>();
+  if (!asked && (beside_others || !IsNcclByDefault(spec))) return std::optional<PreparedNccl>();
   const std::string version = asked ? spec.message.collectives().nccl() : kNcclByDefault;
   const std::optional<FoundNcclRules> found = FindNcclRules(version);
   if (!found)
@@ -246,7 +252,7 @@ Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario, b
                 fmt::format("'{}' is no version of NCCL", version), "such as 2.28.9");
   WEFT_TRY(const Calibration calibration, ReadCalibration(spec.message.calibration(), nullptr));
   WEFT_TRY(const std::optional<HostPart> host, NcclHostOf(spec));
-  if (!host) return std::optional<NcclBuild>();
+  if (!host) return std::optional<PreparedNccl>();
   if (!found->exact)
     warnings.push_back(
         {ErrorCode::kInconsistent,
@@ -264,8 +270,49 @@ Result<std::optional<NcclBuild>> PrepareNccl(const PreparedScenario& scenario, b
     return Fail(ErrorCode::kOutOfRange, spec.At("collectives.protocol"),
                 fmt::format("NCCL has no protocol '{}'", keys.protocol()),
                 "LL, LL128, Simple, auto");
-  return std::optional<NcclBuild>({*host, found->rules, calibration.constants, calibration.name,
-                                   calibration.digest, forced, asked});
+  return std::optional<PreparedNccl>({{*host, found->rules, calibration.constants, calibration.name,
+                                       calibration.digest, forced, asked},
+                                      calibration});
+}
+
+// What the calibration says of every item that NCCL's constants time. The tables are of one
+// communicator alone: several beside each other, over more than a host each, are outside of them.
+std::vector<StatedError> StateErrors(const Workload& workload, const PreparedNccl& nccl) {
+  std::vector<StatedError> out(workload.items.size());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const WorkloadItem& item = workload.items[i];
+    if (!item.nccl || item.ranks < 2) continue;
+    out[i] = StatedErrorOf(nccl.calibration, nccl.build.host,
+                           {item.op, item.bytes, item.ranks, item.hosts});
+    if (item.hosts > 1 && item.rows_by_group.size() > 1) out[i].in_range = false;
+  }
+  return out;
+}
+
+// One warning for all items that the calibration's tables do not cover.
+void WarnOfRange(const PreparedScenario& scenario, const Calibration& calibration,
+                 Workload& workload) {
+  if (!calibration.spec.has_range()) return;  // nobody says what it covers
+  const WorkloadItem* first = nullptr;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < workload.items.size(); ++i) {
+    if (scenario.errors[i].in_range) continue;
+    if (first == nullptr) first = &workload.items[i];
+    ++count;
+  }
+  if (first == nullptr) return;
+  const std::size_t groups = first->rows_by_group.size();
+  workload.warnings.push_back(
+      {ErrorCode::kInconsistent,
+       scenario.spec.At(first->source_path),
+       fmt::format(
+           "'{}' was not fitted to {} of {} on {}{} ranks of {} host{}{}: its error band is "
+           "that of the nearest tables",
+           calibration.name, first->op, FormatWhole(first->bytes.count(), Unit::BYTES),
+           groups > 1 ? fmt::format("{} at once of ", groups) : "", first->ranks, first->hosts,
+           first->hosts == 1 ? "" : "s",
+           count > 1 ? fmt::format(" (nor to {} more)", count - 1) : ""),
+       {}});
 }
 
 // As MakePlacement, but the first `per_host` GPUs of each host alone.
@@ -288,7 +335,7 @@ Result<Placement> FirstGpusOfHosts(const Located<ScenarioSpec>& spec, const Fabr
   return out;
 }
 
-Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& scenario,
+Result<std::shared_ptr<const Workload>> PrepareWorkload(PreparedScenario& scenario,
                                                         FabricCache& cache,
                                                         const std::function<bool()>& stop,
                                                         bool beside_others) {
@@ -302,18 +349,24 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(const PreparedScenario& 
   options.every_micro_batch = beside_others;
   options.gpu = HostOf(spec.message).gpu();
   std::vector<Error> warnings;
-  WEFT_TRY(std::optional<NcclBuild> nccl, PrepareNccl(scenario, beside_others, warnings));
+  WEFT_TRY(std::optional<PreparedNccl> nccl, PrepareNccl(scenario, beside_others, warnings));
   if (nccl) {
-    nccl->comms = &cache.comms;
-    nccl->host_text = HostOf(spec.message).SerializeAsString();
-    options.nccl = &*nccl;
+    nccl->build.comms = &cache.comms;
+    nccl->build.host_text = HostOf(spec.message).SerializeAsString();
+    options.nccl = &nccl->build;
   }
   WEFT_TRY(Workload workload, BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric,
                                            scenario.placement, options));
   workload.warnings.insert(workload.warnings.end(), warnings.begin(), warnings.end());
   const bool chosen = !workload.items.empty() && (!workload.items.front().protocol.empty() ||
                                                   workload.items.front().algorithm == "Sends");
-  if (nccl && (nccl->asked || chosen)) workload.calibration = {nccl->calibration, nccl->digest};
+  if (nccl && (nccl->build.asked || chosen)) {
+    workload.calibration = {nccl->build.calibration, nccl->build.digest};
+    scenario.errors = StateErrors(workload, *nccl);
+    WarnOfRange(scenario, nccl->calibration, workload);
+  } else {
+    scenario.errors.resize(workload.items.size());
+  }
   return std::make_shared<const Workload>(std::move(workload));
 }
 

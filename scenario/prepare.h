@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "base/schema/reader.h"
+#include "scenario/calibration.h"
 #include "scenario/scenario.pb.h"
 #include "sim/engines.h"
 #include "sim/physics.h"
@@ -65,6 +66,7 @@ struct PreparedScenario {
   Placement placement;
   std::shared_ptr<const Workload> workload;  // null where there are jobs
   std::vector<PreparedJob> jobs;             // empty: one workload
+  std::vector<StatedError> errors;  // [workload items] what the calibration says; without NCCL none
   Physics physics;
   SimOptions options;
   FaultPolicy fault_policy;

@@ -41,6 +41,13 @@ struct ByteRate {
   bool operator==(const ByteRate&) const = default;
 };
 
+// How far measured times may be off a simulated one, 90 %, relative to it.
+struct ErrorBand {
+  std::optional<double> low, high;
+  std::string basis = "none";  // held-out | published | none
+  bool operator==(const ErrorBand&) const = default;
+};
+
 struct CollectiveReport {
   std::string op, algorithm;
   std::optional<std::string> protocol;  // none: the model does not choose one
@@ -58,6 +65,8 @@ struct CollectiveReport {
   // Mean over rails of their own busbw; a rank alone in its rail is left out.
   std::optional<Interval<double>> busbw_mean_rail_bytes_per_s;
   std::string bottleneck;  // a link's name in the seed of the lower-median makespan; empty: none
+  ErrorBand error;         // of its time on a network that does not block
+  std::optional<bool> in_range;  // of the calibration; none: it does not hang on one
   // done | stalled | failed | cancelled | stopped | beyond the range of time; where it is not
   // done, there are no times.
   std::string status = "done";
@@ -127,11 +136,6 @@ struct CouplingReport {
 struct LooseReport {
   std::int64_t operations = 0;  // of the seed that has most
   double time_up_to = 0;        // of their time
-};
-
-struct ErrorBand {
-  std::optional<double> low, high;  // relative
-  std::string basis = "none";       // held-out | published | none
 };
 
 // A published figure beside ours; nothing is fitted to it.
@@ -224,6 +228,7 @@ struct RunStats {
 // Where the constants of NCCL's collectives come from; without a name: nobody asked for any.
 struct CalibrationUse {
   std::string name, digest;
+  std::optional<bool> in_range;  // all that hangs on it; none: nothing does
 };
 
 struct RunReport {
@@ -245,7 +250,7 @@ struct RunReport {
   std::optional<LooseReport> loose;             // none: nothing ran loose for others' sake
   std::optional<PathSearchReport> path_search;  // none: policy disjoint alone searches
   LinksReport links;
-  ErrorBand error;
+  ErrorBand error;  // the widest of the collectives', and of nothing else
   CalibrationUse calibration;
   std::vector<FaultReport> faults;
   std::vector<PublishedRow> published;

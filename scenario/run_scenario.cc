@@ -50,6 +50,9 @@ CollectiveReport SumUpCollective(const PreparedScenario& scenario,
   report.bytes = item.bytes;
   report.pos = scenario.spec.At(item.source_path);
   report.repeats = static_cast<std::int64_t>(item.rows_by_group.front().size());
+  const StatedError error = i < scenario.errors.size() ? scenario.errors[i] : StatedError();
+  if (item.nccl && !scenario.workload->calibration.first.empty()) report.in_range = error.in_range;
+  if (error.band) report.error = {error.band->low - 1, error.band->high - 1, "held-out"};
   for (const SeedResult* seed : seeds)
     if (seed->items[i].status != "done") report.status = seed->items[i].status;
   if (!report.done()) return report;
@@ -250,6 +253,20 @@ std::size_t MedianSeed(const std::vector<const SeedResult*>& seeds) {
   return order[(order.size() - 1) / 2];
 }
 
+// The widest of all collectives; none where one has none.
+void SumUpErrors(RunReport& report) {
+  const bool all = std::all_of(report.collectives.begin(), report.collectives.end(),
+                               [](const CollectiveReport& c) { return c.error.low.has_value(); });
+  for (const CollectiveReport& c : report.collectives) {
+    if (c.in_range)
+      report.calibration.in_range = report.calibration.in_range.value_or(true) && *c.in_range;
+    if (!all || !report.traffic.empty()) continue;
+    report.error = {std::min(*c.error.low, report.error.low.value_or(*c.error.low)),
+                    std::max(*c.error.high, report.error.high.value_or(*c.error.high)),
+                    c.error.basis};
+  }
+}
+
 void SumUpItems(const PreparedScenario& scenario, const std::vector<const SeedResult*>& seeds,
                 RunReport& report) {
   for (std::size_t i = 0; i < scenario.workload->items.size(); ++i) {
@@ -268,6 +285,7 @@ void SumUpItems(const PreparedScenario& scenario, const std::vector<const SeedRe
     report.busbw_by_seed.push_back(busbw);
     report.busbw_mean_by_seed.push_back(mean);
   }
+  SumUpErrors(report);
 }
 
 // The same seed with something better; only where the user waits for it.
@@ -398,7 +416,7 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   report.missing_terms = scenario.missing_terms;
   if (scenario.workload)  // none where its building was stopped
     report.calibration = {scenario.workload->calibration.first,
-                          scenario.workload->calibration.second};
+                          scenario.workload->calibration.second, std::nullopt};
   report.run.threads = control.threads;
   report.partial = scenario.stopped;
   if (scenario.stopped) {

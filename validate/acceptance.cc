@@ -46,7 +46,6 @@ Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion
   std::vector<AcceptanceLine> out;
   for (const Shape& shape : ShapesOf(question)) {
     const int hosts = shape.gpus / shape.per_host;
-    const ErrorClass error_class = ClassOf(question.host, hosts);
     for (const char* const op : kOps) {
       CollectiveQuestion asked;
       asked.op = op;
@@ -57,15 +56,17 @@ Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion
       WEFT_TRY(const CollectiveModel model, CollectiveModel::Build(asked));
       for (std::int64_t asked_bytes = kFirst; asked_bytes <= kLast; asked_bytes *= kFactor) {
         const Bytes size = TestedSize(op, shape.gpus, Bytes(asked_bytes));
-        const auto band = BandOf(calibration, error_class, size);
-        if (!band)
+        const StatedError error =
+            StatedErrorOf(calibration, question.host, {op, size, shape.gpus, hosts});
+        if (!error.band)
           return Fail(ErrorCode::kInconsistent, {"--accept", 0, 0},
-                      fmt::format("the calibration states no error for {}", NameOf(error_class)),
+                      fmt::format("the calibration states no error for {}",
+                                  NameOf(ClassOf(question.host, hosts))),
                       "name one that was fitted to such hosts: a promise wants a band");
         const double us = model.Time(size, calibration.constants).us;
         out.push_back({op, shape.gpus, hosts, size, BusbwGBps(op, shape.gpus, size, us),
-                       BusbwGBps(op, shape.gpus, size, us * std::max(1.0, band->high)),
-                       calibration.Covers(op, size, shape.gpus, hosts, model.parameters())});
+                       BusbwGBps(op, shape.gpus, size, us * std::max(1.0, error.band->high)),
+                       error.in_range});
       }
     }
   }

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
+#include <optional>
 #include <set>
 
 #include "base/schema/quantity.h"
@@ -22,30 +22,28 @@ std::string WhyNot(const TableEntry& entry, const CasesOfEntry& cases) {
   return cases.why_not;
 }
 
-// GPU generation or transport: the class of hardware that a table tells of, "hopper ib".
-std::string HardwareOf(const MeasuredCases& cases, std::size_t table) {
-  std::set<std::string> names;
+// GPU generation and transport: the classes of hardware that a table tells of.
+std::vector<std::string> HardwareOfTable(const MeasuredCases& cases, std::size_t table) {
   const CasesOfEntry& mine = cases.tables[table];
-  for (const std::size_t row : cases.models[mine.points.front().model].parameters()) {
-    const std::string& name = CollectiveParameters()[row].name;
-    names.insert(name.substr(0, name.find('.')));
-  }
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : " ") + name;
-  return out;
+  return HardwareOf(mine.host, mine.points.front().which.nodes);
+}
+
+bool IsOf(const MeasuredCases& cases, std::size_t table, const std::string& hardware) {
+  const std::vector<std::string> names = HardwareOfTable(cases, table);
+  return std::find(names.begin(), names.end(), hardware) != names.end();
 }
 
 // Tables that are left out together. A project is one fold, unless it alone has measured a class of
 // hardware: then each of its tables of that class is one.
 std::vector<std::vector<std::size_t>> FoldsOf(const MeasuredCases& cases,
                                               const std::vector<std::size_t>& tables) {
-  std::map<std::string, std::set<std::string>> projects_of;
+  std::map<std::vector<std::string>, std::set<std::string>> projects_of;
   for (const std::size_t t : tables)
-    projects_of[HardwareOf(cases, t)].insert(ProjectOf(cases.entries[t]));
+    projects_of[HardwareOfTable(cases, t)].insert(ProjectOf(cases.entries[t]));
   std::map<std::string, std::vector<std::size_t>> folds;
   for (const std::size_t t : tables) {
-    const std::string project = ProjectOf(cases.entries[t]), hardware = HardwareOf(cases, t);
-    const bool alone = projects_of[hardware].size() == 1;
+    const std::string project = ProjectOf(cases.entries[t]);
+    const bool alone = projects_of[HardwareOfTable(cases, t)].size() == 1;
     folds[alone ? fmt::format("{}\n{}", project, cases.entries[t].name) : project].push_back(t);
   }
   std::vector<std::vector<std::size_t>> out;
@@ -53,10 +51,23 @@ std::vector<std::vector<std::size_t>> FoldsOf(const MeasuredCases& cases,
   return out;
 }
 
+// The tables of each class of hardware, where others are left to be fitted.
+std::map<std::string, std::vector<std::size_t>> TablesByHardware(
+    const MeasuredCases& cases, const std::vector<std::size_t>& tables) {
+  std::map<std::string, std::vector<std::size_t>> out;
+  for (const std::size_t t : tables)
+    for (const std::string& name : HardwareOfTable(cases, t)) out[name].push_back(t);
+  for (auto one = out.begin(); one != out.end();)
+    one = one->second.size() == tables.size() ? out.erase(one) : std::next(one);
+  return out;
+}
+
+// Every point of every fold under the fit to all other tables. What may learn nothing of each
+// other is a group: the table, or the fold.
 std::vector<HeldOutPoint> HoldOut(const MeasuredCases& cases,
                                   const std::vector<std::size_t>& tables,
                                   const std::vector<std::vector<std::size_t>>& folds,
-                                  const CollectiveConstants& from) {
+                                  const CollectiveConstants& from, bool by_fold) {
   std::vector<std::vector<HeldOutPoint>> parts(folds.size());
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t f = 0; f < folds.size(); ++f) {
@@ -68,7 +79,8 @@ std::vector<HeldOutPoint> HoldOut(const MeasuredCases& cases,
       for (const MeasuredCase& point : cases.tables[t].points)
         parts[f].push_back(
             {t, point.size,
-             point.measured_us / cases.models[point.model].Time(point.which, fit.constants).us});
+             point.measured_us / cases.models[point.model].Time(point.which, fit.constants).us,
+             by_fold ? f : t});
   }
   std::vector<HeldOutPoint> out;
   for (const auto& part : parts) out.insert(out.end(), part.begin(), part.end());
@@ -100,36 +112,122 @@ double Down(double ratio) { return std::floor(ratio * 1000) / 1000; }
 double Up(double ratio) { return std::ceil(ratio * 1000) / 1000; }
 double Near(double ratio) { return std::round(ratio * 1000) / 1000; }
 
-// The points of a class from a size on, up to the next where `only`.
-void StateErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
+// The points of a class and a range of sizes, by table of a group.
+using ByTable = std::map<std::pair<std::size_t, std::size_t>, std::vector<double>>;
+
+ByTable PointsOf(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
+                 ErrorClass which, std::size_t range) {
+  const std::vector<Bytes> stated = StatedFrom();
+  ByTable out;
+  for (const HeldOutPoint& point : points)
+    if (cases.tables[point.table].error_class == which && point.size >= stated[range] &&
+        (range + 1 == stated.size() || point.size < stated[range + 1]))
+      out[{point.group, point.table}].push_back(std::log(point.ratio));
+  return out;
+}
+
+// Logarithms of measured over simulated: the 5th percentile, the median, the 95th.
+struct Spread {
+  double low = 0, middle = 0, high = 0;
+  // How many half-widths `value` is from the middle.
+  double Score(double value) const {
+    constexpr double kLeast = 0.01;  // no interval is narrower than a percent to a side
+    return value > middle ? (value - middle) / std::max(kLeast, high - middle)
+                          : (middle - value) / std::max(kLeast, middle - low);
+  }
+};
+
+// Of all tables of a class but those of `without`, and of the other classes' as if they were
+// kOthers tables more, so that few tables do not promise what only many can; none where none is.
+constexpr double kOthers = 2;
+
+std::optional<Spread> SpreadOf(const ByTable& tables, const ByTable& of_others,
+                               std::optional<std::size_t> without) {
+  // A table may stand in several groups: those of the group are left out of all.
+  std::set<std::size_t> left_out;
+  for (const ByTable* part : {&tables, &of_others})
+    for (const auto& [key, mine] : *part)
+      if (without && key.first == *without) left_out.insert(key.second);
+  std::vector<Weighted> values;
+  const auto add = [&](const ByTable& part, double weight) {
+    for (const auto& [key, mine] : part) {
+      if ((without && key.first == *without) || left_out.count(key.second) > 0) continue;
+      for (const double value : mine)
+        values.push_back({value, weight / static_cast<double>(mine.size())});
+    }
+  };
+  add(tables, 1);
+  add(of_others, kOthers / static_cast<double>(std::max<std::size_t>(1, of_others.size())));
+  if (values.empty()) return std::nullopt;
+  return Spread{Quantile(values, 0.05), Quantile(values, 0.5), Quantile(values, 0.95)};
+}
+
+// What the interval of a class is stretched by: nine of ten points of a group are inside that of
+// the other groups. Never below 1; 1 where there is one group alone, of which nothing can be said.
+double StretchOf(const ByTable& tables, const ByTable& of_others) {
+  std::vector<Weighted> scores;
+  for (const auto& [key, mine] : tables)
+    if (const auto others = SpreadOf(tables, of_others, key.first))
+      for (const double value : mine)
+        scores.push_back({others->Score(value), 1.0 / static_cast<double>(mine.size())});
+  return scores.empty() ? 1 : std::max(1.0, Quantile(scores, 0.9));
+}
+
+// The points of a class from a size on, up to the next.
+void StateErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points, bool unseen,
                  ErrorClass which, CalibrationSpec& spec) {
   const std::vector<Bytes> stated = StatedFrom();
   for (std::size_t b = 0; b < stated.size(); ++b) {
-    std::map<std::size_t, std::vector<double>> ratios;
-    for (const HeldOutPoint& point : points)
-      if (cases.tables[point.table].error_class == which && point.size >= stated[b] &&
-          (b + 1 == stated.size() || point.size < stated[b + 1]))
-        ratios[point.table].push_back(point.ratio);
-    if (ratios.empty()) continue;
-    std::vector<Weighted> medians, errors, values;
-    for (const auto& [table, mine] : ratios) {
+    const ByTable tables = PointsOf(cases, points, which, b);
+    if (tables.empty()) continue;
+    ByTable of_others;
+    for (std::size_t c = 0; c < kErrorClasses; ++c)
+      if (static_cast<ErrorClass>(c) != which)
+        of_others.merge(PointsOf(cases, points, static_cast<ErrorClass>(c), b));
+    std::vector<Weighted> medians, errors;
+    for (const auto& [key, mine] : tables) {
       std::vector<Weighted> own;
-      for (const double ratio : mine) {
-        own.push_back({std::abs(1 / ratio - 1), 1});
-        values.push_back({ratio, 1.0 / static_cast<double>(mine.size())});
-      }
+      for (const double value : mine) own.push_back({std::abs(std::exp(-value) - 1), 1});
       errors.insert(errors.end(), own.begin(), own.end());
       medians.push_back({Quantile(own, 0.5), 1});
     }
+    const Spread spread = *SpreadOf(tables, of_others, std::nullopt);
+    const double stretch = StretchOf(tables, of_others);
     CalibrationErrorSpec& out = *spec.add_errors();
     out.set_what(NameOf(which));
     out.set_from(stated[b].count());
     out.set_median(Near(Quantile(medians, 0.5)));
     out.set_p95(Near(Quantile(errors, 0.95)));
-    out.set_low(Down(Quantile(values, 0.05)));
-    out.set_high(Up(Quantile(values, 0.95)));
-    out.set_tables(static_cast<int>(ratios.size()));
+    out.set_low(Down(std::exp(spread.middle - stretch * (spread.middle - spread.low))));
+    out.set_high(Up(std::exp(spread.middle + stretch * (spread.high - spread.middle))));
+    out.set_tables(static_cast<int>(tables.size()));
+    out.set_unseen(unseen);
   }
+}
+
+void StateAllErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
+                    bool unseen, CalibrationSpec& spec) {
+  for (std::size_t c = 0; c < kErrorClasses; ++c)
+    StateErrors(cases, points, unseen, static_cast<ErrorClass>(c), spec);
+}
+
+// The tables of a class that was left out whole, beside the interval that the other classes state.
+LeftOutClass FiguresOfLeftOut(const MeasuredCases& cases, const std::string& hardware,
+                              const std::vector<HeldOutPoint>& mine,
+                              const std::vector<HeldOutPoint>& others) {
+  Calibration stated;
+  StateAllErrors(cases, others, true, stated.spec);
+  std::map<std::size_t, ComparedTable> tables;
+  for (const HeldOutPoint& point : mine) {
+    ComparedTable& table = tables[point.table];
+    table.entry = cases.tables[point.table].entry;
+    table.error_class = cases.tables[point.table].error_class;
+    table.points.push_back({point.size, 0, 0, 0, point.ratio, 1,
+                            BandOf(stated, table.error_class, point.size, false)});
+  }
+  std::vector<ComparedTable> list;
+  for (auto& [t, table] : tables) list.push_back(std::move(table));
+  return {hardware, FiguresByClass(cases.entries, list)};
 }
 
 void StateRange(const MeasuredCases& cases, const std::vector<std::size_t>& tables,
@@ -147,10 +245,8 @@ void StateRange(const MeasuredCases& cases, const std::vector<std::size_t>& tabl
       most_ranks = std::max(most_ranks, point.which.ranks);
       fewest_hosts = std::min(fewest_hosts, point.which.nodes);
       most_hosts = std::max(most_hosts, point.which.nodes);
-      for (const std::size_t row : cases.models[point.model].parameters()) {
-        const std::string& name = CollectiveParameters()[row].name;
-        classes.insert(name.substr(0, name.find('.')));
-      }
+      for (std::string& name : HardwareOf(cases.tables[t].host, point.which.nodes))
+        classes.insert(std::move(name));
     }
   }
   for (const std::string& op : ops) range.add_ops(op);
@@ -183,35 +279,85 @@ void StateConstants(const ConstantsFit& fit, CalibrationSpec& spec) {
 
 }  // namespace
 
-Result<CalibrationResult> Calibrate(const MeasuredCases& cases) {
-  CalibrationResult out;
+namespace {
+
+// Which tables are fitted, in an order of their own: that they are named in changes nothing.
+void ChooseTables(const MeasuredCases& cases, const CalibrateOptions& options,
+                  CalibrationResult& out, std::vector<std::size_t>& of_class) {
   for (std::size_t t = 0; t < cases.tables.size(); ++t) {
     const TableEntry& entry = cases.entries[t];
-    if (std::string why = WhyNot(entry, cases.tables[t]); !why.empty())
-      out.left_out.emplace_back(fmt::format("{} {}", entry.name, entry.op), std::move(why));
-    else
+    std::string why = WhyNot(entry, cases.tables[t]);
+    if (why.empty() && !options.leave_out.empty() && IsOf(cases, t, options.leave_out)) {
+      of_class.push_back(t);
+      why = fmt::format("{} is left out whole", options.leave_out);
+    }
+    if (why.empty())
       out.fitted.push_back(t);
+    else
+      out.left_out.emplace_back(fmt::format("{} {}", entry.name, entry.op), std::move(why));
   }
-  if (out.fitted.empty()) {
-    Errors errors;
-    for (std::size_t t = 0; t < cases.tables.size(); ++t)
-      errors.push_back({ErrorCode::kInconsistent, cases.entries[t].pos,
-                        "the table cannot be fitted: " + out.left_out[t].second,
-                        "--host, --gpus-per-host and --nccl say what a table does not"});
-    SortByPosition(errors);
-    return tl::make_unexpected(std::move(errors));
-  }
-  // In an order of their own, so that the order they are named in changes nothing.
   const auto name = [&](std::size_t t) {
     const TableEntry& entry = cases.entries[t];
     return std::tie(entry.name, entry.op, entry.gpu, entry.nodes, entry.sha256);
   };
-  std::sort(out.fitted.begin(), out.fitted.end(),
-            [&](std::size_t a, std::size_t b) { return name(a) < name(b); });
+  for (std::vector<std::size_t>* one : {&out.fitted, &of_class})
+    std::sort(one->begin(), one->end(),
+              [&](std::size_t a, std::size_t b) { return name(a) < name(b); });
+}
+
+// Each class of hardware left out whole; first, where the user named one, that.
+void LeaveOutClasses(const MeasuredCases& cases, const CalibrateOptions& options,
+                     const std::vector<std::size_t>& of_class, CalibrationResult& out) {
+  const auto by_hardware = TablesByHardware(cases, out.fitted);
+  std::vector<std::vector<std::size_t>> folds;
+  for (const auto& [hardware, mine] : by_hardware) folds.push_back(mine);
+  out.unseen = HoldOut(cases, out.fitted, folds, CollectiveConstants(), true);
+  if (!of_class.empty()) {
+    std::vector<HeldOutPoint> points;
+    for (const std::size_t t : of_class)
+      for (const MeasuredCase& point : cases.tables[t].points)
+        points.push_back(
+            {t, point.size,
+             point.measured_us / cases.models[point.model].Time(point.which, out.fit.constants).us,
+             0});
+    out.left_out_classes.push_back(FiguresOfLeftOut(cases, options.leave_out, points, out.unseen));
+  }
+  std::size_t fold = 0;
+  for (const auto& [hardware, tables] : by_hardware) {
+    std::vector<HeldOutPoint> mine, others;
+    for (const HeldOutPoint& point : out.unseen)
+      (point.group == fold ? mine : others).push_back(point);
+    out.left_out_classes.push_back(FiguresOfLeftOut(cases, hardware, mine, others));
+    ++fold;
+  }
+}
+
+Errors WhyNothingFits(const MeasuredCases& cases, const CalibrationResult& result) {
+  Errors errors;
+  for (std::size_t t = 0; t < cases.tables.size(); ++t)
+    errors.push_back({ErrorCode::kInconsistent, cases.entries[t].pos,
+                      "the table cannot be fitted: " + result.left_out[t].second,
+                      "--host, --gpus-per-host and --nccl say what a table does not"});
+  SortByPosition(errors);
+  return errors;
+}
+
+}  // namespace
+
+Result<CalibrationResult> Calibrate(const MeasuredCases& cases, const CalibrateOptions& options) {
+  CalibrationResult out;
+  std::vector<std::size_t> of_class;
+  ChooseTables(cases, options, out, of_class);
+  if (out.fitted.empty()) return tl::make_unexpected(WhyNothingFits(cases, out));
+  if (!options.leave_out.empty() && of_class.empty())
+    return Fail(ErrorCode::kOutOfRange, {"--leave-out", 0, 0},
+                fmt::format("no table that can be fitted is of '{}'", options.leave_out),
+                "a GPU's generation or a transport that they are of, such as hopper or ib");
   out.fit = FitConstants(cases, out.fitted);
   const auto folds = FoldsOf(cases, out.fitted);
   out.folds = static_cast<int>(folds.size());
-  if (folds.size() > 1) out.held_out = HoldOut(cases, out.fitted, folds, out.fit.constants);
+  if (folds.size() > 1) out.held_out = HoldOut(cases, out.fitted, folds, out.fit.constants, false);
+  LeaveOutClasses(cases, options, of_class, out);
   out.spec.set_weft(kWeftVersion);
   StateConstants(out.fit, out.spec);
   std::set<std::string> files;
@@ -224,8 +370,8 @@ Result<CalibrationResult> Calibrate(const MeasuredCases& cases) {
     table.set_source(entry.source);
   }
   StateRange(cases, out.fitted, out.spec);
-  for (std::size_t c = 0; c < kErrorClasses; ++c)
-    StateErrors(cases, out.held_out, static_cast<ErrorClass>(c), out.spec);
+  StateAllErrors(cases, out.held_out, false, out.spec);
+  StateAllErrors(cases, out.unseen, true, out.spec);
   return out;
 }
 
@@ -249,6 +395,7 @@ std::string FormatCalibration(const CalibrationResult& result) {
   std::string out =
       "# Constants of collectives' times, fitted to measured tables. Written by `weft calibrate`;\n"
       "# docs/calibration.md says what each part means.\n";
+  if (!result.fit.converged) out += "# The fit stopped before it converged.\n";
   out += fmt::format("weft: {}\nconstants:\n", Quoted(spec.weft()));
   for (const CalibratedConstantSpec& one : spec.constants())
     out +=
@@ -269,9 +416,10 @@ std::string FormatCalibration(const CalibrationResult& result) {
   if (spec.errors_size() > 0) out += "errors:\n";
   for (const CalibrationErrorSpec& one : spec.errors())
     out += fmt::format(
-        "  - {{ what: {}, from: {}, median: {}, p95: {}, low: {}, high: {}, tables: {} }}\n",
+        "  - {{ what: {}, from: {}, median: {}, p95: {}, low: {}, high: {}, tables: {}{} }}\n",
         Quoted(one.what()), FormatWhole(one.from(), Unit::BYTES), Percent(one.median()),
-        Percent(one.p95()), Percent(one.low()), Percent(one.high()), one.tables());
+        Percent(one.p95()), Percent(one.low()), Percent(one.high()), one.tables(),
+        one.unseen() ? ", unseen: true" : "");
   return out;
 }
 

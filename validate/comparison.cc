@@ -105,19 +105,6 @@ std::vector<std::optional<Result<CollectiveModel>>> BuildModels(
 
 }  // namespace
 
-ErrorClass ClassOf(const HostPart& host, int hosts) {
-  if (hosts <= 1) return ErrorClass::kOneHost;
-  if (host.transport == HostSpec::EFA) return ErrorClass::kEfa;
-  if (host.transport == HostSpec::SLINGSHOT) return ErrorClass::kSlingshot;
-  return ErrorClass::kIbOrRoce;
-}
-
-const char* NameOf(ErrorClass error_class) {
-  constexpr const char* kNames[] = {"one host", "several hosts, ib or roce", "several hosts, efa",
-                                    "several hosts, slingshot"};
-  return kNames[static_cast<std::size_t>(error_class)];
-}
-
 std::vector<Bytes> SizeBands() { return {KiB(64), MiB(1), MiB(64)}; }
 
 Result<MeasuredCases> PrepareCases(std::vector<TableEntry> entries, Bytes least) {
@@ -159,20 +146,6 @@ Result<MeasuredCases> PrepareCases(std::vector<TableEntry> entries, Bytes least)
   for (CasesOfEntry& mine : cases.tables)
     if (!mine.points.empty()) mine.why_not.clear();
   return cases;
-}
-
-std::optional<RatioBand> BandOf(const Calibration& calibration, ErrorClass error_class,
-                                Bytes size) {
-  std::optional<RatioBand> out;
-  std::int64_t best = -1;
-  for (const CalibrationErrorSpec& one : calibration.spec.errors()) {
-    if (one.what() != NameOf(error_class) || one.from() > size.count() || one.from() <= best)
-      continue;
-    if (!(one.high() > 0)) continue;
-    best = one.from();
-    out = RatioBand{one.low(), one.high()};
-  }
-  return out;
 }
 
 ErrorFigures FiguresOf(const std::vector<ComparedPoint>& points, Bytes from) {
@@ -260,7 +233,9 @@ MeasuredComparison Compare(const MeasuredCases& cases, const Calibration& calibr
     for (const MeasuredCase& one : mine.points) {
       const double us = cases.models[one.model].Time(one.which, calibration.constants).us;
       table.points.push_back({one.size, one.which.ranks, one.which.nodes, one.line, one.measured_us,
-                              us, BandOf(calibration, mine.error_class, one.size)});
+                              us,
+                              BandOf(calibration, mine.error_class, one.size,
+                                     calibration.KnowsHardware(mine.host, one.which.nodes))});
     }
     table.all = FiguresOf(table.points, Bytes(0));
   }

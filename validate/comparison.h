@@ -34,11 +34,6 @@ struct MeasuredCase {
   std::string file;  // for messages; the entry's
 };
 
-// The hosts and networks that errors are told apart by.
-enum class ErrorClass : std::uint8_t { kOneHost, kIbOrRoce, kEfa, kSlingshot };
-inline constexpr std::size_t kErrorClasses = 4;
-const char* NameOf(ErrorClass error_class);
-
 struct CasesOfEntry {
   std::size_t entry = 0;  // row of MeasuredCases::entries
   ErrorClass error_class = ErrorClass::kOneHost;
@@ -57,16 +52,6 @@ struct MeasuredCases {
 // Requires for the errors: positions are the entries'. Cost: NCCL's search for every set of hosts,
 // ranks and version.
 Result<MeasuredCases> PrepareCases(std::vector<TableEntry> entries, Bytes least = Bytes(0));
-
-struct RatioBand {
-  double low = 1, high = 1;  // measured over simulated, 5th and 95th percentile
-};
-
-// Of `hosts` such hosts.
-ErrorClass ClassOf(const HostPart& host, int hosts);
-
-// What the calibration says of the class at that size; none where it says nothing.
-std::optional<RatioBand> BandOf(const Calibration& calibration, ErrorClass error_class, Bytes size);
 
 struct ComparedPoint {
   Bytes size;

@@ -8,77 +8,159 @@
 namespace weft {
 namespace {
 
-constexpr double kMargin = 1.15;    // beyond the band
-constexpr double kNoBand = 1.3;     // where the calibration states none
-constexpr double kFits = 0.25;      // of log(measured / simulated with the signature)
-constexpr double kTcpPerNic = 2.2;  // GB/s of line rate [ALCF-NCCL results of setup 1]
+constexpr double kMargin = 1.15;       // beyond the band
+constexpr double kNoBand = 1.3;        // where the calibration states none
+constexpr double kFits = 0.25;         // of log(measured / simulated with the signature)
+constexpr double kNoise = 0.05;        // of a point's log, beside what its table shares
+constexpr double kLeastChange = 0.02;  // of a time that a signature must make to be told
+constexpr double kDecisive = 10;       // of -2 log likelihood, for a cause over health [KR95 §3.2]
+constexpr double kPrice = 4;           // of a fitted number, in -2 log likelihood
 
 double Gigabytes(BitRate rate) { return rate.bits_per_second() / 8e9; }
 
-// Sizes at which bytes matter, not latencies: the table's largest, a factor of 64 down.
-std::vector<const MeasuredCase*> LargePoints(const CasesOfEntry& table) {
+// Sizes at which bytes matter, not latencies: the table's largest, a factor of `down` down.
+std::vector<const MeasuredCase*> LargePoints(const CasesOfEntry& table, int down) {
   Bytes most;
   for (const MeasuredCase& point : table.points) most = std::max(most, point.size);
   std::vector<const MeasuredCase*> out;
   for (const MeasuredCase& point : table.points)
-    if (point.size >= MiB(1) && point.size.count() * 64 >= most.count()) out.push_back(&point);
+    if (point.size >= MiB(1) && point.size.count() * down >= most.count()) out.push_back(&point);
   return out;
 }
 
-double Median(std::vector<double> values) {
+double MedianOf(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return PercentileOf(values, 0.5);
 }
 
-// Without NVLS NCCL takes the better of rings and trees, by our time of both.
-std::optional<double> TimeWithoutNvls(const CollectiveQuestion& question, Bytes size,
-                                      const CollectiveConstants& constants,
-                                      std::vector<std::optional<CollectiveModel>>& models) {
-  if (models.empty()) {
-    for (const NcclAlgorithm algorithm : {NcclAlgorithm::kRing, NcclAlgorithm::kTree}) {
-      CollectiveQuestion forced = question;
-      forced.forced.algorithm = algorithm;
-      Result<CollectiveModel> model = CollectiveModel::Build(forced);
-      models.push_back(model ? std::optional(*std::move(model)) : std::nullopt);
-    }
-  }
-  std::optional<double> best;
-  for (const auto& model : models)
-    if (model) best = std::min(best.value_or(INFINITY), model->Time(size, constants).us);
-  return best;
+bool NeedsSearch(Signature signature) {
+  return signature == Signature::kNoNvls || signature == Signature::kNoPxn ||
+         signature == Signature::kMissingRail;
 }
 
-// Measured over simulated with the signature, at every large point; empty where it changes nothing.
-std::vector<double> RatiosWith(const MeasuredCases& cases, const CasesOfEntry& table,
-                               const std::vector<const MeasuredCase*>& points, Signature signature,
-                               const CollectiveConstants& constants) {
-  std::vector<double> out;
-  bool changes = false;
-  std::vector<std::optional<CollectiveModel>> without;
-  std::size_t of = cases.models.size();
-  for (const MeasuredCase* point : points) {
-    const CollectiveModel& model = cases.models[point->model];
-    const bool nvls = point->which.kind == NcclTimeCase::Kind::kNvls ||
-                      point->which.kind == NcclTimeCase::Kind::kNvlsTree;
-    std::optional<double> us;
-    if (signature == Signature::kNoNvls) {
-      if (of != point->model) without.clear();
-      of = point->model;
-      if (nvls)
-        us = TimeWithoutNvls(cases.questions[point->model], point->size, constants, without);
-    } else if (const auto broken = WithSignature(point->which, signature, table.host)) {
-      us = model.Time(*broken, constants).us;
-    }
-    changes |= us.has_value();
-    out.push_back(point->measured_us / us.value_or(model.Time(point->which, constants).us));
+// The questions that NCCL would answer with `signature`; it takes the better of them.
+std::vector<CollectiveQuestion> QuestionsWith(const CollectiveQuestion& healthy,
+                                              Signature signature) {
+  std::vector<CollectiveQuestion> out = {healthy};
+  switch (signature) {
+    case Signature::kNoNvls:  // by our time of both
+      out.push_back(healthy);
+      out[0].forced.algorithm = NcclAlgorithm::kRing;
+      out[1].forced.algorithm = NcclAlgorithm::kTree;
+      return out;
+    case Signature::kNoPxn:
+      out[0].pxn = false;
+      return out;
+    case Signature::kMissingRail:
+      if (healthy.host.nics < 2) return {};
+      --out[0].host.nics;
+      return out;
+    default:
+      return out;
   }
-  return changes ? out : std::vector<double>();
+}
+
+// What a case is with `signature` where NCCL's choice stays; none where nothing changes.
+std::optional<NcclTimeCase> CaseWith(const NcclTimeCase& healthy, Signature signature,
+                                     const HostPart& host, double value) {
+  NcclTimeCase out = healthy;
+  const double pcie = Gigabytes(host.pcie), nics = std::max(1, host.nics);
+  const double nic = std::max(1e-9, Gigabytes(host.nic()));
+  if (signature == Signature::kNoP2p) {
+    if (healthy.link_bytes <= 0) return std::nullopt;
+    out.nvlink = false;
+    out.link_rate = std::min(healthy.link_rate, pcie / 2);
+    return out;
+  }
+  if (healthy.net_bytes <= 0 || healthy.net_rate <= 0) return std::nullopt;
+  switch (signature) {
+    case Signature::kTcp:
+      out.net_rate = std::min(healthy.net_rate, value * nics);
+      break;
+    case Signature::kNoGdr:
+      out.net_rate = healthy.net_rate * std::min(1.0, pcie / 2 / nic);
+      break;
+    case Signature::kOneNic:
+      if (host.nics <= 2) return std::nullopt;  // of two it is the missing rail
+      out.net_rate = std::min(healthy.net_rate, nic);
+      break;
+    case Signature::kHalfPorts:
+      out.net_rate = healthy.net_rate / 2;
+      break;
+    case Signature::kSlowNic:
+      out.net_rate = healthy.net_rate * value;
+      break;
+    default:
+      return std::nullopt;
+  }
+  if (out.net_rate >= healthy.net_rate) return std::nullopt;
+  return out;
+}
+
+// The values that are tried of a signature that has one.
+std::vector<double> ValuesOf(Signature signature) {
+  const bool tcp = signature == Signature::kTcp;
+  if (!tcp && signature != Signature::kSlowNic) return {0};
+  const double first = tcp ? 1.3 : 0.15, last = tcp ? 3.6 : 0.95;
+  constexpr int kSteps = 80;
+  std::vector<double> out;
+  for (int i = 0; i <= kSteps; ++i)
+    out.push_back(first * std::pow(last / first, i / (1.0 * kSteps)));
+  return out;
+}
+
+// -2 log of the likelihood of the residuals, logs of measured over simulated, but for what all
+// signatures share: each with a noise of its own, all with one error of deviation `shared`.
+double Unlikelihood(const std::vector<double>& residuals, double shared) {
+  const auto n = static_cast<double>(residuals.size());
+  double mean = 0, squares = 0;
+  for (const double one : residuals) mean += one / n;
+  for (const double one : residuals) squares += (one - mean) * (one - mean);
+  const double noise = kNoise * kNoise;
+  return squares / noise + n * mean * mean / (noise + n * shared * shared);
+}
+
+// The deviation that the band leaves for what a table's points share.
+double SharedError(const std::vector<RatioBand>& bands) {
+  constexpr double k90 = 1.6448536269514722;
+  std::vector<double> widths;
+  for (const RatioBand& one : bands)
+    widths.push_back(std::log(one.high / std::max(1e-9, one.low)) / (2 * k90));
+  if (widths.empty()) return std::log(kNoBand) / k90;
+  const double all = MedianOf(widths);
+  return std::sqrt(std::max(0.0, all * all - kNoise * kNoise));
+}
+
+// The likeliest value of a signature; none where it changes nothing.
+std::optional<SignatureFit> FitOf(const std::vector<const MeasuredCase*>& points,
+                                  const HostPart& host, const std::vector<double>& healthy,
+                                  Signature signature, double shared, BrokenTimes& broken) {
+  std::optional<SignatureFit> best;
+  const std::vector<double> values = ValuesOf(signature);
+  for (const double value : values) {
+    std::vector<double> residuals, ratios;
+    bool changes = false;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const double us = broken.Time(*points[i], host, signature, value).value_or(healthy[i]);
+      changes |= us > healthy[i] * (1 + kLeastChange);
+      ratios.push_back(points[i]->measured_us / us);
+      residuals.push_back(std::log(ratios.back()));
+    }
+    if (!changes) continue;
+    const double score = Unlikelihood(residuals, shared) + (values.size() > 1 ? kPrice : 0);
+    if (best && best->score <= score) continue;
+    const double ratio = MedianOf(ratios);
+    best = SignatureFit{signature, ratio, std::abs(std::log(ratio)) <= kFits,
+                        values.size() > 1 ? std::optional(value) : std::nullopt, score};
+  }
+  return best;
 }
 
 }  // namespace
 
 const char* NameOf(Signature signature) {
-  constexpr const char* kNames[] = {"tcp", "no_gdr", "no_p2p", "no_nvls", "one_nic", "half_ports"};
+  constexpr const char* kNames[] = {"tcp",     "no_gdr",       "no_p2p",     "no_nvls", "no_pxn",
+                                    "one_nic", "missing_rail", "half_ports", "slow_nic"};
   return kNames[static_cast<std::size_t>(signature)];
 }
 
@@ -87,70 +169,102 @@ const char* Explanation(Signature signature) {
                                     "GPUDirect RDMA off: staged in host memory",
                                     "peer-to-peer off: GPUs of a host talk through its memory",
                                     "NVLS off: rings or trees in place of the NVSwitches' sums",
+                                    "PXN off: far NICs over PCIe, not over the GPU beside them",
                                     "one NIC of a host used",
-                                    "half of the NICs' ports or planes used"};
+                                    "a rail is missing: a NIC fewer on a host",
+                                    "half of the NICs' ports or planes used",
+                                    "a NIC below its rate, for which all channels wait"};
   return kTexts[static_cast<std::size_t>(signature)];
 }
 
-std::optional<NcclTimeCase> WithSignature(const NcclTimeCase& healthy, Signature signature,
-                                          const HostPart& host) {
-  NcclTimeCase out = healthy;
-  const bool network = healthy.net_bytes > 0 && healthy.net_rate > 0;
-  const double pcie = Gigabytes(host.pcie), nics = std::max(1, host.nics);
-  switch (signature) {
-    case Signature::kTcp:
-      out.net_rate = std::min(healthy.net_rate, kTcpPerNic * nics);
-      break;
-    case Signature::kNoGdr:
-      out.net_rate =
-          healthy.net_rate * std::min(1.0, pcie / 2 / std::max(1e-9, Gigabytes(host.nic())));
-      break;
-    case Signature::kOneNic:
-      out.net_rate = std::min(healthy.net_rate, Gigabytes(host.nic()));
-      break;
-    case Signature::kHalfPorts:
-      out.net_rate = healthy.net_rate / 2;
-      break;
-    case Signature::kNoP2p:
-      if (healthy.link_bytes <= 0) return std::nullopt;
-      out.nvlink = false;
-      out.link_rate = std::min(healthy.link_rate, pcie / 2);
-      return out;
-    case Signature::kNoNvls:
-      return std::nullopt;
+BrokenTimes::BrokenTimes(const MeasuredCases& cases, const CollectiveConstants& constants)
+    : cases_(cases), constants_(constants) {}
+
+const std::vector<CollectiveModel>& BrokenTimes::Models(std::size_t row, Signature signature) {
+  const auto [at, added] = models_.try_emplace({row, signature});
+  if (added)
+    for (const CollectiveQuestion& question : QuestionsWith(cases_.questions[row], signature))
+      if (Result<CollectiveModel> model = CollectiveModel::Build(question))
+        at->second.push_back(*std::move(model));
+  return at->second;
+}
+
+std::optional<double> BrokenTimes::Time(const MeasuredCase& point, const HostPart& host,
+                                        Signature signature, double value) {
+  if (!NeedsSearch(signature)) {
+    const auto broken = CaseWith(point.which, signature, host, value);
+    if (!broken) return std::nullopt;
+    return cases_.models[point.model].Time(*broken, constants_).us;
   }
-  if (!network || out.net_rate >= healthy.net_rate) return std::nullopt;
-  return out;
+  const bool nvls = point.which.kind == NcclTimeCase::Kind::kNvls ||
+                    point.which.kind == NcclTimeCase::Kind::kNvlsTree;
+  if (signature == Signature::kNoNvls ? !nvls : point.which.nodes < 2) return std::nullopt;
+  std::optional<double> best;
+  for (const CollectiveModel& model : Models(point.model, signature))
+    best = std::min(best.value_or(INFINITY), model.Time(point.size, constants_).us);
+  return best;
 }
 
 Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibration& calibration) {
+  BrokenTimes broken(cases, calibration.constants);
+  return Diagnose(cases, table, calibration, broken);
+}
+
+namespace {
+
+// Every signature that changes something, the likeliest first; and how likely health is.
+std::vector<SignatureFit> Causes(const MeasuredCases& cases, const CasesOfEntry& mine,
+                                 const Calibration& calibration, BrokenTimes& broken,
+                                 double& of_health) {
+  constexpr int kDown = 1024;
+  const std::vector<const MeasuredCase*> points = LargePoints(mine, kDown);
+  std::vector<double> healthy, residuals;
+  std::vector<RatioBand> bands;
+  for (const MeasuredCase* point : points) {
+    healthy.push_back(cases.models[point->model].Time(point->which, calibration.constants).us);
+    residuals.push_back(std::log(point->measured_us / healthy.back()));
+    if (const auto band = BandOf(calibration, mine.error_class, point->size,
+                                 calibration.KnowsHardware(mine.host, point->which.nodes)))
+      bands.push_back(*band);
+  }
+  const double shared = SharedError(bands);
+  of_health = Unlikelihood(residuals, shared);
+  std::vector<SignatureFit> out;
+  for (std::size_t s = 0; s < kSignatures; ++s)
+    if (auto fit = FitOf(points, mine.host, healthy, static_cast<Signature>(s), shared, broken))
+      out.push_back(*std::move(fit));
+  std::stable_sort(out.begin(), out.end(),
+                   [](const SignatureFit& a, const SignatureFit& b) { return a.score < b.score; });
+  return out;
+}
+
+}  // namespace
+
+Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibration& calibration,
+                   BrokenTimes& broken) {
+  constexpr int kDown = 64;
   const CasesOfEntry& mine = cases.tables[table];
   Diagnosis out;
   out.table = table;
-  const std::vector<const MeasuredCase*> points = LargePoints(mine);
+  const std::vector<const MeasuredCase*> points = LargePoints(mine, kDown);
   if (points.empty()) return out;
   std::vector<double> ratios, tops;
   for (const MeasuredCase* point : points) {
     const CollectiveModel& model = cases.models[point->model];
     ratios.push_back(point->measured_us / model.Time(point->which, calibration.constants).us);
-    const auto band = BandOf(calibration, mine.error_class, point->size);
+    const auto band = BandOf(calibration, mine.error_class, point->size,
+                             calibration.KnowsHardware(mine.host, point->which.nodes));
     tops.push_back(band ? std::max(1.0, band->high) : kNoBand);
   }
-  out.slowdown = Median(ratios);
-  out.expected = Median(tops);
-  out.degraded = out.slowdown > out.expected * kMargin;
-  if (!out.degraded) return out;
-  for (std::size_t s = 0; s < kSignatures; ++s) {
-    const auto signature = static_cast<Signature>(s);
-    std::vector<double> with = RatiosWith(cases, mine, points, signature, calibration.constants);
-    if (with.empty()) continue;
-    const double ratio = Median(with);
-    out.signatures.push_back({signature, ratio, std::abs(std::log(ratio)) <= kFits});
-  }
-  std::stable_sort(out.signatures.begin(), out.signatures.end(),
-                   [](const SignatureFit& a, const SignatureFit& b) {
-                     return std::abs(std::log(a.ratio)) < std::abs(std::log(b.ratio));
-                   });
+  out.slowdown = MedianOf(ratios);
+  out.expected = MedianOf(tops);
+  if (out.slowdown <= out.expected) return out;
+  double of_health = 0;
+  out.signatures = Causes(cases, mine, calibration, broken, of_health);
+  out.degraded = out.slowdown > out.expected * kMargin ||
+                 (!out.signatures.empty() && out.signatures.front().fits &&
+                  out.signatures.front().score + kDecisive < of_health);
+  if (!out.degraded) out.signatures.clear();
   return out;
 }
 

@@ -1,32 +1,51 @@
 // A first diagnosis: is a measured table far below what its hosts can do, and what would explain
 // it?
 //
-// A table is degraded where its large sizes take longer than the upper end of their band by a
-// margin. Each signature is then simulated: the same operation, with one thing broken.
+// A table is degraded where its large sizes take longer than the upper end of their band, by a
+// margin or with a cause that explains them decisively better than health does. Each signature is
+// simulated: the same operation, with one thing broken.
 //
-//   tcp         sockets in place of RDMA: some 2 GB/s of a NIC's line rate [ALCF-NCCL, setup 1]
-//   no_gdr      GPUs' data is staged in host memory: it crosses a NIC's PCIe lane twice
-//   no_p2p      the same between GPUs of a host: over PCIe, twice
-//   no_nvls     rings or trees where NCCL would let the NVSwitches reduce
-//   one_nic     one of a host's NICs carries everything
-//   half_ports  half of the NICs' ports, or of the planes, are gone
+//   tcp          sockets in place of RDMA: 1.3 to 3.6 GB/s a NIC, what fits [ALCF-NCCL, setup
+//   1: 2.2] no_gdr       GPUs' data is staged in host memory: it crosses a NIC's PCIe lane twice
+//   no_p2p       the same between GPUs of a host: over PCIe, twice
+//   no_nvls      rings or trees where NCCL would let the NVSwitches reduce
+//   no_pxn       GPUs reach far NICs over PCIe, not over the GPU beside them: NCCL's search anew
+//   one_nic      one of a host's NICs carries everything
+//   missing_rail one NIC fewer a host: NCCL's search anew, for it keeps to what all hosts have
+//   half_ports   half of the NICs' ports, or of the planes, are gone
+//   slow_nic     a NIC at a share of its rate, what fits: all channels wait for its own
 //
-// The one whose simulated time is nearest to the measured is named first; it fits where it is
-// within a quarter. What the model has no term for is not named: PXN off changes nothing on a
-// network that does not block.
+// They are ranked by how likely the table is under each: the points' own noise, and beside it an
+// error that the whole table shares, as wide as the band says; what has a number fitted pays for it
+// [Sch78]. So half a rate is half the ports, and any other share a slow NIC. The first fits where
+// its time is within a quarter. What changes nothing of a table cannot be told by it, and is not
+// named; what changes two alike is told by nobody.
 //
 // Cost     a few searches for a table that is degraded, none for others.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "validate/comparison.h"
 
 namespace weft {
 
-enum class Signature : std::uint8_t { kTcp, kNoGdr, kNoP2p, kNoNvls, kOneNic, kHalfPorts };
-inline constexpr std::size_t kSignatures = 6;
+enum class Signature : std::uint8_t {
+  kTcp,
+  kNoGdr,
+  kNoP2p,
+  kNoNvls,
+  kNoPxn,
+  kOneNic,
+  kMissingRail,
+  kHalfPorts,
+  kSlowNic
+};
+inline constexpr std::size_t kSignatures = 9;
 const char* NameOf(Signature signature);       // tcp
 const char* Explanation(Signature signature);  // TCP sockets in place of RDMA
 
@@ -34,6 +53,8 @@ struct SignatureFit {
   Signature signature = Signature::kTcp;
   double ratio = 1;  // measured over simulated with the signature: 1 explains all
   bool fits = false;
+  std::optional<double> value;  // what was fitted: GB/s a NIC of tcp, share of the rate of slow_nic
+  double score = 0;             // the less, the likelier: -2 log of the likelihood, and the price
 };
 
 struct Diagnosis {
@@ -44,11 +65,26 @@ struct Diagnosis {
   std::vector<SignatureFit> signatures;  // nearest first; of a degraded table only
 };
 
-// The case as it would be with `signature`; none where that changes nothing of it, or where
-// another choice of NCCL's is needed (kNoNvls).
-std::optional<NcclTimeCase> WithSignature(const NcclTimeCase& healthy, Signature signature,
-                                          const HostPart& host);
+// The times of a table's points with something broken, every model built once when it is asked for.
+class BrokenTimes {
+ public:
+  explicit BrokenTimes(const MeasuredCases& cases, const CollectiveConstants& constants);
+
+  // Microseconds; none where `signature` changes nothing of such a case. `value` as SignatureFit's.
+  std::optional<double> Time(const MeasuredCase& point, const HostPart& host, Signature signature,
+                             double value = 0);
+
+ private:
+  const std::vector<CollectiveModel>& Models(std::size_t row, Signature signature);
+
+  const MeasuredCases& cases_;
+  const CollectiveConstants& constants_;
+  std::map<std::pair<std::size_t, Signature>, std::vector<CollectiveModel>> models_;
+};
 
 Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibration& calibration);
+// The same with models that were built for other tables of `cases`.
+Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibration& calibration,
+                   BrokenTimes& broken);
 
 }  // namespace weft

@@ -173,6 +173,7 @@ struct Solution {
   std::vector<double> x, deviation;  // [free]
   double cost = 0;
   int iterations = 0;
+  bool converged = true;
 };
 
 Solution Solve(const MeasuredCases& cases, const std::vector<std::size_t>& tables,
@@ -195,11 +196,16 @@ Solution Solve(const MeasuredCases& cases, const std::vector<std::size_t>& table
   ceres::Solver::Options options;
   options.linear_solver_type = ceres::DENSE_NORMAL_CHOLESKY;
   options.num_threads = 1;
-  options.max_num_iterations = 60;
+  options.max_num_iterations = 200;
   options.function_tolerance = 1e-4;
   options.logging_type = ceres::SILENT;
   ceres::Solver::Summary summary;
   ceres::Solve(options, &problem, &summary);
+  // A cost that is no number ends it: nothing was found, and the beginning stands.
+  if (!summary.IsSolutionUsable())
+    for (std::size_t i = 0; i < unknowns.rows.size(); ++i)
+      x[i] = XAt(unknowns.rows[i], from.values[unknowns.rows[i]]);
+  out.converged = summary.termination_type == ceres::CONVERGENCE;
   out.cost = summary.final_cost;
   out.iterations = static_cast<int>(summary.iterations.size());
   out.deviation = Deviations(problem, unknowns);
@@ -232,6 +238,7 @@ ConstantsFit FitConstants(const MeasuredCases& cases, const std::vector<std::siz
   ConstantsFit out;
   out.cost = solution.cost;
   out.iterations = solution.iterations;
+  out.converged = solution.converged;
   constexpr double k90 = 1.6448536269514722;  // deviations to either side of 90 %
   for (const std::size_t row : all) {
     FittedConstant one;

@@ -39,6 +39,7 @@ struct ConstantsFit {
   std::vector<FittedConstant> rows;  // the constants that any table hangs on, ascending
   double cost = 0;
   int iterations = 0;
+  bool converged = true;  // else it stopped at the limit of iterations: the values are its last
 };
 
 // Fits to cases.tables[t] for t in `tables`, beginning at `from`.

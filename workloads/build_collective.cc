@@ -178,8 +178,9 @@ Result<std::vector<RunOfSize>> AddRun(const CollectiveSpec& spec, const SourceMa
 
 // One item a size; rows repeat by repeat, all groups of a repeat beside each other.
 void AddItems(const CollectiveSpec& spec, const std::vector<Communicator>& communicators,
-              const std::vector<RunOfSize>& runs, Workload& workload) {
+              const std::vector<RunOfSize>& runs, bool nccl, Workload& workload) {
   WorkloadItem item;
+  item.nccl = nccl;
   item.kind = WorkloadItem::Kind::kCollective;
   item.op = OpName(spec.op());
   item.fewest_ranks = static_cast<int>(runs.front().groups.front().ranks);
@@ -189,8 +190,10 @@ void AddItems(const CollectiveSpec& spec, const std::vector<Communicator>& commu
     item.fewest_ranks = std::min(item.fewest_ranks, ranks);
     item.busbw_factors.push_back(ranks < 2 ? 0 : BusbwFactor(spec.op(), group.ranks));
   }
-  for (const Communicator& communicator : communicators)
+  for (const Communicator& communicator : communicators) {
     item.group_names.push_back(communicator.name);
+    item.hosts = std::max(item.hosts, static_cast<int>(communicator.hosts.size()));
+  }
   for (int i = 0; i < spec.bytes_size(); ++i) {
     const RunOfSize& run = runs[std::min(static_cast<std::size_t>(i), runs.size() - 1)];
     item.algorithm = run.algorithm;
@@ -256,7 +259,7 @@ Result<Workload> BuildCollective(const CollectiveSpec& spec, const SourceMap& so
   out.program.stream_count = static_cast<std::uint32_t>(placement.gpu_of_rank.size());
   for (const GpuId gpu : placement.gpu_of_rank)
     out.program.host_of_stream.push_back(fabric.vertex(fabric.gpu(gpu)).host);
-  AddItems(spec, *communicators, runs, out);
+  AddItems(spec, *communicators, runs, nccl, out);
   for (Error& warning : KeysWithoutEffect(spec, sources, fabric, *communicators))
     out.warnings.push_back(std::move(warning));
   return out;

@@ -94,6 +94,8 @@ struct WorkloadItem {
   Bytes bytes;            // of one operation, nccl-tests' convention; of one flow
   int ranks = 0;          // of the largest communicator; of traffic its senders
   int fewest_ranks = 0;   // of the smallest one
+  int hosts = 0;          // that the largest stands on; traffic: 0
+  bool nccl = false;      // chosen and timed as NCCL does: a calibration's error is its own
   int channels = 0;       // of the same; traffic: 0
   std::vector<double> busbw_factors;     // [groups], each by its own ranks; 0: a rank alone
   std::string source_path;               // "workload.collective.bytes[1]"

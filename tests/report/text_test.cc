@@ -124,6 +124,22 @@ TEST(ComparisonText, SaysWhatItLeavesOut) {
   EXPECT_THAT(text, HasSubstr("why of 5 more cases: --json FILE"));
 }
 
+TEST(RunReportText, ShowsTheModelsErrorBesideTheTime) {
+  RunReport report = Report({MiB(64), MiB(1024)});
+  report.calibration = {"public", "x", false};
+  report.error = report.collectives[0].error = {-0.1, 0.2, "held-out"};
+  report.collectives[0].in_range = false;
+  const std::string text = RunReportText(report, 80);
+  EXPECT_THAT(text, HasSubstr("model error  busbw GB/s"));
+  EXPECT_THAT(text, HasSubstr("-10 % .. +20 % !"));
+  EXPECT_THAT(text, HasSubstr("unknown"));  // of the second, of which nobody says any
+  EXPECT_THAT(text, HasSubstr("none is like this"));
+  ExpectNarrow(text);
+  report.collectives[1].error = report.error;
+  const std::string compared = ComparisonText(Compare({report, report}), 80);
+  EXPECT_THAT(compared, HasSubstr("model error: -10 % .. +20 %\n"));
+}
+
 // Two files over the same values.
 TEST(ComparisonText, EndsASweepOfPairsWithTheModelsErrorToo) {
   RunReport report = Report({MiB(64), MiB(1024)});

@@ -76,6 +76,32 @@ TEST(CollectiveModel, KeepsThePhysicalBound) {
     }
 }
 
+// 32 NICs of 100 Gb/s over EFA are eight devices of 400 to NCCL [AWS-OFI src/nccl_ofi_topo.c]: two
+// hosts of eight H100 take as long as with eight NICs, and run NVLSTree; four NICs stay four.
+TEST(CollectiveModel, TakesEfaNicsBesideAGpuForOneDevice) {
+  CollectiveQuestion question;
+  question.host = NcclHost("hgx-h100");
+  question.host.transport = HostSpec::EFA;
+  question.host.nic_ports = 1;
+  question.host.nics = 32;
+  question.host.nic_port = BitRate::BitsPerSecond(100e9);
+  EXPECT_EQ(AsNcclSees(question.host).nics, 8);
+  EXPECT_EQ(AsNcclSees(question.host).nic(), BitRate::BitsPerSecond(400e9));
+  question.gpus = 16;
+  const auto many = CollectiveModel::Build(question);
+  ASSERT_TRUE(many) << many.error().front();
+  question.host.nics = 8;
+  question.host.nic_port = BitRate::BitsPerSecond(400e9);
+  const auto few = CollectiveModel::Build(question);
+  ASSERT_TRUE(few) << few.error().front();
+  EXPECT_EQ(many->Case(GiB(1)).kind, NcclTimeCase::Kind::kNvlsTree);
+  EXPECT_DOUBLE_EQ(Us(*many, GiB(1)), Us(*few, GiB(1)));
+  HostPart a100 = NcclHost("dgx-a100");
+  a100.transport = HostSpec::EFA;
+  a100.nics = 4;
+  EXPECT_EQ(AsNcclSees(a100).nics, 4);
+}
+
 // Only the constants that a model names change its times.
 TEST(CollectiveModel, HangsOnTheConstantsThatItNames) {
   const CollectiveModel model = Model("all_reduce", "hgx-h100", 16, 8);

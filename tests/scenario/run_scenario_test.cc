@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "scenario/calibration.h"
 #include "sim/flow/coupling.h"
 
 namespace weft {
@@ -76,6 +77,72 @@ TEST(RunScenario, SplitsPortsEvenlyInTwoPlanesOnly) {
   EXPECT_DOUBLE_EQ(planes.links.ports->hot_share.median, 0.5);
   EXPECT_DOUBLE_EQ(planes.links.ports->share_3to1.median, 0);
   EXPECT_GT(clos.links.ports->share_3to1.median, 0.3);
+}
+
+// A band of -10 … +20 % from 1 MiB on, for hosts of H100 that were measured over InfiniBand.
+Calibration Banded() {
+  const auto spec = ParseText<CalibrationSpec>(
+      "constants: [{ name: hopper.launch, value: 4.5us }]\n"
+      "range: { ops: [all_reduce], smallest: 1KiB, largest: 1GiB, fewest_ranks: 2, most_ranks: 64, "
+      "fewest_hosts: 1, most_hosts: 8, classes: [hopper, ib] }\n"
+      "errors:\n"
+      "  - { what: \"several hosts, ib or roce\", from: 1MiB, low: 90%, high: 120%, tables: 3 }\n"
+      "  - { what: \"one host\", from: 1MiB, low: 50%, high: 300%, tables: 1, unseen: true }\n",
+      "c.yaml", {});
+  EXPECT_TRUE(spec) << spec.error().front();
+  return *MakeCalibration(*spec);
+}
+
+TEST(StatedErrorOf, IsOfTheClassTheSizeAndTheHardware) {
+  const Calibration calibration = Banded();
+  const auto host = [](const char* preset) {
+    const auto spec =
+        ParseScenario(std::string("fabric: { preset: superpod_ndr }\nhost: { preset: ") + preset +
+                          ", transport: ib }\n",
+                      "h.yaml", {}, nullptr);
+    EXPECT_TRUE(spec) << spec.error().front();
+    return *MakeHostPart(spec->message.host(), spec->sources, "host");
+  };
+  const HostPart h100 = host("hgx-h100"), a100 = host("dgx-a100");
+  const StatedError known = StatedErrorOf(calibration, h100, {"all_reduce", MiB(64), 16, 2});
+  EXPECT_EQ(known.band, (RatioBand{0.9, 1.2}));
+  EXPECT_TRUE(known.in_range && known.known_hardware);
+  EXPECT_FALSE(StatedErrorOf(calibration, h100, {"all_reduce", KiB(1), 16, 2}).band);
+  EXPECT_FALSE(StatedErrorOf(calibration, h100, {"all_gather", MiB(64), 16, 2}).in_range);
+  EXPECT_FALSE(StatedErrorOf(calibration, h100, {"all_reduce", MiB(64), 128, 16}).in_range);
+  const StatedError unseen = StatedErrorOf(calibration, a100, {"all_reduce", MiB(64), 8, 1});
+  EXPECT_FALSE(unseen.known_hardware || unseen.in_range);
+  EXPECT_EQ(unseen.band, (RatioBand{0.5, 3}));
+  const StatedError none = StatedErrorOf(Calibration(), h100, {"all_reduce", MiB(64), 16, 2});
+  EXPECT_TRUE(none.in_range && !none.band);  // the priors claim nothing
+}
+
+// What NCCL times has the band of the calibration; what it does not has none.
+TEST(RunScenario, QuotesTheCalibrationsErrorOfWhatItTimes) {
+  const std::string hosts =
+      "fabric: { preset: superpod_ndr, units: 1 }\nhost: { preset: hgx-h100, transport: ib, "
+      "nic_ports: 1 }\nplacement: { gpus: 16 }\n";
+  const std::string nccl = hosts + "collectives: { nccl: \"2.28\" }\n";
+  const auto run = [](const std::string& text) { return RunScenario(Make(text), Patient()); };
+  const RunReport all =
+      run(nccl + "workload: { collective: { op: all_reduce, bytes: [1MiB, 64MiB] } }\n");
+  ASSERT_EQ(all.collectives.size(), 2u);
+  EXPECT_EQ(all.error.basis, "held-out");
+  EXPECT_LE(*all.error.low, *all.collectives[1].error.low);
+  EXPECT_GE(*all.error.high, *all.collectives[1].error.high);
+  EXPECT_EQ(all.calibration.in_range, true);
+  const RunReport rails =
+      run(nccl + "workload: { collective: { op: all_reduce, bytes: 64MiB, group: per_rail } }\n");
+  EXPECT_EQ(rails.collectives[0].in_range, false);  // eight at once were never measured
+  EXPECT_THAT(rails.warnings, testing::Contains(testing::Field(
+                                  &Error::message, testing::HasSubstr("was not fitted to"))));
+  const RunReport ring =
+      run(nccl + "workload: { collective: { op: all_reduce, bytes: 64MiB, algorithm: ring } }\n");
+  EXPECT_EQ(ring.error, ErrorBand());
+  EXPECT_EQ(ring.calibration.in_range, std::nullopt);
+  const RunReport none =
+      run(nccl + "calibration: none\nworkload: { collective: { op: all_reduce, bytes: 64MiB } }\n");
+  EXPECT_EQ(none.error, ErrorBand());
 }
 
 // Nine GPUs of hosts of eight: rail 0 has two ranks, the other seven have one each, which send

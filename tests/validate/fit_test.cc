@@ -146,8 +146,14 @@ TEST(Calibrate, WritesAFileThatIsReadBackAndDoesNotHangOnTheOrder) {
   ASSERT_TRUE(read) << read.error().front();
   for (std::size_t row = 0; row < CollectiveParameters().size(); ++row)
     EXPECT_NEAR(read->constants.values[row] / got->fit.constants.values[row], 1, 1e-3);
-  EXPECT_TRUE(read->Covers("all_reduce", MiB(1), 4, 1, {}));
-  EXPECT_FALSE(read->Covers("all_reduce", MiB(1), 16, 2, {}));
+  const HostPart host = *ReadHostText("hgx-h100", {"--host", 0, 0});
+  EXPECT_TRUE(read->Covers(host, {"all_reduce", MiB(1), 4, 1}));
+  EXPECT_FALSE(read->Covers(host, {"all_reduce", MiB(1), 16, 2}));
+  EXPECT_FALSE(read->KnowsHardware(*ReadHostText("dgx-a100", {"--host", 0, 0}), 1));
+  const StatedError stated = StatedErrorOf(*read, host, {"all_reduce", MiB(64), 4, 1});
+  EXPECT_TRUE(stated.in_range && stated.known_hardware && stated.band);
+  // One class of hardware alone: nothing was left out whole, so nothing is said of another.
+  EXPECT_FALSE(BandOf(*read, ErrorClass::kOneHost, MiB(64), false));
   const auto band = BandOf(*read, ErrorClass::kOneHost, MiB(64));
   ASSERT_TRUE(band);
   EXPECT_LT(band->low, band->high);
@@ -158,6 +164,42 @@ TEST(Calibrate, WritesAFileThatIsReadBackAndDoesNotHangOnTheOrder) {
   std::reverse(turned.entries.begin(), turned.entries.end());
   for (CasesOfEntry& table : turned.tables) table.entry = cases.entries.size() - 1 - table.entry;
   EXPECT_EQ(FormatCalibration(*Calibrate(turned)), text);
+}
+
+// Hosts of two generations whose tables the model makes under its priors: each, left out whole, is
+// told by the other to the last digit, and what was left out is not in the fit.
+TEST(Calibrate, LeavesAClassOfHardwareOutWhole) {
+  std::vector<TableEntry> entries;
+  for (const char* host : {"hgx-h100", "dgx-a100"})
+    for (const int ranks : {4, 8}) {
+      entries.push_back(EntryOf("all_gather", ranks, 1, host));
+      entries.back().host = host;
+    }
+  MeasuredCases cases = *PrepareCases(std::move(entries));
+  for (CasesOfEntry& table : cases.tables)
+    for (MeasuredCase& point : table.points)
+      point.measured_us = cases.models[point.model].Time(point.which, CollectiveConstants()).us;
+  const Result<CalibrationResult> all = Calibrate(cases);
+  ASSERT_TRUE(all) << all.error().front();
+  ASSERT_THAT(all->left_out_classes, SizeIs(2));
+  EXPECT_EQ(all->left_out_classes[0].hardware, "ampere");
+  EXPECT_EQ(all->left_out_classes[1].hardware, "hopper");
+  for (const HeldOutPoint& point : all->unseen) EXPECT_NEAR(point.ratio, 1, 1e-9);
+  const auto band =
+      BandOf(*MakeCalibration(*ParseText<CalibrationSpec>(FormatCalibration(*all), "x.yaml", {})),
+             ErrorClass::kOneHost, MiB(64), false);
+  ASSERT_TRUE(band);
+  EXPECT_LE(band->low, 1);
+  EXPECT_GE(band->high, 1);
+  const Result<CalibrationResult> without = Calibrate(cases, {"ampere"});
+  ASSERT_TRUE(without) << without.error().front();
+  EXPECT_THAT(without->fitted, SizeIs(2));
+  EXPECT_EQ(without->left_out_classes.front().hardware, "ampere");
+  EXPECT_EQ(without->left_out_classes.front().figures.front().tables, 2u);
+  EXPECT_EQ(without->spec.range().classes_size(), 1);
+  const auto none = Calibrate(cases, {"volta"});
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().front().message, HasSubstr("is of 'volta'"));
 }
 
 TEST(Calibrate, SaysWhyNothingCanBeFitted) {

@@ -109,6 +109,22 @@ TEST_F(JournalTest, GoesOnWhereItWasCutOff) {
   EXPECT_THAT(last.done(), SizeIs(3));
 }
 
+TEST_F(JournalTest, CountsWhatWasBegunAndNeverEnded) {
+  Journal journal;
+  ASSERT_EQ(journal.Open(path_, "x", true), "");
+  ASSERT_EQ(journal.Begin("all_reduce/8"), "");
+  ASSERT_EQ(journal.Begin("launch"), "");
+  ASSERT_EQ(journal.Add("launch", R"({"kind": "launch"})"), "");
+  for (int run = 1; run <= 2; ++run) {  // each finds what those before left, and is cut off too
+    Journal again;
+    ASSERT_EQ(again.Open(path_, "x", false), "");
+    EXPECT_EQ(again.Begun("all_reduce/8"), run);
+    EXPECT_EQ(again.Begun("launch"), 0);
+    EXPECT_FALSE(again.Has("all_reduce/8"));
+    ASSERT_EQ(again.Begin("all_reduce/8"), "");
+  }
+}
+
 TEST_F(JournalTest, RefusesAnotherPlansJournalUnlessFresh) {
   Journal journal;
   ASSERT_EQ(journal.Open(path_, "8 GPUs", true), "");

@@ -335,19 +335,31 @@ std::string RunGroup(const Args& args, int argc, char** argv, const Group& group
   }
 }
 
-// With MPI every process runs every step; rank 0 knows what is done and writes.
+// With MPI every process runs every step; rank 0 knows what is done and writes. A process that
+// fails leaves the others waiting for it until the alarm ends them all: so a step that was begun
+// twice and never ended is written down as failed, and the next run goes on after it.
 std::string RunTogether(const World& world, const std::vector<Group>& plan, Journal& journal,
                         Progress& progress) {
   Communicators communicators(world);
   for (const Group& group : plan) {
     for (const Step& step : group.steps) {
-      char skip = world.rank == 0 && journal.Has(step.Key());
+      std::string wrong;
+      char skip = 0, stop = 0;
+      if (world.rank == 0) {
+        if (journal.Begun(step.Key()) >= 2)
+          wrong = journal.Add(step.Key(), Failed(step, "two runs ended in it"));
+        skip = journal.Has(step.Key());
+        if (wrong.empty() && !skip) wrong = journal.Begin(step.Key());
+        stop = !wrong.empty();
+      }
+      ShareBytes(world, &stop, 1);
+      if (stop) return wrong;
       ShareBytes(world, &skip, 1);
       if (skip) continue;
       alarm(300);
       const std::string json = RunStep(step, communicators);
       if (world.rank != 0) continue;
-      if (std::string wrong = journal.Add(step.Key(), json); !wrong.empty()) return wrong;
+      if (wrong = journal.Add(step.Key(), json); !wrong.empty()) return wrong;
       progress.Done(step.Key());
     }
   }

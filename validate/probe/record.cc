@@ -24,6 +24,8 @@ std::size_t CharacterAt(const std::string& text, std::size_t at) {
   return size;
 }
 
+constexpr const char* kBegun = "begun";
+
 std::string Failure(const std::string& path) { return path + ": " + std::strerror(errno); }
 
 }  // namespace
@@ -52,6 +54,7 @@ std::string Quote(const std::string& text) {
 std::string Journal::Open(const std::string& path, const std::string& fingerprint, bool fresh) {
   path_ = path;
   done_.clear();
+  begun_.clear();
   std::string text;
   if (!fresh) {
     std::ifstream in(path, std::ios::binary);
@@ -70,20 +73,39 @@ std::string Journal::Open(const std::string& path, const std::string& fingerprin
     if (line == 0 && one != head)
       return path + " is of another plan (other GPUs, options or NCCL); --fresh starts anew";
     const std::size_t tab = one.find('\t');
-    if (line > 0 && tab != std::string::npos && one.size() > tab + 1 && one.back() == '}')
+    if (line == 0 || tab == std::string::npos) continue;
+    if (one.compare(tab + 1, std::string::npos, kBegun) == 0)
+      ++begun_[one.substr(0, tab)];
+    else if (one.size() > tab + 1 && one.back() == '}')
       done_[one.substr(0, tab)] = one.substr(tab + 1);
   }
   kept = head + '\n';
+  for (const auto& [key, times] : begun_)
+    for (int i = 0; i < Begun(key); ++i) kept += key + '\t' + kBegun + '\n';
   for (const auto& [key, json] : done_) kept += key + '\t' + json + '\n';
   return WriteWhole(path, kept);
 }
 
-std::string Journal::Add(const std::string& key, const std::string& json) {
-  done_[key] = json;
+std::string Journal::Append(const std::string& line) {
   std::ofstream out(path_, std::ios::binary | std::ios::app);
-  out << key << '\t' << json << '\n';
+  out << line << '\n';
   out.flush();
   return out ? std::string() : Failure(path_);
+}
+
+std::string Journal::Add(const std::string& key, const std::string& json) {
+  done_[key] = json;
+  return Append(key + '\t' + json);
+}
+
+int Journal::Begun(const std::string& key) const {
+  const auto found = begun_.find(key);
+  return Has(key) || found == begun_.end() ? 0 : found->second;
+}
+
+std::string Journal::Begin(const std::string& key) {
+  ++begun_[key];
+  return Append(key + '\t' + kBegun);
 }
 
 std::string FormatRecord(const Provenance& provenance, const std::string& topology_xml,

@@ -2,8 +2,9 @@
 //
 // The journal (FILE.part) has a line a finished step, "KEY<tab>JSON", appended and flushed as soon
 // as it is measured: a run that is cut off goes on where it stopped, and a line that was cut off
-// is measured again. The plan's own line comes first; a journal of another plan (other GPUs, other
-// options, another NCCL) is not continued.
+// is measured again. "KEY<tab>begun" stands before a step that may take the whole run with it: one
+// that was begun twice and never ended is not to be tried a third time. The plan's own line comes
+// first; a journal of another plan (other GPUs, other options, another NCCL) is not continued.
 //
 // Format   {"schema": "weft.probe/1", "provenance": {…}, "topology_xml": "…", "results": [{…}, …]};
 //          the keys are listed in validate/probe/README.md.
@@ -31,11 +32,17 @@ class Journal {
   bool Has(const std::string& key) const { return done_.count(key) > 0; }
   // Requires: no tab or newline in `key`, no newline in `json`.
   std::string Add(const std::string& key, const std::string& json);
+  // How often it was begun, in this run and before, without an end.
+  int Begun(const std::string& key) const;
+  std::string Begin(const std::string& key);
   const std::map<std::string, std::string>& done() const { return done_; }
 
  private:
+  std::string Append(const std::string& line);
+
   std::string path_;
   std::map<std::string, std::string> done_;
+  std::map<std::string, int> begun_;
 };
 
 struct Provenance {

@@ -35,12 +35,14 @@ struct NcclCost {
 struct NcclCommOptions {
   bool sharp = false;           // CollNet is on: switches that reduce, and NCCL told to use them
   std::optional<int> channels;  // as NCCL_MIN_NCHANNELS and NCCL_MAX_NCHANNELS alike
+  bool pxn = true;              // false: as NCCL_PXN_DISABLE=1
 };
 
 struct NcclComm {
   const NcclRules* rules = nullptr;
   int nodes = 1, per_node = 1;
   int compute_capability = 0;
+  double net_latency_us = 0;  // as the network's plugin says it to NCCL: EFA's alone does
   HostSpec::Cpu cpu = HostSpec::CPU_INTEL_SAPPHIRE_RAPIDS;
   bool nvswitch = false, all_nvlink = false;
   bool nvls_on = false, collnet_on = false;
@@ -57,6 +59,10 @@ struct NcclComm {
   }
   const NcclGraph& GraphOf(NcclAlgorithm algorithm) const;
 };
+
+// The host as NCCL sees it. EFA's plugin makes the NICs beside a GPU one device of as many ports,
+// up to four [AWS-OFI src/nccl_ofi_topo.c, include/nccl_ofi_rdma.h]: 32 of 100 Gb/s are 8 of 400.
+HostPart AsNcclSees(const HostPart& host);
 
 // Requires: nodes >= 1, 1 <= per_node <= host.gpus, a host whose GPU has a compute capability.
 NcclComm BuildNcclComm(const HostPart& host, int nodes, int per_node, const NcclRules& rules,

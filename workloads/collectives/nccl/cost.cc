@@ -196,7 +196,9 @@ double Latency(const NcclComm& comm, NcclOp op, Algorithm a, Protocol p) {
     inner[Row(Algorithm::kTree)][2] = inner[Row(Algorithm::kRing)][2];
   const double base = rules.base[Row(a)][Row(p)], intra = inner[Row(a)][Row(p)];
   const bool alone = comm.per_node == 1 && rules.single_rank_uses_tree;
-  const double inter = rules.net[Row(alone ? Algorithm::kTree : a)][Row(p)];
+  // Simple flushes, and pays the plugin's latency again.
+  const double inter = rules.net[Row(alone ? Algorithm::kTree : a)][Row(p)] +
+                       comm.net_latency_us * (p == Protocol::kSimple ? 2 : 1);
   const int peers = comm.per_node - 1, levels = Log2(comm.nodes);
   switch (a) {
     case Algorithm::kRing:

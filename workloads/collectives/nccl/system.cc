@@ -183,7 +183,8 @@ const char* NcclPathName(NcclPath path) {
   return kNames[static_cast<std::size_t>(path)];
 }
 
-NcclSystem::NcclSystem(const HostPart& host, int ranks, bool several_nodes, const NcclRules& rules)
+NcclSystem::NcclSystem(const HostPart& host, int ranks, bool several_nodes, const NcclRules& rules,
+                       bool pxn)
     : capability_(host.compute_capability), cpu_(host.cpu), several_nodes_(several_nodes) {
   WEFT_CHECK(ranks >= 1 && ranks <= host.gpus && capability_ > 0);
   trays_ = (ranks + host.gpus_per_tray - 1) / host.gpus_per_tray;
@@ -200,7 +201,7 @@ NcclSystem::NcclSystem(const HostPart& host, int ranks, bool several_nodes, cons
   if (nvswitch_ != kNoNcclVertex) FindRoutes(nvswitch_, rules.routes_by_type);
   DetourOverCpu();
   if (rules.c2c_routes) PreferC2c();
-  RelayOverGpus();
+  if (pxn) RelayOverGpus();
   for (std::uint32_t n = 0; n < nets_.size(); ++n) local_gpu_.push_back(FindLocalGpu(n));
   Measure();
 }

@@ -74,7 +74,9 @@ class NcclSystem {
  public:
   // The first `ranks` GPUs of a `host` take part; `several_nodes`: there are other nodes.
   // Requires: 1 <= ranks <= host.gpus, host.compute_capability > 0.
-  NcclSystem(const HostPart& host, int ranks, bool several_nodes, const NcclRules& rules);
+  // `pxn`: GPUs may send over the GPU beside a NIC (NCCL_PXN_DISABLE=0).
+  NcclSystem(const HostPart& host, int ranks, bool several_nodes, const NcclRules& rules,
+             bool pxn = true);
 
   const std::vector<NcclVertex>& vertices() const { return vertices_; }
   const std::vector<NcclLink>& links() const { return links_; }
