@@ -205,9 +205,9 @@ BomRow MakeBomRow(const Catalogue& catalogue, PartKind kind, BomRole role, const
 namespace {
 
 // What stands in `hosts` hosts, `count` in each, and what comes off for it.
-void Exchange(const Catalogue& catalogue, PartKind kind, const CatalogueRow* own, int own_count,
-              const CatalogueRow* fitted, int count, std::int64_t hosts, const std::string& use,
-              Bom& bom) {
+void AddExchange(const Catalogue& catalogue, PartKind kind, const CatalogueRow* own, int own_count,
+                 const CatalogueRow* fitted, int count, std::int64_t hosts, const std::string& use,
+                 Bom& bom) {
   const bool priced_anew = fitted != nullptr && (fitted->own_price || fitted->own_power);
   if (own == fitted && own_count == count && !priced_anew) return;
   const BomRole role = kind == PartKind::kNic ? BomRole::kNic : BomRole::kAccelerator;
@@ -239,13 +239,14 @@ void AddHosts(const Catalogue& catalogue, const std::string& part, std::string u
   const bool whole = host->price && host->price->given;
   const bool same_nics = own.nic == fitted.nic && own.nics == fitted.nics;
   if (!same_nics || !whole)
-    Exchange(catalogue, PartKind::kNic, own_nic, own.nics, nic, fitted.nics, hosts,
-             fmt::format("NIC of {}", FormatQuantity(fitted.nic.bits_per_second(), Unit::BIT_RATE)),
-             bom);
+    AddExchange(
+        catalogue, PartKind::kNic, own_nic, own.nics, nic, fitted.nics, hosts,
+        fmt::format("NIC of {}", FormatQuantity(fitted.nic.bits_per_second(), Unit::BIT_RATE)),
+        bom);
   const CatalogueRow* gpu = catalogue.Find(own.gpu);
   if (gpu != nullptr && !whole && own.gpu == fitted.gpu && own.gpus == fitted.gpus)
-    Exchange(catalogue, PartKind::kAccelerator, gpu, own.gpus, gpu, own.gpus, hosts, "accelerator",
-             bom);
+    AddExchange(catalogue, PartKind::kAccelerator, gpu, own.gpus, gpu, own.gpus, hosts,
+                "accelerator", bom);
 }
 
 Bom MakeBom(const Fabric& fabric, const CablingParts& parts, const CablingPlan* plan,
