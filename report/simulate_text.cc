@@ -56,27 +56,33 @@ std::string ChoicesText(const RunReport& report, int width) {
   return list.empty() ? list : Wrap("NCCL's choice: " + list, width, 2) + '\n';
 }
 
+// How far off the time of each is, where somebody says so of one.
+std::string ErrorsText(const RunReport& report, int width) {
+  std::string list;
+  bool stated = false;
+  for (const CollectiveReport& c : report.collectives) {
+    stated = stated || c.error.low;
+    list += fmt::format("{}{} {}{}", list.empty() ? "" : ", ", FormatBytes(c.bytes),
+                        ErrorText(c.error), c.in_range.value_or(true) ? "" : " !");
+  }
+  return stated ? Wrap("model error: " + list, width, 2) + '\n' : std::string();
+}
+
 std::string CollectivesText(const RunReport& report, int width) {
   if (report.collectives.empty()) return {};
-  const bool banded = std::any_of(report.collectives.begin(), report.collectives.end(),
-                                  [](const CollectiveReport& c) { return c.error.low; });
   Table table;
   table.AddColumn("collective", Align::kLeft);
-  for (const char* column : {"bytes", "ranks", "time"}) table.AddColumn(column);
-  if (banded) table.AddColumn("model error");
-  for (const char* column : {"busbw GB/s", "mean rail"}) table.AddColumn(column);
-  for (const CollectiveReport& c : report.collectives) {
-    std::vector<std::string> row = {
-        c.op, FormatBytes(c.bytes), Ranks(c),
-        c.done() ? FormatSecondsInterval(c.time_s) : UpperCase(c.status)};
-    if (banded) row.push_back(ErrorText(c.error) + (c.in_range.value_or(true) ? "" : " !"));
-    row.push_back(c.done() ? FormatGBpsInterval(c.busbw_bytes_per_s) : "-");
-    row.push_back(c.done() && c.busbw_mean_rail_bytes_per_s
+  for (const char* column : {"bytes", "ranks", "time", "busbw GB/s", "mean rail"})
+    table.AddColumn(column);
+  for (const CollectiveReport& c : report.collectives)
+    table.AddRow({c.op, FormatBytes(c.bytes), Ranks(c),
+                  c.done() ? FormatSecondsInterval(c.time_s) : UpperCase(c.status),
+                  c.done() ? FormatGBpsInterval(c.busbw_bytes_per_s) : "-",
+                  c.done() && c.busbw_mean_rail_bytes_per_s
                       ? FormatGBps(c.busbw_mean_rail_bytes_per_s->median)
-                      : "-");
-    table.AddRow(std::move(row));
-  }
-  std::string out = '\n' + table.Format(width) + ChoicesText(report, width);
+                      : "-"});
+  std::string out =
+      '\n' + table.Format(width) + ChoicesText(report, width) + ErrorsText(report, width);
   if (report.collectives.front().groups > 1)
     out += "time and busbw: of the slowest rail or group; mean rail: busbw, their mean\n";
   for (const CollectiveReport& c : report.collectives)

@@ -14,6 +14,16 @@ void AddFates(const std::vector<std::uint32_t>& qps, std::uint32_t FaultEffect::
   for (const std::uint32_t q : qps) step.fates.push_back({q, routes.broken_by(q), field});
 }
 
+// One instant is one step: SimGrid fires timers of one date in no stated order, and is not done
+// with what the first of them cancels.
+void Join(RouteStep&& step, RouteStep& last) {
+  last.capacity_bps.insert(last.capacity_bps.end(), step.capacity_bps.begin(),
+                           step.capacity_bps.end());
+  last.fates.insert(last.fates.end(), step.fates.begin(), step.fates.end());
+  last.ways = std::move(step.ways);
+  last.broken_by = std::move(step.broken_by);
+}
+
 }  // namespace
 
 std::vector<RouteStep> PlanRouteSteps(const SimulationInput& input, const Schedule& schedule,
@@ -64,7 +74,10 @@ std::vector<RouteStep> PlanRouteSteps(const SimulationInput& input, const Schedu
     } else {
       step.broken_by = out.back().broken_by;
     }
-    out.push_back(std::move(step));
+    if (out.size() > 1 && out.back().at == step.at)
+      Join(std::move(step), out.back());
+    else
+      out.push_back(std::move(step));
   }
   return out;
 }

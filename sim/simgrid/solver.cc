@@ -14,9 +14,11 @@
 #include <cstdlib>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <map>
 #include <simgrid/kernel/Timer.hpp>
 #include <simgrid/s4u.hpp>
+#include <stdexcept>
 
 #include "base/check.h"
 
@@ -43,14 +45,20 @@ class Solver {
   void Run() {
     s4u::Activity::on_completion_cb([this](const s4u::Activity& activity) { OnEnd(activity); });
     s4u::Engine::on_time_advance_cb([this](double delta) { instants_ += delta > 0 ? 1 : 0; });
-    simgrid::kernel::timer::Timer::set(0.0, [this] {
+    const bool at_once = HasFaults() && input_.steps[1].at == SimTime{};
+    SolverTimer::set(0.0, [this, at_once] {
+      if (at_once) TakeStep(1);
       operations_.Begin();
       Follow();
     });
-    for (std::size_t s = 1; s < input_.steps.size(); ++s)
-      simgrid::kernel::timer::Timer::set(ToSeconds(input_.steps[s].at.time_since_epoch()),
-                                         [this, s] { TakeStep(s); });
+    for (std::size_t s = at_once ? 2 : 1; s < input_.steps.size(); ++s)
+      SetFaultTimer(ToSeconds(input_.steps[s].at.time_since_epoch()), [this, s] { TakeStep(s); });
     engine_->run();
+    if (cut_off_ && operations_.schedule().open_count() > 0)
+      throw std::runtime_error(fmt::format(
+          "faults or retries after {:.0f} s, where SimGrid's clock is coarser than a picosecond: "
+          "engine flow takes them",
+          kLongestSeconds));
   }
 
   std::uint64_t instants() const { return instants_; }
@@ -82,9 +90,16 @@ class Solver {
   void OnEnd(const s4u::Activity& activity);
   void Follow();
   void SetTimer(const Operations::Timer& timer);
+  // None beyond the clock's end: what is over by then is right without it.
+  SolverTimer* SetFaultTimer(double date_s, std::function<void()> then) {
+    if (date_s < kLongestSeconds) return SolverTimer::set(date_s, std::move(then));
+    cut_off_ = true;
+    return nullptr;
+  }
   void Start(const Operations::Transfer& transfer);
   void Move(Flow& flow);
   void Hold(Flow& flow);
+  void Cancel(Flow& flow);
   void Release(Flow& flow);
   bool CrossesChanged(const Flow& flow, std::size_t step) const;
   void TakeStep(std::size_t step);
@@ -113,8 +128,10 @@ class Solver {
   std::vector<s4u::Link*> links_;  // [L], null where no way leads
   std::deque<Flow> flows_;         // stable: SimGrid keeps pointers
   std::vector<std::uint32_t> free_;
-  s4u::CommPtr ended_;  // SimGrid still holds what it has just called about
-  std::vector<s4u::CommPtr> cancelled_;
+  s4u::CommPtr ended_;                   // SimGrid still holds what it has just called about
+  std::vector<s4u::CommPtr> cancelled_;  // which SimGrid is not done with before time moves on
+  double cancelled_at_s_ = 0;
+  bool cut_off_ = false;
   std::uint64_t instants_ = 0;
   Operations::Following taken_;
 };
@@ -231,7 +248,7 @@ void Solver::Move(Flow& flow) {
 void Solver::Hold(Flow& flow) {
   if (flow.retry != nullptr || input_.retry_timeout == SimDuration{}) return;
   const double date = s4u::Engine::get_clock() + ToSeconds(input_.retry_timeout);
-  flow.retry = SolverTimer::set(date, [this, &flow] {
+  flow.retry = SetFaultTimer(date, [this, &flow] {
     flow.retry = nullptr;
     GiveUp(flow);
   });
@@ -290,8 +307,22 @@ bool Solver::CrossesChanged(const Flow& flow, std::size_t step) const {
   });
 }
 
+// Stops it where it is; what is left is in `left`.
+void Solver::Cancel(Flow& flow) {
+  const double now_s = s4u::Engine::get_clock();
+  if (now_s > cancelled_at_s_) cancelled_.clear();
+  cancelled_at_s_ = now_s;
+  const double left = flow.comm->get_remaining();
+  Credit(flow, flow.left - left);
+  flow.left = left;
+  flow.comm->set_data(nullptr);  // so that its end means nothing
+  cancelled_.push_back(std::move(flow.comm));
+  flow.comm = nullptr;
+  cancelled_.back()->cancel();
+}
+
 void Solver::TakeStep(std::size_t step) {
-  cancelled_.clear();
+  if (operations_.schedule().open_count() == 0) return;
   CountFates(input_.steps[step]);
   for (const auto& [id, bps] : input_.steps[step].capacity_bps)
     if (links_[Index(id)] != nullptr) links_[Index(id)]->set_bandwidth(bps / 8 * kUnitsPerByte);
@@ -301,14 +332,7 @@ void Solver::TakeStep(std::size_t step) {
     const std::uint32_t way = ways().RowOf(flow.transfer);
     if (route_of_[step][way] == route_of_[step_][way] && !CrossesChanged(flow, step)) continue;
     moved.push_back(&flow);
-    if (flow.comm == nullptr) continue;
-    const double left = flow.comm->get_remaining();
-    Credit(flow, flow.left - left);
-    flow.left = left;
-    flow.comm->set_data(nullptr);  // so that its end means nothing
-    cancelled_.push_back(std::move(flow.comm));
-    flow.comm = nullptr;
-    cancelled_.back()->cancel();
+    if (flow.comm != nullptr) Cancel(flow);
   }
   step_ = step;
   for (Flow* flow : moved) {
@@ -341,13 +365,7 @@ void Solver::GiveUp(Flow& given_up) {
   }
   for (Flow& flow : flows_) {
     if (!flow.live || flow.transfer.row != row) continue;
-    if (flow.comm != nullptr) {
-      Credit(flow, flow.left - flow.comm->get_remaining());
-      flow.comm->set_data(nullptr);
-      cancelled_.push_back(std::move(flow.comm));
-      flow.comm = nullptr;
-      cancelled_.back()->cancel();
-    }
+    if (flow.comm != nullptr) Cancel(flow);
     Release(flow);
   }
   operations_.Fail(row, Now());
