@@ -396,7 +396,7 @@ Errors JobKeysOutOfPlace(const Located<ScenarioSpec>& spec) {
   refuse("faults", "what a fault does to several jobs is not simulated",
          "no faults, or one workload");
   if (spec.message.engine() == ScenarioSpec::ENGINE_ANALYTIC)
-    errors.push_back({ErrorCode::kInconsistent, spec.At("engine"),
+    errors.push_back({ErrorCode::kInconsistent, spec.At("jobs"),
                       "'engine: analytic' bounds a job alone, and knows of no others",
                       "engine: flow"});
   if (spec.message.coupling() == ScenarioSpec::COUPLING_BOTH)
