@@ -19,21 +19,21 @@ struct ValidateArgs {
   std::vector<std::string> tables;
   EntryOptions known;
   std::string calibration, accept, out, json;
-  int gpus = 0;
   bool published = false;
 };
 
 // The sheet before delivery, as text.
 Result<std::string> AcceptanceSheet(const ValidateArgs& args, SourceTexts& texts) {
-  if (args.known.host.empty() || args.gpus < 2)
+  if (args.known.host.empty() || args.known.gpus < 2)
     return WrongArgument("--accept without a table writes the sheet: it wants --host and --gpus",
                          "or name the tables that are to be judged by the sheet");
   AcceptanceQuestion question;
   question.host_text = args.known.host;
   WEFT_TRY(question.host, ReadHostText(args.known.host, {"--host", 0, 0}));
-  question.gpus = args.gpus;
-  question.gpus_per_host = args.known.gpus_per_host > 0 ? args.known.gpus_per_host
-                                                        : std::min(args.gpus, question.host.gpus);
+  question.gpus = args.known.gpus;
+  question.gpus_per_host = args.known.gpus_per_host > 0
+                               ? args.known.gpus_per_host
+                               : std::min(args.known.gpus, question.host.gpus);
   if (question.gpus_per_host > question.gpus)
     return WrongArgument(fmt::format("--gpus-per-host {} is more than --gpus {}",
                                      question.gpus_per_host, question.gpus));
@@ -128,7 +128,7 @@ void WarnOfNoEffect(const ValidateArgs& args, std::ostream& err) {
   say(args.published && !args.known.host.empty(), "--host");
   say(args.published && args.known.gpus_per_host > 0, "--gpus-per-host");
   say(args.published && !args.known.nccl.empty(), "--nccl");
-  say(judge && args.gpus > 0, "--gpus");
+  say(args.published && args.known.gpus > 0, "--gpus");
   say((sheet || judge) && !args.out.empty(), "--out");
   say(sheet && !args.json.empty(), "--json");
   PrintWarnings(warnings, err);
@@ -174,6 +174,11 @@ void AddKnownOfTables(CLI::App& command, EntryOptions& known) {
                   "'{ preset: hgx-h100, nics: 4 }'")
       ->type_name("HOST");
   command
+      .add_option("--gpus", known.gpus,
+                  "ranks, where a table does not say; of a sheet, the GPUs that it is for")
+      ->type_name("N")
+      ->check(CLI::Range(2, 1000000));
+  command
       .add_option("--gpus-per-host", known.gpus_per_host,
                   "ranks a host, where a table does not say")
       ->type_name("K")
@@ -198,10 +203,6 @@ void AddValidate(CLI::App& app, Command& chosen) {
                        "without a table: write the acceptance sheet of --gpus of --host; with "
                        "tables: judge them by it, exit status 1 unless every line passes")
           ->type_name("FILE");
-  command->add_option("--gpus", args->gpus, "GPUs that the sheet is for")
-      ->type_name("N")
-      ->check(CLI::Range(2, 1000000))
-      ->needs(accept);
   CLI::Option* const folder =
       command->add_option("--out", args->out, "folder for the results and a plot a table, SVG")
           ->type_name("DIR");

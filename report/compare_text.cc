@@ -64,6 +64,7 @@ RunReport NotesOfAll(const Comparison& comparison) {
     all.error.low = std::min(*all.error.low, *one.error.low);
     all.error.high = std::max(*all.error.high, *one.error.high);
     if (!one.calibration.in_range.value_or(true)) all.calibration.in_range = false;
+    if (!one.calibration.known_hardware) all.calibration.known_hardware = false;
   }
   const std::size_t count = comparison.cases.size();
   for (const auto& [text, cases] : missing.list())
@@ -146,17 +147,21 @@ std::size_t CollectiveCount(const Comparison& comparison) {
 // By case where they differ; empty where nobody knows any. The median of the paired differences
 // below is as far off as the cases' errors differ, which no table tells.
 std::string CaseErrorsText(const Comparison& comparison, std::size_t c, int width) {
-  std::vector<ErrorBand> errors;
-  for (const RunReport& report : comparison.cases)
-    errors.push_back(c < report.collectives.size() ? report.collectives[c].error : ErrorBand());
-  if (std::none_of(errors.begin(), errors.end(), [](const ErrorBand& e) { return e.low; }))
-    return {};
+  std::vector<std::string> errors;
+  bool any = false;
+  for (const RunReport& report : comparison.cases) {
+    const bool has = c < report.collectives.size();
+    errors.push_back(ErrorText(has ? report.collectives[c].error : ErrorBand()));
+    any = any || (has && report.collectives[c].error.low);
+    if (has && !report.collectives[c].in_range.value_or(true)) errors.back() += " !";
+  }
+  if (!any) return {};
   std::string text = "model error:";
   if (std::equal(errors.begin() + 1, errors.end(), errors.begin()))
-    text += ' ' + ErrorText(errors.front());
+    text += ' ' + errors.front();
   else
     for (std::size_t i = 0; i < errors.size(); ++i)
-      text += fmt::format("{} {} {}", i > 0 ? "," : "", CaseName(i), ErrorText(errors[i]));
+      text += fmt::format("{} {} {}", i > 0 ? "," : "", CaseName(i), errors[i]);
   return Wrap(text, width, 2) + '\n';
 }
 

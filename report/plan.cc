@@ -206,7 +206,9 @@ std::string ErrorLine(const CollectiveTable& table) {
                   [](const CollectiveTimeRow& one) { return one.in_range.value_or(true); });
   return fmt::format("# 90 % measured: where nine of ten times of tables held out are{}{}\n",
                      table.known_hardware ? "" : ", such hardware left out of the fit whole",
-                     covered ? "" : "; !: no table is like this, the nearest are");
+                     covered                ? ""
+                     : table.known_hardware ? "; !: no table is like this, the nearest are"
+                                            : "; !: no table is of such");
 }
 
 std::string SearchText(const NcclPlan& plan, int width) {

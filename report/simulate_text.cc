@@ -51,8 +51,10 @@ std::string ChoicesText(const RunReport& report, int width) {
   std::string list;
   for (const CollectiveReport& c : report.collectives)
     if (c.protocol)
-      list += fmt::format("{}{} {} {} x{}", list.empty() ? "" : ", ", FormatBytes(c.bytes),
-                          c.algorithm, *c.protocol, c.channels);
+      list += fmt::format(
+          "{}{} {} {} x{}{}", list.empty() ? "" : ", ", FormatBytes(c.bytes), c.algorithm,
+          *c.protocol, c.channels,
+          c.choices_differ ? fmt::format(" (of {} ranks; others differ)", c.ranks) : "");
   return list.empty() ? list : Wrap("NCCL's choice: " + list, width, 2) + '\n';
 }
 
@@ -309,7 +311,11 @@ std::string ModelErrorText(const RunReport& report) {
   if (!report.error.low)
     return fmt::format(
         "model error: unknown, for {}; {}",
-        report.iteration || !report.traffic.empty()
+        !report.jobs.empty() && !report.calibration.name.empty()
+            ? fmt::format("the calibration '{}' was held against one communicator alone, and here "
+                          "are jobs",
+                          report.calibration.name)
+        : report.iteration || !report.traffic.empty()
             ? "no measured table is of this: a calibration tells the error of collectives alone"
         : report.calibration.name.empty()
             ? "no calibration was used"
@@ -321,9 +327,10 @@ std::string ModelErrorText(const RunReport& report) {
       "held out, of networks that do not block and one communicator alone{}. What collisions, "
       "faults and other jobs add is simulated, and in no table; {}",
       ErrorText(report.error), report.calibration.name,
-      report.calibration.in_range.value_or(true)
-          ? ""
-          : " (! none is like this: the band is that of the nearest)",
+      report.calibration.in_range.value_or(true) ? ""
+      : report.calibration.known_hardware
+          ? " (! none is like this: the band is that of the nearest)"
+          : " (! none is of such hardware: the band is that of hardware left out whole)",
       kSpread);
 }
 

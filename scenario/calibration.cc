@@ -97,9 +97,17 @@ std::vector<std::string> HardwareOf(const HostPart& host, int hosts) {
   return out;
 }
 
+std::string CombinationOf(const HostPart& host, int hosts) {
+  return fmt::format("{}", fmt::join(HardwareOf(host, hosts), "+"));
+}
+
 bool Calibration::KnowsHardware(const HostPart& host, int hosts) const {
   const auto& known = spec.range().classes();
   if (known.empty()) return true;
+  const auto& together = spec.range().combinations();
+  if (hosts > 1 && !together.empty() &&
+      std::find(together.begin(), together.end(), CombinationOf(host, hosts)) == together.end())
+    return false;
   const std::vector<std::string> names = HardwareOf(host, hosts);
   return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
     return std::find(known.begin(), known.end(), name) != known.end();

@@ -35,6 +35,9 @@ ErrorClass ClassOf(const HostPart& host, int hosts);
 
 // The classes of CollectiveParameters() that times on `hosts` such hosts hang on: "hopper", "ib".
 std::vector<std::string> HardwareOf(const HostPart& host, int hosts);
+// The same as one word, "hopper+ib": tables of one class and tables of the other tell less of both
+// together.
+std::string CombinationOf(const HostPart& host, int hosts);
 
 struct RatioBand {
   double low = 1, high = 1;  // measured over simulated, 5th and 95th percentile
@@ -60,8 +63,8 @@ struct Calibration {
   CalibrationSpec spec;
   CollectiveConstants constants;
 
-  // Whether tables of such hardware are among those it was fitted to; true for the priors, which
-  // claim none.
+  // Whether tables of such hardware are among those it was fitted to, over several hosts of its
+  // classes together where the file says which; true for the priors, which claim none.
   bool KnowsHardware(const HostPart& host, int hosts) const;
   // Whether the tables it was fitted to cover the question; true for the priors.
   bool Covers(const HostPart& host, const TimedCollective& asked) const;

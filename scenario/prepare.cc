@@ -16,6 +16,7 @@
 #include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
 #include "workloads/collectives/nccl/rules.h"
+#include "workloads/collectives/ring.h"
 
 namespace weft {
 namespace {
@@ -87,10 +88,9 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   std::vector<std::string> terms;
   const WorkloadSpec& workload = scenario.spec.message.workload();
   const auto& items = scenario.workload->items;
-  if (workload.has_collective() && !items.empty() && items.front().protocol.empty() &&
-      workload.collective().op() != CollectiveSpec::SEND_RECV &&
-      workload.collective().op() != CollectiveSpec::MOE_DISPATCH &&
-      workload.collective().op() != CollectiveSpec::MOE_COMBINE)
+  if (workload.has_collective() && RingDoes(workload.collective().op()) &&
+      std::any_of(items.begin(), items.end(),
+                  [](const WorkloadItem& item) { return !item.nccl && item.ranks > 1; }))
     terms.push_back(
         "NVLS, trees and NCCL's choice of protocol: every collective is a ring here, in Simple's "
         "latencies");
@@ -205,15 +205,13 @@ Errors WhatSimgridCannot(const PreparedScenario& scenario) {
   return errors;
 }
 
-// A collective that leaves its algorithm open is NCCL's where hosts are as a preset has them: of
-// others, imported ones among them, NCCL's search would not know what it reads from the machine.
-// One that says how its ring goes is a ring.
+// A collective that leaves its algorithm open is NCCL's: of imported hosts its search would not
+// know what it reads from the machine. One that says how its ring goes is a ring.
 bool IsNcclByDefault(const Located<ScenarioSpec>& spec) {
   const WorkloadSpec& workload = spec.message.workload();
   const std::string& algorithm = workload.collective().algorithm();
-  const bool as_preset = !spec.message.fabric().has_custom() && !spec.sources.Given("host.gpu") &&
-                         !spec.sources.Given("host.nvlink");
-  return as_preset && workload.has_collective() && (algorithm.empty() || algorithm == "auto") &&
+  return !spec.message.fabric().has_custom() && workload.has_collective() &&
+         (algorithm.empty() || algorithm == "auto") &&
          !spec.sources.Given("workload.collective.ring_order");
 }
 
@@ -294,10 +292,14 @@ void WarnOfRange(const PreparedScenario& scenario, const Calibration& calibratio
                  Workload& workload) {
   if (!calibration.spec.has_range()) return;  // nobody says what it covers
   const WorkloadItem* first = nullptr;
+  const StatedError* stated = nullptr;
   std::size_t count = 0;
   for (std::size_t i = 0; i < workload.items.size(); ++i) {
     if (scenario.errors[i].in_range) continue;
-    if (first == nullptr) first = &workload.items[i];
+    if (first == nullptr) {
+      first = &workload.items[i];
+      stated = &scenario.errors[i];
+    }
     ++count;
   }
   if (first == nullptr) return;
@@ -305,13 +307,14 @@ void WarnOfRange(const PreparedScenario& scenario, const Calibration& calibratio
   workload.warnings.push_back(
       {ErrorCode::kInconsistent,
        scenario.spec.At(first->source_path),
-       fmt::format(
-           "'{}' was not fitted to {} of {} on {}{} ranks of {} host{}{}: its error band is "
-           "that of the nearest tables",
-           calibration.name, first->op, FormatWhole(first->bytes.count(), Unit::BYTES),
-           groups > 1 ? fmt::format("{} at once of ", groups) : "", first->ranks, first->hosts,
-           first->hosts == 1 ? "" : "s",
-           count > 1 ? fmt::format(" (nor to {} more)", count - 1) : ""),
+       fmt::format("'{}' was not fitted to {} of {} on {}{} ranks of {} host{}{}: {}",
+                   calibration.name, first->op, FormatWhole(first->bytes.count(), Unit::BYTES),
+                   groups > 1 ? fmt::format("{} at once of ", groups) : "", first->ranks,
+                   first->hosts, first->hosts == 1 ? "" : "s",
+                   count > 1 ? fmt::format(" (nor to {} more)", count - 1) : "",
+                   !stated->band            ? "it states no error of it"
+                   : stated->known_hardware ? "its error band is that of the nearest tables"
+                                            : "its error band is that of hardware left out whole"),
        {}});
 }
 

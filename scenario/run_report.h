@@ -52,6 +52,7 @@ struct CollectiveReport {
   std::string op, algorithm;
   std::optional<std::string> protocol;  // none: the model does not choose one
   int channels = 0, groups = 1;
+  bool choices_differ = false;  // between groups: algorithm, protocol and channels: the largest's
   int ranks = 0, fewest_ranks = 0;  // of the largest rail or group, and of the smallest
   Bytes bytes;
   std::int64_t repeats = 1;
@@ -67,6 +68,7 @@ struct CollectiveReport {
   std::string bottleneck;  // a link's name in the seed of the lower-median makespan; empty: none
   ErrorBand error;         // of its time on a network that does not block
   std::optional<bool> in_range;  // of the calibration; none: it does not hang on one
+  bool known_hardware = true;    // to the calibration; else the error is of hardware left out whole
   // done | stalled | failed | cancelled | stopped | beyond the range of time; where it is not
   // done, there are no times.
   std::string status = "done";
@@ -229,6 +231,7 @@ struct RunStats {
 struct CalibrationUse {
   std::string name, digest;
   std::optional<bool> in_range;  // all that hangs on it; none: nothing does
+  bool known_hardware = true;    // of all that hangs on it
 };
 
 struct RunReport {

@@ -44,6 +44,7 @@ CollectiveReport SumUpCollective(const PreparedScenario& scenario,
   report.algorithm = item.algorithm;
   if (!item.protocol.empty()) report.protocol = item.protocol;
   report.channels = item.channels;
+  report.choices_differ = item.choices_differ;
   report.ranks = item.ranks;
   report.fewest_ranks = item.fewest_ranks;
   report.groups = static_cast<int>(item.rows_by_group.size());
@@ -52,6 +53,7 @@ CollectiveReport SumUpCollective(const PreparedScenario& scenario,
   report.repeats = static_cast<std::int64_t>(item.rows_by_group.front().size());
   const StatedError error = i < scenario.errors.size() ? scenario.errors[i] : StatedError();
   if (item.nccl && !scenario.workload->calibration.first.empty()) report.in_range = error.in_range;
+  report.known_hardware = error.known_hardware;
   if (error.band) report.error = {error.band->low - 1, error.band->high - 1, "held-out"};
   for (const SeedResult* seed : seeds)
     if (seed->items[i].status != "done") report.status = seed->items[i].status;
@@ -260,6 +262,7 @@ void SumUpErrors(RunReport& report) {
   for (const CollectiveReport& c : report.collectives) {
     if (c.in_range)
       report.calibration.in_range = report.calibration.in_range.value_or(true) && *c.in_range;
+    report.calibration.known_hardware = report.calibration.known_hardware && c.known_hardware;
     if (!all || !report.traffic.empty()) continue;
     report.error = {std::min(*c.error.low, report.error.low.value_or(*c.error.low)),
                     std::max(*c.error.high, report.error.high.value_or(*c.error.high)),
@@ -404,6 +407,15 @@ std::optional<PathSearchReport> PathSearchOf(const std::vector<const SeedResult*
   return all.qps > 0 ? std::optional(all) : std::nullopt;
 }
 
+// Name and digest; of jobs, which share it, the first's that it times. Empty: nothing hangs on one.
+std::pair<std::string, std::string> CalibrationOf(const PreparedScenario& scenario) {
+  if (scenario.workload) return scenario.workload->calibration;  // none: its building was stopped
+  for (const PreparedJob& job : scenario.jobs)
+    if (job.alone->workload && !job.alone->workload->calibration.first.empty())
+      return job.alone->workload->calibration;
+  return {};
+}
+
 }  // namespace
 
 RunReport RunScenario(const PreparedScenario& scenario, const RunControl& control) {
@@ -414,9 +426,9 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   report.engine = std::string(EngineName(scenario.engine));
   report.warnings = scenario.warnings;
   report.missing_terms = scenario.missing_terms;
-  if (scenario.workload)  // none where its building was stopped
-    report.calibration = {scenario.workload->calibration.first,
-                          scenario.workload->calibration.second, std::nullopt};
+  const auto [calibration, digest] = CalibrationOf(scenario);
+  report.calibration.name = calibration;
+  report.calibration.digest = digest;
   report.run.threads = control.threads;
   report.partial = scenario.stopped;
   if (scenario.stopped) {

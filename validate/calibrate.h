@@ -8,7 +8,8 @@
 // leaving out the project would judge the priors.
 //
 // Hardware that no table fitted is of is judged alike: each GPU generation and transport is left
-// out whole, and its tables are compared under the fit to the rest.
+// out whole, and its tables are compared under the fit to the rest. Its interval always contains
+// that of known hardware.
 //
 // The interval of a time is [low, high] · simulated. By class and from a size on it is the 5th and
 // 95th percentile of measured over simulated, tables counting alike and all other classes' as two
@@ -39,7 +40,7 @@ struct HeldOutPoint {
 // A GPU generation or transport whose tables were all left out.
 struct LeftOutClass {
   std::string hardware;               // "hopper"
-  std::vector<ClassFigures> figures;  // in_band: of the interval that the other classes state
+  std::vector<ClassFigures> figures;  // in_band: of what the other classes alone state
 };
 
 struct CalibrationResult {

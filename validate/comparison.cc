@@ -29,9 +29,11 @@ struct Wanted {
 
 // Why the points of `table` cannot be simulated; empty where they can.
 std::string WhyNotSimulated(const MeasuredTable& table, const HostPart& host) {
-  if (table.op.empty()) return "nobody says the operation";
+  if (table.op.empty())
+    return "nobody says the operation: a file's name may, such as x_all_reduce.log";
   if (table.ranks < 2) return table.ranks == 1 ? "one rank alone" : "nobody says how many ranks";
-  if (table.hosts == 0 && table.ranks > host.gpus) return "nobody says how many hosts";
+  if (table.hosts == 0 && (table.hosts_unclear || table.ranks > host.gpus))
+    return "nobody says how many hosts";
   const int hosts = std::max(1, table.hosts);
   if (table.ranks % hosts != 0) return "the ranks do not divide over the hosts";
   if (table.ranks / hosts > host.gpus)

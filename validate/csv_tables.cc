@@ -17,15 +17,17 @@ enum class Measure { kTime, kAlgbw, kBusbw };
 struct Series {
   std::size_t column = 0;
   Measure measure = Measure::kTime;
-  double unit_us = 1;  // of times
+  double unit = 1;  // of times in us, of rates in GB/s
   std::string name;
   int ranks = 0, hosts = 0;  // 0: not in the name
 };
 
 struct Layout {
-  std::vector<std::string> names;
+  std::vector<std::string> names;    // in lower case
+  std::vector<std::string> written;  // as they stand
   std::optional<std::size_t> size, op, type, ranks, per_host, gpu;
   std::vector<Series> series;
+  std::vector<Series> times, algbw;  // all of them: of a row they say the same
 };
 
 std::vector<Word> CellsOf(std::string_view line) {
@@ -79,13 +81,58 @@ std::optional<std::size_t> Find(const std::vector<std::string>& names,
   return std::nullopt;
 }
 
-Series SeriesOf(std::size_t column, const std::string& name, Measure measure, double unit_us = 1) {
-  return {column, measure, unit_us, name, NumberBeside(name, "rank"), NumberBeside(name, "node")};
+Series SeriesOf(std::size_t column, const std::string& name, Measure measure, double unit = 1) {
+  return {column, measure, unit, name, NumberBeside(name, "rank"), NumberBeside(name, "node")};
 }
 
-// The first column of times, medians before others; else those of rates, known by their names; else
-// every column left, where a comment says the unit.
-std::vector<Series> FindSeries(const Layout& layout, const std::string& comments) {
+// A unit of rates in GB/s. None: `word` is one, and not known; 0: it is none at all. In lower case
+// alone nobody tells bits from bytes.
+std::optional<double> RateUnit(const std::string& word) {
+  std::string plain;
+  const std::string lower = Lower(word);
+  for (const char c : word)
+    if (c != '/') plain += c;
+  const std::size_t at = std::min(lower.find_first_not_of("kmgti"), lower.size());
+  const std::string rest = lower.substr(at);
+  const bool of_time = rest == "bps" || rest == "b/s" || (at > 0 && rest == "bs");
+  if (!of_time && (at == 0 || (rest != "b" && rest != "bits" && rest != "bytes"))) return 0;
+  for (const auto& [name, unit] :
+       std::initializer_list<std::pair<const char*, double>>{{"GBps", 1},
+                                                             {"GBs", 1},
+                                                             {"GB", 1},
+                                                             {"MBps", 1e-3},
+                                                             {"MBs", 1e-3},
+                                                             {"MB", 1e-3},
+                                                             {"Gbps", 1.0 / 8},
+                                                             {"Gbs", 1.0 / 8},
+                                                             {"Gb", 1.0 / 8},
+                                                             {"Gbits", 1.0 / 8},
+                                                             {"Mbps", 1e-3 / 8},
+                                                             {"Mbs", 1e-3 / 8},
+                                                             {"Mbits", 1e-3 / 8}})
+    if (plain == name) return unit;
+  return std::nullopt;
+}
+
+// The unit of rates that stands in `text` ("busbw_MBps", "algbw (Gb/s)"); none where one does that
+// is not known, 0 where none does.
+std::optional<double> RateUnitIn(const std::string& text) {
+  std::string word;
+  for (const char c : text + ' ') {
+    if (std::isalnum(static_cast<unsigned char>(c)) || c == '/') {
+      word += c;
+      continue;
+    }
+    const std::optional<double> unit = RateUnit(word);
+    if (!unit || *unit > 0) return unit;
+    word.clear();
+  }
+  return 0;
+}
+
+// Every column of times, medians before others.
+std::vector<Series> FindTimes(const Layout& layout) {
+  std::vector<Series> out;
   for (const auto& [known, unit_us] :
        std::initializer_list<std::pair<const char*, double>>{{"median_us", 1},
                                                              {"time_us", 1},
@@ -97,23 +144,53 @@ std::vector<Series> FindSeries(const Layout& layout, const std::string& comments
                                                              {"mean_ms", 1e3},
                                                              {"time_s", 1e6}})
     for (std::size_t i = 0; i < layout.names.size(); ++i)
-      if (layout.names[i] == known) return {SeriesOf(i, layout.names[i], Measure::kTime, unit_us)};
+      if (layout.names[i] == known)
+        out.push_back(SeriesOf(i, layout.names[i], Measure::kTime, unit_us));
+  return out;
+}
+
+// The unit that a comment says: "# busbw in GB/s"; as RateUnitIn().
+std::optional<double> UnitInComments(const std::string& comments, const std::string& measure) {
+  const std::string said = measure + " in ";
+  const std::size_t at = Lower(comments).find(said);
+  if (at == std::string::npos) return 0;
+  const std::size_t from = at + said.size();
+  return RateUnitIn(comments.substr(from, comments.find_first_of(" ,;.:()\t\r\n", from) - from));
+}
+
+// Columns of rates, known by their names; the unit from there, else from a comment, else GB/s.
+// Those whose unit is not known are given back in `unknown`.
+std::vector<Series> FindRates(const Layout& layout, const std::string& comments,
+                              std::vector<std::size_t>& unknown) {
   std::vector<Series> out;
   for (std::size_t i = 0; i < layout.names.size(); ++i) {
     const std::string& name = layout.names[i];
-    if (name.find("busbw") != name.npos) out.push_back(SeriesOf(i, name, Measure::kBusbw));
-    if (name.find("algbw") != name.npos) out.push_back(SeriesOf(i, name, Measure::kAlgbw));
+    for (const auto& [word, measure] :
+         {std::pair("busbw", Measure::kBusbw), {"algbw", Measure::kAlgbw}}) {
+      if (name.find(word) == name.npos) continue;
+      std::optional<double> unit = RateUnitIn(layout.written[i]);
+      if (unit && *unit == 0) unit = UnitInComments(comments, word);
+      if (!unit) unknown.push_back(i);
+      out.push_back(SeriesOf(i, name, measure, unit && *unit > 0 ? *unit : 1));
+    }
   }
-  if (!out.empty()) return out;
-  const bool bus = comments.find("busbw in gb/s") != comments.npos;
-  if (!bus && comments.find("algbw in gb/s") == comments.npos) return {};
+  return out;
+}
+
+// Every column left, where a comment says what they are and in what unit.
+std::vector<Series> FindUnnamedRates(const Layout& layout, const std::string& comments) {
+  const double of_bus = UnitInComments(comments, "busbw").value_or(0);
+  const double unit = of_bus > 0 ? of_bus : UnitInComments(comments, "algbw").value_or(0);
+  std::vector<Series> out;
+  if (!(unit > 0)) return out;
   for (std::size_t i = 0; i < layout.names.size(); ++i) {
     bool taken = false;
     for (const auto& column :
          {layout.size, layout.op, layout.type, layout.ranks, layout.per_host, layout.gpu})
       taken |= column == i;
     if (!taken)
-      out.push_back(SeriesOf(i, layout.names[i], bus ? Measure::kBusbw : Measure::kAlgbw));
+      out.push_back(
+          SeriesOf(i, layout.names[i], of_bus > 0 ? Measure::kBusbw : Measure::kAlgbw, unit));
   }
   return out;
 }
@@ -127,7 +204,7 @@ class CsvReader {
   void Line(std::string_view line, int number) {
     if (line.find_first_not_of(" \t\r") == line.npos) return;
     if (line[line.find_first_not_of(" \t\r")] == '#') {
-      comments_ += Lower(line) + '\n';
+      comments_ += std::string(line) + '\n';
     } else if (layout_.names.empty()) {
       Header(CellsOf(line), number);
     } else if (layout_.size) {
@@ -153,7 +230,10 @@ class CsvReader {
   }
 
   void Header(const std::vector<Word>& cells, int number) {
-    for (const Word& cell : cells) layout_.names.push_back(Lower(cell.text));
+    for (const Word& cell : cells) {
+      layout_.names.push_back(Lower(cell.text));
+      layout_.written.emplace_back(cell.text);
+    }
     const auto& names = layout_.names;
     layout_.op = Find(names, {"op", "operation", "collective"});
     layout_.type = Find(names, {"dtype", "type", "datatype"});
@@ -161,7 +241,7 @@ class CsvReader {
     layout_.per_host = Find(names, {"ranks_per_node", "ranks_per_host", "gpus_per_node"});
     layout_.gpu = Find(names, {"gpu", "device"});
     layout_.size = Find(names, {"size_bytes", "bytes", "size"});
-    layout_.series = FindSeries(layout_, comments_);
+    FindSeries(cells, number);
     if (!layout_.size)
       Wrong(number, 1, "no column of sizes", "call it size_bytes");
     else if (layout_.series.empty()) {
@@ -169,6 +249,26 @@ class CsvReader {
             "call one time_us, or those of rates busbw… or algbw…");
       layout_.size.reset();
     }
+  }
+
+  // The first column of times; else those of rates.
+  void FindSeries(const std::vector<Word>& cells, int number) {
+    std::vector<std::size_t> unknown;
+    const std::vector<Series> rates = FindRates(layout_, comments_, unknown);
+    layout_.times = FindTimes(layout_);
+    for (const Series& one : rates)
+      if (one.measure == Measure::kAlgbw && one.ranks == 0 &&
+          std::find(unknown.begin(), unknown.end(), one.column) == unknown.end())
+        layout_.algbw.push_back(one);
+    layout_.series = rates.empty() ? FindUnnamedRates(layout_, comments_) : rates;
+    if (!layout_.times.empty()) {
+      layout_.series = {layout_.times.front()};
+      return;
+    }
+    for (const std::size_t i : unknown)
+      Wrong(number, cells[i].column,
+            fmt::format("'{}' does not say which unit it is in", layout_.written[i]),
+            "of bytes …_GBps or …_MBps, of bits …_Gbps: capitals tell them apart");
   }
 
   std::string Text(const std::vector<Word>& cells, const std::optional<std::size_t>& column) const {
@@ -233,6 +333,28 @@ class CsvReader {
     return tables_[at->second];
   }
 
+  // Why an algbw is of none of the times beside it, a mean or a median; empty where each is of one.
+  std::string WhyContradictory(const std::vector<Word>& cells, Bytes size) const {
+    for (const Series& rate : layout_.algbw) {
+      const std::string_view text = cells[rate.column].text;
+      const auto value = WholeNumber<double>(text);
+      bool any = !value.has_value();
+      for (const Series& time : layout_.times) {
+        const std::string_view own = cells[time.column].text;
+        const double us = WholeNumber<double>(own).value_or(0) * time.unit;
+        any = any || !(us > 0) ||
+              !AreContradictory(size, us, RoundingOf(own) * time.unit, *value * rate.unit,
+                                RoundingOf(text) * rate.unit);
+      }
+      if (any) continue;
+      const Series& time = layout_.times.front();
+      const double us = WholeNumber<double>(cells[time.column].text).value_or(0) * time.unit;
+      return fmt::format("{} is {}, but {} bytes in {:.6g} us are {:.2f} GB/s", rate.name, text,
+                         size.count(), us, static_cast<double>(size.count()) / (1e3 * us));
+    }
+    return {};
+  }
+
   void Point(const std::vector<Word>& cells, int number, const Series& series, MeasuredTable& table,
              Bytes size) {
     const Word& cell = cells[series.column];
@@ -241,15 +363,19 @@ class CsvReader {
     if (!value)
       return Wrong(number, cell.column,
                    fmt::format("{} is '{}' (want a number)", series.name, cell.text));
-    double us = *value * series.unit_us;
+    double us = *value * series.unit;
     if (series.measure != Measure::kTime) {
       if (*value <= 0 || RoundingOf(cell.text) > 0.02 * *value) {
-        table.rejected.push_back({number, fmt::format("{} GB/s says no rate to 2 %", cell.text)});
+        table.rejected.push_back(
+            {number, fmt::format("{} is {}: no rate to 2 %", series.name, cell.text)});
         return;
       }
       const double factor =
           series.measure == Measure::kBusbw ? BusFactor(table.op, table.ranks) : 1;
-      us = static_cast<double>(size.count()) * factor / (1e3 * *value);
+      us = static_cast<double>(size.count()) * factor / (1e3 * *value * series.unit);
+    } else if (std::string why = WhyContradictory(cells, size); !why.empty()) {
+      table.rejected.push_back({number, std::move(why)});
+      return;
     }
     const auto time = FromMicroseconds(us);
     if (!time) {

@@ -103,7 +103,7 @@ Result<TableEntry> EntryOf(TableEntry entry, const std::vector<int>& ranks,
                            const EntryOptions& options) {
   WEFT_TRY(const std::string text, TextOf(entry.file, entry.pos));
   entry.sha256 = Sha256Of(text);
-  TableHints hints{entry.op, entry.gpu, 0, entry.nodes};
+  TableHints hints{entry.op, entry.gpu, options.gpus, entry.nodes};
   if (!ranks.empty()) hints.ranks = *std::max_element(ranks.begin(), ranks.end());
   WEFT_TRY(entry.tables, ParseTables(text, entry.file, hints));
   KeepOwn(entry, ranks);

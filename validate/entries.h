@@ -54,7 +54,7 @@ struct TableEntry {
 // What the command line adds where a table does not say it; a list's own words go first.
 struct EntryOptions {
   std::string host, nccl;
-  int gpus_per_host = 0;  // 0: not said
+  int gpus_per_host = 0, gpus = 0;  // ranks, of a host and of all; 0: not said
 };
 
 Result<std::vector<TableEntry>> ReadEntries(const std::vector<std::string>& paths,

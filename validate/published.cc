@@ -1,5 +1,7 @@
 #include "validate/published.h"
 
+#include <fmt/format.h>
+
 #include <tuple>
 
 #include "base/check.h"
@@ -218,10 +220,13 @@ void AddSeveralHosts(std::vector<PublishedClaim>& out) {
                       "{ preset: hgx-h100, gpus: 1, nics: 1, nic: 400Gbps, "
                       "transport: ib }",
                       10, 1, "2.23", NcclAlgorithm::kRing, kGiB16})});
-  out.push_back({"all-gather over 448 H800 reaches 147 GB/s on HPN", "[QXC+24 Fig. 17b]",
-                 "4 GB over 56 hosts, NCCL 2.18, on a network that does not block", 147, "GB/s",
-                 0.06, "read off the figure (3 %), and hosts of a class differ by 2 to 6 %",
-                 Bus({"all_gather", "hgx-h800", 448, 8, "2.18", {}, Bytes(4'000'000'000)})});
+  out.push_back(
+      {"all-gather over 448 H800 reaches 147 GB/s on HPN", "[QXC+24 Fig. 17b]",
+       fmt::format("4 GB over 56 hosts on a network that does not block; NCCL 2.18 is "
+                   "assumed, for the paper says none: under 2.28 weft says {:.0f}",
+                   Bus({"all_gather", "hgx-h800", 448, 8, "2.28", {}, Bytes(4'000'000'000)})),
+       147, "GB/s", 0.06, "read off the figure (3 %), and hosts of a class differ by 2 to 6 %",
+       Bus({"all_gather", "hgx-h800", 448, 8, "2.18", {}, Bytes(4'000'000'000)})});
   AddTrays(out);
 }
 

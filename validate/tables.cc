@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "validate/tables_internal.h"
@@ -46,16 +47,21 @@ double RoundingOf(std::string_view printed) {
   return last / 2;
 }
 
+bool AreContradictory(Bytes size, double us, double us_rounding, double rate,
+                      double rate_rounding) {
+  const double want = static_cast<double>(size.count()) / (1e3 * us);
+  // Both figures are rounded where they are printed; 1 % covers old versions that print a mean of
+  // rates beside a mean of times.
+  const double slack = rate_rounding * 1.02 + want * (us_rounding * 1.02 / us + 0.01);
+  return std::abs(rate - want) > slack;
+}
+
 std::string Contradiction(Bytes size, std::string_view time_us, std::string_view algbw) {
   const std::optional<double> us = WholeNumber<double>(time_us), rate = WholeNumber<double>(algbw);
   if (!us || !rate || !(*us > 0)) return {};
-  const double want = static_cast<double>(size.count()) / (1e3 * *us);
-  // Both figures are rounded where they are printed; 1 % covers old versions that print a mean of
-  // rates beside a mean of times.
-  const double slack = RoundingOf(algbw) * 1.02 + want * (RoundingOf(time_us) * 1.02 / *us + 0.01);
-  if (std::abs(*rate - want) <= slack) return {};
+  if (!AreContradictory(size, *us, RoundingOf(time_us), *rate, RoundingOf(algbw))) return {};
   return fmt::format("algbw is {}, but {} bytes in {} us are {:.2f} GB/s", algbw, size.count(),
-                     time_us, want);
+                     time_us, static_cast<double>(size.count()) / (1e3 * *us));
 }
 
 std::string OperationNamed(std::string_view text) {
@@ -123,9 +129,10 @@ struct LogRow {
   Bytes size;
   std::string type;
   std::string redop;
+  bool has_root = false;  // one that is a rank, as broadcast and gather have
   std::optional<Half> out, in;
-  bool last_is_na = false;  // in place was not checked, as in an all-to-all
-  std::string why;          // not a row to believe; empty: it is
+  bool out_is_na = false, in_is_na = false;  // not checked; an all-to-all never is in place
+  std::string why;                           // not a row to believe; empty: it is
 };
 
 std::optional<Half> HalfAt(const std::vector<Word>& words, std::size_t at) {
@@ -163,10 +170,15 @@ std::optional<LogRow> ParseRow(std::string_view line, std::optional<bool> root_c
       row.redop = words[at].text;
       ++at;
     }
-    if (HasRoot(words, at, row.size, root_column)) ++at;
+    if (HasRoot(words, at, row.size, root_column)) {
+      row.has_root = at < words.size() && words[at].text != "-1";
+      ++at;
+    }
     row.out = HalfAt(words, at);
     row.in = HalfAt(words, at + 4);
-    row.last_is_na = words.back().text == "N/A";
+    const auto is_na = [&](std::size_t i) { return i < words.size() && words[i].text == "N/A"; };
+    row.out_is_na = is_na(at + 3);
+    row.in_is_na = is_na(at + 7);
     // Three words that look like a row's start stand in other lines too: a row goes on in numbers.
     if (!row.out && !row.in && (at >= words.size() || IsTypeName(words[at].text)))
       return at >= words.size() && row.size.count() > 0 && first == 0
@@ -175,6 +187,58 @@ std::optional<LogRow> ParseRow(std::string_view line, std::optional<bool> root_c
     return row;
   }
   return std::nullopt;
+}
+
+// What the columns of a row say of the operation: busbw over algbw, known to `slack`.
+struct Evidence {
+  double factor = 0, slack = 0;
+  bool sums = false, has_root = false, both_halves = false, out_is_na = false, in_is_na = false;
+};
+
+std::optional<Evidence> EvidenceOf(const LogRow& row, const Half& half) {
+  const double alg = WholeNumber<double>(half.algbw).value_or(0);
+  const double bus = WholeNumber<double>(half.busbw).value_or(0);
+  if (alg < 1 || !(bus > 0)) return std::nullopt;
+  const double factor = bus / alg;
+  const double slack =
+      factor * (RoundingOf(half.algbw) / alg + RoundingOf(half.busbw) / bus + 1e-4);
+  const bool sums = row.redop != "none" && !row.redop.empty();
+  return Evidence{factor,        slack,       sums, row.has_root, row.out && row.in,
+                  row.out_is_na, row.in_is_na};
+}
+
+// Whether the factor is times · (n − 1) / n of `ranks`, or, where they are not known, of any n.
+bool IsOfRanks(const Evidence& evidence, double times, int ranks) {
+  const double share = evidence.factor / times;
+  const double n = ranks > 0 ? ranks : std::max(2.0, std::round(1 / std::max(1e-9, 1 - share)));
+  return std::abs(times * (n - 1) / n - evidence.factor) <= evidence.slack;
+}
+
+// The operation that alone has such columns; empty where several have, or none. At a factor of 1
+// stand send_recv, broadcast, reduce and what two ranks reduce.
+std::string OperationOf(const Evidence& evidence, int ranks) {
+  if (evidence.has_root) return {};
+  if (evidence.factor > 1.02)
+    return evidence.sums && IsOfRanks(evidence, 2, ranks) ? "all_reduce" : "";
+  if (evidence.factor > 0.98 || !IsOfRanks(evidence, 1, ranks)) return {};
+  if (evidence.sums) return "reduce_scatter";
+  // Nothing was checked, or half is cut off: nothing tells an all-gather from an all-to-all.
+  if (!evidence.both_halves || evidence.out_is_na) return {};
+  return evidence.in_is_na ? "all_to_all" : "all_gather";
+}
+
+// What all rows agree on; of rates that are printed coarsely the finest are asked alone.
+std::string OperationOf(const std::vector<Evidence>& rows, int ranks) {
+  double finest = 1;
+  for (const Evidence& row : rows) finest = std::min(finest, row.slack);
+  std::string out;
+  for (const Evidence& row : rows) {
+    if (row.slack > std::max(0.004, finest)) continue;
+    const std::string one = OperationOf(row, ranks);
+    if (one.empty() || (!out.empty() && one != out)) return {};
+    out = one;
+  }
+  return out;
 }
 
 // The state of a log: what its comments said so far.
@@ -204,6 +268,7 @@ class LogReader {
     if (tables_.size() == first_of_run_ || new_table_ || tables_.back().type != row.type ||
         redop_ != row.redop) {
       tables_.push_back({});
+      evidence_.emplace_back();
       MeasuredTable& table = tables_.back();
       table.file = file_;
       table.line = number;
@@ -225,20 +290,7 @@ class LogReader {
       return;
     }
     table.points.push_back({row.size, *time, in_place, number});
-    Evidence(row, *half);
-  }
-
-  // What the columns say of the operation, should nothing else.
-  void Evidence(const LogRow& row, const Half& half) {
-    const double alg = WholeNumber<double>(half.algbw).value_or(0);
-    const double bus = WholeNumber<double>(half.busbw).value_or(0);
-    if (alg < 1) return;
-    const bool sums = row.redop != "none" && !row.redop.empty();
-    const double factor = bus / alg;
-    if (factor > 1.02 || (sums && root_column_.value_or(true) && factor > 0.98))
-      guess_ = "all_reduce";
-    else if (factor < 0.98)
-      guess_ = sums ? "reduce_scatter" : row.last_is_na ? "all_to_all" : "all_gather";
+    if (const auto evidence = EvidenceOf(row, *half)) evidence_.back().push_back(*evidence);
   }
 
   void Comment(std::string_view line) {
@@ -287,8 +339,16 @@ class LogReader {
     }
   }
 
-  // Hosts whose listed ranks tile 0 … R − 1; 0 where too few are listed to tell.
-  int Hosts() const {
+  // The names of hosts, where every rank is listed, in whatever order ranks go over them; else
+  // hosts whose listed ranks tile 0 … R − 1; 0 where too few are listed to tell.
+  int Hosts(int ranks) const {
+    std::set<int> listed;
+    std::set<std::string> names;
+    for (const Rank& rank : ranks_) {
+      listed.insert(rank.rank);
+      names.insert(rank.host);
+    }
+    if (listed.size() == static_cast<std::size_t>(ranks)) return static_cast<int>(names.size());
     std::map<std::string, std::pair<int, int>> span;
     for (const Rank& rank : ranks_) {
       const auto [at, fresh] = span.try_emplace(rank.host, rank.rank, rank.rank);
@@ -311,14 +371,17 @@ class LogReader {
   void EndRun() {
     int ranks = 0;
     for (const Rank& rank : ranks_) ranks = std::max(ranks, rank.rank + 1);
+    const int hosts = Hosts(ranks);
     for (std::size_t i = first_of_run_; i < tables_.size(); ++i) {
       MeasuredTable& table = tables_[i];
-      for (const std::string* op : {&hints_.op, &name_op_, &guess_})
+      table.ranks = ranks > 0 ? ranks : hints_.ranks;
+      for (const std::string* op : {&hints_.op, &name_op_})
         if (table.op.empty()) table.op = *op;
+      if (table.op.empty()) table.op = OperationOf(evidence_[i], table.ranks);
       table.nccl = version_;
       table.gpu = gpu_.empty() ? hints_.gpu : gpu_;
-      table.ranks = ranks > 0 ? ranks : hints_.ranks;
-      table.hosts = ranks > 0 && Hosts() > 0 ? Hosts() : hints_.hosts;
+      table.hosts = hosts > 0 ? hosts : hints_.hosts;
+      table.hosts_unclear = ranks > 0 && table.hosts == 0;
     }
     if (tables_.size() > first_of_run_) {  // a run without rows yet is still being announced
       ranks_.clear();
@@ -326,18 +389,18 @@ class LogReader {
       root_column_.reset();
     }
     first_of_run_ = tables_.size();
-    guess_.clear();
     new_table_ = false;
   }
 
   std::string file_;
   TableHints hints_;
-  std::string name_op_, op_, guess_, version_, gpu_, redop_;
+  std::string name_op_, op_, version_, gpu_, redop_;
   std::vector<Rank> ranks_;
   std::optional<bool> root_column_;
   bool new_table_ = false;
   std::size_t first_of_run_ = 0;
   std::vector<MeasuredTable> tables_;
+  std::vector<std::vector<Evidence>> evidence_;  // of each table
 };
 
 // The first line that is neither blank nor a comment, as CSV has its header there.

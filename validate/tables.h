@@ -53,6 +53,7 @@ struct MeasuredTable {
   std::string gpu;                  // the device's own name; empty: not said
   std::string nccl;                 // "2.28.9"; empty: not said
   int ranks = 0, hosts = 0;         // 0: not said
+  bool hosts_unclear = false;       // devices are listed, and on how many hosts they are is not
   std::string algorithm, protocol;  // that a probe forced; empty: NCCL's own choice
   std::vector<MeasuredPoint> points;
   std::vector<RejectedRow> rejected;
@@ -66,7 +67,8 @@ struct TableHints {
 
 // Every table of `text`, which `file` names in errors. What the text says itself goes before
 // `hints`; an operation that neither says is taken from the file's name (…allreduce…), last from
-// the columns.
+// the columns, where they can be of one alone: busbw over algbw says all_reduce, reduce_scatter,
+// all_gather or all_to_all of three ranks or more; where the two are alike nothing does.
 Result<std::vector<MeasuredTable>> ParseTables(std::string_view text, const std::string& file,
                                                const TableHints& hints = {});
 Result<std::vector<MeasuredTable>> ReadTables(const std::string& path,

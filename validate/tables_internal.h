@@ -36,6 +36,8 @@ double RoundingOf(std::string_view printed);
 
 // Why size / time is not the algbw that is printed beside it; empty where it is.
 std::string Contradiction(Bytes size, std::string_view time_us, std::string_view algbw);
+// The same of any units: a time in us and a rate in GB/s, each rounded by at most what follows it.
+bool AreContradictory(Bytes size, double us, double us_rounding, double rate, double rate_rounding);
 
 // The first word of an operation in `name` ("h100_2n_allreduce.log"); empty: none.
 std::string OperationInName(std::string_view name);

@@ -157,7 +157,7 @@ Result<std::vector<RunOfSize>> AddRun(const CollectiveSpec& spec, const SourceMa
     return Fail(ErrorCode::kOutOfRange, sources.At(At("channels")).pos,
                 fmt::format("the rings have {} edges together", edges),
                 fmt::format("at most {}: fewer channels or ranks", kEdgeLimit));
-  RunOfSize run{std::string(algorithm.name), {}, streams};
+  RunOfSize run{std::string(algorithm.name), {}, streams, 0, false};
   Program& program = workload.program;
   for (std::size_t g = 0; g < communicators.size(); ++g) {
     workload.stopped = options.stop && options.stop();
@@ -165,6 +165,7 @@ Result<std::vector<RunOfSize>> AddRun(const CollectiveSpec& spec, const SourceMa
     OperationOfGroup& group = run.groups[g];
     if (group.ranks < 2) continue;
     group.channels = channels[g];
+    run.channels = std::max<int>(run.channels, channels[g]);
     group.op.kind = Op::Kind::kPattern;
     group.op.subject = static_cast<std::uint32_t>(program.patterns.size());
     group.op.tuning = static_cast<std::uint32_t>(program.tunings.size());
@@ -198,9 +199,8 @@ void AddItems(const CollectiveSpec& spec, const std::vector<Communicator>& commu
     const RunOfSize& run = runs[std::min(static_cast<std::size_t>(i), runs.size() - 1)];
     item.algorithm = run.algorithm;
     item.protocol = run.protocol;
-    item.channels = 0;
-    for (const OperationOfGroup& group : run.groups)
-      item.channels = std::max<int>(item.channels, group.channels);
+    item.choices_differ = run.choices_differ;
+    item.channels = run.channels;
     item.bytes = Bytes(spec.bytes(i));
     item.source_path = fmt::format("{}.bytes[{}]", kPath, i);
     item.rows_by_group.assign(run.groups.size(), {});

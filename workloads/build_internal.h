@@ -29,8 +29,10 @@ struct OperationOfGroup {
 
 // What one size runs, a row a communicator; several sizes may share one.
 struct RunOfSize {
-  std::string algorithm, protocol;
+  std::string algorithm, protocol;  // of the largest group, of equal ones the first
   std::vector<OperationOfGroup> groups;
+  int channels = 0;             // of the same
+  bool choices_differ = false;  // other groups have other ones
 };
 
 // Whether `auto` takes what NCCL would choose.

@@ -64,17 +64,55 @@ Result<NcclPatternPlan> PlanOf(const NcclComm& comm, const CollectiveSpec& spec,
   return plan;
 }
 
-std::vector<Error> PhysicsWithoutEffect(const SourceMap& sources) {
+// Keys that change nothing where NCCL chooses.
+std::vector<Error> NcclKeysWithoutEffect(const SourceMap& sources, const BuildOptions& options,
+                                         const std::vector<RunOfSize>& runs) {
   std::vector<Error> out;
-  for (const char* key : {"physics.launch", "physics.nvlink_step", "physics.network_step"})
+  const auto warn = [&](const char* key, std::string why) {
     if (sources.Given(key))
       out.push_back({ErrorCode::kInconsistent,
                      sources.At(key).pos,
-                     fmt::format("'{}' has no effect: under collectives: NCCL's times by "
-                                 "protocol hold (docs/nccl.md)",
-                                 key),
+                     fmt::format("'{}' has no effect: {}", key, why),
                      {}});
+  };
+  for (const char* key : {"physics.launch", "physics.nvlink_step", "physics.network_step"})
+    warn(key, "NCCL chooses here, and its times by protocol hold (docs/nccl.md)");
+  const bool heads_alone = std::all_of(runs.begin(), runs.end(), [](const RunOfSize& run) {
+    return run.algorithm == "NVLS" || run.algorithm == "NVLSTree";
+  });
+  if (heads_alone && !runs.empty())
+    warn("workload.collective.channels", "NVLS has a number of channels of its own");
+  const HostPart& host = options.nccl->host;
+  const auto only_lowers = [&](const char* key, LinkClass link_class, std::size_t row) {
+    const double own = options.nccl->constants.values[row];
+    if (options.link_efficiency[static_cast<std::size_t>(link_class)] >= own)
+      warn(key, fmt::format("it only lowers what the calibration says, '{}' at {:.4g} %",
+                            CollectiveParameters()[row].name, own * 100));
+  };
+  if (host.nvlink.bits_per_second() > 0)
+    only_lowers("physics.nvlink_efficiency", LinkClass::kNvlink,
+                FirstRow(GenerationOf(DefaultNcclRules(), host.compute_capability)) +
+                    static_cast<std::size_t>(GpuConstant::kNvlinkEfficiency));
+  only_lowers(host.transport == HostSpec::IB ? "physics.ib_efficiency" : "physics.roce_efficiency",
+              LinkClass::kNetwork,
+              FirstRow(host.transport) + static_cast<std::size_t>(NetConstant::kEfficiency));
   return out;
+}
+
+// The choice that is reported: the largest group's.
+void KeepChoice(const NcclPatternPlan& plan, std::size_t ranks, std::size_t& most, RunOfSize& run) {
+  const std::string_view algorithm =
+      plan.which.choice ? NcclName(plan.which.choice->algorithm) : "Sends";
+  const std::string_view protocol = plan.which.choice ? NcclName(plan.which.protocol) : "";
+  const int channels = static_cast<std::uint16_t>(plan.which.channels);
+  if (most > 0 &&
+      (algorithm != run.algorithm || protocol != run.protocol || channels != run.channels))
+    run.choices_differ = true;
+  if (ranks <= most) return;
+  most = ranks;
+  run.algorithm = algorithm;
+  run.protocol = protocol;
+  run.channels = channels;
 }
 
 }  // namespace
@@ -106,7 +144,8 @@ Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const Sou
   std::uint64_t edges = 0;
   Program& program = workload.program;
   for (int i = 0; i < spec.bytes_size(); ++i) {
-    RunOfSize run{"-", {}, streams};
+    RunOfSize run{"-", {}, streams, 0, false};
+    std::size_t most = 0;
     for (std::size_t g = 0; g < communicators.size(); ++g) {
       workload.stopped = options.stop && options.stop();
       if (workload.stopped) return std::vector<RunOfSize>();
@@ -120,8 +159,7 @@ Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const Sou
         return Fail(ErrorCode::kOutOfRange, sources.At(kBytesPath).pos,
                     fmt::format("the patterns of all sizes have more than {} edges", kEdgeLimit),
                     "fewer sizes or ranks");
-      run.algorithm = plan.which.choice ? NcclName(plan.which.choice->algorithm) : "Sends";
-      if (plan.which.choice) run.protocol = NcclName(plan.which.protocol);
+      KeepChoice(plan, group.ranks, most, run);
       group.channels = static_cast<std::uint16_t>(plan.which.channels);
       group.op.kind = Op::Kind::kPattern;
       group.op.subject = static_cast<std::uint32_t>(program.patterns.size());
@@ -131,7 +169,7 @@ Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const Sou
     }
     runs.push_back(std::move(run));
   }
-  workload.warnings = PhysicsWithoutEffect(sources);
+  workload.warnings = NcclKeysWithoutEffect(sources, options, runs);
   return runs;
 }
 

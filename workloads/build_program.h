@@ -88,15 +88,16 @@ BuildOptions MakeBuildOptions(const RdmaSpec& rdma, const Physics& physics);
 struct WorkloadItem {
   enum class Kind : std::uint8_t { kCollective, kTraffic };
   Kind kind = Kind::kCollective;
-  std::string op;         // all_reduce; of traffic its pattern: permutation
-  std::string algorithm;  // as NCCL spells it: Ring; empty where there is none to choose
-  std::string protocol;   // LL, LL128, Simple; empty: nobody chose
-  Bytes bytes;            // of one operation, nccl-tests' convention; of one flow
-  int ranks = 0;          // of the largest communicator; of traffic its senders
-  int fewest_ranks = 0;   // of the smallest one
-  int hosts = 0;          // that the largest stands on; traffic: 0
-  bool nccl = false;      // chosen and timed as NCCL does: a calibration's error is its own
-  int channels = 0;       // of the same; traffic: 0
+  std::string op;               // all_reduce; of traffic its pattern: permutation
+  std::string algorithm;        // as NCCL spells it: Ring; empty where there is none to choose
+  std::string protocol;         // LL, LL128, Simple; empty: nobody chose
+  Bytes bytes;                  // of one operation, nccl-tests' convention; of one flow
+  int ranks = 0;                // of the largest communicator; of traffic its senders
+  int fewest_ranks = 0;         // of the smallest one
+  int hosts = 0;                // that the largest stands on; traffic: 0
+  bool nccl = false;            // chosen and timed as NCCL does: a calibration's error is its own
+  int channels = 0;             // of the largest; traffic: 0
+  bool choices_differ = false;  // those of smaller groups are other ones
   std::vector<double> busbw_factors;     // [groups], each by its own ranks; 0: a rank alone
   std::string source_path;               // "workload.collective.bytes[1]"
   std::vector<std::string> group_names;  // [groups] "rail 3", "host4"; empty: "all", traffic

@@ -136,7 +136,13 @@ TEST(RunReportText, ShowsTheModelsErrorBesideTheTime) {
   ExpectNarrow(text);
   report.collectives[1].error = report.error;
   const std::string compared = ComparisonText(Compare({report, report}), 80);
+  EXPECT_THAT(compared, HasSubstr("model error: -10 % .. +20 % !\n"));
   EXPECT_THAT(compared, HasSubstr("model error: -10 % .. +20 %\n"));
+  report.calibration.known_hardware = false;
+  EXPECT_THAT(RunReportText(report, 200), HasSubstr("none is of such hardware: the band is that"));
+  report.jobs.resize(1);
+  report.error = {};
+  EXPECT_THAT(RunReportText(report, 200), HasSubstr("one communicator alone, and here are jobs"));
 }
 
 // Two files over the same values.

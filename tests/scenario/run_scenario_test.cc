@@ -136,6 +136,16 @@ TEST(RunScenario, QuotesTheCalibrationsErrorOfWhatItTimes) {
   EXPECT_EQ(rails.collectives[0].in_range, false);  // eight at once were never measured
   EXPECT_THAT(rails.warnings, testing::Contains(testing::Field(
                                   &Error::message, testing::HasSubstr("was not fitted to"))));
+  const RunReport of_b200 =
+      RunScenario(Make(nccl + "workload: { collective: { op: all_reduce, bytes: 64MiB } }\n",
+                       {"host.preset=hgx-b200"}),
+                  Patient());
+  EXPECT_FALSE(of_b200.calibration.known_hardware);
+  EXPECT_THAT(of_b200.warnings,
+              testing::Contains(testing::Field(
+                  &Error::message, testing::HasSubstr("that of hardware left out whole"))));
+  EXPECT_LE(*of_b200.error.low, *all.collectives[1].error.low);
+  EXPECT_GE(*of_b200.error.high, *all.collectives[1].error.high);
   const RunReport ring =
       run(nccl + "workload: { collective: { op: all_reduce, bytes: 64MiB, algorithm: ring } }\n");
   EXPECT_EQ(ring.error, ErrorBand());
@@ -143,6 +153,99 @@ TEST(RunScenario, QuotesTheCalibrationsErrorOfWhatItTimes) {
   const RunReport none =
       run(nccl + "calibration: none\nworkload: { collective: { op: all_reduce, bytes: 64MiB } }\n");
   EXPECT_EQ(none.error, ErrorBand());
+}
+
+// A key at the preset's own value, written in either place, is the same machine: NCCL chooses.
+TEST(RunScenario, LetsNcclChooseWhoeverWroteTheHostsKeys) {
+  const auto run = [](const std::string& host) {
+    return RunScenario(Make(host + "placement: { gpus: 8 }\n"
+                                   "workload: { collective: { op: all_reduce, bytes: 64MiB } }\n"),
+                       Patient())
+        .collectives[0];
+  };
+  const CollectiveReport preset =
+      run("fabric: { preset: superpod_ndr, units: 1 }\nhost: { preset: hgx-h100 }\n");
+  EXPECT_EQ(preset.algorithm, "NVLS");
+  for (const char* host :
+       {"fabric: { preset: superpod_ndr, units: 1 }\nhost: { preset: hgx-h100, nvlink: 450GBps }\n",
+        "fabric: { preset: superpod_ndr, units: 1 }\nhost: { preset: hgx-h100, gpu: h100 }\n",
+        "fabric: { preset: superpod_ndr, units: 1, host: { nvlink: 450GBps } }\n"}) {
+    EXPECT_EQ(run(host).algorithm, preset.algorithm) << host;
+    EXPECT_EQ(run(host).time_s.median, preset.time_s.median) << host;
+  }
+}
+
+TEST(RunScenario, SaysThatEveryCollectiveIsARingWhereOneIs) {
+  const auto says = [](const std::string& what) {
+    const RunReport report = RunScenario(
+        Make("fabric: { preset: superpod_ndr, units: 1 }\nworkload: { collective: { bytes: 1MiB, " +
+             what),
+        Patient());
+    return std::any_of(report.missing_terms.begin(), report.missing_terms.end(),
+                       [](const std::string& term) {
+                         return term.find("every collective is a ring") != std::string::npos;
+                       });
+  };
+  EXPECT_TRUE(says("op: all_reduce, algorithm: ring } }\nplacement: { gpus: 8 }\n"));
+  EXPECT_FALSE(says("op: all_reduce } }\nplacement: { gpus: 8 }\n"));
+  EXPECT_FALSE(says("op: all_reduce, algorithm: ring } }\nplacement: { gpus: 1 }\n"));
+  EXPECT_FALSE(says("op: all_to_all, algorithm: all_to_all } }\nplacement: { gpus: 8 }\n"));
+}
+
+// Ten GPUs: a host of eight ranks and one of two.
+TEST(RunScenario, ShowsTheChoiceOfTheLargestGroup) {
+  const auto run = [](const char* gpus) {
+    return RunScenario(Make("fabric: { preset: superpod_ndr, units: 1 }\n"
+                            "workload: { collective: { op: all_reduce, bytes: 1GiB, group: "
+                            "per_host } }\n",
+                            {gpus}),
+                       Patient())
+        .collectives[0];
+  };
+  const CollectiveReport ten = run("placement.gpus=10"), eight = run("placement.gpus=8");
+  EXPECT_EQ(ten.algorithm, eight.algorithm);
+  EXPECT_EQ(ten.protocol, eight.protocol);
+  EXPECT_EQ(ten.channels, eight.channels);
+  EXPECT_TRUE(ten.choices_differ);
+  EXPECT_FALSE(eight.choices_differ || run("placement.gpus=16").choices_differ);
+}
+
+TEST(RunScenario, NamesTheCalibrationOfJobs) {
+  const RunReport report = RunScenario(
+      Make("fabric: { preset: superpod_ndr, units: 1 }\ncollectives: { nccl: \"2.28\" }\n"
+           "routing: { seeds: 1 }\njobs:\n"
+           "  - { name: a, placement: { hosts: [host0] },\n"
+           "      workload: { collective: { op: all_reduce, bytes: 64MiB } } }\n"
+           "  - { name: b, placement: { hosts: [host1] },\n"
+           "      workload: { collective: { op: all_reduce, bytes: 64MiB } } }\n"),
+      Patient());
+  EXPECT_EQ(report.calibration.name, "public");
+  EXPECT_FALSE(report.calibration.digest.empty());
+  EXPECT_FALSE(report.error.low);
+}
+
+// An efficiency above the calibration's own, and channels that NVLS has not.
+TEST(RunScenario, NamesKeysThatNcclsTimesDoNotHangOn) {
+  const auto warnings = [](const std::vector<std::string>& sets) {
+    std::string out;
+    for (const Error& one :
+         Make("fabric: { preset: superpod_ndr, units: 1 }\nplacement: { gpus: 8 }\n"
+              "workload: { collective: { op: all_reduce, bytes: 1GiB } }\n",
+              sets)
+             .warnings)
+      out += one.message + "\n";
+    return out;
+  };
+  const auto has = [](const char* key) {
+    return testing::HasSubstr(fmt::format("'{}' has no effect", key));
+  };
+  EXPECT_THAT(warnings({"physics.nvlink_efficiency=95%"}), has("physics.nvlink_efficiency"));
+  EXPECT_THAT(warnings({"physics.nvlink_efficiency=50%"}),
+              testing::Not(has("physics.nvlink_efficiency")));
+  EXPECT_THAT(warnings({"workload.collective.channels=4"}), has("workload.collective.channels"));
+  EXPECT_THAT(warnings({"workload.collective.channels=4", "collectives.algorithm=Ring"}),
+              testing::Not(has("workload.collective.channels")));
+  EXPECT_THAT(warnings({"physics.launch=1us"}), has("physics.launch"));
 }
 
 // Nine GPUs of hosts of eight: rail 0 has two ranks, the other seven have one each, which send

@@ -22,7 +22,7 @@ class ReadEntriesTest : public testing::Test {
            "B200,4,1048576,600.0,500.0\n";
   }
   ~ReadEntriesTest() override {
-    for (const char* name : {"a_allgather.csv", "both.csv", "INDEX.tsv"})
+    for (const char* name : {"a_allgather.csv", "both.csv", "INDEX.tsv", "pasted.txt"})
       std::remove(path(name).c_str());
   }
   static std::string path(const std::string& name) { return testing::TempDir() + "weft_" + name; }
@@ -72,6 +72,16 @@ TEST_F(ReadEntriesTest, FillsABareTableFromTheOptions) {
   EXPECT_EQ((*got)[0].tables[1].hosts, 2);
   EXPECT_EQ((*got)[0].tables[1].nccl, "2.27.3");
   EXPECT_EQ((*got)[0].op, "all_gather");
+  // No line of a pasted table says its ranks; 1 GiB at 100 GB/s, 15/8 of it on the bus.
+  std::ofstream(path("pasted.txt"))
+      << "1073741824 268435456 float sum -1 10737.4 100.00 187.50 0 10737.4 100.00 187.50 0\n";
+  EntryOptions said{"hgx-h100", "2.27.3", 8};
+  EXPECT_EQ((*ReadEntries({path("pasted.txt")}, said, nullptr))[0].tables[0].ranks, 0);
+  said.gpus = 16;
+  const auto pasted = ReadEntries({path("pasted.txt")}, said, nullptr);
+  EXPECT_EQ((*pasted)[0].tables[0].ranks, 16);
+  EXPECT_EQ((*pasted)[0].tables[0].hosts, 2);
+  EXPECT_EQ((*pasted)[0].op, "all_reduce");
 }
 
 TEST(ReadHostText, PlacesAWrongHostAtItsLine) {

@@ -202,6 +202,62 @@ TEST(Calibrate, LeavesAClassOfHardwareOutWhole) {
   EXPECT_THAT(none.error().front().message, HasSubstr("is of 'volta'"));
 }
 
+// Two generations whose hosts differ alike from table to table: told by each other they are wrong
+// by a third, and told by another table of their own by more.
+TEST(Calibrate, NeverSaysMoreOfUnknownHardwareThanOfKnown) {
+  std::vector<TableEntry> entries;
+  for (const char* host : {"hgx-h100", "dgx-a100"})
+    for (const int ranks : {4, 8}) {
+      entries.push_back(EntryOf("all_gather", ranks, 1, host));
+      entries.back().host = host;
+    }
+  MeasuredCases cases = *PrepareCases(std::move(entries));
+  for (CasesOfEntry& table : cases.tables)
+    for (MeasuredCase& point : table.points)
+      point.measured_us = cases.models[point.model].Time(point.which, CollectiveConstants()).us *
+                          (point.which.ranks == 4 ? 1.3 : 1 / 1.3);
+  const Result<CalibrationResult> got = Calibrate(cases);
+  ASSERT_TRUE(got) << got.error().front();
+  int compared = 0, widened = 0;
+  for (const CalibrationErrorSpec& unseen : got->spec.errors())
+    for (const CalibrationErrorSpec& seen : got->spec.errors()) {
+      if (!unseen.unseen() || seen.unseen() || seen.from() != unseen.from()) continue;
+      EXPECT_LE(unseen.low(), seen.low());
+      EXPECT_GE(unseen.high(), seen.high());
+      ++compared;
+      widened += unseen.low() == seen.low() || unseen.high() == seen.high();
+    }
+  EXPECT_GT(compared, 2);
+  EXPECT_GT(widened, 0);  // else this test says nothing
+}
+
+// One host of Ampere, several of Hopper: several of Ampere are none of them.
+TEST(Calibrate, KnowsSeveralHostsByTheirClassesTogether) {
+  std::vector<TableEntry> entries;
+  for (const auto& [host, ranks, hosts] : std::initializer_list<std::tuple<const char*, int, int>>{
+           {"{ preset: dgx-a100, transport: ib }", 8, 1},
+           {"{ preset: hgx-h100, transport: ib }", 8, 1},
+           {"{ preset: hgx-h100, transport: ib }", 16, 2}}) {
+    entries.push_back(EntryOf("all_gather", ranks, hosts, std::to_string(entries.size())));
+    entries.back().host = host;
+  }
+  const Result<CalibrationResult> got = Calibrate(*PrepareCases(std::move(entries)));
+  ASSERT_TRUE(got) << got.error().front();
+  const std::string text = FormatCalibration(*got);
+  EXPECT_THAT(text, HasSubstr("classes: [ampere, hopper, ib]\n  combinations: [hopper+ib]\n"));
+  Located<CalibrationSpec> spec = *ParseText<CalibrationSpec>(text, "x.yaml", {});
+  const Calibration now = *MakeCalibration(spec);
+  spec.message.mutable_range()->clear_combinations();  // as files without them
+  const Calibration before = *MakeCalibration(spec);
+  const auto host = [](const char* of) { return *ReadHostText(of, {"--host", 0, 0}); };
+  const HostPart a100 = host("{ preset: dgx-a100, transport: ib }");
+  const HostPart h100 = host("{ preset: hgx-h100, transport: ib }");
+  EXPECT_TRUE(now.KnowsHardware(a100, 1) && now.KnowsHardware(h100, 2));
+  EXPECT_FALSE(now.KnowsHardware(a100, 2));
+  EXPECT_FALSE(now.Covers(a100, {"all_gather", MiB(1), 16, 2}));
+  EXPECT_TRUE(before.KnowsHardware(a100, 2));
+}
+
 TEST(Calibrate, SaysWhyNothingCanBeFitted) {
   MeasuredCases cases = CasesUnder({});
   for (TableEntry& entry : cases.entries) entry.label = TableLabel::kDegraded;
@@ -226,18 +282,24 @@ TEST(FiguresOf, CountsPointsFromASizeOn) {
 }
 
 TEST(PrepareCases, SaysWhyATableIsNotCompared) {
-  std::vector<TableEntry> entries(4);
+  std::vector<TableEntry> entries(6);
   for (TableEntry& entry : entries) entry = EntryOf("all_reduce", 8, 1, "a");
   entries[0].host.clear();
   entries[1].tables[0].ranks = 0;
   entries[2].tables[0].type = "int8";
   entries[3].tables[0].ranks = 16;
+  entries[4].tables[0].op.clear();
+  entries[5].tables[0].hosts = 0;
+  entries[5].tables[0].hosts_unclear = true;
   const auto cases = PrepareCases(std::move(entries));
   ASSERT_TRUE(cases);
   EXPECT_EQ(cases->tables[0].why_not, "its host is not known");
   EXPECT_EQ(cases->tables[1].why_not, "nobody says how many ranks");
   EXPECT_THAT(cases->tables[2].why_not, HasSubstr("floating point"));
   EXPECT_EQ(cases->tables[3].why_not, "16 ranks a host, which has 8 GPUs");
+  EXPECT_EQ(cases->tables[4].why_not,
+            "nobody says the operation: a file's name may, such as x_all_reduce.log");
+  EXPECT_EQ(cases->tables[5].why_not, "nobody says how many hosts");
 }
 
 }  // namespace

@@ -88,6 +88,7 @@ TEST(ParseTables, ReadsTheOldColumns) {
       "  67108864 16777216 float sum 1914.8 35.05 65.72 2e-07 1921.0 34.93 65.49 2e-07\n");
   ASSERT_THAT(got, SizeIs(2));
   EXPECT_EQ(Microseconds(got[0].points[0].time), 1914.8);
+  EXPECT_EQ(got[0].op, "all_to_all");  // in place it was not checked
   EXPECT_EQ(got[1].op, "all_reduce");
   EXPECT_THAT(got[1].points, SizeIs(2));
 }
@@ -108,6 +109,68 @@ TEST(ParseTables, ReadsSeveralRunsOfALogEachWithItsOperation) {
   EXPECT_EQ(got[0].nccl, "2.28.9");
   EXPECT_EQ(got[1].op, "send_recv");
   EXPECT_EQ(got[2].type, "half");
+}
+
+// A row of 256 MiB at an algbw of 100 GB/s.
+std::string RowOf(const char* redop, int root, const char* busbw, const char* wrong_out,
+                  const char* wrong_in) {
+  return fmt::format(
+      "268435456 67108864 float {0} {1} 2684.35 100.00 {2} {3} 2684.35 100.00 {2} "
+      "{4}\n",
+      redop, root, busbw, wrong_out, wrong_in);
+}
+
+// What nccl-tests prints of each operation on 8 ranks, checked and with -c 0 (#wrong is N/A).
+TEST(ParseTables, TakesAnOperationFromColumnsThatOneAloneHas) {
+  const TableHints eight{"", "", 8, 1};
+  const auto op = [&](const std::string& row, const TableHints& hints) {
+    const std::vector<MeasuredTable> got = Tables(row, "pasted.txt", hints);
+    return got.size() == 1 ? got[0].op : "no table";
+  };
+  for (const TableHints& hints : {eight, TableHints()}) {
+    SCOPED_TRACE(testing::Message() << hints.ranks << " ranks");
+    EXPECT_EQ(op(RowOf("sum", -1, "175.00", "0", "0"), hints), "all_reduce");
+    EXPECT_EQ(op(RowOf("sum", -1, "175.00", "N/A", "N/A"), hints), "all_reduce");
+    EXPECT_EQ(op(RowOf("sum", -1, "87.50", "0", "0"), hints), "reduce_scatter");
+    EXPECT_EQ(op(RowOf("none", -1, "87.50", "0", "0"), hints), "all_gather");
+    EXPECT_EQ(op(RowOf("none", -1, "87.50", "0", "N/A"), hints), "all_to_all");
+    EXPECT_EQ(op(RowOf("none", -1, "87.50", "N/A", "N/A"), hints), "");  // of either
+    EXPECT_EQ(op(RowOf("sum", -1, "100.00", "0", "N/A"), hints), "");    // send_recv
+    EXPECT_EQ(op(RowOf("sum", 0, "100.00", "0", "0"), hints), "");       // reduce
+    EXPECT_EQ(op(RowOf("none", 0, "100.00", "0", "0"), hints), "");      // broadcast
+    EXPECT_EQ(op(RowOf("none", 0, "87.50", "0", "0"), hints), "");       // gather
+    EXPECT_EQ(op(RowOf("sum", -1, "42.00", "0", "0"), hints), "");       // of none
+  }
+  EXPECT_EQ(op(RowOf("sum", -1, "187.50", "0", "0"), eight), "");  // of 16 ranks, not of 8
+  // Pasted one below the other, each says its own.
+  const std::vector<MeasuredTable> both = Tables(
+      RowOf("sum", -1, "175.00", "0", "0") + RowOf("none", -1, "87.50", "0", "0"), "pasted.txt");
+  ASSERT_THAT(both, SizeIs(2));
+  EXPECT_EQ(both[0].op, "all_reduce");
+  EXPECT_EQ(both[1].op, "all_gather");
+  EXPECT_EQ(Tables(RowOf("sum", -1, "100.00", "0", "N/A"), "x_sendrecv.log")[0].op, "send_recv");
+}
+
+// mpirun --map-by node: ranks go round over the hosts.
+TEST(ParseTables, CountsHostsByNameWhereEveryRankIsListed) {
+  std::string listed, some;
+  for (int rank = 0; rank < 8; ++rank) {
+    const std::string line = fmt::format(
+        "#  Rank {0:2} Group  0 Pid {0} on node-{1} device {2} [0000:0f:00] NVIDIA H100\n", rank,
+        rank % 2, rank / 2);
+    listed += line;
+    if (rank != 3) some += line;
+  }
+  const std::string row = RowOf("sum", -1, "175.00", "0", "0");
+  const std::vector<MeasuredTable> all = Tables(listed + row);
+  ASSERT_THAT(all, SizeIs(1));
+  EXPECT_EQ(all[0].ranks, 8);
+  EXPECT_EQ(all[0].hosts, 2);
+  EXPECT_FALSE(all[0].hosts_unclear);
+  const std::vector<MeasuredTable> part = Tables(some + row);
+  EXPECT_EQ(part[0].hosts, 0);
+  EXPECT_TRUE(part[0].hosts_unclear);  // so nobody takes them for one host
+  EXPECT_FALSE(Tables(row)[0].hosts_unclear);
 }
 
 TEST(ParseTables, RefusesTextWithoutATableAtItsFirstLine) {
@@ -239,6 +302,50 @@ TEST(ParseTables, TurnsRatesIntoTimesByTheRanksInTheColumnsName) {
   EXPECT_NEAR(Microseconds(got[1].points[0].time), 21474.836, 0.001);
   ASSERT_THAT(got[1].rejected, SizeIs(1));  // 0.01 may be 0.005 or 0.015
   EXPECT_EQ(got[1].rejected[0].line, 3);
+}
+
+// 1 MiB in 10.48576 us: 100 GB/s, 800 Gb/s.
+TEST(ParseTables, ReadsTheUnitOfARateInItsName) {
+  for (const auto& [column, value] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"algbw", "100"},
+                                                                  {"algbw_GBps", "100"},
+                                                                  {"algbw (GB/s)", "100"},
+                                                                  {"algbw_MBps", "100000"},
+                                                                  {"algbw_Gbps", "800"},
+                                                                  {"algbw [Gb/s]", "800"}}) {
+    const std::vector<MeasuredTable> got =
+        Tables(fmt::format("size_bytes,ranks,{}\n1048576,8,{}\n", column, value), "x.csv");
+    ASSERT_THAT(got, SizeIs(1)) << column;
+    ASSERT_THAT(got[0].points, SizeIs(1)) << column;
+    EXPECT_NEAR(Microseconds(got[0].points[0].time), 10.48576, 1e-5) << column;
+  }
+  EXPECT_NEAR(Microseconds(Tables("# busbw in Gb/s\nsize_bytes,ranks,busbw\n1048576,8,1400\n",
+                                  "x_allreduce.csv")[0]
+                               .points[0]
+                               .time),
+              10.48576, 1e-5);
+  for (const char* const column : {"busbw_gbps", "busbw gb/s", "busbw_GBPS", "busbw_TBps"}) {
+    const auto got = ParseTables(fmt::format("size_bytes,{}\n1048576,100\n", column), "x.csv");
+    ASSERT_FALSE(got) << column;
+    EXPECT_EQ(got.error()[0].pos, (SourcePos{"x.csv", 1, 12}));
+    EXPECT_THAT(got.error()[0].message, HasSubstr("does not say which unit"));
+  }
+}
+
+TEST(ParseTables, LeavesOutRowsOfACsvWhoseTimeAndRateDisagree) {
+  const std::vector<MeasuredTable> got = Tables(
+      "size_bytes,time_us,mean_us,algbw_MBps\n"
+      "1048576,10.486,11.0,100000\n"
+      "1048576,9.5,10.486,100000\n"  // the mean's
+      "2097152,10.486,10.486,100000\n"
+      "4194304,10.486,10.486,\n",
+      "x_allreduce.csv");
+  ASSERT_THAT(got, SizeIs(1));
+  EXPECT_THAT(got[0].points, SizeIs(3));
+  ASSERT_THAT(got[0].rejected, SizeIs(1));
+  EXPECT_EQ(got[0].rejected[0].line, 4);
+  EXPECT_EQ(got[0].rejected[0].why,
+            "algbw_mbps is 100000, but 2097152 bytes in 10.486 us are 200.00 GB/s");
 }
 
 TEST(ParseTables, NamesTheCellOfACsvThatIsWrong) {
