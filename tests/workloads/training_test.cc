@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/random.h"
 #include "workloads/training/pipeline.h"
 
 namespace weft {
@@ -119,12 +120,28 @@ TEST(CheckTraining, RefusesWhatDoesNotFitWithTheSum) {
   EXPECT_EQ(CheckTraining(t, A100()), "");
 }
 
+// Of a middle rank of DualPipe: the forward pass that a backward one follows, into one task.
+void PairFirst(std::vector<PipelineTask>& tasks) {
+  using Kind = PipelineTask::Kind;
+  for (std::size_t i = 0; i + 1 < tasks.size(); ++i) {
+    const PipelineTask back = tasks[i + 1];
+    if (tasks[i].kind != Kind::kForward || back.kind != Kind::kBackward) continue;
+    tasks[i] = {Kind::kTogether, tasks[i].chunk, tasks[i].micro, back.chunk, back.micro};
+    tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    return;
+  }
+}
+
 // When each stage is done with its tasks, by the order and what feeds what alone.
 struct Durations {
-  double forward = 0, backward = 0, weights = 0;
+  double forward = 0, backward = 0, weights = 0, together = 0;
 };
-double Makespan(const Parallel& p, std::int64_t micro, const Durations& took) {
-  const PipelineOrder order = OrderOf(p, micro);
+// `paired`: DualPipe's middle ranks run their first forward and backward pass of the main step
+// together, too.
+double Makespan(const Parallel& p, std::int64_t micro, const Durations& took, bool paired = false) {
+  PipelineOrder order = OrderOf(p, micro);
+  for (const int s : {p.pipeline / 2 - 1, p.pipeline / 2})
+    if (paired) PairFirst(order.tasks[static_cast<std::size_t>(s)]);
   const bool dual = p.schedule == Parallel::Schedule::kDualpipe;
   const int chunks = dual ? 2 : p.virtual_stages;
   using Key = std::tuple<int, int, std::int64_t, bool>;  // stage, chunk, micro-batch, forward
@@ -164,6 +181,7 @@ double Makespan(const Parallel& p, std::int64_t micro, const Durations& took) {
         if (task.has_backward()) time += took.backward;
         if (task.kind == Kind::kInput) time -= took.weights;
         if (task.kind == Kind::kWeights) time = took.weights;
+        if (task.kind == Kind::kTogether) time = took.together;
         now[s] = *ready + time;
         if (task.has_forward()) done[{stage, task.chunk, task.micro, true}] = now[s];
         if (task.has_backward()) done[{stage, back_chunk, back, false}] = now[s];
@@ -177,7 +195,7 @@ double Makespan(const Parallel& p, std::int64_t micro, const Durations& took) {
 }
 
 TEST(OrderOf, FillsAndDrainsOncePerChunk) {
-  const Durations took{1, 2, 0};
+  const Durations took{1, 2, 0, 3};
   for (const int chunks : {1, 2, 6})
     for (const int stages : {1, 2, 4, 8})
       for (const std::int64_t groups : {1, 2, 5}) {
@@ -192,21 +210,53 @@ TEST(OrderOf, FillsAndDrainsOncePerChunk) {
       }
 }
 
-// Bubble (p/2 − 1)(F&B + B − 3W), F&B = F + B [DualPipe README]. It holds where a backward pass
-// without the gradients of weights takes as long as a forward one; else the order of [DualPipe
-// dualpipe.py] does a little better: with 1.13, 1.99 and 0.48 by one forward pass.
+// Bubble (p/2 − 1)(F&B + B − 3W) [DualPipe README], of the ranks in the middle: F&B in m − p of
+// their passes. It holds for any B − W >= F and W, where every forward pass of the main step runs
+// beside a backward one. [DualPipe dualpipe.py] leaves the middle ranks' first two apart, "to
+// further reduce bubble size": that saves what a backward pass without W is longer than a forward
+// one, p/2 − 1 times, up to a forward pass. B − W < F leaves forward passes waiting in step 3, and
+// W > B − W backward passes in step 7.
 TEST(OrderOf, DualPipeHasItsPublishedBubble) {
+  constexpr std::uint64_t kSeed = 7;
+  Random random(kSeed);
   for (const int stages : {2, 4, 8, 16})
-    for (const std::int64_t micro : {std::int64_t{2} * stages, std::int64_t{120}}) {
-      Parallel p;
-      p.pipeline = stages;
-      p.schedule = Parallel::Schedule::kDualpipe;
-      const Durations took{1.13, 1.61, 0.48};
-      const double bubble =
-          (stages / 2 - 1) * (took.forward + 2 * took.backward - 3 * took.weights);
-      const double want = static_cast<double>(micro) * (took.forward + took.backward) + bubble;
-      EXPECT_NEAR(Makespan(p, micro, took) / want, 1, 1e-9) << stages << " stages, " << micro;
-    }
+    for (const std::int64_t micro : {std::int64_t{2} * stages, std::int64_t{120}})
+      for (int trial = 0; trial < 12; ++trial) {
+        const int kind = trial % 3;  // B − W equal to F, longer, shorter
+        const double f = 0.5 + random.Unit(), w = 0.1 + random.Unit();
+        const double longer = kind == 0 ? 0 : (kind == 1 ? random.Unit() : -f * random.Unit() / 2);
+        Durations took{f, f + w + longer, w};
+        took.together = (took.forward + took.backward) * (kind < 2 ? 0.8 + 0.4 * random.Unit() : 1);
+        SCOPED_TRACE(testing::Message() << "seed " << kSeed << ", trial " << trial << ", " << stages
+                                        << " stages, " << micro << " micro-batches");
+        Parallel p;
+        p.pipeline = stages;
+        p.schedule = Parallel::Schedule::kDualpipe;
+        const double steps = stages / 2 - 1, apart = took.forward + took.backward;
+        const double formula = static_cast<double>(micro - stages) * took.together +
+                               stages * apart +
+                               steps * (took.together + took.backward - 3 * took.weights);
+        const double late = steps * std::max(0.0, 2 * w - took.backward);
+        if (kind < 2) {
+          EXPECT_NEAR(Makespan(p, micro, took, true) / (formula + late), 1, 1e-9);
+        }
+        double want = formula - took.together + apart + late;  // the first two passes apart
+        want -= longer >= 0 ? std::min(f, steps * longer) : steps * longer;
+        EXPECT_NEAR(Makespan(p, micro, took) / want, 1, 1e-9);
+
+        Training t;
+        t.model = *FindModel("gpt3-175b");
+        t.parallel = p;
+        t.global_batch = micro;
+        t.overlap.data = false;
+        t.parallel.zero = 0;
+        t.stage_times = {took.forward, took.backward, took.weights, took.together};
+        const NetRates still{8, 1e30, 1e30, 0, 0, 0};
+        const TrainingCost cost = PriceTraining(t, A100(), still);
+        const double optimiser =
+            *std::max_element(cost.optimiser_s.begin(), cost.optimiser_s.end());
+        EXPECT_NEAR((EstimateIteration(t, cost, A100(), still).time_s - optimiser) / want, 1, 1e-9);
+      }
 }
 
 TEST(OrderOf, RepeatsWhatItSaysItRepeats) {
