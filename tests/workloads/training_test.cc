@@ -20,6 +20,9 @@ constexpr double kGiB = 1024.0 * 1024 * 1024;
 
 // An A100 as its data sheet and the preset ampere say, and a DGX of them with 200G NICs.
 GpuRates A100() { return {312e12, 2039e9, Bytes(80'000'000'000), {0.869, 0.6, 0.5, 0.8, 108}}; }
+// An H800 with FlashAttention-2, and its host with 400G NICs.
+GpuRates H800() { return {989e12, 3350e9, Bytes(80'000'000'000), {0.803, 0.35, 0.3, 0.8, 132}}; }
+NetRates Hgx() { return {8, 164.8e9, 49.6e9, 3.5e-6, 14e-6, 8.4e-6}; }
 NetRates Dgx() { return {8, 240e9, 24.5e9, 3.5e-6, 14e-6, 8.4e-6}; }
 
 TEST(SizeOf, IsWhatIsPublished) {
@@ -290,6 +293,60 @@ TEST(EstimateIteration, IsNearSelene) {
     EXPECT_NEAR(screened.estimate.time_s / seconds, 1, 0.15)
         << kKorthikanti[row].name << ' ' << screened.estimate.time_s;
   }
+}
+
+// Dispatch and combine of DeepSeek-V2 by hand: from its eight ranks on a host a token goes to
+// three, one in eight of them its own, in bf16 both ways. The shared experts hide what they can.
+TEST(PriceTraining, SendsATokenToItsDevicesOnce) {
+  Training t;
+  t.model = *FindModel("deepseek-v2");
+  t.parallel.expert = t.parallel.data = 8;
+  t.global_batch = 8;
+  t.sequence = 4096;
+  const auto expert = [&t] { return PriceTraining(t, H800(), Hgx()).chunks[0].forward.expert; };
+  const Exchange open = expert();
+  EXPECT_NEAR(open.bytes / (59.0 * 4096 * 3 * 7 / 8 * 5120 * 4), 1, 1e-12);
+  EXPECT_EQ(open.hidden_s, 0);
+  t.overlap.shared_experts = true;
+  const Exchange shared = expert();
+  EXPECT_GT(shared.hidden_s, 0);
+  EXPECT_GT(shared.exposed_s, 0);
+  EXPECT_NEAR(shared.hidden_s + shared.exposed_s, open.exposed_s, 1e-9);
+  // The shared experts' products, two operations a parameter, at more than half the peak.
+  const double least_s = 59 * 2.0 * 4096 * 3 * 5120 * 2 * 1536 / H800().flops;
+  EXPECT_GT(shared.hidden_s, least_s);
+  EXPECT_LT(shared.hidden_s, 2 * least_s);
+  t.overlap.expert = true;
+  EXPECT_EQ(expert().exposed_s, 0);
+  t.model.moe->devices_per_token = 0;  // once an expert
+  EXPECT_NEAR(expert().bytes / open.bytes, 2, 1e-12);
+}
+
+// H800-hours of a trillion tokens, DeepSeek-V2's over DeepSeek-67B's: 172.8k over 300.6k [DSV2
+// §3.2.3]. Nothing is fitted: FlashAttention-2's efficiency on Hopper [SBZ+24 §4.1], V2 with what
+// its paper hides, and computed again since it would not fit else (examples/deepseek-v2).
+TEST(ScreenTraining, HasTheRatioOfDeepSeeksGpuHours) {
+  const auto hours = [](const char* model, bool experts) {
+    Training t;
+    t.model = *FindModel(model);
+    t.parallel = {.tensor = experts ? 1 : 8,
+                  .pipeline = experts ? 16 : 8,
+                  .data = experts ? 64 : 16,
+                  .expert = experts ? 8 : 1,
+                  .virtual_stages = experts ? 1 : 2};
+    t.global_batch = 9216;
+    t.sequence = 4096;
+    t.recompute = experts ? Recompute::kFull : Recompute::kNone;
+    t.overlap.tensor = !experts;
+    t.overlap.shared_experts = experts;
+    const Screened one = ScreenTraining(t, H800(), Hgx());
+    EXPECT_EQ(one.infeasible, "") << model;
+    return 1024 * 1e12 / one.estimate.tokens_per_s / 3600;
+  };
+  const double v2 = hours("deepseek-v2", true), dense = hours("deepseek-67b", false);
+  std::printf("V2 %.1fk, 67B %.1fk GPU-hours, ratio %.3f, published 0.575\n", v2 / 1e3, dense / 1e3,
+              v2 / dense);
+  EXPECT_NEAR(v2 / dense, 0.575, 0.10);
 }
 
 TEST(ScreenTraining, TakesTenThousandConfigurationsInSeconds) {
