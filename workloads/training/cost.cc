@@ -82,27 +82,44 @@ Seconds AttentionProducts(const Training& t, const GpuRates& gpu) {
   return sum;
 }
 
-// Scores and values, causal. Fused attention's backward pass is five products of its forward
-// pass's two [Dao23 §3.1.2]; without fusing, four, and the scores go through memory.
-Seconds Attention(const Training& t, const GpuRates& gpu) {
+// Scores and values where attention is fused: causal, and the backward pass is five products of the
+// forward pass's two [Dao23 §3.1.2].
+Seconds FusedAttention(const Training& t, const GpuRates& gpu) {
   const Model& m = t.model;
   const Efficiency& e = gpu.efficiency;
   const double seen = TokensSeen(m, t.sequence, true);
   const double flops =
       2 * TokensOfRank(t) * seen * m.heads * (m.query_dim + m.value_dim) / t.parallel.tensor;
+  return {flops / (gpu.flops * e.attention_forward) + e.kernel_gap_s,
+          2.5 * flops / (gpu.flops * e.attention_backward) + e.kernel_gap_s, 0};
+}
+
+// Not fused: a product a head for the scores and one for the values, of all tokens, for the mask
+// comes after; two of each backward. Between them scores go through memory in bf16: softmax reads
+// and writes, so does dropout, with a mask of a byte; backward softmax reads twice.
+Seconds PlainAttention(const Training& t, const GpuRates& gpu) {
+  const Model& m = t.model;
+  const double heads = static_cast<double>(t.micro_batch) * m.heads / t.parallel.tensor;
+  const double rows = static_cast<double>(t.sequence) / t.parallel.context;
+  const double seen = TokensSeen(m, t.sequence, false);
+  const double scores = heads * rows * seen;
+  const double rate = gpu.memory_bytes_per_s * gpu.efficiency.memory;
+  const double dropout = m.dropout ? 5 * scores / rate + gpu.efficiency.kernel_gap_s : 0;
+  const double product = GemmSeconds(rows, seen, m.query_dim, heads, gpu);
+  const double values = GemmSeconds(rows, m.value_dim, seen, heads, gpu);
   Seconds out;
-  out.forward = flops / (gpu.flops * e.attention_forward) + e.kernel_gap_s;
-  out.backward = 2.5 * flops / (gpu.flops * e.attention_backward) + e.kernel_gap_s;
-  if (!t.fused_attention) {
-    const double scores =
-        TokensOfRank(t) * TokensSeen(m, t.sequence, false) * m.heads / t.parallel.tensor;
-    // Written and read in bf16: scores, softmax, dropout; twice that backward.
-    const double pass = 2 * 6 * scores / (gpu.memory_bytes_per_s * e.memory);
-    out.forward += pass;
-    out.backward += pass * 2;
-    if (t.recompute == Recompute::kSelective) out.backward += out.forward;
-  }
+  out.forward = product + values + 4 * scores / rate + gpu.efficiency.kernel_gap_s + dropout;
+  out.backward = GemmSeconds(seen, m.value_dim, rows, heads, gpu) +  // gradient of the values
+                 GemmSeconds(rows, seen, m.value_dim, heads, gpu) +  // of the softmax
+                 GemmSeconds(rows, m.query_dim, seen, heads, gpu) +  // of the queries
+                 GemmSeconds(seen, m.query_dim, rows, heads, gpu) +  // of the keys
+                 6 * scores / rate + gpu.efficiency.kernel_gap_s + dropout;
+  if (t.recompute == Recompute::kSelective) out.backward += out.forward;
   return out;
+}
+
+Seconds Attention(const Training& t, const GpuRates& gpu) {
+  return t.fused_attention ? FusedAttention(t, gpu) : PlainAttention(t, gpu);
 }
 
 Seconds FeedForwardProducts(const Training& t, double tokens, double width, const GpuRates& gpu,
