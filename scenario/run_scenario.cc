@@ -18,13 +18,21 @@
 namespace weft {
 namespace {
 
-// All seeds, in seed order; those the caller did not wait for are not finished.
+// All seeds, in seed order; those the caller did not wait for are not finished. Where nothing draws
+// by them they are alike, and one is run.
 std::vector<SeedResult> RunSeeds(const PreparedScenario& scenario, Coupling coupling, bool details,
                                  const RunControl& control) {
   std::vector<SeedResult> results(static_cast<std::size_t>(scenario.seeds));
-  SideBySide(results.size(), control.threads, control.progress, [&](std::size_t i) {
+  const std::size_t runs = RoutingDraws(scenario) ? results.size() : 1;
+  SideBySide(runs, control.threads, control.progress, [&](std::size_t i) {
     results[i] = RunSeed(scenario, scenario.first_seed + i, coupling, details, control);
   });
+  for (std::size_t i = runs; i < results.size() && results.front().finished; ++i) {
+    results[i] = results.front();
+    results[i].sim_s = 0;
+    results[i].events = 0;
+    results[i].memoised = 0;
+  }
   return results;
 }
 

@@ -60,6 +60,24 @@ TEST(RunScenario, IsTheSameForAnyNumberOfThreads) {
   EXPECT_EQ(one.links.seed, two.links.seed);
 }
 
+// Adaptive routing and ports by QP draw nothing: any seed gives the same, and one is run for all.
+TEST(RunScenario, RunsOneSeedWhereAllAreAlike) {
+  const std::vector<std::string> adaptive{"routing.policy=adaptive"};
+  const RunReport all = RunScenario(Make(kClos, adaptive), Patient());
+  EXPECT_EQ(all.seeds, 6);
+  EXPECT_EQ(all.makespan_by_seed_s, std::vector<double>(6, all.makespan_s.median));
+  for (const char* seed : {"1", "4"}) {
+    std::vector<std::string> sets = adaptive;
+    sets.push_back(fmt::format("routing.seed={}", seed));
+    sets.push_back("routing.seeds=1");
+    const RunReport one = RunScenario(Make(kClos, sets), Patient());
+    EXPECT_EQ(one.makespan_s.median, all.makespan_s.median);
+    EXPECT_EQ(one.run.events, all.run.events);
+  }
+  const std::vector<std::string> hashed{"routing.policy=adaptive", "routing.host_port=hash"};
+  EXPECT_EQ(RunScenario(Make(kClos, hashed), Patient()).makespan_by_seed_s.size(), 6u);
+}
+
 TEST(RunScenario, NamesACollisionWithItsFlows) {
   const RunReport report = RunScenario(Make(kClos), Patient());
   bool named = false;

@@ -600,13 +600,16 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
   const bool experts = p.expert > 1;
   const bool given_times = training.stage_times.has_value();
   constexpr const char* kTimes = "stage_times says how long passes take";
-  const std::array<Key, 19> keys{{
+  const std::array<Key, 21> keys{{
       {"overlap.tensor", p.tensor < 2, "tensor is 1"},
       {"overlap.tensor_pieces", !training.overlap.tensor, "overlap.tensor is false"},
       {"overlap.pipeline", p.pipeline < 2, "pipeline is 1"},
       {"overlap.data", p.data * p.context < 2, "there is one replica"},
       {"overlap.context", p.context < 2, "context is 1"},
       {"overlap.expert", !experts, "expert is 1"},
+      {"overlap.shared_experts", !experts || training.model.moe->shared == 0,
+       experts ? "the model has none" : "expert is 1"},
+      {"overlap.shared_experts", training.overlap.expert, "overlap.expert hides more"},
       {"dispatch", !experts, "expert is 1"},
       {"imbalance", !experts, "expert is 1"},
       {"recompute", training.recompute == Recompute::kSelective && training.fused_attention,

@@ -11,10 +11,11 @@ namespace {
 
 double DivideUp(double a, double b) { return std::ceil(a / b); }
 
-// Seconds of a product of m x k by k x n. The tiles of a library's large kernels; the shape that
-// wastes least is taken. The last wave of tiles costs as much as a full one, tiles at the edges
-// as much as whole ones, and the start and end of k as much as half_k of it.
-double GemmSeconds(double m, double n, double k, const GpuRates& gpu) {
+// Seconds of `groups` products of m x k by k x n, in one kernel. The tiles of a library's large
+// kernels; the shape that wastes least is taken. The last wave of tiles costs as much as a full
+// one, tiles at the edges as much as whole ones, and the start and end of k as much as half_k of
+// it.
+double GemmSeconds(double m, double n, double k, double groups, const GpuRates& gpu) {
   if (m <= 0 || n <= 0 || k <= 0) return 0;
   struct Tile {
     double m, n;
@@ -23,16 +24,16 @@ double GemmSeconds(double m, double n, double k, const GpuRates& gpu) {
   const Efficiency& e = gpu.efficiency;
   double best = 0;
   for (const Tile& tile : kTiles) {
-    const double tiles = DivideUp(m, tile.m) * DivideUp(n, tile.n);
+    const double tiles = groups * DivideUp(m, tile.m) * DivideUp(n, tile.n);
     const double rounds = DivideUp(tiles, e.sms) * e.sms;
     // A narrow tile reads its operands more often: it reaches less of the plateau.
     const double reuse = tile.m * tile.n / (tile.m + tile.n) / (256.0 * 128 / (256 + 128));
-    const double share = m * n / (rounds * tile.m * tile.n) * std::sqrt(reuse);
+    const double share = groups * m * n / (rounds * tile.m * tile.n) * std::sqrt(reuse);
     best = std::max(best, share);
   }
   const double share = e.gemm * best * k / (k + e.half_k);
-  const double bytes = 2 * (m * k + k * n + m * n);
-  return std::max(2 * m * n * k / (gpu.flops * share),
+  const double bytes = 2 * groups * (m * k + k * n + m * n);
+  return std::max(2 * groups * m * n * k / (gpu.flops * share),
                   bytes / (gpu.memory_bytes_per_s * e.memory)) +
          e.kernel_gap_s;
 }
@@ -47,14 +48,12 @@ struct Seconds {
   }
 };
 
-// A linear layer: forward, gradient of its input, gradient of its weights.
-Seconds Linear(double m, double n, double k, const GpuRates& gpu) {
-  const double input = GemmSeconds(m, k, n, gpu), weights = GemmSeconds(k, n, m, gpu);
-  return {GemmSeconds(m, n, k, gpu), input + weights, weights};
-}
-
-Seconds Times(Seconds one, double count) {
-  return {one.forward * count, one.backward * count, one.weights * count};
+// A linear layer: forward, gradient of its input, gradient of its weights. `groups`: experts whose
+// products run in one kernel.
+Seconds Linear(double m, double n, double k, const GpuRates& gpu, double groups = 1) {
+  const double input = GemmSeconds(m, k, n, groups, gpu);
+  const double weights = GemmSeconds(k, n, m, groups, gpu);
+  return {GemmSeconds(m, n, k, groups, gpu), input + weights, weights};
 }
 
 double TokensOfRank(const Training& t) {
@@ -83,44 +82,68 @@ Seconds AttentionProducts(const Training& t, const GpuRates& gpu) {
   return sum;
 }
 
-// Scores and values, causal. Fused attention's backward pass is five products of its forward
-// pass's two [Dao23 §3.1.2]; without fusing, four, and the scores go through memory.
-Seconds Attention(const Training& t, const GpuRates& gpu) {
+// Scores and values where attention is fused: causal, and the backward pass is five products of the
+// forward pass's two [Dao23 §3.1.2].
+Seconds FusedAttention(const Training& t, const GpuRates& gpu) {
   const Model& m = t.model;
   const Efficiency& e = gpu.efficiency;
   const double seen = TokensSeen(m, t.sequence, true);
   const double flops =
       2 * TokensOfRank(t) * seen * m.heads * (m.query_dim + m.value_dim) / t.parallel.tensor;
+  return {flops / (gpu.flops * e.attention_forward) + e.kernel_gap_s,
+          2.5 * flops / (gpu.flops * e.attention_backward) + e.kernel_gap_s, 0};
+}
+
+// Not fused: a product a head for the scores and one for the values, of all tokens, for the mask
+// comes after; two of each backward. Between them scores go through memory in bf16: softmax reads
+// and writes, so does dropout, with a mask of a byte; backward softmax reads twice.
+Seconds PlainAttention(const Training& t, const GpuRates& gpu) {
+  const Model& m = t.model;
+  const double heads = static_cast<double>(t.micro_batch) * m.heads / t.parallel.tensor;
+  const double rows = static_cast<double>(t.sequence) / t.parallel.context;
+  const double seen = TokensSeen(m, t.sequence, false);
+  const double scores = heads * rows * seen;
+  const double rate = gpu.memory_bytes_per_s * gpu.efficiency.memory;
+  const double dropout = m.dropout ? 5 * scores / rate + gpu.efficiency.kernel_gap_s : 0;
+  const double product = GemmSeconds(rows, seen, m.query_dim, heads, gpu);
+  const double values = GemmSeconds(rows, m.value_dim, seen, heads, gpu);
   Seconds out;
-  out.forward = flops / (gpu.flops * e.attention_forward) + e.kernel_gap_s;
-  out.backward = 2.5 * flops / (gpu.flops * e.attention_backward) + e.kernel_gap_s;
-  if (!t.fused_attention) {
-    const double scores =
-        TokensOfRank(t) * TokensSeen(m, t.sequence, false) * m.heads / t.parallel.tensor;
-    // Written and read in bf16: scores, softmax, dropout; twice that backward.
-    const double pass = 2 * 6 * scores / (gpu.memory_bytes_per_s * e.memory);
-    out.forward += pass;
-    out.backward += pass * 2;
-    if (t.recompute == Recompute::kSelective) out.backward += out.forward;
-  }
+  out.forward = product + values + 4 * scores / rate + gpu.efficiency.kernel_gap_s + dropout;
+  out.backward = GemmSeconds(seen, m.value_dim, rows, heads, gpu) +  // gradient of the values
+                 GemmSeconds(rows, seen, m.value_dim, heads, gpu) +  // of the softmax
+                 GemmSeconds(rows, m.query_dim, seen, heads, gpu) +  // of the queries
+                 GemmSeconds(seen, m.query_dim, rows, heads, gpu) +  // of the keys
+                 6 * scores / rate + gpu.efficiency.kernel_gap_s + dropout;
+  if (t.recompute == Recompute::kSelective) out.backward += out.forward;
   return out;
 }
 
-Seconds FeedForwardProducts(const Training& t, double tokens, double width, const GpuRates& gpu) {
-  const double cut = t.parallel.tensor;
-  Seconds sum = Linear(tokens, (t.model.gated ? 2 : 1) * width / cut, t.model.hidden, gpu);
-  sum += Linear(tokens, t.model.hidden, width / cut, gpu);
+Seconds Attention(const Training& t, const GpuRates& gpu) {
+  return t.fused_attention ? FusedAttention(t, gpu) : PlainAttention(t, gpu);
+}
+
+Seconds FeedForwardProducts(const Training& t, double tokens, double width, const GpuRates& gpu,
+                            double groups = 1) {
+  const double cut = t.parallel.tensor, gates = t.model.gated ? 2 : 1;
+  Seconds sum = Linear(tokens, gates * width / cut, t.model.hidden, gpu, groups);
+  sum += Linear(tokens, t.model.hidden, width / cut, gpu, groups);
   return sum;
 }
 
+Seconds SharedExperts(const Training& t, const GpuRates& gpu) {
+  const Model::Moe& moe = *t.model.moe;
+  if (moe.shared == 0) return {};
+  return FeedForwardProducts(t, TokensOfRank(t), 1.0 * moe.shared * moe.ffn, gpu);
+}
+
+// The router, and the experts of one rank as one grouped product a matrix.
 Seconds Experts(const Training& t, const GpuRates& gpu) {
   const Model::Moe& moe = *t.model.moe;
   const double tokens = TokensOfRank(t);
   Seconds sum = Linear(tokens, moe.experts, t.model.hidden, gpu);
-  if (moe.shared > 0) sum += FeedForwardProducts(t, tokens, 1.0 * moe.shared * moe.ffn, gpu);
   const double here = 1.0 * moe.experts / t.parallel.expert;
   const double of_expert = tokens * moe.top_k * (t.parallel.expert > 1 ? t.imbalance : 1) / here;
-  sum += Times(FeedForwardProducts(t, of_expert, moe.ffn, gpu), here);
+  sum += FeedForwardProducts(t, of_expert, moe.ffn, gpu, here);
   return sum;
 }
 
@@ -136,6 +159,21 @@ Seconds Elementwise(const Training& t, bool with_experts, const GpuRates& gpu) {
   const double seconds =
       bytes / (gpu.memory_bytes_per_s * gpu.efficiency.memory) + 5 * gpu.efficiency.kernel_gap_s;
   return {seconds, 2 * seconds, 0};
+}
+
+// Each token is copied once an expert into the experts' order and summed back; on a rank that has
+// several experts of many, what arrives is sorted by expert, and back before it leaves [MLM-MOE].
+// Reads and writes; backward likewise.
+Seconds Permute(const Training& t, const GpuRates& gpu) {
+  const Parallel& p = t.parallel;
+  const double copies = t.model.moe->top_k, row_bytes = 2.0 * t.model.hidden;
+  const bool sorts = p.expert > 1 && t.model.moe->experts > p.expert;
+  const double own = TokensOfRank(t) / (p.sequence ? p.tensor : 1) * (2 + 2 * copies);
+  const double sorted = sorts ? TokensOfRank(t) * t.imbalance * 4 * copies : 0;
+  const double seconds =
+      (own + sorted) * row_bytes / (gpu.memory_bytes_per_s * gpu.efficiency.memory) +
+      (sorts ? 4 : 2) * gpu.efficiency.kernel_gap_s;
+  return {seconds, seconds, 0};
 }
 
 // Hides `comm_s`, all but a share `left` of it, behind `work_s`; what is hidden taxes compute.
@@ -191,7 +229,8 @@ Exchange ContextExchange(const Training& t, double count, double work_s, const N
 }
 
 // Dispatch and combine. A token crosses to a host once, however many of its experts are there,
-// and NVLink carries it on [DSV3 §3.2.2].
+// and NVLink carries it on [DSV3 §3.2.2]; to a rank once an expert, or where their number is
+// limited once a rank [DSV2 §2.2.2].
 Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
   const Parallel& p = t.parallel;
   if (p.expert < 2 || !t.model.moe) return {};
@@ -200,17 +239,19 @@ Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
   const int apart = next_to ? p.tensor : p.tensor * p.pipeline;
   const double in_host = std::clamp<double>(1.0 * net.gpus_per_host / apart, 1, p.expert);
   const double hosts = p.expert / in_host;
-  double copies = std::min<double>(moe.top_k, hosts);
+  const double ranks =
+      moe.devices_per_token > 0 ? std::min(moe.top_k, moe.devices_per_token) : moe.top_k;
+  double copies = std::min<double>(ranks, hosts);
   if (moe.nodes_per_token > 0) copies = std::min<double>(copies, moe.nodes_per_token);
   const double tokens = TokensOfRank(t) / (p.sequence ? p.tensor : 1) * t.imbalance;
   const double width = t.dispatch_bytes + 2.0;  // there, and back in bf16
   const double far = tokens * copies * (1 - 1 / hosts) * t.model.hidden * width;
-  const double near = tokens * moe.top_k * (1 - 1 / in_host) * t.model.hidden * width;
+  const double near = tokens * ranks * (1 - 1 / in_host) * t.model.hidden * width;
   double seconds = 2 * net.launch_s;
   double slowest = hosts > 1 ? far / net.nic_bytes_per_s + 2 * net.network_step_s : 0;
   if (net.nvlink_bytes_per_s > 0) slowest = std::max(slowest, near / net.nvlink_bytes_per_s);
   seconds += slowest;
-  Exchange out = Hide(seconds, far + near, t.overlap.expert, 0, work_s);
+  Exchange out = Hide(seconds, far + near, work_s > 0, 0, work_s);
   out.network_bytes = far;
   return out;
 }
@@ -226,12 +267,18 @@ void AddLayers(const Training& t, bool with_experts, double layers, const GpuRat
                const NetRates& net, ChunkCost& cost) {
   if (layers == 0) return;
   const Seconds attention = Attention(t, gpu);
-  Seconds work = AttentionProducts(t, gpu);
-  work +=
-      with_experts ? Experts(t, gpu) : FeedForwardProducts(t, TokensOfRank(t), t.model.ffn, gpu);
+  Seconds work = AttentionProducts(t, gpu), shared;
+  if (with_experts) {
+    shared = SharedExperts(t, gpu);
+    work += shared;
+    work += Experts(t, gpu);
+  } else {
+    work += FeedForwardProducts(t, TokensOfRank(t), t.model.ffn, gpu);
+  }
   const Seconds products = work;
   work += attention;
   work += Elementwise(t, with_experts, gpu);
+  if (with_experts) work += Permute(t, gpu);
   const double again = t.recompute == Recompute::kFull ? 1 : 0;
   const auto pass = [&](PassCost& out, double compute_s, const Exchange& tensor,
                         const Exchange& context, const Exchange& expert, double more) {
@@ -244,12 +291,18 @@ void AddLayers(const Training& t, bool with_experts, double layers, const GpuRat
     Add(out.context, context, layers * more);
     Add(out.expert, expert, layers * more);
   };
-  const Exchange expert = with_experts ? ExpertExchange(t, work.forward, net) : Exchange();
+  // What dispatch and combine may run beside, in one of the passes that a direction has.
+  const Seconds beside =
+      t.overlap.expert ? work : (t.overlap.shared_experts ? shared : Seconds{0, 0, 0});
+  const auto expert = [&](double beside_s) {
+    return with_experts ? ExpertExchange(t, beside_s, net) : Exchange();
+  };
   pass(cost.forward, work.forward, TensorExchange(t, products.forward, net),
-       ContextExchange(t, 1, attention.forward, net), expert, 1);
+       ContextExchange(t, 1, attention.forward, net), expert(beside.forward), 1);
   pass(cost.backward, work.backward + again * work.forward,
        TensorExchange(t, products.backward / (1 + again), net),
-       ContextExchange(t, 2, attention.backward, net), expert, 1 + again);
+       ContextExchange(t, 2, attention.backward, net),
+       expert((beside.backward + again * beside.forward) / (1 + again)), 1 + again);
   cost.weights_s += layers * work.weights;
 }
 

@@ -25,44 +25,79 @@ StageSum SumOfStage(const Training& t, const TrainingCost& cost, int s) {
   return sum;
 }
 
-bool DataInHost(const Training& t, const NetRates& net) {
+// Ranks of a group over data and context ranks that share the first one's host. The group is every
+// `apart`-th of them [TrainingRanks::Replicas].
+int RanksOnAHost(const Training& t, int apart, const NetRates& net) {
   const Parallel& p = t.parallel;
   const bool next_to = p.order == Parallel::Order::kTensorContextDataPipeline || p.pipeline == 1;
-  const double apart = 1.0 * p.tensor * p.context * p.data * (next_to ? 1 : p.pipeline);
-  return net.nvlink_bytes_per_s > 0 && apart <= net.gpus_per_host;
+  int count = 0;
+  for (int i = 0; i < p.data * p.context; i += apart, ++count) {
+    const std::int64_t outer = std::int64_t{i / p.context} * (next_to ? 1 : p.pipeline);
+    if (p.tensor * (i % p.context + p.context * outer) >= net.gpus_per_host) break;
+  }
+  return std::max(1, count);
 }
 
-// Reductions and gathers of one chunk's parameters in an iteration: ZeRO-2 reduces after every
-// micro-batch, ZeRO-3 gathers before both of its passes, too. A replica's tensor and context ranks
-// that share a host share its NICs; where few ranks of a group do, each has several.
-double DataSeconds(const Training& t, const ChunkCost& chunk, const NetRates& net) {
-  const Parallel& p = t.parallel;
-  const auto ring = [&](double bytes, int ranks) {
-    const bool inside = DataInHost(t, net);
-    // Ranks of the group next to each other on a host: its ring leaves by all their NICs.
-    const double near = std::max(1.0, std::floor(1.0 * net.gpus_per_host / p.tensor));
-    const bool next_to = p.order == Parallel::Order::kTensorContextDataPipeline || p.pipeline == 1;
-    const double nics = next_to ? std::min<double>(near, ranks) : 1;
-    return RingSeconds(bytes, ranks, inside ? net.nvlink_bytes_per_s : net.nic_bytes_per_s * nics,
-                       inside ? net.nvlink_step_s : net.network_step_s, net.launch_s);
+// The ring of a group of replicas. It leaves a host by the NICs of all its ranks there, a channel
+// each; but a rank passes on all channels over NVLink, also what leaves by another's NIC (ring.h).
+double ReplicaRing(const Training& t, double bytes, int apart, const NetRates& net) {
+  const int ranks = t.parallel.data * t.parallel.context / apart;
+  const int near = RanksOnAHost(t, apart, net);
+  if (ranks < 2) return 0;
+  const double nic = net.nic_bytes_per_s, nvlink = net.nvlink_bytes_per_s;
+  if (nvlink > 0 && near == ranks)
+    return RingSeconds(bytes, ranks, nvlink, net.nvlink_step_s, net.launch_s);
+  const double rate = near > 1 ? std::min(nic * near, nvlink > 0 ? nvlink : nic) : nic;
+  const double step = (net.network_step_s + (near - 1) * net.nvlink_step_s) / near;
+  return RingSeconds(bytes, ranks, rate, step, net.launch_s);
+}
+
+// Reductions and gathers of one chunk's parameters.
+struct ChunkData {
+  double reduction_s = 0, gather_s = 0;
+};
+ChunkData DataOf(const Training& t, const ChunkCost& chunk, const NetRates& net) {
+  const auto both = [&](double bytes_each) {
+    return ReplicaRing(t, chunk.parameters * bytes_each, 1, net) +
+           ReplicaRing(t, chunk.expert_parameters * bytes_each, t.parallel.expert, net);
   };
-  const int ranks = p.data * p.context, expert_ranks = std::max(1, ranks / p.expert);
-  const double back = p.zero >= 1 ? 2 : t.gradient_bytes;  // parameters, or the reduced gradients
-  const auto micro = static_cast<double>(t.micro_batches());
-  const double reductions = p.zero >= 2 ? micro : 1, gathers = p.zero == 3 ? 2 * micro : 1;
-  return reductions * (ring(chunk.parameters * t.gradient_bytes, ranks) +
-                       ring(chunk.expert_parameters * t.gradient_bytes, expert_ranks)) +
-         gathers * (ring(chunk.parameters * back, ranks) +
-                    ring(chunk.expert_parameters * back, expert_ranks));
+  // What comes back: parameters, or without ZeRO the reduced gradients.
+  return {both(t.gradient_bytes), both(t.parallel.zero >= 1 ? 2 : t.gradient_bytes)};
 }
 
-// DualPipe's bubble: (p/2 − 1)(F&B + B − 3W) [DualPipe README].
+// Exposed on stage s, whose passes of one micro-batch take `passes_s`. ZeRO-2 reduces after every
+// micro-batch, ZeRO-3 gathers before both of its passes, too. With overlap they run behind the
+// passes of other chunks or micro-batches; a first gather and a last reduction have none.
+double DataSeconds(const Training& t, const TrainingCost& cost, int s, double passes_s,
+                   const NetRates& net) {
+  const Parallel& p = t.parallel;
+  const auto micro = static_cast<double>(t.micro_batches());
+  ChunkData all, last;
+  for (int c = s; c < p.chunks(); c += p.pipeline) {
+    last = DataOf(t, cost.chunks[static_cast<std::size_t>(c)], net);
+    all.reduction_s += last.reduction_s;
+    all.gather_s += last.gather_s;
+  }
+  const double reductions = p.zero >= 2 ? micro : 1, gathers = p.zero == 3 ? 2 * micro : 1;
+  const double data_s = reductions * all.reduction_s + gathers * all.gather_s;
+  const double behind_s = passes_s * reductions;
+  return t.overlap.data ? std::max(last.reduction_s + last.gather_s, data_s - behind_s) : data_s;
+}
+
+// Where B − W is not below F nor W, DualPipe's bubble is (p/2 − 1)(F&B + B − 3W) [DualPipe README],
+// of the ranks in the middle: F&B in m − p of their passes. [DualPipe dualpipe.py] leaves the first
+// two of these apart "to further reduce bubble size", which saves up to a forward pass. B − W < F
+// leaves forward passes waiting in its step 3, and B − W < W backward passes in step 7.
 double DualpipeSeconds(const Training& t) {
   const StageTimes& s = *t.stage_times;
   const double together = s.together_s.value_or(s.forward_s + s.backward_s);
-  const double bubble =
-      (t.parallel.pipeline / 2.0 - 1) * (together + s.backward_s - 3 * s.weights_s);
-  return static_cast<double>(t.micro_batches()) * (s.forward_s + s.backward_s) + bubble;
+  const double apart = s.forward_s + s.backward_s, steps = t.parallel.pipeline / 2.0 - 1;
+  const double longer = s.backward_s - s.weights_s - s.forward_s;  // a backward pass without W
+  const double saved = std::min(s.forward_s, steps * std::max(0.0, longer));
+  const double waits = std::max(0.0, -longer) + std::max(0.0, 2 * s.weights_s - s.backward_s);
+  const double bubble = steps * (together + s.backward_s - 3 * s.weights_s + waits) - saved;
+  const double pairs = static_cast<double>(t.micro_batches()) - t.parallel.pipeline - 1;
+  return pairs * together + (t.parallel.pipeline + 1) * apart + bubble;
 }
 
 }  // namespace
@@ -77,14 +112,7 @@ IterationEstimate EstimateIteration(const Training& t, const TrainingCost& cost,
     const StageSum sum = SumOfStage(t, cost, s);
     mean += sum.total() / p.pipeline;
     if (sum.total() > slowest.total()) slowest = sum;
-    double data = 0, exposed = 0;
-    for (int c = s; c < p.chunks(); c += p.pipeline) {
-      exposed = DataSeconds(t, cost.chunks[static_cast<std::size_t>(c)], net);
-      data += exposed;
-    }
-    // Behind the passes of the other chunks; the last one's has nothing to hide behind.
-    const double left = t.overlap.data ? std::max(exposed, data - sum.total()) : data;
-    data_s = std::max(data_s, left);
+    data_s = std::max(data_s, DataSeconds(t, cost, s, sum.total(), net));
     optimiser_s = std::max(optimiser_s, cost.optimiser_s[static_cast<std::size_t>(s)]);
   }
   IterationEstimate out;

@@ -39,8 +39,9 @@ Model Convert(const ModelSpec& spec, std::string name) {
   }
   if (spec.has_moe()) {
     const MoeSpec& moe = spec.moe();
-    model.moe = Model::Moe{moe.experts(), moe.shared(),       moe.top_k(),
-                           moe.ffn(),     moe.dense_layers(), moe.nodes_per_token()};
+    model.moe = Model::Moe{
+        moe.experts(),         moe.shared(),           moe.top_k(), moe.ffn(), moe.dense_layers(),
+        moe.nodes_per_token(), moe.devices_per_token()};
   }
   return model;
 }

@@ -36,7 +36,8 @@ struct Model {
     int query_rank = 0, key_value_rank = 0, plain_dim = 0, rotary_dim = 0;
   };
   struct Moe {
-    int experts = 1, shared = 0, top_k = 1, ffn = 1, dense_layers = 0, nodes_per_token = 0;
+    int experts = 1, shared = 0, top_k = 1, ffn = 1, dense_layers = 0;
+    int nodes_per_token = 0, devices_per_token = 0;  // 0: no limit
   };
   std::optional<Mla> mla;
   std::optional<Moe> moe;

@@ -63,6 +63,7 @@ struct Parallel {
 
 struct Overlap {
   bool tensor = false, pipeline = true, data = true, context = false, expert = false;
+  bool shared_experts = false;
   int tensor_pieces = 4;
 };
 
