@@ -5,6 +5,7 @@
 
 TABLES.tsv lists measured tables, as `weft validate` reads lists (docs/calibration.md), with a column
 `source`; the tables themselves are not weft's to hand on. Constants are the priors: nothing is fitted.
+No test runs this, for the tables are not here; of docs/validation.md `./dev docs` checks all other tables.
 """
 
 import argparse
