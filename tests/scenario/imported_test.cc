@@ -50,8 +50,9 @@ void ExpectHpn(const std::string& text) {
   ASSERT_TRUE(wiring) << wiring.error().front();
   for (const char* group : {"per_rail", "all"}) {
     const std::string workload = fmt::format(
-        "routing: {{ seeds: 2 }}\nworkload: {{ collective: {{ op: all_reduce, bytes: 64MiB, group: "
-        "{} }} }}\n",
+        "routing: {{ seeds: 2 }}\nworkload: {{ collective: {{ op: all_reduce, algorithm: ring, "
+        "bytes: "
+        "64MiB, group: {} }} }}\n",
         group);
     const PreparedScenario imported = Make(FormatScenario(*wiring) + workload);
     const PreparedScenario own = Make(
