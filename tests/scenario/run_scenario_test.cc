@@ -187,7 +187,7 @@ TEST(RunScenario, LetsNcclChooseWhoeverWroteTheHostsKeys) {
            {" }\nhost: { preset: hgx-h100 }\n",
             " }\nhost: { preset: hgx-h100, nvlink: 450GBps }\n"},
            {" }\nhost: { preset: hgx-h100 }\n", " }\nhost: { preset: hgx-h100, gpu: h100 }\n"},
-           {" }\n", ", host: { nvlink: 450GBps } }\n"}}) {
+           {" }\n", ", host: { nvlink: 900GBps } }\n"}}) {
     const CollectiveReport preset = run(fabric + as_preset), own = run(fabric + written);
     EXPECT_EQ(preset.algorithm, "NVLS");
     EXPECT_EQ(own.algorithm, preset.algorithm) << written;
