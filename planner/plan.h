@@ -151,7 +151,8 @@ struct PlanReport {
   std::vector<PlanTarget> targets;
   std::vector<PlanRow> rows;  // shown first, in the order of their roles; then by metric
   std::size_t shown = 0;
-  std::vector<PlanFlip> flips;
+  std::vector<PlanFlip> flips;              // between the fabrics of the best's accelerator
+  std::vector<PlanFlip> accelerator_flips;  // where another accelerator is first
   std::vector<PlanBomRow> bom;  // of the best
   std::vector<PlanRule> rules;  // of the best
   std::vector<PlanRejected> rejected;

@@ -170,8 +170,11 @@ void PlanPods(const ClosRequest& in, const FamilyInput& input, std::int64_t segm
     plan.too_large = segments > 1;
     if (plan.too_large)
       AddError(input, in.size_key,
-               fmt::format("one tier is one switch a rail, of {} ports, and the rail needs {}",
-                           plan.slots, segments),
+               in.rails > 1
+                   ? fmt::format("one tier is one switch a rail, of {} ports, and the rail needs {}",
+                                 plan.slots, segments)
+                   : fmt::format("one tier is one switch, of {} ports, and this needs {}",
+                                 plan.slots, segments),
                "tiers: 2", errors);
     return;
   }

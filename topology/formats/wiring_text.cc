@@ -89,6 +89,7 @@ bool Unsaid(const std::string& key, const std::string& value) {
   }();
   static const std::set<std::string_view> unseen{"units",
                                                  "own_rack",
+                                                 "racks",
                                                  "cpu",
                                                  "numa_nodes",
                                                  "nvlink_shape",
