@@ -291,9 +291,8 @@ void Planning::SayUnranked() {
     }
     const auto of = [&](const Candidate& one) { return one.accelerator == row.accelerator; };
     const auto plans = std::count_if(candidates_.begin(), candidates_.end(), of);
-    const bool some =
-        std::any_of(candidates_.begin(), candidates_.end(),
-                    [&](const Candidate& one) { return of(one) && one.feasible(); });
+    const bool some = std::any_of(candidates_.begin(), candidates_.end(),
+                                  [&](const Candidate& one) { return of(one) && one.feasible(); });
     const std::size_t near = NearestMiss(row.accelerator);
     if (some)
       out_.notes.push_back(
@@ -301,10 +300,10 @@ void Planning::SayUnranked() {
     else if (near == kNoCandidate)
       out_.notes.push_back(fmt::format("{} is not ranked: it has no plan to try", row.name));
     else
-      out_.notes.push_back(fmt::format(
-          "{} is not ranked: none of its {} plans is feasible; nearest: {} ({}: {})", row.name,
-          Thousands(plans), candidates_[near].id, candidates_[near].broken[0].rule,
-          candidates_[near].broken[0].said));
+      out_.notes.push_back(
+          fmt::format("{} is not ranked: none of its {} plans is feasible; nearest: {} ({}: {})",
+                      row.name, Thousands(plans), candidates_[near].id,
+                      candidates_[near].broken[0].rule, candidates_[near].broken[0].said));
   }
 }
 

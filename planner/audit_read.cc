@@ -386,8 +386,7 @@ class BillReader {
   static bool IsTwin(const OpticRow& optic, bool eight_lanes) {
     const auto& forms = optic.forms;
     return eight_lanes && optic.parallel && optic.ports == 1 &&
-           (forms.empty() ||
-            std::find(forms.begin(), forms.end(), CageSpec::OSFP) != forms.end());
+           (forms.empty() || std::find(forms.begin(), forms.end(), CageSpec::OSFP) != forms.end());
   }
 
   void ReadOptic(const CsvCell& part, std::int64_t count) {

@@ -33,8 +33,8 @@ void PlaceRacks(const Question& question, Candidate& out) {
   const std::int64_t of_rack =
       choice.part.own_rack ? std::max(choice.part.gpus / choice.gpus_of_host / choice.part.racks, 1)
                            : out.hosts_of_rack;
-  const auto of_segment = static_cast<double>(
-      std::max<std::int64_t>(CeilDiv(out.counts.hosts_of_segment, of_rack), 1));
+  const auto of_segment =
+      static_cast<double>(std::max<std::int64_t>(CeilDiv(out.counts.hosts_of_segment, of_rack), 1));
   const double rows = std::ceil(static_cast<double>(out.racks) / kRacksOfRow);
   const double in_segment = of_segment <= 1
                                 ? 2.7
@@ -148,8 +148,8 @@ class Enumeration {
 
   void Tiers(Candidate one) {
     const BitRate uplink = one.design.uplink;
-    const bool one_switch = one.design.family == DesignFamily::kRailOnly ||
-                            one.design.family == DesignFamily::kFatTree;
+    const bool one_switch =
+        one.design.family == DesignFamily::kRailOnly || one.design.family == DesignFamily::kFatTree;
     const int fewest = one_switch ? 1 : 2;
     for (int tiers = fewest; tiers <= 3; ++tiers) {
       // In one tier nothing joins a NIC's switches: a port each is a plane each.

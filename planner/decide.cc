@@ -334,9 +334,9 @@ void Decision::TryInput(Among among, Flip flip, double Inputs::*factor, Inputs b
   };
   const std::size_t now = first(Inputs{});
   const auto same = [&](std::size_t one) {
-    return among ? one == now
-                 : contenders_[one].candidate->accelerator ==
-                       contenders_[now].candidate->accelerator;
+    return among
+               ? one == now
+               : contenders_[one].candidate->accelerator == contenders_[now].candidate->accelerator;
   };
   constexpr double kStep = 0.25, kMost = 2.772588722239781;  // ln 16
   std::optional<Flip> nearest;
@@ -378,10 +378,10 @@ void Decision::TryRates(Among among, std::vector<Flip>& out) const {
   TryInput(among, {"failure rates", 1, 0, "x", "", "the catalogue", 0}, &Inputs::failures, {}, 1e9,
            out);
   if (const double flaps = question_.rates.stopping_flaps; flaps > 0)
-    TryInput(among,
-             {"flaps that stop a job", flaps, 0, "of them", "",
-              given("reliability.stopping_flaps"), 0},
-             &Inputs::stopping_flaps, {}, 1 / flaps, out);
+    TryInput(
+        among,
+        {"flaps that stop a job", flaps, 0, "of them", "", given("reliability.stopping_flaps"), 0},
+        &Inputs::stopping_flaps, {}, 1 / flaps, out);
   if (!question_.jobs.empty())
     TryInput(among,
              {"communication time", 1, 0, "x as simulated", "", question_.communication_source, 0},

@@ -86,7 +86,7 @@ struct Question {
   Catalogue catalogue;
   FailureRates rates;
   std::vector<FailureRates> rates_of;  // [accelerators][switches]: with what the catalogue says
-  std::optional<double> ops;  // of the need, a second; none: gpus are asked for
+  std::optional<double> ops;           // of the need, a second; none: gpus are asked for
   std::int64_t gpus = 0;
   NumberType type = NumberType::kBf16;
   std::vector<Basis> bases;  // to size for; the first is planned for

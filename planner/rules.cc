@@ -327,8 +327,10 @@ void Checks::CheckGoodput() {
   for (const JobChoice& job : question_.jobs)
     take(std::min(job.gpus.value_or(it_.accelerators), it_.accelerators), job.name);
   if (question_.jobs.empty()) take(it_.accelerators, whose);
-  Add("goodput", least > 0, "{}: a stop every {:.3g} h; with checkpoints of {:.3g} h and restarts "
-      "of {:.3g} h {}", whose, hours(of_least), hours(checkpoint), hours(restart),
+  Add("goodput", least > 0,
+      "{}: a stop every {:.3g} h; with checkpoints of {:.3g} h and restarts "
+      "of {:.3g} h {}",
+      whose, hours(of_least), hours(checkpoint), hours(restart),
       least > 0 ? fmt::format("{:.1f} % of the time is useful", least * 100)
                 : std::string("no interval between checkpoints leaves useful time"));
 }

@@ -54,9 +54,9 @@ std::string RowsText(const PlanReport& report, int width) {
     const std::string name = roles + ": " + ShortId(report, row.id);
     if (!row.feasible) {
       const std::string figures =
-          row.site_w > 0 ? fmt::format("; {:.2f} MUSD, {:.2f} MW", row.capex_mid / 1e6,
-                                       row.site_w / 1e6)
-                         : "";
+          row.site_w > 0
+              ? fmt::format("; {:.2f} MUSD, {:.2f} MW", row.capex_mid / 1e6, row.site_w / 1e6)
+              : "";
       infeasible +=
           Wrap(fmt::format("{}: {} ({}){}", name, row.rule, row.binding, figures), width, 2) + '\n';
       continue;
@@ -221,8 +221,7 @@ std::string PlanText(const PlanReport& report, int width, bool explain) {
   out += Wrap(report.sentence, width, 0) + '\n';
   out += CertaintyText(report, width) + '\n';
   if (report.best) out += FlipsText(report, report.flips, true, width);
-  if (report.rankings.size() > 1)
-    out += FlipsText(report, report.accelerator_flips, false, width);
+  if (report.rankings.size() > 1) out += FlipsText(report, report.accelerator_flips, false, width);
   if (report.best) out += '\n';
   if (report.shown > 0) out += RowsText(report, width) + '\n';
   out += SizingText(report, width) + '\n';

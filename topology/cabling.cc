@@ -189,8 +189,9 @@ Result<DeviceKind> MakeKind(const Said<HostSpec>& said, const SourceMap& sources
   if (said.spec != nullptr) {
     WEFT_TRY(part, MakeHostPart(*said.spec, sources, said.path));
   }
-  return DeviceKind{said.name,     said.path, {},        part.units,    part.power,
-                    part.nic_cage, 0,         part.part, part.own_rack, ContentsOf(part), part.racks};
+  return DeviceKind{said.name,     said.path,        {},        part.units,
+                    part.power,    part.nic_cage,    0,         part.part,
+                    part.own_rack, ContentsOf(part), part.racks};
 }
 
 Result<DeviceKind> MakeKind(const Said<SwitchSpec>& said, const SourceMap& sources) {

@@ -299,8 +299,7 @@ TEST(BillCandidate, HasWhatReferenceDesignsHave) {
   for (const Reference& want : kReferences) {
     SCOPED_TRACE(fmt::format("{} of {}", want.id, want.gpus));
     const Question question =
-        QuestionOf(fmt::format("need: {{ gpus: {} }}\nparts: {{ {} }}\n",
-                               want.gpus, want.parts));
+        QuestionOf(fmt::format("need: {{ gpus: {} }}\nparts: {{ {} }}\n", want.gpus, want.parts));
     const Candidate plan = PlanOf(question, want.id);
     EXPECT_EQ(plan.counts.leaves, want.leaves);
     EXPECT_EQ(plan.counts.spines, want.spines);

@@ -458,9 +458,8 @@ TEST(FindAcceleratorFlips, ChangesTheAcceleratorAtItsValue) {
 }
 
 bool Notes(const PlanReport& report, const std::string& text) {
-  return std::any_of(report.notes.begin(), report.notes.end(), [&](const std::string& note) {
-    return note.find(text) != std::string::npos;
-  });
+  return std::any_of(report.notes.begin(), report.notes.end(),
+                     [&](const std::string& note) { return note.find(text) != std::string::npos; });
 }
 
 // Without NCCL an all-to-all is flows between all pairs: the accelerator is ranked, not dropped,
@@ -503,7 +502,9 @@ TEST(MakePlan, ShowsTheBillsOfFabricsThatWereBuilt) {
     }
     EXPECT_DOUBLE_EQ(report->rows[0].metric, least);
     EXPECT_EQ(*report->best, report->rows[0].id);
-    if (gpus == 64) EXPECT_EQ(*report->best, "h100/fat_tree/1-tier/400G/25.6T");
+    if (gpus == 64) {
+      EXPECT_EQ(*report->best, "h100/fat_tree/1-tier/400G/25.6T");
+    }
   }
 }
 

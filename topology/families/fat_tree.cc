@@ -1,5 +1,5 @@
-// Fat trees of two and three tiers, filled leaf by leaf, and one switch for all. With a radix k and no
-// oversubscription: k^2/2 endpoints on 3k/2 switches, or k^3/4 on 5k^2/4.
+// Fat trees of two and three tiers, filled leaf by leaf, and one switch for all. With a radix k and
+// no oversubscription: k^2/2 endpoints on 3k/2 switches, or k^3/4 on 5k^2/4.
 #include <fmt/format.h>
 
 #include "topology/families/clos.h"
