@@ -115,6 +115,11 @@ jobs:                        # shares of GPU-hours; `exposed` waits for communic
     gpus: 256
     exposed: 30%
     traffic: {{ pattern: all_to_all, bytes: 64KiB }}
+  # - share: 40%             # training counts by its MFU, simulated iteration by iteration
+  #   gpus: 256
+  #   training:
+  #     {{ model: llama3-70b, parallel: {{ tensor: 8, pipeline: 4 }}, global_batch: 256,
+  #        sequence: 4096 }}
 limits: {{ pue: 1.25, rack: {{ power: 50kW, units: 48 }} }}
 policy: {{ spines: even, min_spines: 4, backup_hosts: 3%, spares: 2% }}
 reliability: {{ checkpoint: 30s, restart: 10min, repair: 4h }}

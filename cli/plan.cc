@@ -69,8 +69,16 @@ bool WriteFolder(const PlanArgs& args, const PlanReport& report, std::ostream& e
                                                        {"ports.csv", report.ports_csv},
                                                        {"racks.csv", report.racks_csv},
                                                        {"plan.txt", PlanText(report, 80, true)}};
-  for (const auto& [name, text] : files)
-    if (!text.empty() && !WriteFile(folder + "/" + name, text, err)) return false;
+  for (const auto& [name, text] : files) {
+    const std::string path = folder + "/" + name;
+    // What this plan does not have is not left over from an earlier one.
+    std::error_code failed;
+    if (text.empty() && std::filesystem::remove(path, failed); failed) {
+      err << "weft: error: " << path << " of an earlier plan cannot be removed\n";
+      return false;
+    }
+    if (!text.empty() && !WriteFile(path, text, err)) return false;
+  }
   return true;
 }
 

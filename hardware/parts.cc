@@ -117,6 +117,11 @@ Result<HostPart> MakeHostPart(const HostSpec& spec, const SourceMap& sources,
   if (spec.has_nic_cage()) out.nic_cage = MakeCagePart(spec.nic_cage(), 1);
   out.units = spec.units();
   out.own_rack = spec.own_rack();
+  out.racks = std::max(spec.racks(), 1);
+  if (!out.own_rack && out.racks > 1)
+    return Fail(ErrorCode::kInconsistent, sources.At(Under(path, "racks")).pos,
+                fmt::format("'racks' is {}, of a host that shares a rack", spec.racks()),
+                "own_rack: true");
   out.cpu = spec.cpu();
   out.nvlink_shape = spec.nvlink_shape();
   out.numa_nodes = spec.numa_nodes();

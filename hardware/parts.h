@@ -66,6 +66,7 @@ struct HostPart {
   std::optional<CagePart> nic_cage;  // none: nobody said; CageOfPort of the port's rate
   int units = 1;                     // of a rack
   bool own_rack = false;             // it is one: a rack's power does not bound it
+  int racks = 1;                     // that it is, where it is one or several
   // What stands between GPUs, NICs and CPUs; NCCL searches it, the network does not see it.
   int compute_capability = 0, nvlinks = 0;  // of a GPU; 0: no figure
   HostSpec::Cpu cpu = HostSpec::CPU_INTEL_SAPPHIRE_RAPIDS;

@@ -110,38 +110,90 @@ void Planning::Show(std::size_t candidate, const std::string& role) {
   shown_.push_back({candidate, role});
 }
 
-// The table of page one, beside the best and the runner-up.
-void Planning::ChooseShown() {
-  const std::uint32_t accelerator = candidates_[order_[0]].accelerator;
-  std::size_t dominated = kNoCandidate, infeasible = kNoCandidate;
-  std::vector<std::size_t> feasible;
-  const Candidate& best = candidates_[order_[0]];
+// The nearest miss, of one accelerator or of all: of what could be counted as few rules broken as
+// can be, else as the best where there is one. kNoCandidate: none is infeasible.
+std::size_t Planning::NearestMiss(std::optional<std::uint32_t> accelerator) const {
+  const Candidate* best = order_.empty() ? nullptr : &candidates_[order_[0]];
+  const auto distance = [&](const Candidate& it) {
+    std::size_t out = it.broken.size() * 8 + (it.counts.leaves == 0 ? 4 : 0);
+    if (best != nullptr)
+      out += std::size_t{it.design.family != best->design.family} +
+             std::size_t{it.design.chip != best->design.chip} +
+             std::size_t{it.design.nic_ports != best->design.nic_ports};
+    return std::pair(out, it.capex());
+  };
+  std::size_t out = kNoCandidate;
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     const Candidate& one = candidates_[i];
-    if (one.accelerator != accelerator) continue;
-    if (!one.feasible()) {
-      // The nearest miss: as few rules broken as can be, else as the best.
-      const auto distance = [&](const Candidate& it) {
-        return it.broken.size() * 8 + (it.design.family != best.design.family) +
-               (it.design.chip != best.design.chip) +
-               (it.design.nic_ports != best.design.nic_ports);
-      };
-      if (infeasible == kNoCandidate || distance(one) < distance(candidates_[infeasible]))
-        infeasible = i;
-      continue;
-    }
-    feasible.push_back(i);
-    const bool worse = one.capex() > best.capex() * 1.001 && one.site_watts >= best.site_watts &&
-                       one.gpu_rate() <= best.gpu_rate() &&
-                       one.oversubscription() >= best.oversubscription() - 1e-9;
-    if (worse && (dominated == kNoCandidate || one.capex() < candidates_[dominated].capex()))
-      dominated = i;
+    if (one.feasible() || (accelerator && one.accelerator != *accelerator)) continue;
+    if (out == kNoCandidate || distance(one) < distance(candidates_[out])) out = i;
   }
-  Show(Cheapest(feasible), "cheapest");
-  Show(reference_[accelerator], "non-blocking");
+  return out;
+}
+
+// The cheapest that is worse than the best in all that is counted, both by bills of fabrics that
+// were built.
+std::size_t Planning::Dominated(const std::vector<std::size_t>& feasible) {
+  constexpr int kMost = 4;
+  const Candidate& best = candidates_[order_[0]];
+  const auto worse = [&](std::size_t i) {
+    const Candidate& one = candidates_[i];
+    return one.feasible() && one.exact == best.exact && one.capex() > best.capex() * 1.001 &&
+           one.site_watts >= best.site_watts && one.gpu_rate() <= best.gpu_rate() &&
+           one.oversubscription() >= best.oversubscription() - 1e-9;
+  };
+  std::vector<std::size_t> order = feasible;
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return candidates_[a].capex() < candidates_[b].capex();
+  });
+  std::size_t out = kNoCandidate;
+  int built = 0;
+  for (const std::size_t i : order) {
+    // Not worth building where even the screened bill is no more, as much as it may overstate.
+    if (i == order_[0] || candidates_[i].capex() <= best.capex() * 1.001) continue;
+    if (!candidates_[i].exact && built++ >= kMost) continue;
+    if (!MakeBillExact(i, nullptr) || !worse(i)) continue;
+    if (out == kNoCandidate || candidates_[i].capex() < candidates_[out].capex()) out = i;
+  }
+  return out;
+}
+
+// The table of page one. What it shows beside the ranked is built before it is shown.
+void Planning::ChooseShown() {
+  const std::size_t best = order_[0];
+  const std::uint32_t accelerator = candidates_[best].accelerator;
+  std::vector<std::size_t> feasible;
+  for (std::size_t i = 0; i < candidates_.size(); ++i)
+    if (candidates_[i].accelerator == accelerator && candidates_[i].feasible())
+      feasible.push_back(i);
+  Show(best, "best");
+  if (order_.size() > 1 && candidates_[order_[1]].accelerator == accelerator)
+    Show(order_[1], "runner-up");
+  // Best of the other accelerators: a ranking of its own.
+  std::set<std::uint32_t> seen{accelerator};
+  for (const std::size_t i : order_)
+    if (seen.insert(candidates_[i].accelerator).second)
+      Show(i, "best of " + question_.accelerators[candidates_[i].accelerator].name);
+  for (const std::size_t i : compared_) Show(i, "compared");
+  const auto still = [&](std::size_t i) {
+    return i != kNoCandidate && MakeBillExact(i, nullptr) ? i : kNoCandidate;
+  };
+  Show(CheapestBuilt(feasible), "cheapest");
+  Show(still(reference_[accelerator]), "non-blocking");
   Show(Nvidia(feasible), "NVIDIA's reference");
-  Show(dominated, "dominated");
-  Show(infeasible, "infeasible");
+  Show(Dominated(feasible), "dominated");
+  Show(NearestMiss(accelerator), "infeasible");
+}
+
+// Where nothing can be bought: why what was asked about cannot, and what comes nearest.
+void Planning::ShowNothingFeasible() {
+  for (const std::size_t i : compared_) Show(i, "compared");
+  if (!out_.partial) Show(NearestMiss({}), "nearest");
+  for (const auto& [index, role] : shown_) {
+    out_.rows.push_back(RowOf(index));
+    out_.rows.back().roles.push_back(role);
+  }
+  out_.shown = out_.rows.size();
 }
 
 void Planning::SaySentence(std::size_t best, std::size_t second) {
@@ -204,23 +256,74 @@ std::string Planning::MeasureOf(const Decision& decision, bool fabrics, std::siz
 void Planning::FillFlips(const Decision& decision, std::size_t best) {
   for (const Decision::Flip& flip : decision.FindFlips(candidates_[best].accelerator))
     out_.flips.push_back({flip.input, flip.unit, flip.then, flip.source, flip.now, flip.value});
+  if (out_.rankings.size() < 2) return;
+  for (const Decision::Flip& flip : decision.FindAcceleratorFlips())
+    out_.accelerator_flips.push_back(
+        {flip.input, flip.unit, flip.then, flip.source, flip.now, flip.value});
 }
 
-void Planning::SayExact(std::size_t best, double screened) {
-  const PlanRow exact = RowOf(best);
-  PlanRow& row = figures_.at(best);
-  row.racks = exact.racks;
-  row.capex_low = exact.capex_low;
-  row.capex_mid = exact.capex_mid;
-  row.capex_high = exact.capex_high;
-  row.network_usd = exact.network_usd;
-  row.power_w = exact.power_w;
-  row.site_w = exact.site_w;
-  row.exact = true;
-  out_.notes.push_back(
-      fmt::format("The bill of the best plan is that of its fabric built and cabled, {:.2f} MUSD; "
-                  "the screening, by which plans are ranked, said {:.2f}.",
-                  exact.capex_mid / 1e6, screened / 1e6));
+// What the bills are, of what is shown and of what is not.
+void Planning::SayBuilt() {
+  if (built_ > 0)
+    out_.notes.push_back(fmt::format(
+        "Plans are picked by a screened bill, and shown and ranked by that of their fabric built "
+        "and cabled: of {} built, the screened price was {:+.2f} % to {:+.2f} % off.",
+        Thousands(built_), screened_below_ * 100, screened_above_ * 100));
+  std::set<std::uint32_t> seen;
+  for (const std::size_t i : order_) {
+    const Candidate& it = candidates_[i];
+    if (!it.exact && seen.insert(it.accelerator).second)
+      out_.notes.push_back(
+          fmt::format("{} comes in supernodes, whose fabrics are not built: its bills are screened",
+                      question_.accelerators[it.accelerator].name));
+  }
+}
+
+// Accelerators that were sized and are in no ranking.
+void Planning::SayUnranked() {
+  std::set<std::uint32_t> ranked;
+  for (const std::size_t i : order_) ranked.insert(candidates_[i].accelerator);
+  for (const SizingRow& row : sizing_) {
+    if (row.basis != question_.bases[0] || ranked.count(row.accelerator) > 0) continue;
+    if (!row.accelerators) {
+      out_.notes.push_back(fmt::format("{} is not planned nor ranked: {}", row.name, row.note));
+      continue;
+    }
+    const auto of = [&](const Candidate& one) { return one.accelerator == row.accelerator; };
+    const auto plans = std::count_if(candidates_.begin(), candidates_.end(), of);
+    const bool some = std::any_of(candidates_.begin(), candidates_.end(),
+                                  [&](const Candidate& one) { return of(one) && one.feasible(); });
+    const std::size_t near = NearestMiss(row.accelerator);
+    if (some)
+      out_.notes.push_back(
+          fmt::format("{} is not ranked: stopped before a plan of it was", row.name));
+    else if (near == kNoCandidate)
+      out_.notes.push_back(fmt::format("{} is not ranked: it has no plan to try", row.name));
+    else
+      out_.notes.push_back(
+          fmt::format("{} is not ranked: none of its {} plans is feasible; nearest: {} ({}: {})",
+                      row.name, Thousands(plans), candidates_[near].id,
+                      candidates_[near].broken[0].rule, candidates_[near].broken[0].said));
+  }
+}
+
+// Of the best plan's stops those that hang on how many flaps a job does not outlast.
+void Planning::SayFlaps() {
+  if (order_.empty() || figures_.at(order_[0]).stops_per_month <= 0) return;
+  const Contender& best = contenders_.at(order_[0]);
+  double flaps = 0, stops = 0;
+  for (std::size_t j = 0; j < best.failures.size(); ++j) {
+    const double share = question_.jobs.empty() ? 1 : question_.jobs[j].share;
+    flaps += share * best.failures[j].StopsOfFlaps().mid;
+    stops += share * best.failures[j].stops.mid;
+  }
+  if (flaps <= 0 || stops <= 0) return;
+  const bool given = question_.located->sources.Given("reliability.stopping_flaps");
+  out_.notes.push_back(fmt::format(
+      "{:.0f} % of the best plan's stops are flaps of a NIC's only link, of which {:.3g} % stop "
+      "their job ({})",
+      flaps / stops * 100, question_.rates.stopping_flaps * 100,
+      given ? "the question" : "reliability.stopping_flaps, derived from reports of others"));
 }
 
 void Planning::FillSizing() {
@@ -352,6 +455,11 @@ void Planning::FillJobNotes() {
       note += fmt::format("; its {} repeats are one simulated, counted as often",
                           Thousands(RepeatsOf(job)));
     out_.notes.push_back(note);
+    for (const AcceleratorChoice& accelerator : question_.accelerators)
+      if (!control_.screen_only && IsAllPairs(accelerator, job))
+        out_.notes.push_back(fmt::format(
+            "{} of {}: single flows between all pairs at once, for NCCL's rounds are not its",
+            job.name, accelerator.name));
     if (job.trains() && question_.located->sources.Given(fmt::format("jobs[{}].exposed", j)))
       out_.notes.push_back(
           fmt::format("'jobs[{}].exposed' has no effect: what of training waits is simulated", j));
@@ -384,15 +492,17 @@ void Planning::FillScreened() {
 
 void Planning::FillNotes() {
   const PlanSpec& spec = question_.spec();
+  SayUnranked();
   FillJobNotes();
   if (out_.could_still_win > 0)
-    out_.notes.push_back(fmt::format(
-        "{} more plans have a bound below the best simulated figure and were not simulated "
-        "(decide.finalists)",
-        Thousands(out_.could_still_win)));
-  for (const SizingRow& row : sizing_)
-    if (row.basis == question_.bases[0] && !row.accelerators)
-      out_.notes.push_back(fmt::format("{} is not planned nor ranked: {}", row.name, row.note));
+    out_.notes.push_back(
+        Thousands(out_.could_still_win) +
+        (simulates() ? " more plans have a bound below the best simulated figure and were not "
+                       "simulated (decide.finalists)"
+                     : " more plans could be below the best by their screened bill and were not "
+                       "built (decide.finalists)"));
+  SayBuilt();
+  SayFlaps();
   for (const UnsearchedFamily& family : kUnsearched)
     out_.not_searched.push_back(fmt::format("{}: {}", family.name, family.why));
   if (std::any_of(candidates_.begin(), candidates_.end(),
@@ -418,16 +528,6 @@ void Planning::FillNotes() {
 
 void Planning::FillAnswer() {
   const std::size_t best = order_[0];
-  Show(best, "best");
-  if (order_.size() > 1 && candidates_[order_[1]].accelerator == candidates_[best].accelerator)
-    Show(order_[1], "runner-up");
-  // Best of the other accelerators: a ranking of its own.
-  std::set<std::uint32_t> seen{candidates_[best].accelerator};
-  for (const std::size_t i : order_)
-    if (seen.insert(candidates_[i].accelerator).second)
-      Show(i, "best of " + question_.accelerators[candidates_[i].accelerator].name);
-  for (const std::size_t i : compared_) Show(i, "compared");
-  ChooseShown();
   for (const auto& [index, role] : shown_) {
     PlanRow row = figures_.count(index) > 0 ? figures_.at(index) : RowOf(index);
     if (figures_.count(index) == 0 && row.feasible) {

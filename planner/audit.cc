@@ -369,7 +369,8 @@ void Auditor::CheckRacks(double watts, bool complete) {
   for (const RackRow& rack : bill_.racks) {
     racks += rack.count;
     if (line == 0) line = rack.line;
-    if (limit <= 0 && rack.power) limit = rack.power->count();
+    // Of several kinds the strongest: which host stands in which is not said.
+    if (!bill_.rack_power && rack.power) limit = std::max(limit, rack.power->count());
   }
   if (limit <= 0) return;
   std::int64_t needed = 0;
@@ -709,7 +710,9 @@ void Auditor::CheckForms(std::int64_t host_ends, std::int64_t switch_ends) {
   std::int64_t fitting = 0;
   const OpticRow* wrong = nullptr;
   const auto fits = [](const OpticRow& optic, const SwitchRow& one) {
-    if (one.port_bps > 0 && optic.port_bps > one.port_bps * (1 + kSlack)) return false;
+    // A twin plug is two ends of half the rate, as a cage with two ports takes it.
+    const double end_bps = optic.twin ? optic.port_bps / 2 : optic.port_bps;
+    if (one.port_bps > 0 && end_bps > one.port_bps * (1 + kSlack)) return false;
     return !one.form || optic.forms.empty() ||
            std::find(optic.forms.begin(), optic.forms.end(), *one.form) != optic.forms.end();
   };

@@ -66,6 +66,7 @@ struct OpticRow {
   std::string part;
   double port_bps = 0;
   bool parallel = false;              // a lane of fibre each, as DR4 and SR8: it can be split
+  bool twin = false;                  // of eight such lanes in an OSFP: two ends of half the rate
   std::vector<CageSpec::Form> forms;  // cages that it fits; none: not said
 };
 

@@ -136,6 +136,8 @@ class BillReader {
 
   void ReadLine(std::string_view line, int number) {
     line_ = number;
+    // Excel begins its UTF-8 with a byte-order mark, which is no part of the first cell.
+    if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
     auto cells = SplitCells(line);
     if (!cells) return Complain(ErrorCode::kSyntax, 1, "a quote is not closed", "\"a, b\"");
     cells->resize(std::max<std::size_t>(cells->size(), 3));
@@ -381,6 +383,12 @@ class BillReader {
     return nullptr;
   }
 
+  static bool IsTwin(const OpticRow& optic, bool eight_lanes) {
+    const auto& forms = optic.forms;
+    return eight_lanes && optic.parallel && optic.ports == 1 &&
+           (forms.empty() || std::find(forms.begin(), forms.end(), CageSpec::OSFP) != forms.end());
+  }
+
   void ReadOptic(const CsvCell& part, std::int64_t count) {
     static const std::regex kParallel(R"([dsv]r\d)", std::regex::icase);
     OpticRow out;
@@ -397,6 +405,7 @@ class BillReader {
       out.parallel = std::regex_search(name, kParallel);
       for (const int form : spec->message.forms())
         out.forms.push_back(static_cast<CageSpec::Form>(form));
+      out.twin = IsTwin(out, spec->message.lanes() == 8);
       bill_.optics.push_back(std::move(out));
       return;
     }
@@ -424,6 +433,8 @@ class BillReader {
                         "qsfp28, qsfp56, qsfp112, qsfp-dd, osfp");
       out.forms = CagesFor(*form);
     }
+    static const std::regex kEight(R"([dsv]r8)", std::regex::icase);
+    out.twin = IsTwin(out, std::regex_search(tokens.front(), kEight));
     bill_.optics.push_back(std::move(out));
   }
 

@@ -214,7 +214,7 @@ void BillCandidate(const Question& question, const CableMarket& market, Candidat
     bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, count, chip.part.power);
   AddFabric(out, bill);
   AddSides(question, market, out, bill);
-  bill.Add(PartKind::kRack, BomRole::kRack, "rack", "rack", out.racks);
+  bill.Add(PartKind::kRack, BomRole::kRack, "rack", "rack", out.racks - out.own_racks);
   out.totals = SumBom(out.bom);
   out.network = SumBom(out.bom, BomScope::kNetwork);
   out.site_watts = out.totals.power.mid.count() * question.spec().limits().pue();

@@ -26,9 +26,15 @@ void PlaceRacks(const Question& question, Candidate& out) {
   const SwitchPart& chip = question.switches[out.chip].part;
   const std::int64_t switch_racks =
       CeilDiv(out.counts.switches() * std::max(chip.units, 1), rack.units());
-  out.racks = CeilDiv(chassis, out.hosts_of_rack) + switch_racks;
-  const auto of_segment = static_cast<double>(
-      std::max<std::int64_t>(CeilDiv(out.counts.hosts_of_segment, out.hosts_of_rack), 1));
+  out.own_racks = choice.part.own_rack ? chassis * choice.part.racks : 0;
+  out.racks =
+      switch_racks + (choice.part.own_rack ? out.own_racks : CeilDiv(chassis, out.hosts_of_rack));
+  // Hosts as the network sees them: servers of a supernode.
+  const std::int64_t of_rack =
+      choice.part.own_rack ? std::max(choice.part.gpus / choice.gpus_of_host / choice.part.racks, 1)
+                           : out.hosts_of_rack;
+  const auto of_segment =
+      static_cast<double>(std::max<std::int64_t>(CeilDiv(out.counts.hosts_of_segment, of_rack), 1));
   const double rows = std::ceil(static_cast<double>(out.racks) / kRacksOfRow);
   const double in_segment = of_segment <= 1
                                 ? 2.7
@@ -142,7 +148,9 @@ class Enumeration {
 
   void Tiers(Candidate one) {
     const BitRate uplink = one.design.uplink;
-    const int fewest = one.design.family == DesignFamily::kRailOnly ? 1 : 2;
+    const bool one_switch =
+        one.design.family == DesignFamily::kRailOnly || one.design.family == DesignFamily::kFatTree;
+    const int fewest = one_switch ? 1 : 2;
     for (int tiers = fewest; tiers <= 3; ++tiers) {
       // In one tier nothing joins a NIC's switches: a port each is a plane each.
       if (tiers == 1 && !one.design.port_planes) continue;

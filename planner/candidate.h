@@ -46,7 +46,7 @@ struct Candidate {
   std::array<std::optional<LinkKit>, 3> kits;  // NIC to leaf, leaf to spine, spine to core
   bool assumed_nic_cage = false;               // a QSFP112, for the NIC's own has slower lanes
   std::array<Metres, 3> lengths;
-  std::int64_t racks = 0;
+  std::int64_t racks = 0, own_racks = 0;  // own_racks: of them, hosts that are racks
   int hosts_of_rack = 1;
   Bom bom;
   BomTotals totals, network;  // network: all but hosts and racks

@@ -104,7 +104,12 @@ double Decision::PriceOf(const Contender& contender, const Inputs& inputs,
 
 double Decision::Goodput(const Contender& contender, std::size_t job, double exposed,
                          const Inputs& inputs, const Factors* draw) const {
-  const MonthlyFailures& failures = contender.failures[job];
+  const double flaps = question_.rates.stopping_flaps;
+  const bool scaled = inputs.stopping_flaps != 1 && flaps > 0;
+  const MonthlyFailures other =
+      scaled ? contender.failures[job].WithStoppingFlaps(flaps * inputs.stopping_flaps, flaps)
+             : MonthlyFailures{};
+  const MonthlyFailures& failures = scaled ? other : contender.failures[job];
   const auto& class_of = class_of_row_[static_cast<std::size_t>(&contender - contenders_.data())];
   const PlanReliabilitySpec& spec = question_.spec().reliability();
   double stops = 0, degraded = 0;
@@ -175,6 +180,7 @@ Figures Decision::Evaluate(const Contender& contender, const Inputs& inputs,
   out.usd = capex * (1 + decide.support() * inputs.support * years) + energy;
   double useful = PeakOf(accelerator) / 1e15 * static_cast<double>(candidate.accelerators) *
                   kDaysOfYear * years;
+  if (inputs.compute_of == static_cast<int>(accelerator)) useful *= inputs.compute;
   double communication = inputs.communication;
   if (draw != nullptr) {
     useful *= draw->compute[accelerator];
@@ -309,24 +315,44 @@ Decision::Odds Decision::Draw(const std::string& known) const {
   return out;
 }
 
-void Decision::TryInput(std::uint32_t accelerator, Flip flip, double Inputs::*factor, Inputs base,
-                        double largest, std::vector<Flip>& out) const {
-  const std::size_t now = Best(accelerator, Inputs{});
+std::size_t Decision::First(const Inputs& inputs) const {
+  std::size_t first = contenders_.size();
+  double least = 0;
+  for (std::size_t i = 0; i < contenders_.size(); ++i) {
+    const double metric = At(i, inputs).metric;
+    if (first < contenders_.size() && metric >= least) continue;
+    first = i;
+    least = metric;
+  }
+  return first;
+}
+
+void Decision::TryInput(Among among, Flip flip, double Inputs::*factor, Inputs base, double largest,
+                        std::vector<Flip>& out) const {
+  const auto first = [&](const Inputs& inputs) {
+    return among ? Best(*among, inputs) : First(inputs);
+  };
+  const std::size_t now = first(Inputs{});
+  const auto same = [&](std::size_t one) {
+    return among
+               ? one == now
+               : contenders_[one].candidate->accelerator == contenders_[now].candidate->accelerator;
+  };
   constexpr double kStep = 0.25, kMost = 2.772588722239781;  // ln 16
   std::optional<Flip> nearest;
   for (const double sign : {1.0, -1.0}) {
     const auto winner = [&](double distance) {
       Inputs inputs = base;
       inputs.*factor = std::exp(sign * distance);
-      return Best(accelerator, inputs);
+      return first(inputs);
     };
     double far = kStep;
-    while (far <= kMost && winner(far) == now) far += kStep;
+    while (far <= kMost && same(winner(far))) far += kStep;
     if (far > kMost || (sign > 0 && std::exp(far - kStep) >= largest)) continue;
     double low = far - kStep, high = far;
     while (high - low > 1e-3) {
       const double middle = (low + high) / 2;
-      (winner(middle) == now ? low : high) = middle;
+      (same(winner(middle)) ? low : high) = middle;
     }
     if ((sign > 0 && std::exp(high) > largest) || (nearest && nearest->distance <= high)) continue;
     flip.value = flip.now * std::exp(sign * high);
@@ -337,24 +363,32 @@ void Decision::TryInput(std::uint32_t accelerator, Flip flip, double Inputs::*fa
   if (nearest) out.push_back(*nearest);
 }
 
-std::vector<Decision::Flip> Decision::FindFlips(std::uint32_t accelerator) const {
+// What the question says once for all plans.
+void Decision::TryRates(Among among, std::vector<Flip>& out) const {
   const PlanDecideSpec& decide = question_.spec().decide();
-  std::vector<Flip> out;
   const auto given = [&](const char* key) {
     return question_.located->sources.Given(key) ? std::string("the question") : "an assumption";
   };
-  TryInput(accelerator, {"energy", decide.energy(), 0, "USD/kWh", "", given("decide.energy"), 0},
+  TryInput(among, {"energy", decide.energy(), 0, "USD/kWh", "", given("decide.energy"), 0},
            &Inputs::energy, {}, 1e9, out);
-  TryInput(accelerator, {"support", decide.support(), 0, "a year", "", given("decide.support"), 0},
+  TryInput(among, {"support", decide.support(), 0, "a year", "", given("decide.support"), 0},
            &Inputs::support, {}, 1e9, out);
-  TryInput(accelerator, {"horizon", decide.horizon(), 0, "y", "", given("decide.horizon"), 0},
+  TryInput(among, {"horizon", decide.horizon(), 0, "y", "", given("decide.horizon"), 0},
            &Inputs::horizon, {}, 1e9, out);
-  TryInput(accelerator, {"failure rates", 1, 0, "x", "", "the catalogue", 0}, &Inputs::failures, {},
-           1e9, out);
+  TryInput(among, {"failure rates", 1, 0, "x", "", "the catalogue", 0}, &Inputs::failures, {}, 1e9,
+           out);
+  if (const double flaps = question_.rates.stopping_flaps; flaps > 0)
+    TryInput(
+        among,
+        {"flaps that stop a job", flaps, 0, "of them", "", given("reliability.stopping_flaps"), 0},
+        &Inputs::stopping_flaps, {}, 1 / flaps, out);
   if (!question_.jobs.empty())
-    TryInput(accelerator,
+    TryInput(among,
              {"communication time", 1, 0, "x as simulated", "", question_.communication_source, 0},
              &Inputs::communication, {}, 1e9, out);
+}
+
+void Decision::TryPrices(Among among, std::vector<Flip>& out) const {
   for (const std::string& part : parts_) {
     Inputs base;
     base.price_of = part;
@@ -369,29 +403,64 @@ std::vector<Decision::Flip> Decision::FindFlips(std::uint32_t accelerator) const
                                                          : row.unit_price->source,
                           row.unit_price->date.empty() ? "" : ", ", row.unit_price->date);
         }
-    if (flip.now > 0) TryInput(accelerator, flip, &Inputs::price, base, 1e9, out);
+    if (flip.now > 0) TryInput(among, flip, &Inputs::price, base, 1e9, out);
   }
+}
+
+void Decision::TryJobs(Among among, std::vector<Flip>& out) const {
+  const auto given = [&](const std::string& key) {
+    return question_.located->sources.Given(key) ? std::string("the question") : "an assumption";
+  };
   for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
     const JobChoice& job = question_.jobs[j];
     const std::string path = fmt::format("jobs[{}]", j);
     Inputs base;
     base.exposed_of = static_cast<int>(j);
     if (job.exposed > 0 && !job.trains())
-      TryInput(accelerator,
+      TryInput(among,
                {"exposed communication of " + job.name, job.exposed, 0, "of its time", "",
-                given((path + ".exposed").c_str()), 0},
+                given(path + ".exposed"), 0},
                &Inputs::exposed, base, 1 / job.exposed, out);
     Inputs shares;
     shares.share_of = static_cast<int>(j);
     if (question_.jobs.size() > 1 && job.share > 0)
-      TryInput(accelerator,
-               {"share of " + job.name, job.share, 0, "of GPU-hours", "",
-                given((path + ".share").c_str()), 0},
-               &Inputs::share, shares, 1 / job.share, out);
+      TryInput(
+          among,
+          {"share of " + job.name, job.share, 0, "of GPU-hours", "", given(path + ".share"), 0},
+          &Inputs::share, shares, 1 / job.share, out);
   }
+}
+
+// What an accelerator does of what the plan takes it to do: common to its fabrics.
+void Decision::TryCompute(std::vector<Flip>& out) const {
+  for (std::size_t a = 0; a < question_.accelerators.size(); ++a) {
+    Inputs base;
+    base.compute_of = static_cast<int>(a);
+    TryInput({},
+             {"compute of " + question_.accelerators[a].name, 1, 0, "x as planned", "",
+              "its data sheet and presets", 0},
+             &Inputs::compute, base, 1e9, out);
+  }
+}
+
+std::vector<Decision::Flip> Decision::FindAll(Among among) const {
+  std::vector<Flip> out;
+  TryRates(among, out);
+  TryPrices(among, out);
+  TryJobs(among, out);
+  if (!among) TryCompute(out);
   std::stable_sort(out.begin(), out.end(),
                    [](const Flip& a, const Flip& b) { return a.distance < b.distance; });
   return out;
+}
+
+std::vector<Decision::Flip> Decision::FindFlips(std::uint32_t accelerator) const {
+  return FindAll(accelerator);
+}
+
+std::vector<Decision::Flip> Decision::FindAcceleratorFlips() const {
+  if (contenders_.empty()) return {};
+  return FindAll({});
 }
 
 }  // namespace weft

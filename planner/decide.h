@@ -28,6 +28,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,12 +48,15 @@ struct Contender {
 // What may be other than it is: a factor on each.
 struct Inputs {
   double energy = 1, support = 1, horizon = 1, failures = 1, communication = 1;
+  double stopping_flaps = 1;
   std::string price_of;  // a part
   double price = 1;
   int exposed_of = -1;  // a job
   double exposed = 1;
   int share_of = -1;  // a job: the others share the rest as they did
   double share = 1;
+  int compute_of = -1;  // an accelerator: what it does of its peak
+  double compute = 1;
 };
 
 struct Figures {
@@ -86,6 +90,8 @@ class Decision {
 
   // Of the candidates of `accelerator`, the one with the smallest metric.
   std::size_t Best(std::uint32_t accelerator, const Inputs& inputs) const;
+  // Of all, by the best of each accelerator. Requires: there are contenders.
+  std::size_t First(const Inputs& inputs) const;
 
   struct Flip {
     std::string input;
@@ -96,6 +102,8 @@ class Decision {
   // The nearest value of each input at which another candidate of that accelerator is first,
   // nearest first; factors up to 16. By bisection to a thousandth.
   std::vector<Flip> FindFlips(std::uint32_t accelerator) const;
+  // The same between accelerators: where the first is of another one.
+  std::vector<Flip> FindAcceleratorFlips() const;
 
  private:
   struct Factors;
@@ -103,8 +111,15 @@ class Decision {
   double PriceOf(const Contender& contender, const Inputs& inputs, const Factors* draw) const;
   double Goodput(const Contender& contender, std::size_t job, double exposed, const Inputs& inputs,
                  const Factors* draw) const;
-  void TryInput(std::uint32_t accelerator, Flip flip, double Inputs::*factor, Inputs base,
-                double largest, std::vector<Flip>& out) const;
+  // Among whom a flip is looked for: fabrics of one accelerator, or, without, accelerators.
+  using Among = std::optional<std::uint32_t>;
+  void TryInput(Among among, Flip flip, double Inputs::*factor, Inputs base, double largest,
+                std::vector<Flip>& out) const;
+  void TryRates(Among among, std::vector<Flip>& out) const;
+  void TryPrices(Among among, std::vector<Flip>& out) const;
+  void TryJobs(Among among, std::vector<Flip>& out) const;
+  void TryCompute(std::vector<Flip>& out) const;
+  std::vector<Flip> FindAll(Among among) const;
   double WeightOf(std::size_t job, const Inputs& inputs) const;
   Factors DrawFactors(int draw, const std::string& known) const;
   double MeanMfu(std::uint32_t accelerator) const;

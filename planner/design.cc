@@ -102,7 +102,7 @@ bool CountCores(const Design& design, const Clos& clos, DesignCounts& out) {
 Binding TooManyLeaves(const Design& design, const DesignCounts& counts, const Clos& clos,
                       const Pod& pod) {
   const std::int64_t most =
-      clos.down / clos.leaves_of_segment * counts.leaf_slots * design.gpus_of_host;
+      clos.down / clos.leaves_of_segment * counts.hosts_of_segment * design.gpus_of_host;
   return {"reach",
           fmt::format("{} leaves of {} uplinks need {} spines of {} ports down, more than a leaf "
                       "has uplinks: {} tiers reach about {} GPUs",
@@ -180,9 +180,13 @@ Counted CountClos(const Design& design) {
   out.leaf_gpus = std::min(out.hosts_of_segment, design.hosts) * design.gpus_of_host;
   if (design.tiers == 1) {
     if (out.segments > 1)
-      return Bound("reach", fmt::format("one tier is one switch a rail, of {} ports, and a rail "
-                                        "has {} hosts",
-                                        out.leaf_slots, design.hosts));
+      return Bound("reach",
+                   isolated ? fmt::format("one tier is one switch a rail, of {} ports, and a rail "
+                                          "has {} hosts",
+                                          out.leaf_slots, design.hosts)
+                            : fmt::format("one tier is one switch, of {} ports, and there are {} "
+                                          "NICs",
+                                          out.leaf_slots, design.hosts * design.nics_of_host));
     out.reach_gpus = out.hosts_of_segment * design.gpus_of_host;
     return out;
   }

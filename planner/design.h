@@ -8,6 +8,7 @@
 //     even                  the smallest divisor of u that is no less: as many links to each
 //     three tiers           a pod is as many segments as a spine has ports down for; cores by
 //                           ports, even where every pod spreads its uplinks evenly over them
+//     one tier              one switch: for all, or of rail_only a rail
 //     two tiers reach       k²/2 endpoints a network, three k³/4, at 1:1
 //
 // Shapes   a segment is one set of leaves: one leaf in fat_tree, one a rail (and, for a NIC's

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/ceil_div.h"
 #include "topology/cabling.h"
 #include "topology/formats/cabling_csv.h"
 
@@ -140,6 +141,16 @@ std::string NcclText(const Question& question, const JobChoice& job) {
   return rounds ? "collectives: { nccl: \"2.28\" }\n" : "";
 }
 
+// A rank's block for every other, of all sizes together.
+TrafficSpec AllPairs(const CollectiveSpec& collective, std::int64_t gpus) {
+  TrafficSpec out;
+  out.set_pattern(TrafficSpec::ALL_TO_ALL);
+  std::int64_t bytes = 0;
+  for (const std::int64_t size : collective.bytes()) bytes += CeilDiv(size, gpus);
+  out.set_bytes(bytes);
+  return out;
+}
+
 NetRates LineRates(const Candidate& candidate, const TrainingChoice& choice) {
   NetRates out;
   out.gpus_per_host = candidate.design.gpus_of_host;
@@ -205,6 +216,12 @@ SimulatedTimes TimesOf(const std::vector<double>& kept, bool trains) {
 
 }  // namespace
 
+bool IsAllPairs(const AcceleratorChoice& accelerator, const JobChoice& job) {
+  return accelerator.gpu.compute_capability == 0 && job.spec->has_collective() &&
+         job.spec->collective().op() == CollectiveSpec::ALL_TO_ALL &&
+         job.spec->collective().group() == CollectiveSpec::ALL;
+}
+
 double MfuOf(const JobChoice& job, std::uint32_t accelerator, double seconds) {
   const TrainingChoice& choice = job.training[accelerator];
   return choice.flops / seconds / (choice.gpu.flops * static_cast<double>(choice.gpus));
@@ -254,15 +271,18 @@ Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& ca
                                    const JobChoice& job, const RunControl& control,
                                    ResultStore* store, FabricCache& cache) {
   const std::int64_t gpus = job.gpus.value_or(candidate.accelerators);
+  const bool pairs = IsAllPairs(question.accelerators[candidate.accelerator], job);
   const std::string text = ScenarioText(question, candidate) +
                            fmt::format(
                                "placement: {{ gpus: {} }}\nrouting: {{ seeds: {} }}\n"
                                "rdma: {{ qps: {} }}\n",
                                gpus, question.spec().decide().seeds(), candidate.design.nic_ports) +
-                           NcclText(question, job);
+                           (pairs ? "" : NcclText(question, job));
   WEFT_TRY(Located<ScenarioSpec> spec, ParseScenario(text, candidate.id, {}, nullptr));
   WorkloadSpec& workload = *spec.message.mutable_workload();
-  if (job.spec->has_traffic()) {
+  if (pairs) {
+    *workload.mutable_traffic() = AllPairs(job.spec->collective(), gpus);
+  } else if (job.spec->has_traffic()) {
     *workload.mutable_traffic() = job.spec->traffic();
   } else if (job.spec->has_training()) {
     *workload.mutable_training() = job.spec->training();

@@ -7,6 +7,9 @@
 //
 // A connection has a QP for each port of its NIC: with one alone it would use one port.
 //
+// What NCCL alone does, an all-to-all of all ranks, is on an accelerator without it as many single
+// flows, one a pair, all at once, each the pair's bytes of every size together.
+//
 // A collective that repeats is simulated once and counted as often: its repeats are alike, each
 // with the same paths, one after the other.
 //
@@ -40,6 +43,9 @@ SimulatedTimes EstimateJob(const Candidate& candidate, const JobChoice& job);
 Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& candidate,
                                    const JobChoice& job, const RunControl& control,
                                    ResultStore* store, FabricCache& cache);
+
+// Whether `job` is an all-to-all that the accelerator does by single flows, for want of NCCL.
+bool IsAllPairs(const AcceleratorChoice& accelerator, const JobChoice& job);
 
 // How often the one repeat that is simulated stands for others; 1: all are.
 std::int64_t RepeatsOf(const JobChoice& job);

@@ -101,6 +101,7 @@ void Planning::Decide() {
   out_.pairs.clear();
   out_.accelerator_tie.clear();
   out_.flips.clear();
+  out_.accelerator_flips.clear();
   out_.best.reset();
   std::vector<Contender> all;
   std::vector<std::size_t> index;
@@ -144,25 +145,30 @@ void Planning::Decide() {
   FillFlips(decision, order_[0]);
 }
 
-// The bill of what was simulated is that of the fabric built; of what was screened, only the best
-// one's, which changes no ranking. What turns out not to be cabled as it was screened is not
-// bought.
-void Planning::BuildBest() {
-  ExactFiles files;
-  ExactFiles* wanted = control_.files ? &files : nullptr;
-  while (!order_.empty()) {
-    const std::size_t best = order_[0];
-    Candidate& it = candidates_[best];
-    const bool was = it.exact;
-    const double screened = it.capex();
-    if (!was || wanted != nullptr) MakeExact(question_, it, wanted);
-    if (it.feasible()) {
-      if (!was && it.exact) SayExact(best, screened);
-      break;
+// What page one shows beside the ranked is built too, and where it may be ranked it is: then
+// another may be first, and others are shown with it.
+void Planning::RankShown() {
+  constexpr int kMost = 4;
+  for (int round = 0; round < kMost && !order_.empty(); ++round) {
+    shown_.clear();
+    ChooseShown();
+    bool more = false;
+    for (const auto& [i, role] : shown_) {
+      if (simulates() || !candidates_[i].feasible() || contenders_.count(i) > 0 || !Rankable(i))
+        continue;
+      contenders_[i] = Bounded(i);
+      more = true;
     }
-    Reject(best);
+    if (!more) return;
     Decide();
   }
+}
+
+// Every ranked bill is that of the fabric built, a supernode's aside; of the best also the files.
+void Planning::BuildBest() {
+  if (order_.empty() || !control_.files) return;
+  ExactFiles files;
+  MakeExact(question_, candidates_[order_[0]], &files);
   out_.links_csv = std::move(files.links);
   out_.ports_csv = std::move(files.ports);
   out_.racks_csv = std::move(files.racks);
@@ -181,22 +187,15 @@ Result<PlanReport> Planning::Run() {
   reference_.assign(question_.accelerators.size(), kNoCandidate);
   reference_s_.assign(question_.accelerators.size(), std::vector<double>(question_.jobs.size(), 0));
   bound_.assign(candidates_.size(), 0);
-  for (std::uint32_t a = 0; a < question_.accelerators.size(); ++a)
-    for (std::uint32_t c = 0; c < question_.switches.size(); ++c) {
-      const std::string& part = question_.switches[c].part.part;
-      rates_[{a, c}] = WithParts(question_.rates, question_.catalogue,
-                                 question_.accelerators[a].name, part, part);
-    }
+  most_bps_.assign(question_.accelerators.size(), 0);
   for (std::uint32_t a = 0; a < question_.accelerators.size(); ++a) Evaluate(a);
   Decide();
+  RankShown();
   BuildBest();
-  if (!order_.empty()) FillAnswer();
-  // Where nothing can be bought, at least why what was asked about cannot.
-  for (std::size_t i = 0; order_.empty() && i < compared_.size(); ++i) {
-    out_.rows.push_back(RowOf(compared_[i]));
-    out_.rows.back().roles.emplace_back("compared");
-    out_.shown = out_.rows.size();
-  }
+  if (!order_.empty())
+    FillAnswer();
+  else
+    ShowNothingFeasible();
   if (order_.empty())
     out_.sentence = out_.partial ? "Stopped before a plan was simulated."
                                  : fmt::format("No plan is feasible: {} were tried.",

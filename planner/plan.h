@@ -151,9 +151,10 @@ struct PlanReport {
   std::vector<PlanTarget> targets;
   std::vector<PlanRow> rows;  // shown first, in the order of their roles; then by metric
   std::size_t shown = 0;
-  std::vector<PlanFlip> flips;
-  std::vector<PlanBomRow> bom;  // of the best
-  std::vector<PlanRule> rules;  // of the best
+  std::vector<PlanFlip> flips;              // between the fabrics of the best's accelerator
+  std::vector<PlanFlip> accelerator_flips;  // where another accelerator is first
+  std::vector<PlanBomRow> bom;              // of the best
+  std::vector<PlanRule> rules;              // of the best
   std::vector<PlanRejected> rejected;
   std::int64_t candidates = 0, feasible = 0, simulated = 0, could_still_win = 0;
   double unverified_share = 0;

@@ -2,7 +2,9 @@
 // stages and the ranking), answer.cc (what the report says). Included by these alone.
 #pragma once
 
+#include <cmath>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,9 +38,14 @@ class Planning {
   bool Take(std::size_t candidate);
   bool MakeBillExact(std::size_t candidate, FabricCache* cache);
   void Reference(std::uint32_t accelerator, const std::vector<std::size_t>& feasible);
-  const FailureRates& RatesOf(const Candidate& candidate) const;
   std::size_t Cheapest(const std::vector<std::size_t>& feasible) const;
-  std::size_t Nvidia(const std::vector<std::size_t>& feasible) const;
+  std::size_t CheapestBuilt(std::vector<std::size_t> feasible);
+  std::size_t Nvidia(const std::vector<std::size_t>& feasible);
+  std::size_t Dominated(const std::vector<std::size_t>& feasible);
+  std::size_t NearestMiss(std::optional<std::uint32_t> accelerator) const;
+  double Bandwidth(std::size_t candidate) const;
+  bool Rankable(std::size_t candidate) const;
+  void RankShown();
   Contender Bounded(std::size_t candidate) const;
   bool Simulate(std::size_t candidate);
   void Reject(std::size_t candidate);
@@ -56,7 +63,10 @@ class Planning {
   void Show(std::size_t candidate, const std::string& role);
   PlanRow RowOf(std::size_t candidate) const;
   void FillAnswer();
-  void SayExact(std::size_t best, double screened);
+  void SayBuilt();
+  void SayUnranked();
+  void SayFlaps();
+  void ShowNothingFeasible();
   std::string MeasureOf(const Decision& decision, bool fabrics, std::size_t row) const;
   void FillFlips(const Decision& decision, std::size_t best);
   void FillSizing();
@@ -80,11 +90,13 @@ class Planning {
   std::vector<double> bound_;                     // [candidates] the metric at the bound
   std::vector<std::size_t> compared_;             // candidates that the question names
   double overstated_ = 0;  // by how much a screened bill was above the one that was built, at most
+  double screened_below_ = INFINITY, screened_above_ = -INFINITY;  // the same of prices, as a range
+  std::int64_t built_ = 0;                                         // bills that are exact
+  std::vector<double> most_bps_;  // [accelerators] between any two, of any feasible candidate
   std::vector<std::pair<std::size_t, std::string>> shown_;
   std::map<std::size_t, PlanRow> figures_;  // of contenders
   // Contenders: accelerators by their best one, then of each best first.
   std::vector<std::size_t> order_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, FailureRates> rates_;  // accelerator, chip
 };
 
 }  // namespace weft

@@ -303,6 +303,10 @@ void Reader::ReadRest(SourceTexts* texts) {
   if (rates) {
     out_.rates = *std::move(rates);
     out_.rates.stopping_flaps = spec.reliability().stopping_flaps();
+    for (const AcceleratorChoice& accelerator : out_.accelerators)
+      for (const SwitchChoice& chip : out_.switches)
+        out_.rates_of.push_back(WithParts(out_.rates, out_.catalogue, accelerator.name,
+                                          chip.part.part, chip.part.part));
   } else {
     errors_.insert(errors_.end(), rates.error().begin(), rates.error().end());
   }

@@ -85,7 +85,8 @@ struct Question {
   std::shared_ptr<const Located<PlanSpec>> located;
   Catalogue catalogue;
   FailureRates rates;
-  std::optional<double> ops;  // of the need, a second; none: gpus are asked for
+  std::vector<FailureRates> rates_of;  // [accelerators][switches]: with what the catalogue says
+  std::optional<double> ops;           // of the need, a second; none: gpus are asked for
   std::int64_t gpus = 0;
   NumberType type = NumberType::kBf16;
   std::vector<Basis> bases;  // to size for; the first is planned for
@@ -103,6 +104,10 @@ struct Question {
   const PlanSpec& spec() const { return located->message; }
   std::vector<std::string> files;  // that the question names: catalogues, a calibration, includes
 
+  // Requires: rows of `accelerators` and `switches`.
+  const FailureRates& RatesOf(std::uint32_t accelerator, std::uint32_t chip) const {
+    return rates_of[accelerator * switches.size() + chip];
+  }
   bool trains() const;  // any of its jobs
   bool integer() const { return type == NumberType::kInt8; }
 };

@@ -31,6 +31,7 @@ class Checks {
     CheckHomes();
     CheckHall();
     CheckCompute();
+    CheckGoodput();
     CheckBill();
     return std::move(out_);
   }
@@ -50,6 +51,7 @@ class Checks {
   void CheckHomes();
   void CheckHall();
   void CheckCompute();
+  void CheckGoodput();
   void CheckBill();
   void CheckPieces();
 
@@ -176,8 +178,9 @@ void Checks::CheckLink(std::size_t tier) {
     Add("plug power", !kit->allowed[end] || kit->draw[end] <= *kit->allowed[end],
         "{}: {:.1f} W of {}", name, kit->draw[end].count(),
         kit->allowed[end] ? fmt::format("{:.1f} W", kit->allowed[end]->count()) : "no limit");
-  Add("length in the hall", it_.lengths[tier].count() <= plan_.limits().reach(),
-      "{}: {:.1f} m of {:.0f} m", name, it_.lengths[tier].count(), plan_.limits().reach());
+  if (plan_.limits().has_reach())
+    Add("length in the hall", it_.lengths[tier].count() <= plan_.limits().reach(),
+        "{}: {:.1f} m of {:.0f} m", name, it_.lengths[tier].count(), plan_.limits().reach());
 }
 
 void Checks::CheckShape() {
@@ -297,6 +300,39 @@ void Checks::CheckCompute() {
       std::ceil(static_cast<double>(it_.populated) * plan_.policy().backup_hosts() - 1e-9));
   Add("provisioned", it_.provisioned >= it_.populated + backup, "{} hosts = {} + {} backup",
       it_.provisioned, it_.populated, backup);
+}
+
+// Whether some interval between checkpoints leaves useful time, to first order [You74].
+void Checks::CheckGoodput() {
+  const PlanReliabilitySpec& spec = plan_.reliability();
+  const auto seconds = [](std::int64_t ps) { return Seconds(static_cast<double>(ps) * 1e-12); };
+  const auto hours = [](Seconds one) { return one.count() / 3600; };
+  const Seconds checkpoint = seconds(spec.checkpoint()), restart = seconds(spec.restart());
+  double least = 1;
+  Seconds of_least = kMonth;
+  std::string whose = "all GPUs";
+  const auto take = [&](std::int64_t gpus, const std::string& name) {
+    const MonthlyFailures failures =
+        ExpectedFailures(ShareOf(it_.components, gpus),
+                         question_.RatesOf(it_.accelerator, it_.chip), seconds(spec.repair()));
+    if (failures.stops.mid <= 0) return;
+    const Seconds between = failures.MeanTimeBetweenStops();
+    const Seconds interval = std::max(YoungInterval(checkpoint, between), Seconds(1e-3));
+    const double share = Ettr(checkpoint, restart, between, interval);
+    if (share >= least) return;
+    least = share;
+    of_least = between;
+    whose = name;
+  };
+  for (const JobChoice& job : question_.jobs)
+    take(std::min(job.gpus.value_or(it_.accelerators), it_.accelerators), job.name);
+  if (question_.jobs.empty()) take(it_.accelerators, whose);
+  Add("goodput", least > 0,
+      "{}: a stop every {:.3g} h; with checkpoints of {:.3g} h and restarts "
+      "of {:.3g} h {}",
+      whose, hours(of_least), hours(checkpoint), hours(restart),
+      least > 0 ? fmt::format("{:.1f} % of the time is useful", least * 100)
+                : std::string("no interval between checkpoints leaves useful time"));
 }
 
 // Pieces of the fabric's own rows against what the design counts; spares and networks beside it

@@ -23,10 +23,6 @@ void Planning::Screen() {
   }
 }
 
-const FailureRates& Planning::RatesOf(const Candidate& it) const {
-  return rates_.at({it.accelerator, it.chip});
-}
-
 // With every job at its bound, or where nothing is simulated as its closed form estimates it, and
 // failures by the parts that it has.
 Contender Planning::Bounded(std::size_t candidate) const {
@@ -34,7 +30,7 @@ Contender Planning::Bounded(std::size_t candidate) const {
   Contender out;
   out.candidate = &it;
   const auto repair = Seconds(static_cast<double>(question_.spec().reliability().repair()) * 1e-12);
-  const FailureRates& rates = RatesOf(it);
+  const FailureRates& rates = question_.RatesOf(it.accelerator, it.chip);
   for (const JobChoice& job : question_.jobs) {
     SimulatedTimes times{{0}, 0, false};
     if (control_.screen_only)
@@ -66,6 +62,7 @@ void Planning::Reject(std::size_t candidate) {
 // The bill of the fabric built and cabled; false where it cannot be, or breaks a rule.
 bool Planning::MakeBillExact(std::size_t candidate, FabricCache* cache) {
   Candidate& it = candidates_[candidate];
+  if (!it.feasible()) return false;
   if (it.exact) return true;
   const double usd = it.capex(), watts = it.site_watts;
   MakeExact(question_, it, nullptr, cache);
@@ -74,8 +71,12 @@ bool Planning::MakeBillExact(std::size_t candidate, FabricCache* cache) {
     return false;
   }
   // The metric is a sum of shares of both.
-  if (it.exact)
+  if (it.exact) {
     overstated_ = std::max({overstated_, usd / it.capex() - 1, watts / it.site_watts - 1});
+    screened_below_ = std::min(screened_below_, usd / it.capex() - 1);
+    screened_above_ = std::max(screened_above_, usd / it.capex() - 1);
+    ++built_;
+  }
   return true;
 }
 
@@ -130,8 +131,25 @@ std::size_t Planning::Cheapest(const std::vector<std::size_t>& feasible) const {
   return best;
 }
 
+// The cheapest by bills of fabrics that were built: by the screened bill the next is taken until
+// one that was built is still the cheapest. kNoCandidate: none of those taken can be built.
+std::size_t Planning::CheapestBuilt(std::vector<std::size_t> feasible) {
+  constexpr int kMost = 8;
+  for (int taken = 0; taken < kMost && !feasible.empty(); ++taken) {
+    const std::size_t first = Cheapest(feasible);
+    const bool was = candidates_[first].exact;
+    if (!MakeBillExact(first, nullptr)) {
+      std::erase(feasible, first);
+      continue;
+    }
+    if (was || !candidates_[first].exact) return first;
+  }
+  std::erase_if(feasible, [&](std::size_t i) { return !candidates_[i].exact; });
+  return Cheapest(feasible);
+}
+
 // [NV-SPB200]: rail-optimised, one port a NIC, 1:1, evenly spread.
-std::size_t Planning::Nvidia(const std::vector<std::size_t>& feasible) const {
+std::size_t Planning::Nvidia(const std::vector<std::size_t>& feasible) {
   std::vector<std::size_t> alike;
   for (const std::size_t i : feasible) {
     const Candidate& one = candidates_[i];
@@ -139,7 +157,7 @@ std::size_t Planning::Nvidia(const std::vector<std::size_t>& feasible) const {
         one.design.even && one.oversubscription() < 1 + 1e-9 && one.design.uplink == one.design.nic)
       alike.push_back(i);
   }
-  return Cheapest(alike);
+  return CheapestBuilt(std::move(alike));
 }
 
 // What others' speed is counted against: the non-blocking candidate, or where there is none the
@@ -203,25 +221,45 @@ void Planning::Evaluate(std::uint32_t accelerator) {
     TakeScreened(feasible);
 }
 
-// Ranked as screened: the first by their metric; without jobs, of those with most bandwidth.
+// Between any two accelerators; between rails that do not meet there is none.
+double Planning::Bandwidth(std::size_t candidate) const {
+  const Candidate& it = candidates_[candidate];
+  if (it.design.family == DesignFamily::kRailOnly) return 0;
+  return it.gpu_rate().bits_per_second() / it.oversubscription();
+}
+
+// Whether it may be ranked by its metric: without jobs only what has the most bandwidth.
+bool Planning::Rankable(std::size_t candidate) const {
+  return !question_.jobs.empty() ||
+         Bandwidth(candidate) > most_bps_[candidates_[candidate].accelerator] * (1 - 1e-9);
+}
+
+// Without simulation: taken in the order of the screened metric, built, and ranked on what was
+// built.
 void Planning::TakeScreened(const std::vector<std::size_t>& feasible) {
-  // Between rails that do not meet there is none.
-  const auto bandwidth = [&](std::size_t i) {
-    if (candidates_[i].design.family == DesignFamily::kRailOnly) return 0.0;
-    return candidates_[i].gpu_rate().bits_per_second() / candidates_[i].oversubscription();
-  };
-  double most = 0;
-  for (const std::size_t i : feasible) most = std::max(most, bandwidth(i));
+  double& most = most_bps_[candidates_[feasible[0]].accelerator];
+  for (const std::size_t i : feasible) most = std::max(most, Bandwidth(i));
   std::vector<std::size_t> order;
   for (const std::size_t i : feasible)
-    if (!question_.jobs.empty() || bandwidth(i) > most * (1 - 1e-9)) order.push_back(i);
+    if (Rankable(i)) order.push_back(i);
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return bound_[a] < bound_[b]; });
   const auto cap = static_cast<std::size_t>(question_.spec().decide().finalists());
-  order.resize(std::min(order.size(), cap));
+  double best = INFINITY;
+  std::size_t taken = 0;
+  for (const std::size_t i : order) {
+    if (taken == cap) {
+      if (bound_[i] / (1 + overstated_) < best) ++out_.could_still_win;
+      continue;
+    }
+    if (!MakeBillExact(i, nullptr)) continue;
+    contenders_[i] = Bounded(i);
+    best = std::min(best, MetricOf(contenders_.at(i)));
+    ++taken;
+  }
   for (const std::size_t i : compared_)
-    if (std::count(feasible.begin(), feasible.end(), i) > 0) order.push_back(i);
-  for (const std::size_t i : order) contenders_[i] = Bounded(i);
+    if (std::count(feasible.begin(), feasible.end(), i) > 0 && MakeBillExact(i, nullptr))
+      contenders_[i] = Bounded(i);
 }
 
 // Simulates in the order of the bound until the next one is no better than the best that was
@@ -230,7 +268,7 @@ void Planning::TakeScreened(const std::vector<std::size_t>& feasible) {
 // ever seen to be above the bill that was built.
 void Planning::Search(std::uint32_t accelerator, const std::vector<std::size_t>& feasible) {
   // Page one shows these, so they are held against the others in full.
-  std::vector<std::size_t> shown{Cheapest(feasible), Nvidia(feasible)};
+  std::vector<std::size_t> shown{CheapestBuilt(feasible), Nvidia(feasible)};
   shown.insert(shown.end(), compared_.begin(), compared_.end());
   for (const std::size_t i : shown)
     if (i != kNoCandidate && candidates_[i].accelerator == accelerator &&

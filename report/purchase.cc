@@ -53,7 +53,12 @@ std::string RowsText(const PlanReport& report, int width) {
     for (const std::string& role : row.roles) roles += (roles.empty() ? "" : ", ") + role;
     const std::string name = roles + ": " + ShortId(report, row.id);
     if (!row.feasible) {
-      infeasible += Wrap(fmt::format("{}: {} ({})", name, row.rule, row.binding), width, 2) + '\n';
+      const std::string figures =
+          row.site_w > 0
+              ? fmt::format("; {:.2f} MUSD, {:.2f} MW", row.capex_mid / 1e6, row.site_w / 1e6)
+              : "";
+      infeasible +=
+          Wrap(fmt::format("{}: {} ({}){}", name, row.rule, row.binding, figures), width, 2) + '\n';
       continue;
     }
     // Of what was not simulated beside others that were there is only a bound.
@@ -104,12 +109,15 @@ std::string TargetsText(const PlanReport& report, int width) {
   return out.empty() ? out : "\nfurther needs, in accelerators; /s: by its sparse rate\n" + out;
 }
 
-std::string FlipsText(const PlanReport& report, int width) {
-  if (report.flips.empty())
-    return "what decides: no input within 16 times of its value changes the first\n";
-  std::string out = "what decides (the first changes at):\n";
-  for (std::size_t i = 0; i < std::min<std::size_t>(report.flips.size(), 3); ++i) {
-    const PlanFlip& flip = report.flips[i];
+std::string FlipsText(const PlanReport& report, const std::vector<PlanFlip>& flips, bool fabrics,
+                      int width) {
+  const std::string what = fabrics ? "what decides" : "what decides between accelerators";
+  if (flips.empty())
+    return Wrap(what + ": no input within 16 times of its value changes the first", width, 2) +
+           '\n';
+  std::string out = what + " (the first changes at):\n";
+  for (std::size_t i = 0; i < std::min<std::size_t>(flips.size(), 3); ++i) {
+    const PlanFlip& flip = flips[i];
     out += Wrap(fmt::format("  {}: {:.4g} {} now ({}); at {:.4g} {}", flip.input, flip.now,
                             flip.unit, flip.source, flip.value, ShortId(report, flip.then)),
                 width, 4) +
@@ -212,7 +220,9 @@ std::string PlanText(const PlanReport& report, int width, bool explain) {
   out += report.need + '\n';
   out += Wrap(report.sentence, width, 0) + '\n';
   out += CertaintyText(report, width) + '\n';
-  if (report.best) out += FlipsText(report, width) + '\n';
+  if (report.best) out += FlipsText(report, report.flips, true, width);
+  if (report.rankings.size() > 1) out += FlipsText(report, report.accelerator_flips, false, width);
+  if (report.best) out += '\n';
   if (report.shown > 0) out += RowsText(report, width) + '\n';
   out += SizingText(report, width) + '\n';
   if (report.unverified_share > 0)
@@ -245,27 +255,28 @@ std::string CandidatesCsv(const PlanReport& report) {
   std::string out =
       "id,family,feasible,rule,binding,accelerators,hosts,leaves,spines,cores,cables,racks,"
       "capex_usd_low,capex_usd_mid,capex_usd_high,power_w,site_w,speed,goodput,stops_per_month,"
-      "usd_per_useful_pflop_day,p_first,figures\n";
+      "usd_per_useful_pflop_day,p_first,figures,bill\n";
   const auto quoted = [](std::string text) {
     for (std::size_t at = text.find('"'); at != std::string::npos; at = text.find('"', at + 2))
       text.insert(at, 1, '"');
     return '"' + text + '"';
   };
-  // figures: of a simulation, or of closed forms alone; p_first: of those that were ranked.
+  // figures: of a simulation, or of closed forms alone; bill: of the fabric built and cabled, or
+  // as screened; p_first: of those that were ranked.
   for (const std::vector<PlanRow>* rows : {&report.rows, &report.screened})
     for (const PlanRow& row : *rows) {
       if (!row.feasible) continue;
       out += fmt::format(
           "{},{},true,,,{},{},{},{},{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{:.0f},"
-          "{:.6f},{:.6f},{:.4f},{:.6f},{},{}\n",
+          "{:.6f},{:.6f},{:.4f},{:.6f},{},{},{}\n",
           row.id, row.family, row.accelerators, row.hosts, row.leaves, row.spines, row.cores,
           row.cables, row.racks, row.capex_low, row.capex_mid, row.capex_high, row.power_w,
           row.site_w, row.speed, row.goodput, row.stops_per_month, row.metric,
           row.ranked ? fmt::format("{:.4f}", row.p_first) : "",
-          row.simulated ? "simulated" : "closed form");
+          row.simulated ? "simulated" : "closed form", row.exact ? "built" : "screened");
     }
   for (const PlanRejected& one : report.rejected)
-    out += fmt::format("{},,false,{},{},,,,,,,,,,,,,,,,,,\n", one.id, one.rule, quoted(one.said));
+    out += fmt::format("{},,false,{},{},,,,,,,,,,,,,,,,,,,\n", one.id, one.rule, quoted(one.said));
   return out;
 }
 

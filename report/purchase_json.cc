@@ -123,6 +123,18 @@ Json ToJson(const PlanBomRow& row) {
           {"mark", OrNull(row.mark)}};
 }
 
+Json ToJson(const std::vector<PlanFlip>& flips) {
+  Json out = Json::array();
+  for (const PlanFlip& flip : flips)
+    out.push_back({{"input", flip.input},
+                   {"now", flip.now},
+                   {"value", flip.value},
+                   {"unit", flip.unit},
+                   {"then", flip.then},
+                   {"source", flip.source}});
+  return out;
+}
+
 Json ToJson(const PlanTarget& target) {
   Json counts = Json::array();
   for (const PlanTarget::Count& count : target.counts)
@@ -216,14 +228,8 @@ std::string PlanJson(const PlanReport& report) {
                      {"not_searched", report.not_searched}};
   out["candidates"] = Json::array();
   for (const PlanRow& row : report.rows) out["candidates"].push_back(ToJson(row));
-  out["flips"] = Json::array();
-  for (const PlanFlip& flip : report.flips)
-    out["flips"].push_back({{"input", flip.input},
-                            {"now", flip.now},
-                            {"value", flip.value},
-                            {"unit", flip.unit},
-                            {"then", flip.then},
-                            {"source", flip.source}});
+  out["flips"] = ToJson(report.flips);
+  out["accelerator_flips"] = ToJson(report.accelerator_flips);
   out["bom"] = Json::array();
   for (const PlanBomRow& row : report.bom) out["bom"].push_back(ToJson(row));
   out["rules"] = Json::array();

@@ -74,7 +74,7 @@ std::vector<DeviceSize> SizesOf(const CablingParts& parts, const CablingPlan& pl
     const DeviceKind& kind = parts.kinds[k];
     const DeviceCages& cages = plan.cages_of[k];
     if (kind.own_rack)  // fills its rack, and the rack's feeds are not asked
-      out.push_back({kind.name, parts.racks.rack.units, Watts(), Watts()});
+      out.push_back({kind.name, parts.racks.rack.units, Watts(), Watts(), kind.racks});
     else
       out.push_back(
           {kind.name, kind.units, kind.power, MostThatFits(cages.part, parts) * cages.count});
@@ -189,8 +189,9 @@ Result<DeviceKind> MakeKind(const Said<HostSpec>& said, const SourceMap& sources
   if (said.spec != nullptr) {
     WEFT_TRY(part, MakeHostPart(*said.spec, sources, said.path));
   }
-  return DeviceKind{said.name,     said.path, {},        part.units,    part.power,
-                    part.nic_cage, 0,         part.part, part.own_rack, ContentsOf(part)};
+  return DeviceKind{said.name,     said.path,        {},        part.units,
+                    part.power,    part.nic_cage,    0,         part.part,
+                    part.own_rack, ContentsOf(part), part.racks};
 }
 
 Result<DeviceKind> MakeKind(const Said<SwitchSpec>& said, const SourceMap& sources) {

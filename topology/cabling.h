@@ -56,6 +56,7 @@ struct DeviceKind {
   std::string part;              // its row of the catalogue; may be empty
   bool own_rack = false;         // a host that is a rack: nothing stands beside it
   HostContents contents{};       // of a host
+  int racks = 1;                 // that a host with own_rack is
 };
 
 // What a fabric is cabled with. `sources` must outlive it.

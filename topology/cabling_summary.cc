@@ -123,13 +123,13 @@ void CountCages(const Fabric& fabric, const CablingParts& parts, const CablingPl
 }
 
 void CountRacks(const CablingParts& parts, const CablingPlan& plan, CablingSummary& out) {
-  out.racks = static_cast<std::int64_t>(plan.racks.racks.size());
   out.rack = parts.racks.rack;
   out.most_power = Watts();
   for (const Rack& rack : plan.racks.racks) {
     out.units += rack.units;
+    out.racks += rack.racks;
     if (rack.own) {  // no rack of cabling.rack's
-      ++out.own_racks;
+      out.own_racks += rack.racks;
       continue;
     }
     out.most_units = std::max(out.most_units, rack.units);

@@ -256,11 +256,14 @@ Result<RackPlan> PlanRacks(const Fabric& fabric, const RackRules& rules,
   RackPlan plan;
   plan.place.resize(DeviceCount(fabric));
   const auto per_row = static_cast<std::uint32_t>(rules.racks_per_row);
+  std::uint32_t at = 0;  // places in rows, row after row
   for (const Shelf& shelf : FillFloor(fabric, filler)) {
     const auto number = static_cast<std::uint32_t>(plan.racks.size());
     Rack rack;
-    rack.row = number / per_row;
-    rack.column = number % per_row;
+    rack.row = at / per_row;
+    rack.column = at % per_row;
+    if (!shelf.hosts.empty()) rack.racks = filler.SizeOf(shelf.hosts[0]).racks;
+    at += static_cast<std::uint32_t>(rack.racks);
     rack.hosts = static_cast<int>(shelf.hosts.size());
     rack.reserved_hosts = shelf.reserved;
     rack.switches = static_cast<int>(shelf.switches.size());

@@ -58,6 +58,7 @@ struct DeviceSize {
   int units = 1;
   std::optional<Watts> power;  // without its plugs; none: no figure
   Watts plugs;                 // the most that the plugs in its cages can draw
+  int racks = 1;               // that it fills, beside each other
 };
 
 struct Place {
@@ -71,6 +72,7 @@ struct Rack {
   int units = 0;               // taken, those of the reserved hosts included
   std::optional<Watts> power;  // drawn, by the reserved hosts too; none: a device has no figure
   bool own = false;            // it is its host: feeds and cooling are the host's
+  int racks = 1;               // of such a host: it stands from `column` on
 };
 
 struct RackPlan {

@@ -139,6 +139,13 @@ TEST(Audit, FindsNothingInForeignBillsThatCanBeBuilt) {
       "64x400G,32,spine\n",
       "8xh100/10.2kW,256,host\n64x400G,96,switch\n48U,64,rack\nrack_power,45kW,\nit_power,3MW,\n",
       "pcie-a100,600,host\nqm8700,40,leaf\nqm8700,20,spine\n200G,600,nic\n",
+      // Excel's byte-order mark.
+      "\xEF\xBB\xBFpart,quantity,role\nh100,2048,accelerator\n64x400G,64,leaf\n64x400G,32,spine\n",
+      // A twin plug of eight lanes is two ends of 400G, in a box of 32 OSFP cages.
+      "h100,512,accelerator\n64x400G/OSFP,16,leaf\n64x400G/OSFP,8,spine\nfibre,512,host_cable\n"
+      "fibre,512,isl_cable\n400G-DR4/QSFP112,512,optic\n800G-DR8/OSFP,768,optic\n",
+      // Two kinds of rack, the weaker one named first.
+      "8xh100/10.2kW,64,host\n64x400G,24,switch\n48U/10kW,4,rack\n48U/45kW,20,rack\n",
   };
   for (const char* bill : bills) EXPECT_EQ(Said(bill), "") << bill;
 }

@@ -26,7 +26,7 @@ Question QuestionOf(const std::string& text) {
 constexpr char kGood[] =
     "need: { gpus: 3072 }\n"
     "parts: { accelerators: [h800], switches: [51.2T], nic: [400Gbps], nic_ports: [2] }\n"
-    "limits: { capex: 900MUSD, site_power: 90MW, failure_domain: 10% }\n"
+    "limits: { capex: 900MUSD, site_power: 90MW, failure_domain: 10%, reach: 100m }\n"
     "policy: { spares: 2%, backup_hosts: 5% }\nnetwork: { frontend: size, oob: count }\n"
     "growth: 3072\n"
     "jobs: [{ gpus: 1024, collective: { op: all_reduce, bytes: 1MiB } }]\n";
@@ -167,7 +167,11 @@ std::vector<BrokenPlan> BrokenHalls() {
           {"site power", [](Question&, Candidate& c) { c.site_watts = 91e6; }},
           {"accelerators of hosts", [](Question&, Candidate& c) { c.populated -= 1; }},
           {"compute", [](Question& q, Candidate&) { q.gpus += 8; }},
-          {"largest job", [](Question& q, Candidate&) { q.jobs[0].gpus = 4000; }}};
+          {"largest job", [](Question& q, Candidate&) { q.jobs[0].gpus = 4000; }},
+          {"goodput", [](Question& q, Candidate&) {
+             const_cast<PlanSpec&>(q.spec()).mutable_reliability()->set_restart(
+                 std::int64_t{1000} * 3600 * 1'000'000'000'000);
+           }}};
 }
 
 // Pieces, money and watts.
@@ -295,8 +299,7 @@ TEST(BillCandidate, HasWhatReferenceDesignsHave) {
   for (const Reference& want : kReferences) {
     SCOPED_TRACE(fmt::format("{} of {}", want.id, want.gpus));
     const Question question =
-        QuestionOf(fmt::format("need: {{ gpus: {} }}\nparts: {{ {} }}\nlimits: {{ reach: 500m }}\n",
-                               want.gpus, want.parts));
+        QuestionOf(fmt::format("need: {{ gpus: {} }}\nparts: {{ {} }}\n", want.gpus, want.parts));
     const Candidate plan = PlanOf(question, want.id);
     EXPECT_EQ(plan.counts.leaves, want.leaves);
     EXPECT_EQ(plan.counts.spines, want.spines);
@@ -438,6 +441,10 @@ TEST(BillCandidate, BuysWholeSupernodes) {
   Candidate cm = plan("ascend-910c", 6912, "200G");
   EXPECT_EQ(cm.provisioned, 20 * 48);
   EXPECT_EQ(BillRow(cm, BomRole::kHost).quantity, 20);
+  // Sixteen racks each [CM384-SA], which come with it: only the switches' are ours.
+  EXPECT_EQ(cm.own_racks, 20 * 16);
+  EXPECT_EQ(BillRow(cm, BomRole::kRack).quantity, cm.racks - 320);
+  EXPECT_EQ(nvl.own_racks, 17);
 }
 
 // Random questions of up to 4,096 endpoints: whatever design is counted, what it is made of agrees

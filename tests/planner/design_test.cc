@@ -79,8 +79,9 @@ Design DrawDesign(Random& random) {
   const std::uint32_t chip = hpn ? 2 : random.Below(3);
   design.chip = GigabitsPerSecond(chips[chip]);
   design.chip_ports = static_cast<int>(128 << chip);
-  design.tiers = static_cast<int>((design.family == DesignFamily::kRailOnly ? 1 : 2) +
-                                  random.Below(design.family == DesignFamily::kRailOnly ? 3 : 2));
+  const bool one_tier =
+      design.family == DesignFamily::kRailOnly || design.family == DesignFamily::kFatTree;
+  design.tiers = static_cast<int>((one_tier ? 1 : 2) + random.Below(one_tier ? 3 : 2));
   const double ratios[] = {1, 1, 2, 3, 7};
   design.oversubscription = ratios[random.Below(5)];
   design.spine_oversubscription = ratios[random.Below(5)];

@@ -419,6 +419,115 @@ TEST(FindFlips, ChangesTheFirstAtItsValue) {
   }
 }
 
+// Between accelerators likewise: beyond the value the first is of another one.
+TEST(FindAcceleratorFlips, ChangesTheAcceleratorAtItsValue) {
+  const Question question =
+      Ask("need: { compute: 200PFLOPS, basis: dense }\nparts: { accelerators: [h100, h800], "
+          "switches: [51.2T], nic_ports: [1], families: [rail_optimized, fat_tree] }\n"
+          "policy: { min_spines: 1 }\ndecide: { draws: 100 }\n");
+  std::vector<Candidate> all = Screened(question);
+  std::vector<Contender> contenders;
+  for (const Candidate& one : all)
+    if (one.feasible())
+      contenders.push_back(
+          {&one, {}, false, {ExpectedFailures(one.components, question.rates, Seconds(14'400))}});
+  const Decision decision(question, contenders, {{}, {}});
+  const auto accelerator = [&](const Inputs& inputs) {
+    return decision.contenders()[decision.First(inputs)].candidate->accelerator;
+  };
+  const std::uint32_t now = accelerator(Inputs{});
+  int tried = 0;
+  for (const Decision::Flip& flip : decision.FindAcceleratorFlips()) {
+    Inputs inputs;
+    double* factor = &inputs.compute;
+    if (flip.input.rfind("price of ", 0) == 0) {
+      inputs.price_of = flip.input.substr(9);
+      factor = &inputs.price;
+    } else if (flip.input.rfind("compute of ", 0) == 0) {
+      inputs.compute_of = flip.input.substr(11) == "h100" ? 0 : 1;
+    } else {
+      continue;
+    }
+    ++tried;
+    *factor = flip.value / flip.now;
+    EXPECT_NE(accelerator(inputs), now) << flip.input;
+    *factor = std::pow(flip.value / flip.now, 0.98);
+    EXPECT_EQ(accelerator(inputs), now) << flip.input;
+  }
+  EXPECT_GE(tried, 2);  // the compute of each at least
+}
+
+bool Notes(const PlanReport& report, const std::string& text) {
+  return std::any_of(report.notes.begin(), report.notes.end(),
+                     [&](const std::string& note) { return note.find(text) != std::string::npos; });
+}
+
+// Without NCCL an all-to-all is flows between all pairs: the accelerator is ranked, not dropped,
+// and no seed beats the bound of what must leave a NIC.
+TEST(MakePlan, RanksAnAllToAllWithoutNccl) {
+  const Question question =
+      Ask("need: { gpus: 64 }\nparts: { accelerators: [h100, ascend-910b2], switches: [25.6T], "
+          "nic_ports: [1], families: [fat_tree], oversubscription: [1] }\npolicy: { min_spines: 1 }"
+          "\njobs: [{ gpus: 32, collective: { op: all_to_all, bytes: 32MiB } }]\n"
+          "decide: { seeds: 2, finalists: 2, draws: 100 }\n");
+  const auto report = MakePlan(question, {});
+  ASSERT_TRUE(report) << report.error()[0];
+  EXPECT_EQ(report->rankings.size(), 2u);
+  EXPECT_TRUE(Notes(*report, "all_to_all on 32 GPUs of ascend-910b2: single flows"));
+  for (const PlanRow& row : report->rows)
+    if (row.simulated) {
+      EXPECT_GE(*row.jobs[0].p5_s, row.jobs[0].bound_s) << row.id;
+    }
+}
+
+// What is ranked and what is shown has the bill of a fabric that was built, and its metric is
+// that of its bill; one switch for all is among the plans.
+TEST(MakePlan, ShowsTheBillsOfFabricsThatWereBuilt) {
+  for (const int gpus : {64, 2048}) {
+    SCOPED_TRACE(gpus);
+    const auto report =
+        MakePlan(Ask(fmt::format("need: {{ gpus: {} }}\nparts: {{ accelerators: [h100] }}\n"
+                                 "decide: {{ draws: 100 }}\n",
+                                 gpus)),
+                 {});
+    ASSERT_TRUE(report && report->best);
+    double least = INFINITY;
+    for (const PlanRow& row : report->rows) {
+      if (!row.feasible) continue;
+      EXPECT_TRUE(row.exact) << row.id;
+      const double days = 3 * 365, usd = row.capex_mid * 1.15 + row.site_w / 1e3 * 24 * days * 0.12;
+      EXPECT_NEAR(row.metric, usd / (0.989 * gpus * row.goodput * days), 1e-3 * row.metric)
+          << row.id;
+      if (row.ranked) least = std::min(least, row.metric);
+    }
+    EXPECT_DOUBLE_EQ(report->rows[0].metric, least);
+    EXPECT_EQ(*report->best, report->rows[0].id);
+    if (gpus == 64) {
+      EXPECT_EQ(*report->best, "h100/fat_tree/1-tier/400G/25.6T");
+    }
+  }
+}
+
+// Nothing to buy: what comes nearest, with its rule; and a cluster that never gets past a
+// checkpoint is not for sale.
+TEST(MakePlan, ShowsWhatComesNearest) {
+  const std::string ask = "need: { gpus: 1024 }\nparts: { accelerators: [h100] }\n";
+  const auto dark = MakePlan(Ask(ask + "limits: { site_power: 100kW }\n"), {});
+  ASSERT_TRUE(dark);
+  EXPECT_FALSE(dark->best);
+  ASSERT_EQ(dark->shown, 1u);
+  EXPECT_EQ(dark->rows[0].rule, "site power");
+  EXPECT_GT(dark->rows[0].site_w, 100e3);
+  EXPECT_TRUE(Notes(*dark, "h100 is not ranked: none of its"));
+  const auto slow = MakePlan(Ask("need: { gpus: 16384 }\nparts: { accelerators: [h100] }\n"
+                                 "reliability: { checkpoint: 3h, restart: 10h }\n"),
+                             {});
+  ASSERT_TRUE(slow);
+  EXPECT_FALSE(slow->best);
+  EXPECT_EQ(slow->rows[0].rule, "goodput");
+  EXPECT_TRUE(Notes(*slow, "no interval between checkpoints leaves useful time"));
+}
+
 TEST(ResultStore, KeepsWholeResults) {
   const std::string path = testing::TempDir() + "/weft_store_test.sqlite";
   std::filesystem::remove(path);

@@ -169,10 +169,14 @@ void PlanPods(const ClosRequest& in, const FamilyInput& input, std::int64_t segm
     plan.pods.push_back({segments, 0, 0, 0, 0});
     plan.too_large = segments > 1;
     if (plan.too_large)
-      AddError(input, in.size_key,
-               fmt::format("one tier is one switch a rail, of {} ports, and the rail needs {}",
-                           plan.slots, segments),
-               "tiers: 2", errors);
+      AddError(
+          input, in.size_key,
+          in.rails > 1
+              ? fmt::format("one tier is one switch a rail, of {} ports, and the rail needs {}",
+                            plan.slots, segments)
+              : fmt::format("one tier is one switch, of {} ports, and this needs {}", plan.slots,
+                            segments),
+          "tiers: 2", errors);
     return;
   }
   if (plan.tiers == 2) {

@@ -1,5 +1,5 @@
-// Fat trees of two and three tiers, filled leaf by leaf. With a radix k and no
-// oversubscription: k^2/2 endpoints on 3k/2 switches, or k^3/4 on 5k^2/4.
+// Fat trees of two and three tiers, filled leaf by leaf, and one switch for all. With a radix k and
+// no oversubscription: k^2/2 endpoints on 3k/2 switches, or k^3/4 on 5k^2/4.
 #include <fmt/format.h>
 
 #include "topology/families/clos.h"
@@ -54,8 +54,9 @@ Result<ClosRequest> MakeRequest(const FatTreeSpec& spec, const FamilyInput& inpu
   if (spec.has_endpoints_per_leaf()) out.slots = spec.endpoints_per_leaf();
   if (spec.has_leaves_per_pod()) out.segments_of_pod = spec.leaves_per_pod();
   out.zones = spec.zones();
-  if (out.zones > 1 && spec.has_tiers() && spec.tiers() == 3)
-    AddError(input, "zones", "zones have two tiers, and 'tiers' is 3", "zones: 1", errors);
+  if (out.zones > 1 && spec.has_tiers() && spec.tiers() != 2)
+    AddError(input, "zones", fmt::format("zones have two tiers, and 'tiers' is {}", spec.tiers()),
+             "zones: 1", errors);
   const auto hosts = [&](std::int64_t endpoints, std::string_view key) {
     const std::int64_t whole = out.host.nics * out.zones;
     if (endpoints % whole != 0)

@@ -87,13 +87,9 @@ bool Unsaid(const std::string& key, const std::string& value) {
     WEFT_CHECK(none.has_value());
     return Flatten(none->message);
   }();
-  static const std::set<std::string_view> unseen{"units",
-                                                 "own_rack",
-                                                 "cpu",
-                                                 "numa_nodes",
-                                                 "nvlink_shape",
-                                                 "gpus_per_tray",
-                                                 "gpus_per_pcie_switch"};
+  static const std::set<std::string_view> unseen{
+      "units",      "own_rack",     "racks",         "cpu",
+      "numa_nodes", "nvlink_shape", "gpus_per_tray", "gpus_per_pcie_switch"};
   const auto found = defaults.find(key);
   return unseen.contains(key) && found != defaults.end() && found->second == value;
 }
