@@ -115,7 +115,7 @@ void Planning::Show(std::size_t candidate, const std::string& role) {
 std::size_t Planning::NearestMiss(std::optional<std::uint32_t> accelerator) const {
   const Candidate* best = order_.empty() ? nullptr : &candidates_[order_[0]];
   const auto distance = [&](const Candidate& it) {
-    std::size_t out = it.broken.size() * 8 + (it.counts.leaves == 0 ? 4 : 0);
+    std::size_t out = it.broken.size() * 8 + (it.counts.leaves == 0 ? 1000 : 0);
     if (best != nullptr)
       out += std::size_t{it.design.family != best->design.family} +
              std::size_t{it.design.chip != best->design.chip} +
