@@ -187,27 +187,81 @@ std::string ResultsText(const Comparison& comparison, int width) {
                  width, 2) +
              '\n';
   }
+  return out;
+}
+
+bool HasJobs(const Comparison& comparison) {
+  return std::any_of(comparison.cases.begin(), comparison.cases.end(),
+                     [](const RunReport& report) { return !report.jobs.empty(); });
+}
+
+// A row a case and job; what a case without jobs took stands in a row of its own.
+std::string JobsOfCasesText(const Comparison& comparison, int width) {
+  const bool ports =
+      std::any_of(comparison.cases.begin(), comparison.cases.end(),
+                  [](const RunReport& report) { return report.links.ports.has_value(); });
+  Table table;
+  for (const char* column : {"case", "job"}) table.AddColumn(column, Align::kLeft);
+  for (const char* column : {"alone", "beside the others", "slowdown", "makespan"})
+    table.AddColumn(column);
+  if (ports) table.AddColumn("hot port");
+  for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
+    const RunReport& report = comparison.cases[i];
+    for (std::size_t j = 0; j < std::max<std::size_t>(report.jobs.size(), 1); ++j) {
+      std::vector<std::string> row{j == 0 ? CaseName(i) : ""};
+      if (j < report.jobs.size()) {
+        const JobReport& job = report.jobs[j];
+        row.insert(row.end(),
+                   {job.name, FormatSecondsInterval(job.alone_s), FormatSecondsInterval(job.time_s),
+                    FormatSignedPercentInterval(
+                        {job.slowdown.median - 1, job.slowdown.p5 - 1, job.slowdown.p95 - 1})});
+      } else {
+        row.insert(row.end(), 4, "-");
+      }
+      row.push_back(j == 0 ? MakespanText(report) : "");
+      if (ports && j > 0) row.emplace_back();
+      if (ports && j == 0)
+        row.push_back(report.links.ports ? FormatPercent(report.links.ports->hot_share.median, 0)
+                                         : "-");
+      table.AddRow(std::move(row));
+    }
+  }
+  return '\n' + table.Format(width);
+}
+
+std::string IncompleteCasesText(const Comparison& comparison, int width) {
+  std::string out;
   for (std::size_t i = 0; i < comparison.cases.size(); ++i)
     for (const std::string& one : comparison.cases[i].incomplete)
       out += Wrap(fmt::format("NOT COMPLETED: case {}: {}", CaseName(i), one), width, 2) + '\n';
   return out;
 }
 
-// The collective that "collectives[1].busbw_GBps" is of.
-std::size_t CollectiveOf(const std::string& key) {
+// The row that "collectives[1].busbw_GBps" or "jobs[1].slowdown" is of.
+std::size_t RowOfKey(const std::string& key) {
   const std::size_t open = key.find('[');
   return open == std::string::npos ? 0 : std::strtoul(key.c_str() + open + 1, nullptr, 10);
 }
 
-// "busbw, slowest rail, 64 MiB" for "collectives[0].busbw_GBps"; two sizes where they differ.
+bool IsSlowdown(const PairedDifference& d) { return d.key.ends_with("].slowdown"); }
+
+// "slowest rail, 64 MiB" for "collectives[0].busbw_GBps", "gpt, slowdown" for "jobs[0].slowdown";
+// two sizes or names where they differ.
 std::string FigureName(const Comparison& comparison, const PairedDifference& d) {
+  const RunReport &base = comparison.cases[comparison.base_of[d.case_index]],
+                  &one = comparison.cases[d.case_index];
+  if (d.key.starts_with("jobs[")) {
+    const std::size_t j = RowOfKey(d.key);
+    const std::string &was = base.jobs[j].name, &now = one.jobs[j].name;
+    return (now == was ? now : was + " -> " + now + " (!)") +
+           (IsSlowdown(d) ? ", slowdown" : ", pass beside the others");
+  }
   if (d.key.find("busbw") == std::string::npos) return "makespan";
   const bool mean = d.key.find("mean_rail") != std::string::npos;
   const std::string name = mean ? "mean over rails" : "slowest rail";
-  const std::size_t c = CollectiveOf(d.key);
-  const std::string now = FormatBytes(comparison.cases[d.case_index].collectives[c].bytes);
-  const std::string was =
-      FormatBytes(comparison.cases[comparison.base_of[d.case_index]].collectives[c].bytes);
+  const std::size_t c = RowOfKey(d.key);
+  const std::string now = FormatBytes(one.collectives[c].bytes);
+  const std::string was = FormatBytes(base.collectives[c].bytes);
   return name + ", " + (now == was ? now : was + " -> " + now + " (!)");
 }
 
@@ -217,12 +271,14 @@ std::string DifferencesText(const Comparison& comparison, int width) {
   const bool one_base = std::all_of(comparison.base_of.begin(), comparison.base_of.end(),
                                     [](std::size_t base) { return base == 0; });
   const bool busbw = comparison.differences.front().key.find("busbw") != std::string::npos;
-  table.AddColumn(std::string(busbw ? "busbw GB/s" : "time") + ", by seed", Align::kLeft);
+  const char* figures = HasJobs(comparison) ? "figure" : busbw ? "busbw GB/s" : "time";
+  table.AddColumn(std::string(figures) + ", by seed", Align::kLeft);
   for (const char* column : {"case", "base", "is"}) table.AddColumn(column);
   table.AddColumn(one_base ? "change against A" : "change");
   for (const PairedDifference& d : comparison.differences) {
     const bool rate = d.key.find("busbw") != std::string::npos;
     const auto figure = [&](double value) {
+      if (IsSlowdown(d)) return FormatSignedPercent(value - 1);
       return rate ? FormatGBps(value * 1e9) : FormatSeconds(value);
     };
     const std::string base = one_base ? "" : CaseName(comparison.base_of[d.case_index]) + " ";
@@ -230,7 +286,10 @@ std::string DifferencesText(const Comparison& comparison, int width) {
         {FigureName(comparison, d), CaseName(d.case_index), base + figure(d.base), figure(d.value),
          FormatSignedPercentInterval({d.ratio.median - 1, d.ratio.p5 - 1, d.ratio.p95 - 1})});
   }
-  return '\n' + table.Format(width);
+  return '\n' + table.Format(width) +
+         (std::any_of(comparison.differences.begin(), comparison.differences.end(), IsSlowdown)
+              ? "a slowdown's change is of the time beside the others over the time alone\n"
+              : "");
 }
 
 std::string CurveText(const LossCurve& curve, int width) {
@@ -386,8 +445,11 @@ std::string ComparisonText(const Comparison& comparison, int width) {
                   comparison.cases.size(), comparison.cases.size() == 1 ? "" : "s", base.seeds,
                   base.seeds == 1 ? "" : "s");
   if (comparison.partial) out += "PARTIAL: stopped before the end\n";
-  out += InputsText(comparison, width) + ResultsText(comparison, width) +
-         DifferencesText(comparison, width);
+  const bool jobs = HasJobs(comparison);
+  out += InputsText(comparison, width);
+  if (jobs) out += JobsOfCasesText(comparison, width);
+  if (!jobs || CollectiveCount(comparison) > 0) out += ResultsText(comparison, width);
+  out += IncompleteCasesText(comparison, width) + DifferencesText(comparison, width);
   std::size_t left_out = 0;
   for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
     const RunReport& report = comparison.cases[i];
