@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -345,6 +347,18 @@ std::string StepName(const TrainingProgram& training, RowId row) {
 
 IterationSplit SplitIteration(const Workload& workload, std::span<const Completion> completions) {
   return Splitter(workload, completions).Split();
+}
+
+void WarnOfTimesBeyondPeak(const PreparedScenario& scenario, double mfu,
+                           std::vector<Error>& warnings) {
+  const TrainingProgram& training = *scenario.workload->training;
+  const double causal = mfu * training.cost.flops_per_token_causal / training.cost.flops_per_token;
+  if (!training.training.stage_times || causal <= 1) return;
+  warnings.push_back({ErrorCode::kInconsistent, scenario.spec.At("workload.training.stage_times"),
+                      fmt::format("'stage_times' are shorter than the GPU's peak allows: MFU is "
+                                  "{:.0f} % with causal attention",
+                                  100 * causal),
+                      "times of one micro-batch on all layers of a stage"});
 }
 
 std::vector<CriticalStep> CriticalPathOf(const PreparedScenario& scenario,

@@ -30,6 +30,12 @@ struct IterationSplit {
 // Requires: the workload is training, and every row of it ended.
 IterationSplit SplitIteration(const Workload& workload, std::span<const Completion> completions);
 
+// A warning where the iteration needs more than the GPUs' peak, counting what causal attention
+// needs alone: only `stage_times` can ask for that. `mfu`: every token counted as seen. Requires:
+// the workload is training.
+void WarnOfTimesBeyondPeak(const PreparedScenario& scenario, double mfu,
+                           std::vector<Error>& warnings);
+
 // From the last completion back: what each step waited for. Alike steps in a row are one.
 std::vector<CriticalStep> CriticalPathOf(const PreparedScenario& scenario,
                                          const Simulation& simulation);

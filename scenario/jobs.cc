@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -16,6 +18,7 @@ namespace {
 
 constexpr double kFirstGuess = 1.5;  // of how much longer the longest job takes beside others
 constexpr double kMostRowsOfJobs = 20'000'000;  // of all passes together; some 50 bytes each
+constexpr double kMostPassesBefore = 100'000;   // of a job, until the last one has started
 
 // A job's passes as one Program: its start, then pass after pass with a barrier behind each.
 struct JobProgram {
@@ -40,9 +43,11 @@ void AddBarrier(Program& program, std::uint32_t first_stream, std::uint32_t stre
   program.ops.push_back(op);
 }
 
-// `one` so many times over; its streams are numbered from `first_stream` on.
-JobProgram RepeatedProgram(const Program& one, std::uint32_t passes, std::uint32_t first_stream,
-                           JobId job, SimDuration start) {
+// `one` so many times over; its streams are numbered from `first_stream` on. None where the caller
+// waits no longer.
+std::optional<JobProgram> RepeatedProgram(const Program& one, std::uint32_t passes,
+                                          std::uint32_t first_stream, JobId job, SimDuration start,
+                                          const std::function<bool()>& stop) {
   JobProgram out;
   out.rows = static_cast<std::uint32_t>(one.ops.size());
   out.passes = passes;
@@ -63,6 +68,7 @@ JobProgram RepeatedProgram(const Program& one, std::uint32_t passes, std::uint32
 
   AddBarrier(program, all, one.stream_count, job, start, {});
   for (std::uint32_t pass = 0; pass < passes; ++pass) {
+    if (stop()) return std::nullopt;
     const auto before = static_cast<std::uint32_t>(program.ops.size() - 1), first = before + 1;
     std::vector<std::uint32_t> free;  // rows that stand in no stream: only dependencies hold them
     for (const Block& block : one.blocks)
@@ -90,10 +96,10 @@ JobProgram RepeatedProgram(const Program& one, std::uint32_t passes, std::uint32
 
 // What one job did under one seed.
 struct JobResult {
-  double time_s = 0;  // mean over the passes that ended
-  double end_s = 0;   // of the last of these
-  std::uint32_t ended = 0;
-  std::optional<IterationSplit> split;  // of training, mean over the same; where it was asked for
+  double time_s = 0;                     // mean over the passes that count
+  double end_s = 0;                      // of the last of these
+  std::uint32_t ended = 0, counted = 0;  // counted: of those that ended, begun when all had started
+  std::optional<IterationSplit> split;   // of training, mean over the same; where it was asked for
 };
 
 struct TogetherResult {
@@ -155,44 +161,91 @@ void Add(const IterationSplit& one, double weight, IterationSplit& sum) {
     sum.*part += weight * one.*part;
 }
 
-// Times of passes, and what each iteration was made of.
+// When all of `jobs` have started.
+SimTime AllStarted(const std::vector<const PreparedJob*>& jobs) {
+  SimDuration latest{};
+  for (const PreparedJob* job : jobs) latest = std::max(latest, job->start);
+  return SimTime{} + latest;
+}
+
+// [jobs][1 + passes that ended] pass p of a job is from p to p + 1; its start is the first.
+std::vector<std::vector<SimTime>> BoundsOfPasses(const std::vector<const PreparedJob*>& jobs,
+                                                 const RowsOfJobs& rows,
+                                                 const Simulation& simulation) {
+  std::vector<std::vector<SimTime>> bounds(jobs.size());
+  for (std::size_t j = 0; j < jobs.size(); ++j) bounds[j].push_back(SimTime{} + jobs[j]->start);
+  for (const Completion& one : simulation.completions()) {
+    const RowOfJob at = rows.Of(one.row);
+    if (at.barrier && !rows.IsStart(one.row)) bounds[at.job].push_back(one.end);
+  }
+  return bounds;
+}
+
+// The first pass that begins when all jobs have started: those before it had less beside them.
+std::size_t FirstCounted(const std::vector<SimTime>& bounds, SimTime all_started) {
+  const auto first = std::lower_bound(bounds.begin(), bounds.end(), all_started);
+  return static_cast<std::size_t>(first - bounds.begin());
+}
+
+// Times of the passes that count, and what each iteration was made of.
 std::vector<JobResult> ReadJobs(const std::vector<const PreparedJob*>& jobs, const RowsOfJobs& rows,
                                 const Simulation& simulation) {
-  std::vector<std::vector<SimTime>> ends(jobs.size());  // [jobs][1 + passes], the start first
-  for (std::size_t j = 0; j < jobs.size(); ++j) ends[j].push_back(SimTime{} + jobs[j]->start);
-  for (const Completion& one : simulation.completions()) {
-    const RowOfJob at = rows.Of(one.row);
-    if (at.barrier && !rows.IsStart(one.row)) ends[at.job].push_back(one.end);
-  }
+  const std::vector<std::vector<SimTime>> bounds = BoundsOfPasses(jobs, rows, simulation);
+  std::vector<std::size_t> first(jobs.size());
   std::vector<JobResult> out(jobs.size());
+  std::vector<std::vector<std::vector<Completion>>> of_pass(jobs.size());  // [jobs][counted]
   for (std::size_t j = 0; j < jobs.size(); ++j) {
-    out[j].ended = static_cast<std::uint32_t>(ends[j].size() - 1);
-    if (out[j].ended == 0) continue;
-    out[j].time_s = ToSeconds(ends[j].back() - ends[j].front()) / out[j].ended;
-    out[j].end_s = ToSeconds(ends[j].back().time_since_epoch());
+    first[j] = FirstCounted(bounds[j], AllStarted(jobs));
+    out[j].ended = static_cast<std::uint32_t>(bounds[j].size() - 1);
+    if (first[j] >= out[j].ended) continue;
+    out[j].counted = out[j].ended - static_cast<std::uint32_t>(first[j]);
+    out[j].time_s = ToSeconds(bounds[j].back() - bounds[j][first[j]]) / out[j].counted;
+    out[j].end_s = ToSeconds(bounds[j].back().time_since_epoch());
+    if (jobs[j]->alone->workload->training) of_pass[j].resize(out[j].counted);
   }
-  std::vector<std::vector<std::vector<Completion>>> of_pass(jobs.size());
-  for (std::size_t j = 0; j < jobs.size(); ++j)
-    if (jobs[j]->alone->workload->training) of_pass[j].resize(out[j].ended);
   for (const Completion& one : simulation.completions()) {
     const RowOfJob at = rows.Of(one.row);
-    if (at.barrier || at.pass >= of_pass[at.job].size()) continue;
+    if (at.barrier || at.pass < first[at.job]) continue;
+    const std::size_t pass = at.pass - first[at.job];
+    if (pass >= of_pass[at.job].size()) continue;
     Completion local = one;
-    const SimDuration begin = ends[at.job][at.pass].time_since_epoch();
+    const SimDuration begin = bounds[at.job][at.pass].time_since_epoch();
     local.row = RowId{at.row};
     local.start -= begin;
     local.end -= begin;
-    of_pass[at.job][at.pass].push_back(local);
+    of_pass[at.job][pass].push_back(local);
   }
   for (std::size_t j = 0; j < jobs.size(); ++j)
     for (const std::vector<Completion>& pass : of_pass[j]) {
       if (!out[j].split) out[j].split.emplace();
-      Add(SplitIteration(*jobs[j]->alone->workload, pass), 1.0 / out[j].ended, *out[j].split);
+      Add(SplitIteration(*jobs[j]->alone->workload, pass), 1.0 / out[j].counted, *out[j].split);
     }
   return out;
 }
 
-// `jobs` at once, until each has done its own repeats.
+// Until all have started, then until each has done its repeats: as many passes of those that count,
+// or all that there are. False where the caller waits no longer.
+bool RunUntilRepeated(const std::vector<const PreparedJob*>& jobs,
+                      const std::vector<JobProgram>& programs, const RowsOfJobs& rows,
+                      const RunControl& control, Simulation& simulation) {
+  const SimTime all_started = AllStarted(jobs);
+  const bool apart = std::any_of(jobs.begin(), jobs.end(), [&](const PreparedJob* job) {
+    return SimTime{} + job->start < all_started;
+  });
+  if (apart && !RunSliced(simulation, control, all_started)) return false;
+  const std::vector<std::vector<SimTime>> bounds = BoundsOfPasses(jobs, rows, simulation);
+  std::vector<RowId> watched;
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    const std::size_t want =
+        FirstCounted(bounds[j], all_started) + static_cast<std::size_t>(jobs[j]->repeat);
+    const auto last = std::min(static_cast<std::uint32_t>(want), programs[j].passes) - 1;
+    watched.push_back(RowId{rows.first(j) + programs[j].Barrier(last)});
+  }
+  simulation.Watch(watched);
+  return RunSliced(simulation, control);
+}
+
+// `jobs` at once. Requires: a program each.
 TogetherResult RunTogether(const PreparedScenario& scenario,
                            const std::vector<const PreparedJob*>& jobs,
                            const std::vector<JobProgram>& programs, std::uint64_t seed, bool links,
@@ -203,16 +256,12 @@ TogetherResult RunTogether(const PreparedScenario& scenario,
   input.options.fold = input.options.memoise = false;  // jobs do not start together
   const auto simulation = MakeSimulation(scenario.engine, input);
   RowsOfJobs rows;
-  std::vector<RowId> watched;
-  for (std::size_t j = 0; j < jobs.size(); ++j) {
-    const std::uint32_t first = Index(simulation->Append(programs[j].program));
-    rows.Add(first, programs[j]);
-    watched.push_back(
-        RowId{first + programs[j].Barrier(static_cast<std::uint32_t>(jobs[j]->repeat) - 1)});
+  for (const JobProgram& program : programs) {
+    rows.Add(Index(simulation->Append(program.program)), program);
+    if (control.stop()) return result;
   }
-  simulation->Watch(watched);
   const double start_s = control.clock_s();
-  result.finished = RunSliced(*simulation, control);
+  result.finished = RunUntilRepeated(jobs, programs, rows, control, *simulation);
   result.sim_s = control.clock_s() - start_s;
   const Outcome outcome = simulation->Finish();
   result.makespan_s = ToSeconds(outcome.end);
@@ -232,37 +281,49 @@ TogetherResult RunTogether(const PreparedScenario& scenario,
   return result;
 }
 
+// Empty where the caller waits no longer.
 std::vector<JobProgram> MakePrograms(const std::vector<const PreparedJob*>& jobs,
-                                     const std::vector<std::uint32_t>& passes) {
+                                     const std::vector<std::uint32_t>& passes,
+                                     const RunControl& control) {
   std::vector<JobProgram> programs;
   std::uint32_t streams = 0;
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     const Program& one = jobs[j]->alone->workload->program;
-    programs.push_back(RepeatedProgram(one, passes[j], streams,
-                                       JobId{static_cast<std::uint16_t>(j)}, jobs[j]->start));
+    std::optional<JobProgram> program =
+        RepeatedProgram(one, passes[j], streams, JobId{static_cast<std::uint16_t>(j)},
+                        jobs[j]->start, control.stop);
+    if (!program) return {};
+    programs.push_back(*std::move(program));
     streams += one.stream_count;
   }
   return programs;
 }
 
-// How many passes each job needs until the others are done, were the longest so much longer.
+// How many passes each job needs: those that begin before all have started, then as many as it
+// takes until the others are done, were the longest so much longer than alone.
 std::vector<std::uint32_t> PassesNeeded(const std::vector<const PreparedJob*>& jobs,
                                         const std::vector<std::vector<JobResult>>& alone,
                                         double longer) {
+  const double all_started_s = ToSeconds(AllStarted(jobs).time_since_epoch());
   double end_s = 0;
-  for (std::size_t j = 0; j < jobs.size(); ++j)
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    const bool early = ToSeconds(jobs[j]->start) < all_started_s;  // a pass is under way then
+    const double passes = static_cast<double>(jobs[j]->repeat) + (early ? 1 : 0);
     for (const JobResult& one : alone[j])
-      end_s = std::max(end_s, ToSeconds(jobs[j]->start) +
-                                  longer * one.time_s * static_cast<double>(jobs[j]->repeat));
+      end_s = std::max(end_s, all_started_s + longer * one.time_s * passes);
+  }
   double left = kMostRowsOfJobs;
   std::vector<std::uint32_t> passes;
   for (std::size_t j = 0; j < jobs.size(); ++j) {
-    double shortest = end_s;
+    const double span_s = end_s - ToSeconds(jobs[j]->start);
+    const double before_s = all_started_s - ToSeconds(jobs[j]->start);
+    double shortest = span_s;
     for (const JobResult& one : alone[j])
       if (one.time_s > 0) shortest = std::min(shortest, one.time_s);
     const double rows = static_cast<double>(jobs[j]->alone->workload->program.ops.size()) + 1;
-    const double wanted = shortest > 0 ? end_s / shortest + 1 : 0;
-    const auto least = static_cast<double>(jobs[j]->repeat);
+    const double wanted = shortest > 0 ? span_s / shortest + 1 : 0;
+    const double before = before_s > 0 ? std::ceil(before_s / shortest) + 1 : 0;
+    const double least = static_cast<double>(jobs[j]->repeat) + before;
     const double taken = std::max(least, std::min(wanted, left / rows));
     left = std::max(0.0, left - taken * rows);
     passes.push_back(static_cast<std::uint32_t>(taken));
@@ -271,10 +332,14 @@ std::vector<std::uint32_t> PassesNeeded(const std::vector<const PreparedJob*>& j
 }
 
 // Whether a job had no pass left while another was not done, in any seed.
-bool RanDry(const std::vector<std::uint32_t>& passes, const std::vector<TogetherResult>& results) {
+bool RanDry(const std::vector<const PreparedJob*>& jobs, const std::vector<std::uint32_t>& passes,
+            const std::vector<TogetherResult>& results) {
   for (const TogetherResult& one : results)
-    for (std::size_t j = 0; one.finished && j < passes.size(); ++j)
-      if (one.jobs[j].ended == passes[j] && one.jobs[j].end_s < one.makespan_s) return true;
+    for (std::size_t j = 0; one.finished && j < passes.size(); ++j) {
+      const JobResult& job = one.jobs[j];
+      if (job.counted < jobs[j]->repeat) return true;
+      if (job.ended == passes[j] && job.end_s < one.makespan_s) return true;
+    }
   return false;
 }
 
@@ -299,7 +364,8 @@ struct SeedsOfJobs {
 };
 
 JobReport ReportJob(const PreparedJob& job, std::size_t j, const SeedsOfJobs& seeds,
-                    const TogetherResult& shown, const JobResult& shown_alone) {
+                    const TogetherResult& shown, const JobResult& shown_alone,
+                    std::vector<Error>& warnings) {
   JobReport out;
   out.name = job.name;
   out.work = WorkOf(*job.alone);
@@ -310,7 +376,7 @@ JobReport ReportJob(const PreparedJob& job, std::size_t j, const SeedsOfJobs& se
   for (const GpuId gpu : job.alone->placement.gpu_of_rank)
     hosts.insert(fabric.vertex(fabric.gpu(gpu)).host);
   out.hosts = static_cast<std::int64_t>(hosts.size());
-  out.passes = shown.jobs[j].ended;
+  out.passes = shown.jobs[j].counted;
   std::vector<double> alone, slowdown;
   for (std::size_t s = 0; s < seeds.together.size(); ++s) {
     out.time_by_seed_s.push_back(seeds.together[s].jobs[j].time_s);
@@ -332,6 +398,7 @@ JobReport ReportJob(const PreparedJob& job, std::size_t j, const SeedsOfJobs& se
   iteration.split = SplitOf(*shown.jobs[j].split);
   iteration.alone = SplitOf(*shown_alone.split);
   out.iteration = iteration;
+  WarnOfTimesBeyondPeak(*job.alone, iteration.mfu, warnings);
   return out;
 }
 
@@ -357,6 +424,16 @@ void NameStalledJobs(const PreparedScenario& scenario,
       }
 }
 
+// Jobs whose passes were used up before all had started.
+void NameJobsWithoutPasses(const PreparedScenario& scenario,
+                           const std::vector<TogetherResult>& together, RunReport& report) {
+  for (std::size_t j = 0; j < scenario.jobs.size(); ++j)
+    if (std::any_of(together.begin(), together.end(),
+                    [j](const TogetherResult& one) { return one.jobs[j].counted == 0; }))
+      report.incomplete.push_back(
+          fmt::format("job {}: it ran dry before all had started", scenario.jobs[j].name));
+}
+
 // Everything alone, seed by seed; empty where the caller waits no longer.
 std::vector<std::vector<JobResult>> RunEachAlone(const PreparedScenario& scenario,
                                                  const RunControl& control, RunReport& report) {
@@ -368,7 +445,9 @@ std::vector<std::vector<JobResult>> RunEachAlone(const PreparedScenario& scenari
   for (std::size_t j = 0; j < scenario.jobs.size() && !stopped; ++j) {
     const std::vector<const PreparedJob*> one{&scenario.jobs[j]};
     const std::vector<JobProgram> programs =
-        MakePrograms(one, {static_cast<std::uint32_t>(one.front()->repeat)});
+        MakePrograms(one, {static_cast<std::uint32_t>(one.front()->repeat)}, control);
+    stopped = programs.empty();
+    if (stopped) break;
     std::vector<TogetherResult> results(seeds);
     SideBySide(seeds, control.threads, {}, [&](std::size_t s) {
       results[s] = RunTogether(scenario, one, programs, scenario.first_seed + s, false, control);
@@ -469,6 +548,42 @@ Errors WrongNames(const PreparedScenario& scenario) {
   return errors;
 }
 
+// The least that a pass takes: the analytic engine's bound. None where it never ends.
+std::optional<SimDuration> ShortestPass(const PreparedScenario& job) {
+  const auto bound =
+      MakeSimulation(EngineKind::kAnalytic, InputFor(job, job.first_seed, job.physics.coupling));
+  bound->Append(job.workload->program);
+  bound->Run(kForever, kNoBudget);
+  const Outcome outcome = bound->Finish();
+  if (!outcome.waiting.empty()) return std::nullopt;  // RunJobs() names it
+  return std::max(SimDuration(1), outcome.end.time_since_epoch());
+}
+
+// Until the last job starts the others run pass after pass, and all of these are simulated.
+Errors StartsTooFarApart(const PreparedScenario& scenario) {
+  const auto by_start = [](const PreparedJob& a, const PreparedJob& b) {
+    return a.start < b.start;
+  };
+  const auto last = std::max_element(scenario.jobs.begin(), scenario.jobs.end(), by_start);
+  for (const PreparedJob& job : scenario.jobs) {
+    if (job.start == last->start) continue;
+    const double rows = static_cast<double>(job.alone->workload->program.ops.size()) + 1;
+    const double most = std::floor(std::min(kMostPassesBefore, kMostRowsOfJobs / rows));
+    const std::optional<SimDuration> shortest = ShortestPass(*job.alone);
+    if (!shortest) continue;
+    const double pass_s = ToSeconds(*shortest);
+    const double gap_s = ToSeconds(last->start - job.start);
+    if (gap_s / pass_s <= most) continue;
+    return {{ErrorCode::kOutOfRange,
+             scenario.spec.At(fmt::format("jobs[{}].start", last - scenario.jobs.begin())),
+             fmt::format("'{}' starts {:.4g} s after '{}', a pass of which takes {:.4g} s or more: "
+                         "up to {:.0f} passes until then, and at most {:.0f} are simulated",
+                         last->name, gap_s, job.name, pass_s, std::ceil(gap_s / pass_s), most),
+             fmt::format("a start within {:.4g} s of that of '{}'", most * pass_s, job.name)}};
+  }
+  return {};
+}
+
 // Warnings of a job's own keys, and those of the others that every job has.
 std::vector<Error> WarningsOfJobs(const std::vector<PreparedJob>& jobs) {
   std::vector<Error> out;
@@ -500,6 +615,12 @@ PreparedScenario Joined(Located<ScenarioSpec> spec, std::vector<PreparedJob> job
   out.placement = {};
   out.missing_terms.clear();
   out.warnings = WarningsOfJobs(out.jobs);
+  for (int i = 0; i < out.spec.message.published_size(); ++i)
+    if (out.spec.message.published(i).figure() < PublishedSpec::SLOWDOWN)
+      out.warnings.push_back(
+          {ErrorCode::kInconsistent, out.spec.At(fmt::format("published[{}].figure", i)),
+           fmt::format("'published[{}]' has no effect: it is for one workload", i),
+           "slowdown, job_alone or job_beside"});
   for (const char* key : {"require.iteration_time", "require.busbw"})
     if (out.spec.sources.Given(key))
       out.warnings.push_back({ErrorCode::kInconsistent,
@@ -550,6 +671,7 @@ Result<PreparedScenario> PrepareJobs(Located<ScenarioSpec> spec, FabricCache& ca
     errors = OverlapsOfJobs(out);
     const Errors names = WrongNames(out);
     errors.insert(errors.end(), names.begin(), names.end());
+    if (errors.empty() && !stopped) errors = StartsTooFarApart(out);
   }
   if (errors.empty()) return out;
   SortByPosition(errors);
@@ -570,7 +692,9 @@ std::vector<TogetherResult> RunAllTogether(const PreparedScenario& scenario,
     std::vector<std::uint32_t> more = PassesNeeded(jobs, alone, longer);
     if (more == passes) break;
     passes = std::move(more);
-    const std::vector<JobProgram> programs = MakePrograms(jobs, passes);
+    results.assign(results.size(), {});
+    const std::vector<JobProgram> programs = MakePrograms(jobs, passes, control);
+    if (programs.empty()) return results;  // none is finished
     SideBySide(results.size(), control.threads, control.progress, [&](std::size_t s) {
       results[s] = RunTogether(scenario, jobs, programs, scenario.first_seed + s, true, control);
     });
@@ -578,7 +702,7 @@ std::vector<TogetherResult> RunAllTogether(const PreparedScenario& scenario,
       report.run.sim_s += one.sim_s;
       report.run.events += one.events;
     }
-    if (!RanDry(passes, results)) return results;
+    if (!RanDry(jobs, passes, results)) return results;
   }
   report.warnings.push_back(
       {ErrorCode::kInconsistent, scenario.spec.At("jobs"),
@@ -653,12 +777,15 @@ void RunJobs(const PreparedScenario& scenario, const RunControl& control, RunRep
     report.seed_numbers.push_back(scenario.first_seed + s);
     report.makespan_by_seed_s.push_back(seeds.together[s].makespan_s);
   }
+  NameJobsWithoutPasses(scenario, seeds.together, report);
+  if (!report.incomplete.empty()) return;
   const std::size_t median = MedianRun(seeds.together);
   const TogetherResult& shown = seeds.together[median];
   report.seeds = static_cast<std::int64_t>(seeds.together.size());
   report.makespan_s = IntervalOf(report.makespan_by_seed_s);
   for (std::size_t j = 0; j < scenario.jobs.size(); ++j)
-    report.jobs.push_back(ReportJob(scenario.jobs[j], j, seeds, shown, seeds.alone[j][median]));
+    report.jobs.push_back(
+        ReportJob(scenario.jobs[j], j, seeds, shown, seeds.alone[j][median], report.warnings));
   report.links = *shown.links;
   SumUpPaths(seeds.together, report);
   AddPublishedOfJobs(scenario, report);

@@ -4,13 +4,15 @@
 // on until every job has done its own. So no job is measured while another has run dry. A pass
 // starts when all of the one before is done; patterns and sends are bound to paths once, whatever
 // the number of passes, and a job's QPs have the same paths beside the others as alone (unless two
-// jobs share a NIC: QPs are numbered by NIC). A job's time is the mean over its passes that ended;
-// its slowdown that time over its time alone, seed by seed.
+// jobs share a NIC: QPs are numbered by NIC). Passes count that begin when all jobs have started: a
+// job's time is the mean over those of them that ended, its slowdown that time over its time alone,
+// seed by seed.
 //
-//     gpt    [ pass 0 ][ pass 1 ][ pass 2 ]|        repeat: 3
-//     bert   [0][1][2][3][4][5][6][7][8][9]|··      as many as it takes
+//     gpt    [ pass 0 ][ pass 1 ][ pass 2 ][ pass 3 ]|        repeat: 3, passes 1 to 3 count
+//     bert      start: [0][1][2][3][4][5][6][7][8][9]|··      as many as it takes
 //
-// Errors   PrepareJobs: at the keys of each job, all that are independent.
+// Errors   PrepareJobs: at the keys of each job, all that are independent; at a start so late that
+//          another job would run more than 100,000 passes before, by the analytic engine's bound.
 // Cost     an engine run a seed and job, and one more a seed; a pass costs its rows.
 // Repeats  same input, same seeds: same times.
 #pragma once

@@ -98,6 +98,17 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
     terms.push_back(
         "contention of tensor, context and expert collectives with other traffic: they have their "
         "links to themselves; trees, NVLS and protocols: reductions are rings");
+  const TrainingSpec& training = workload.training();
+  const ParallelSpec& parallel = training.parallel();
+  if (training.has_stage_times() &&
+      (parallel.tensor() > 1 || parallel.context() > 1 || parallel.expert() > 1))
+    terms.push_back(
+        "what of stage_times is tensor, context and expert communication is not known: all of it "
+        "counts as compute");
+  if (parallel.schedule() == ParallelSpec::DUALPIPE)
+    terms.push_back(
+        "DualPipe's two copies of every stage, on ranks s and p - 1 - s: the sum of their "
+        "gradients is not sent");
   const HostSpec::Transport transport = HostOf(scenario.spec.message).transport();
   if (transport == HostSpec::EFA || transport == HostSpec::SLINGSHOT)
     terms.push_back(fmt::format("the framing of {}: RoCE's efficiency stands in for it",

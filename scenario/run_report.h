@@ -210,9 +210,10 @@ struct JobIteration {
 struct JobReport {
   std::string name, work;  // work: "training gpt3-175b", "collective all_reduce"
   std::int64_t gpus = 0, hosts = 0;
-  std::int64_t repeat = 1, passes = 0;  // asked for; ended, in the seed shown in detail
-  Interval<double> time_s, alone_s;     // a pass beside the others, and alone; means over passes
-  Interval<double> slowdown;            // time over time alone, seed by seed
+  // Asked for; begun when all jobs had started and ended, in the seed shown in detail.
+  std::int64_t repeat = 1, passes = 0;
+  Interval<double> time_s, alone_s;  // a pass beside the others, and alone; means over passes
+  Interval<double> slowdown;         // time over time alone, seed by seed
   std::vector<double> time_by_seed_s, slowdown_by_seed;
   std::optional<JobIteration> iteration;  // none: it does not train
 };

@@ -330,6 +330,7 @@ void AddIteration(const PreparedScenario& scenario, const SeedResult& seed,
   out.samples_per_s = static_cast<double>(training.global_batch) / out.time_s.median;
   out.flops_per_token = program.cost.flops_per_token;
   out.mfu_causal = out.mfu.median * program.cost.flops_per_token_causal / out.flops_per_token;
+  WarnOfTimesBeyondPeak(scenario, out.mfu.median, report.warnings);
   out.split_of_s = ToSeconds(split.time);
   out.compute_s = split.compute_s;
   out.bubble_s = split.bubble_s;

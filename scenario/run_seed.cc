@@ -203,14 +203,13 @@ SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, C
   return input;
 }
 
-// Runs in slices until the end, or until the caller wants to stop. An event costs
-// from a microsecond to a second, so slices are sized by the clock; Run() is
-// resumable, and where it pauses changes nothing.
-bool RunSliced(Simulation& simulation, const RunControl& control) {
+// An event costs from a microsecond to a second, so slices are sized by the clock;
+// Run() is resumable, and where it pauses changes nothing.
+bool RunSliced(Simulation& simulation, const RunControl& control, SimTime until) {
   std::uint64_t slice = 1;
   for (;;) {
     const double start_s = control.clock_s();
-    const Simulation::Stop stop = simulation.Run(kForever, slice);
+    const Simulation::Stop stop = simulation.Run(until, slice);
     if (stop != Simulation::Stop::kBudget) return true;
     if (control.stop()) return false;
     const double spent_s = control.clock_s() - start_s;

@@ -62,7 +62,7 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
 
 SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling);
 
-// Runs in slices until the end, or until the caller wants to stop: then false.
-bool RunSliced(Simulation& simulation, const RunControl& control);
+// Runs in slices until the end or `until`, or until the caller wants to stop: then false.
+bool RunSliced(Simulation& simulation, const RunControl& control, SimTime until = kForever);
 
 }  // namespace weft

@@ -1,7 +1,10 @@
 #include "sim/flow/coupling.h"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <span>
+#include <utility>
 
 namespace weft {
 namespace {
@@ -80,6 +83,95 @@ class Order {
 
 using Pair = std::pair<std::uint32_t, std::uint32_t>;
 
+// The streams in which every one of `rows` stands: rows that share one come one after the other.
+std::vector<std::uint32_t> CommonStreams(const Schedule& schedule,
+                                         const std::vector<std::uint32_t>& rows) {
+  std::vector<std::uint32_t> common, both;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Op& op = schedule.op(rows[i]);
+    const Program& program = schedule.program(rows[i]);
+    if (i > 0) {
+      const Op& before = schedule.op(rows[i - 1]);
+      const bool same = &schedule.program(rows[i - 1]) == &program &&
+                        before.first_stream == op.first_stream &&
+                        before.stream_count == op.stream_count;
+      if (same) continue;
+    }
+    const auto begin = program.streams.begin() + op.first_stream;
+    std::vector<std::uint32_t> streams(begin, begin + op.stream_count);
+    std::sort(streams.begin(), streams.end());
+    if (i == 0) {
+      common = std::move(streams);
+      continue;
+    }
+    both.clear();
+    std::set_intersection(common.begin(), common.end(), streams.begin(), streams.end(),
+                          std::back_inserter(both));
+    common.swap(both);
+    if (common.empty()) break;
+  }
+  return common;
+}
+
+// Rows that still may run tight, by subject; pairs of them are looked at once.
+class TightRows {
+ public:
+  TightRows(const Schedule& schedule, std::vector<std::vector<std::uint32_t>> rows,
+            std::vector<std::uint8_t>& tight)
+      : schedule_(schedule),
+        rows_(std::move(rows)),
+        tight_(tight),
+        order_(schedule),
+        streams_(rows_.size()) {
+    for (const std::vector<std::uint32_t>& of_subject : rows_) {
+      left_.push_back(static_cast<std::size_t>(
+          std::count_if(of_subject.begin(), of_subject.end(),
+                        [&](std::uint32_t row) { return tight[row] != 0; })));
+    }
+  }
+
+  // Of what two subjects with a common link run, the rows that may do so at the same time are
+  // loose.
+  void Meet(std::uint32_t a, std::uint32_t b) {
+    if (OneAfterTheOther(a, b)) return;
+    for (std::size_t i = 0; i < rows_[a].size(); ++i) {
+      const std::uint32_t row = rows_[a][i];
+      for (std::size_t k = a == b ? i + 1 : 0; k < rows_[b].size(); ++k) {
+        if (left_[a] == 0 && left_[b] == 0) return;
+        if (tight_[row] == 0 && left_[b] == 0) break;
+        const std::uint32_t other = rows_[b][k];
+        if ((tight_[row] == 0 && tight_[other] == 0) || order_.Ordered(row, other)) continue;
+        left_[a] -= std::exchange(tight_[row], std::uint8_t{0});
+        left_[b] -= std::exchange(tight_[other], std::uint8_t{0});
+      }
+    }
+  }
+
+ private:
+  const std::vector<std::uint32_t>& StreamsOf(std::uint32_t subject) {
+    if (!streams_[subject]) streams_[subject] = CommonStreams(schedule_, rows_[subject]);
+    return *streams_[subject];
+  }
+
+  bool OneAfterTheOther(std::uint32_t a, std::uint32_t b) {
+    if (rows_[a].size() < 2 && rows_[b].size() < 2) return a == b;  // of two Ordered() sees it
+    const auto &x = StreamsOf(a), &y = StreamsOf(b);
+    for (std::size_t i = 0, k = 0; i < x.size() && k < y.size();) {
+      if (x[i] == y[k]) return true;
+      x[i] < y[k] ? ++i : ++k;
+    }
+    return false;
+  }
+
+  const Schedule& schedule_;
+  std::vector<std::vector<std::uint32_t>> rows_;  // [subjects]
+  std::vector<std::uint8_t>& tight_;              // [rows]
+  Order order_;
+  std::vector<std::size_t> left_;  // [subjects] tight rows
+  // [subjects] ascending, those of all its rows; none: not asked for yet.
+  std::vector<std::optional<std::vector<std::uint32_t>>> streams_;
+};
+
 // Pairs of subjects with a common link, at least one of them pipelined; each once.
 std::vector<Pair> Meetings(const PathTable& paths, std::uint32_t link_count) {
   const auto runs = [](const PathTable::Subject& subject) { return subject.first_row != kNoRow; };
@@ -125,20 +217,11 @@ std::vector<std::uint8_t> DecideCoupling(const Schedule& schedule, const PathTab
   }
   if (!any) return tight;
 
-  const Order order(schedule);
-  const auto meet = [&](std::uint32_t a, std::uint32_t b) {
-    if ((tight[a] == 0 && tight[b] == 0) || order.Ordered(a, b)) return;
-    tight[a] = tight[b] = 0;
-  };
+  TightRows rows_left(schedule, std::move(rows), tight);
   // Decided from the pairs as they are: a row that one pair made loose still counts.
-  for (const Pair& pair : Meetings(paths, link_count))
-    for (const std::uint32_t a : rows[pair.first])
-      for (const std::uint32_t b : rows[pair.second]) meet(a, b);
-  for (std::uint32_t s = 0; s < rows.size(); ++s) {
-    if (!Pipelined(paths.subjects()[s])) continue;
-    for (std::size_t i = 0; i < rows[s].size(); ++i)
-      for (std::size_t k = i + 1; k < rows[s].size(); ++k) meet(rows[s][i], rows[s][k]);
-  }
+  for (const Pair& pair : Meetings(paths, link_count)) rows_left.Meet(pair.first, pair.second);
+  for (std::uint32_t s = 0; s < paths.subjects().size(); ++s)
+    if (Pipelined(paths.subjects()[s])) rows_left.Meet(s, s);
   return tight;
 }
 

@@ -10,7 +10,8 @@
 // program of more than kMaxOrderedRows rows, where the table of who comes before
 // whom would not be small.
 //
-// Cost     O(hops + pairs of subjects on a common link · rows of each).
+// Cost     O(hops + rows + pairs of subjects on a common link · rows of each); of a pair without
+//          a row that is tight, or with a stream in which all rows of both stand, O(1) in rows.
 #pragma once
 
 #include <cstdint>

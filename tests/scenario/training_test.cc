@@ -264,11 +264,43 @@ TEST(Jobs, ShareALinkAndSlowEachOtherByHalf) {
   EXPECT_NEAR(static_cast<double>(b.passes), 30, 1);
   EXPECT_TRUE(report.incomplete.empty());
   EXPECT_THAT(report.links.hottest.front().users.front(), testing::HasSubstr("long, flow 0"));
-  // Each begins while the other is away: one of 100 MB alone for 2 ms, the other then likewise.
-  const RunReport later =
-      Simulate(kTwoPairs, {"jobs[0].repeat=1", "jobs[0].start=0s", "jobs[1].start=1ms",
-                           "jobs[1].workload.traffic.bytes=100MB"});
-  EXPECT_NEAR(later.jobs[0].time_s.median, 3e-3, 3e-6);  // 1 ms alone, 2 ms at half the rate
+}
+
+// Long begins alone: 3 passes of 2 ms, and one from 6 ms on that short meets at 7 ms. It ends at
+// 9 ms, and the next three, which meet short from end to end, are its repeats.
+TEST(Jobs, CountOnlyPassesThatBeginWhenAllHaveStarted) {
+  const RunReport report = Simulate(kTwoPairs, {"jobs[1].start=7ms"});
+  const JobReport& job = report.jobs[0];
+  EXPECT_NEAR(job.slowdown.median, 2, 5e-3);  // between its passes short sends nothing for a moment
+  EXPECT_EQ(job.passes, 3);
+  EXPECT_NEAR(report.makespan_s.median, 9e-3 + 3 * 4e-3, 2e-5);
+  EXPECT_NEAR(report.jobs[1].slowdown.median, 2, 2e-2);
+  // As long as where both start at once, however long the other was alone before.
+  for (const char* start : {"jobs[1].start=100ms", "jobs[1].start=0s"}) {
+    const RunReport other = Simulate(kTwoPairs, {start});
+    EXPECT_NEAR(other.jobs[0].time_s.median / job.time_s.median, 1, 1e-3) << start;
+    EXPECT_GE(other.jobs[0].passes, 3);
+  }
+}
+
+TEST(Jobs, StopWhereNobodyWaitsForManyPasses) {
+  const Result<PreparedScenario> prepared = Try(kTwoPairs, {"jobs[1].start=150s"});
+  ASSERT_TRUE(prepared.has_value());
+  RunControl control = Patient();
+  int asked = 0;
+  control.stop = [&asked] { return ++asked > 1000; };  // by then passes are laid end to end
+  const RunReport report = RunScenario(*prepared, control);
+  EXPECT_TRUE(report.partial);
+  EXPECT_TRUE(report.jobs.empty());
+  EXPECT_LT(asked, 1010);
+}
+
+TEST(Jobs, WarnOfPublishedFiguresOfOneWorkload) {
+  const Result<PreparedScenario> prepared =
+      Try(kTwoPairs, {"published=[{ figure: busbw, rate: 1GBps, source: x }]"});
+  ASSERT_TRUE(prepared.has_value());
+  ASSERT_EQ(prepared->warnings.size(), 1u);
+  EXPECT_THAT(prepared->warnings.front().message, testing::HasSubstr("is for one workload"));
 }
 
 TEST(Jobs, TakeAsLongAsAloneWhereTheyShareNothing) {
@@ -350,6 +382,7 @@ TEST(Jobs, AreRefusedWhereTheyCannotBe) {
         {"placement.gpus=2", "stands beside 'jobs'"},
         {"faults=[{ at: 1ms, link: host0/nic0/port0, state: down }]", "stands beside 'jobs'"},
         {"engine=analytic", "knows of no others"},
+        {"jobs[1].start=1h", "up to 1799665 passes until then, and at most 100000 are simulated"},
         {"published=[{ figure: slowdown, job: nobody, share: 1%, source: x }]",
          "no job is called 'nobody'"},
         {"jobs[1].placement.hosts=[host9]", "there is no host 'host9'"}}) {

@@ -3,8 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/random.h"
 #include "sim/flow/coupling.h"
 #include "tests/sim/nets.h"
+#include "tests/sim/seed.h"
 
 namespace weft {
 namespace {
@@ -142,6 +148,10 @@ std::vector<std::uint8_t> Coupled(const Net& net, const Program& program) {
   return DecideCoupling(schedule, paths, net.fabric->link_count());
 }
 
+bool Meet(const std::set<std::uint32_t>& a, const std::set<std::uint32_t>& b) {
+  return std::any_of(a.begin(), a.end(), [&](std::uint32_t one) { return b.count(one) > 0; });
+}
+
 TEST(DecideCoupling, IsTightWhereWhatSharesALinkIsOrdered) {
   const Net net = Star(4, k100G, 0us);
   using Tight = std::vector<std::uint8_t>;
@@ -169,6 +179,60 @@ TEST(DecideCoupling, IsTightWhereWhatSharesALinkIsOrdered) {
   repeated.AddSend(net.nic[0], net.nic[2], kMB, {4}, {{0, 0}, {1, 0}});
   repeated.program.blocks.push_back({0, 3, 2});
   EXPECT_EQ(Coupled(net, repeated.program), (Tight{0, 0, 0}));
+}
+
+// Rings and sends of six hosts, in random streams and with random needs, many rows of each. Two
+// meet where they share a host, of a send in its direction; a table of who comes before whom is
+// made pair by pair.
+TEST(DecideCoupling, IsWhatEveryPairOfRowsSaysOnRandomPrograms) {
+  const Net net = Star(6, k100G, 0us);
+  for (const std::uint64_t seed : TestSeeds(200)) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    Builder b;
+    std::vector<std::array<std::set<std::uint32_t>, 2>> hosts;  // [rings] that send, that receive
+    for (std::uint32_t r = 0; r < 4; ++r) {
+      const std::uint32_t first = random.Below(6), next = (first + 1 + random.Below(5)) % 6;
+      b.AddPattern(Ring({net.nic[first], net.nic[next]}));
+      hosts.push_back({std::set{first, next}, std::set{first, next}});
+    }
+    const std::uint32_t rows = 2 + random.Below(20);
+    std::vector<std::array<std::set<std::uint32_t>, 2>> uses;
+    std::vector<std::set<std::uint32_t>> streams;
+    std::vector<std::vector<bool>> before(rows, std::vector<bool>(rows));
+    for (std::uint32_t row = 0; row < rows; ++row) {
+      streams.push_back({random.Below(8), random.Below(8)});
+      std::vector<Dep> deps;
+      if (row > 0 && random.Below(3) == 0) deps.push_back({random.Below(row), 0});
+      const std::vector<std::uint32_t> mine(streams[row].begin(), streams[row].end());
+      if (random.Below(4) == 0) {
+        const std::uint32_t from = random.Below(6), to = (from + 1 + random.Below(5)) % 6;
+        b.AddSend(net.nic[from], net.nic[to], kMB, mine, deps);
+        uses.push_back({std::set{from}, std::set{to}});
+      } else {
+        const std::uint32_t ring = random.Below(4);
+        b.AddRun(ring, kMB, mine, deps);
+        uses.push_back(hosts[ring]);
+      }
+      const auto follow = [&](std::uint32_t on) {
+        before[row][on] = true;
+        for (std::uint32_t k = 0; k < on; ++k) before[row][k] = before[row][k] || before[on][k];
+      };
+      for (const Dep& dep : deps) follow(dep.row);
+      for (std::uint32_t k = 0; k < row; ++k)
+        if (Meet(streams[k], streams[row])) follow(k);
+    }
+    std::vector<std::uint8_t> want(rows);
+    for (std::uint32_t row = 0; row < rows; ++row)
+      want[row] = b.program.ops[row].kind == Op::Kind::kPattern;
+    const std::vector<std::uint8_t> pipelined = want;
+    for (std::uint32_t row = 0; row < rows; ++row)
+      for (std::uint32_t k = 0; k < row; ++k)
+        if ((pipelined[row] != 0 || pipelined[k] != 0) && !before[row][k] &&
+            (Meet(uses[row][0], uses[k][0]) || Meet(uses[row][1], uses[k][1])))
+          want[row] = want[k] = 0;
+    EXPECT_EQ(Coupled(net, b.program), want);
+  }
 }
 
 // Three rounds of 1 MB: one at a time 3·(2 + 80) us, all at once 2 + 240 us.
