@@ -17,6 +17,18 @@ struct SimulateArgs {
   std::string trace;
 };
 
+// Where there is neither workload nor jobs, Prepare() says so.
+bool CanTrace(const ScenarioSpec& spec, std::ostream& err) {
+  if (!spec.jobs().empty())
+    err << "weft: error: --trace shows one workload; 'jobs' has several (a file with that job "
+           "alone)\n";
+  else if (spec.has_workload() && !spec.workload().has_training())
+    err << "weft: error: --trace shows an iteration of training, and nothing is trained here\n";
+  else
+    return true;
+  return false;
+}
+
 int RunSimulate(const SimulateArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   Result<RunWatch> watch = RunWatch::Start(args.options, err);
@@ -30,16 +42,13 @@ int RunSimulate(const SimulateArgs& args, std::ostream& out, std::ostream& err) 
     PrintErrors(foreign ? Errors{*foreign} : spec.error(), texts, err);
     return kBadInput;
   }
+  if (!args.trace.empty() && !CanTrace(spec->message, err)) return kBadInput;
   RunControl control = watch->Control();
   control.trace = !args.trace.empty();
   FabricCache cache;
   Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache, control.stop);
   if (!prepared) {
     PrintErrors(prepared.error(), texts, err);
-    return kBadInput;
-  }
-  if (control.trace && !prepared->spec.message.workload().has_training()) {
-    err << "weft: error: --trace shows an iteration of training, and nothing is trained here\n";
     return kBadInput;
   }
   if (!CheckTargets(args.options, err)) return kBadInput;

@@ -205,6 +205,49 @@ TEST(Training, WarnsOfKeysThatChangeNothing) {
   }
 }
 
+// Times given: what is sent is what it is without them, and what cannot change a time says so.
+TEST(Training, TakesGivenTimesButNotTheBytesFromThem) {
+  const std::string times = Set("stage_times", "{ forward: 1s, backward: 2s }");
+  const auto bytes = [](const RunReport& report) {
+    std::vector<std::pair<std::string, double>> out;
+    for (const GroupBytes& one : report.iteration->bytes)
+      out.emplace_back(one.group, one.nvlink + one.network);
+    return out;
+  };
+  const std::vector<std::string> cut{Set("parallel.tensor", "4"), Set("parallel.context", "2"),
+                                     Set("parallel.pipeline", "2")};
+  std::vector<std::string> given = cut;
+  given.push_back(times);
+  const RunReport report = Simulate(kSmall, given);
+  EXPECT_EQ(bytes(report), bytes(Simulate(kSmall, cut)));
+  EXPECT_EQ(bytes(report).size(), 4u);  // tensor, context, pipeline, data
+  EXPECT_EQ(report.iteration->tensor_s + report.iteration->context_s, 0);
+  EXPECT_THAT(report.missing_terms, testing::Contains(testing::StartsWith("what of stage_times")));
+  const std::string dualpipe = Set("parallel.schedule", "dualpipe");
+  for (const auto& [sets, text] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{times, Set("stage_times.weights", "1s")}, "'workload.training.stage_times.weights'"},
+           {{dualpipe, times, Set("stage_times.weights", "1s"), Set("parallel.zero", "0"),
+             Set("overlap.data", "true")},
+            "nothing hides a reduction"},
+           {{"fabric.hosts=8", times,
+             Set("architecture.moe", "{ experts: 8, top_k: 2, ffn: 1024 }"),
+             Set("parallel.expert", "2"), Set("imbalance", "2")},
+            "'workload.training.imbalance' has no effect on times: stage_times"}}) {
+    const Result<PreparedScenario> prepared = Try(kSmall, sets);
+    ASSERT_TRUE(prepared.has_value()) << text << ": " << prepared.error().front().message;
+    ASSERT_EQ(prepared->warnings.size(), 1u) << text;
+    EXPECT_THAT(prepared->warnings.front().message, testing::HasSubstr(text));
+  }
+  const RunReport fast = Simulate(
+      kSmall, {Set("stage_times", "{ forward: 1us, backward: 1us }"), Set("global_batch", "1024")});
+  ASSERT_EQ(fast.warnings.size(), 1u);
+  EXPECT_THAT(fast.warnings.front().message,
+              testing::HasSubstr("shorter than the GPU's peak allows"));
+  const auto no_weights = Try(kSmall, {dualpipe, times});
+  ASSERT_FALSE(no_weights.has_value());
+  EXPECT_THAT(no_weights.error().front().message, testing::HasSubstr("has no 'weights'"));
+}
+
 // 1F, 1B and 1W as inputs, nothing sent, on the engine: bubble (p/2 − 1)(F&B + B − 3W) [DualPipe
 // README], less up to a forward pass where B − W > F (tests/workloads/training_test.cc). The
 // optimiser's time is the same in both runs of a pipeline.

@@ -595,16 +595,21 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
     const char* path;
     bool silent;
     const char* why;
+    const char* of = "";  // what it has no effect on, where not on anything
   };
   const Parallel& p = training.parallel;
   const bool experts = p.expert > 1;
   const bool given_times = training.stage_times.has_value();
   constexpr const char* kTimes = "stage_times says how long passes take";
-  const std::array<Key, 21> keys{{
+  const bool dualpipe = p.schedule == Parallel::Schedule::kDualpipe;
+  const bool one_replica = p.data * p.context < 2;
+  const std::array<Key, 27> keys{{
       {"overlap.tensor", p.tensor < 2, "tensor is 1"},
       {"overlap.tensor_pieces", !training.overlap.tensor, "overlap.tensor is false"},
       {"overlap.pipeline", p.pipeline < 2, "pipeline is 1"},
-      {"overlap.data", p.data * p.context < 2, "there is one replica"},
+      {"overlap.data", one_replica, "there is one replica"},
+      {"overlap.data", dualpipe && !one_replica && p.zero == 0,
+       "under dualpipe nothing hides a reduction"},
       {"overlap.context", p.context < 2, "context is 1"},
       {"overlap.expert", !experts, "expert is 1"},
       {"overlap.shared_experts", !experts || training.model.moe->shared == 0,
@@ -617,14 +622,20 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
       {"recompute", given_times, kTimes},
       {"fused_attention", given_times, kTimes},
       {"overlap.tensor", given_times, kTimes},
+      {"overlap.tensor_pieces", given_times && training.overlap.tensor, kTimes},
+      {"overlap.shared_experts",
+       given_times && experts && training.model.moe->shared > 0 && !training.overlap.expert,
+       kTimes},
+      {"dispatch", given_times && experts, kTimes, " on times"},
+      {"imbalance", given_times && experts, kTimes, " on times"},
       {"overlap.context", given_times, kTimes},
       {"overlap.expert", given_times, kTimes},
       {"parallel.sequence", p.tensor < 2, "tensor is 1"},
       {"stragglers.slower", spec.stragglers().share() == 0, "stragglers.share is 0"},
       {"stragglers.seed", spec.stragglers().share() == 0, "stragglers.share is 0"},
       {"jitter_seed", spec.jitter() == 0, "jitter is 0"},
-      {"stage_times.together", p.schedule != Parallel::Schedule::kDualpipe,
-       "only dualpipe runs passes together"},
+      {"stage_times.weights", !dualpipe, "only dualpipe computes gradients of weights apart"},
+      {"stage_times.together", !dualpipe, "only dualpipe runs passes together"},
   }};
   std::vector<Error> warnings;
   for (const Key& key : keys) {
@@ -632,7 +643,7 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
     if (key.silent && sources.Given(path))
       warnings.push_back({ErrorCode::kInconsistent,
                           sources.At(path).pos,
-                          fmt::format("'{}' has no effect: {}", path, key.why),
+                          fmt::format("'{}' has no effect{}: {}", path, key.of, key.why),
                           {}});
   }
   return warnings;

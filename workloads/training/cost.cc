@@ -324,9 +324,11 @@ void AddEnds(const Training& t, const ChunkLayers& chunk, const GpuRates& gpu, C
   }
 }
 
-// `chunks` are one stage's.
+// `chunks` are one stage's. What is sent stays; how much of the times it takes nobody says.
 void Replace(const StageTimes& times, int chunks, ChunkCost& cost) {
-  cost.forward = cost.backward = PassCost();
+  for (PassCost* pass : {&cost.forward, &cost.backward})
+    for (Exchange* exchange : {&pass->tensor, &pass->context, &pass->expert})
+      exchange->exposed_s = exchange->hidden_s = 0;
   cost.forward.compute_s = times.forward_s / chunks;
   cost.backward.compute_s = times.backward_s / chunks;
   cost.weights_s = times.weights_s / chunks;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/schema/quantity.h"
 #include "base/schema/wording.h"
 #include "hardware/parts.h"
 #include "workloads/training.pb.h"
@@ -74,6 +75,21 @@ StageTimes TimesOf(const StageTimesSpec& spec) {
   return out;
 }
 
+Errors WrongStageTimes(const TrainingSpec& spec, const SourceMap& sources) {
+  if (!spec.has_stage_times()) return {};
+  const StageTimesSpec& times = spec.stage_times();
+  if (spec.parallel().schedule() == ParallelSpec::DUALPIPE && !times.has_weights())
+    return {{ErrorCode::kInconsistent, sources.At(At("stage_times")).pos,
+             "'stage_times' has no 'weights', and dualpipe computes the gradients of weights apart",
+             "weights: 9ms, what of 'backward' they take"}};
+  if (times.weights() <= times.backward()) return {};
+  const std::string backward = FormatWhole(times.backward(), Unit::DURATION);
+  return {{ErrorCode::kInconsistent, sources.At(At("stage_times.weights")).pos,
+           fmt::format("'weights' is {}, and it is a part of 'backward', which is {}",
+                       FormatWhole(times.weights(), Unit::DURATION), backward),
+           fmt::format("at most {}", backward)}};
+}
+
 Efficiency Over(const EfficiencySpec& spec, Efficiency out) {
   if (spec.has_gemm()) out.gemm = spec.gemm();
   if (spec.has_attention_forward()) out.attention_forward = spec.attention_forward();
@@ -106,6 +122,8 @@ Result<Training> MakeTraining(const TrainingSpec& spec, const SourceMap& sources
     if (!replicas) errors.insert(errors.end(), replicas.error().begin(), replicas.error().end());
     return tl::make_unexpected(std::move(errors));
   }
+  if (Errors errors = WrongStageTimes(spec, sources); !errors.empty())
+    return tl::make_unexpected(std::move(errors));
   Training out;
   out.model = *std::move(model);
   out.parallel = ParallelOf(spec.parallel(), *replicas);
