@@ -100,6 +100,17 @@ PlanRow Planning::RankedRow(std::size_t candidate, const Decision& decision,
   return row;
 }
 
+PlanRow Planning::BoundedRow(std::size_t candidate) const {
+  PlanRow row = RowOf(candidate);
+  if (!row.feasible) return row;
+  const Figures figures = Decision(question_, {Bounded(candidate)}, reference_s_).At(0, Inputs{});
+  row.metric = row.metric_p5 = row.metric_p95 = figures.metric;
+  row.speed = figures.speed;
+  row.goodput = figures.goodput;
+  row.stops_per_month = figures.stops_per_month;
+  return row;
+}
+
 void Planning::Show(std::size_t candidate, const std::string& role) {
   if (candidate == kNoCandidate) return;
   for (auto& [index, roles] : shown_)
@@ -480,13 +491,7 @@ void Planning::FillScreened() {
   for (const PlanRow& row : out_.rows) there.insert(row.id);
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     if (!candidates_[i].feasible() || there.count(candidates_[i].id) > 0) continue;
-    PlanRow row = RowOf(i);
-    const Figures figures = Decision(question_, {Bounded(i)}, reference_s_).At(0, Inputs{});
-    row.metric = row.metric_p5 = row.metric_p95 = figures.metric;
-    row.speed = figures.speed;
-    row.goodput = figures.goodput;
-    row.stops_per_month = figures.stops_per_month;
-    out_.screened.push_back(std::move(row));
+    out_.screened.push_back(BoundedRow(i));
   }
 }
 
@@ -529,14 +534,7 @@ void Planning::FillNotes() {
 void Planning::FillAnswer() {
   const std::size_t best = order_[0];
   for (const auto& [index, role] : shown_) {
-    PlanRow row = figures_.count(index) > 0 ? figures_.at(index) : RowOf(index);
-    if (figures_.count(index) == 0 && row.feasible) {
-      const Figures figures = Decision(question_, {Bounded(index)}, reference_s_).At(0, Inputs{});
-      row.metric = row.metric_p5 = row.metric_p95 = figures.metric;
-      row.speed = figures.speed;
-      row.goodput = figures.goodput;
-      row.stops_per_month = figures.stops_per_month;
-    }
+    PlanRow row = figures_.count(index) > 0 ? figures_.at(index) : BoundedRow(index);
     row.roles.push_back(role);
     out_.rows.push_back(std::move(row));
   }

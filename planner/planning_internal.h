@@ -62,6 +62,8 @@ class Planning {
   void ChooseShown();
   void Show(std::size_t candidate, const std::string& role);
   PlanRow RowOf(std::size_t candidate) const;
+  // With figures by the closed forms' bound, where it is feasible.
+  PlanRow BoundedRow(std::size_t candidate) const;
   void FillAnswer();
   void SayBuilt();
   void SayUnranked();

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "scenario/jobs_internal.h"
+#include "scenario/run_seed_internal.h"
 #include "scenario/side_by_side_internal.h"
 #include "sim/engines.h"
 #include "sim/flow/coupling.h"
@@ -402,16 +403,6 @@ JobReport ReportJob(const PreparedJob& job, std::size_t j, const SeedsOfJobs& se
   return out;
 }
 
-// The row of the lower-median makespan.
-std::size_t MedianRun(const std::vector<TogetherResult>& results) {
-  std::vector<std::size_t> order(results.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return results[a].makespan_s < results[b].makespan_s;
-  });
-  return order[(order.size() - 1) / 2];
-}
-
 // Jobs of which a pass never ends: a NIC without a cable. Alone, so that it is named once.
 void NameStalledJobs(const PreparedScenario& scenario,
                      const std::vector<std::vector<JobResult>>& alone, RunReport& report) {
@@ -439,27 +430,24 @@ std::vector<std::vector<JobResult>> RunEachAlone(const PreparedScenario& scenari
                                                  const RunControl& control, RunReport& report) {
   const auto seeds = static_cast<std::size_t>(scenario.seeds);
   std::vector<std::vector<JobResult>> alone(scenario.jobs.size(), std::vector<JobResult>(seeds));
-  std::vector<double> sim_s(scenario.jobs.size() * seeds);
-  std::vector<std::uint64_t> events(sim_s.size());
-  bool stopped = false;
-  for (std::size_t j = 0; j < scenario.jobs.size() && !stopped; ++j) {
+  for (std::size_t j = 0; j < scenario.jobs.size(); ++j) {
     const std::vector<const PreparedJob*> one{&scenario.jobs[j]};
     const std::vector<JobProgram> programs =
         MakePrograms(one, {static_cast<std::uint32_t>(one.front()->repeat)}, control);
-    stopped = programs.empty();
-    if (stopped) break;
+    if (programs.empty()) return {};
     std::vector<TogetherResult> results(seeds);
     SideBySide(seeds, control.threads, {}, [&](std::size_t s) {
       results[s] = RunTogether(scenario, one, programs, scenario.first_seed + s, false, control);
     });
+    bool finished = true;
     for (std::size_t s = 0; s < seeds; ++s) {
-      stopped = stopped || !results[s].finished;
+      finished = finished && results[s].finished;
       report.run.sim_s += results[s].sim_s;
       report.run.events += results[s].events;
       if (results[s].finished) alone[j][s] = results[s].jobs.front();
     }
+    if (!finished) return {};
   }
-  if (stopped) alone.clear();
   return alone;
 }
 
@@ -779,7 +767,8 @@ void RunJobs(const PreparedScenario& scenario, const RunControl& control, RunRep
   }
   NameJobsWithoutPasses(scenario, seeds.together, report);
   if (!report.incomplete.empty()) return;
-  const std::size_t median = MedianRun(seeds.together);
+  const std::size_t median = LowerMedian(
+      seeds.together.size(), [&](std::size_t s) { return seeds.together[s].makespan_s; });
   const TogetherResult& shown = seeds.together[median];
   report.seeds = static_cast<std::int64_t>(seeds.together.size());
   report.makespan_s = IntervalOf(report.makespan_by_seed_s);

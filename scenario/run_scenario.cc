@@ -253,16 +253,6 @@ void CheckRequirements(const PreparedScenario& scenario, RunReport& report) {
                                          require.busbw() / 8e9));
 }
 
-// The row of the seed with the lower-median makespan.
-std::size_t MedianSeed(const std::vector<const SeedResult*>& seeds) {
-  std::vector<std::size_t> order(seeds.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return seeds[a]->makespan_s < seeds[b]->makespan_s;
-  });
-  return order[(order.size() - 1) / 2];
-}
-
 // The widest of all collectives; none where one has none.
 void SumUpErrors(RunReport& report) {
   const bool all = std::all_of(report.collectives.begin(), report.collectives.end(),
@@ -362,7 +352,8 @@ void AddIteration(const PreparedScenario& scenario, const SeedResult& seed,
 // The lower-median seed once more, with names; it is there already where there is one seed.
 void AddDetails(const PreparedScenario& scenario, const std::vector<const SeedResult*>& seeds,
                 std::vector<std::uint64_t> numbers, const RunControl& control, RunReport& report) {
-  const std::size_t row = MedianSeed(seeds);
+  const std::size_t row =
+      LowerMedian(seeds.size(), [&](std::size_t s) { return seeds[s]->makespan_s; });
   std::optional<SeedResult> again;
   if (!seeds[row]->links) {
     RunControl to_the_end = control;

@@ -3,7 +3,9 @@
 // run_scenario.cc runs seeds beside each other and sums up what they give.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,6 +55,17 @@ struct SeedResult {
 // Bytes a second; 0 where there is no time.
 inline double Busbw(const WorkloadItem& item, double factor, double time_s) {
   return time_s > 0 ? factor * static_cast<double>(item.bytes.count()) / time_s : 0;
+}
+
+// Of rows 0 … count − 1 that of the lower-median value, of equal ones the first. Requires: count >
+// 0.
+template <typename ValueOf>
+std::size_t LowerMedian(std::size_t count, const ValueOf& value_of) {
+  std::vector<std::size_t> order(count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return value_of(a) < value_of(b); });
+  return order[(count - 1) / 2];
 }
 
 // With `details` also what is only worth its cost for the seed that a report shows. Not

@@ -16,8 +16,7 @@
 //
 // Channels     one; the edges of hierarchical advance together (a token is handed on as it comes).
 // Wire bytes   of `bytes`, a rank's tokens: hierarchical the shares above, every_expert top_k / R;
-// to
-//              2^-24 of the bytes.
+//              to 2^-24 of the bytes.
 // Slices       R; slice s are rank s's tokens: dispatch ends like an all-gather of them, combine
 //              like a reduce-scatter, for every edge is there, however little it carries.
 // Cost         O(R·(R + N)) edges hierarchical, R(R − 1) every_expert.
