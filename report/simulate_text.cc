@@ -288,13 +288,13 @@ std::string PathSearchText(const RunReport& report, int width) {
 std::string FoldingText(const RunReport& report, int width) {
   std::string out;
   if (report.run.folded > 0)
-    out += Wrap(fmt::format("folded: {} collectives do as another one does, link by link",
+    out += Wrap(fmt::format("folded: {} operations do as another one does, proved on their paths",
                             FormatCount(report.run.folded)),
                 width, 2) +
            '\n';
   if (!report.run.not_folded.empty())
     out +=
-        Wrap("not folded: " + report.run.not_folded + "; each collective is simulated", width, 2) +
+        Wrap("not folded: " + report.run.not_folded + "; each operation is simulated", width, 2) +
         '\n';
   return out;
 }

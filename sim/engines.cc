@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "sim/analytic/analytic_simulation.h"
-#include "sim/flow/flow_simulation.h"
+#include "sim/flow/folded_simulation.h"
 #include "sim/simgrid/simgrid_simulation.h"
 
 namespace weft {
@@ -16,7 +16,7 @@ std::unique_ptr<Simulation> Make(const SimulationInput& input) {
 }
 
 constexpr std::array kEngines{
-    EngineInfo{EngineKind::kFlow, "flow", "max-min fair flows", Make<FlowSimulation>},
+    EngineInfo{EngineKind::kFlow, "flow", "max-min fair flows", Make<FoldedSimulation>},
     EngineInfo{EngineKind::kAnalytic, "analytic", "a lower bound in closed form",
                Make<AnalyticSimulation>},
     EngineInfo{EngineKind::kSimgrid, "simgrid",

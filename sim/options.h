@@ -14,7 +14,7 @@ struct SimOptions {
   bool replace = true;         // a flow replaced by one on its path changes nothing
   bool silent_links = true;    // links that can never be full are not solved
   // The next two need all programs before the first Run().
-  bool fold = false;     // of replicas that start together one is simulated
+  bool fold = false;     // of replicas one is simulated
   bool memoise = false;  // an operation alone that was simulated before is not again
 };
 

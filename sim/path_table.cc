@@ -26,6 +26,41 @@ PathTable::PathTable(const Fabric& fabric, const Router& router, const Physics& 
       qps_of_nic_(fabric.vertex_count(), 0),
       search_(router) {}
 
+PathTable::PathTable(const PathTable& whole, const Program& program,
+                     std::span<const MergedSubject> subjects, std::span<const MergedEdge> edges)
+    : PathTable(*whole.fabric_, *whole.router_, whole.physics_, whole.seed_) {
+  programs_.push_back({0, static_cast<std::uint32_t>(program.patterns.size())});
+  for (const Pattern& pattern : program.patterns) AddPattern(pattern);
+  for (const Send& send : program.sends) AddSend(send);
+  WEFT_CHECK(subjects_.size() == subjects.size() && edges_.size() == edges.size());
+  for (std::uint32_t row = 0; row < program.ops.size(); ++row) {
+    const Op& op = program.ops[row];
+    if (op.kind != Op::Kind::kPattern && op.kind != Op::Kind::kSend) continue;
+    Subject& subject = subjects_[subject_row(0, op)];
+    if (subject.first_row == kNoRow) subject.first_row = RowId{row};
+  }
+  for (std::uint32_t e = 0; e < edges_.size(); ++e) Merge(edges[e], whole, e);
+}
+
+// All hops on the first QP: its edge's QPs carry equal parts, paced by the slowest.
+void PathTable::Merge(const MergedEdge& merged, const PathTable& whole, std::uint32_t row) {
+  Edge& edge = edges_[row];
+  edge.latency = whole.edges_[merged.of].latency;
+  edge.path_bps = whole.edges_[merged.of].path_bps;
+  edge.first_qp = static_cast<std::uint32_t>(qps_.size());
+  for (std::uint32_t q = 0; q < edge.qps; ++q) {
+    Qp qp = whole.qps_[whole.edges_[merged.of].first_qp];
+    qp.edge = row;
+    qp.first_hop = static_cast<std::uint32_t>(hops_.size());
+    qp.hop_count = q == 0 ? static_cast<std::uint32_t>(merged.hops.size()) : 0;
+    qps_.push_back(qp);
+    for (std::uint32_t h = 0; h < qp.hop_count; ++h) {
+      hops_.push_back(merged.hops[h].link);
+      shares_.push_back(merged.hops[h].share);
+    }
+  }
+}
+
 void PathTable::Append(const Program& program, std::uint32_t first_row) {
   const auto first = static_cast<std::uint32_t>(subjects_.size());
   programs_.push_back({first, first + static_cast<std::uint32_t>(program.patterns.size())});

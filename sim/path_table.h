@@ -67,7 +67,26 @@ class PathTable {
     std::uint32_t first = 0, count = 0;  // edges
   };
 
+  // An edge that stands for several, with the links that it is on in their place.
+  struct MergedEdge {
+    struct Hop {
+      LinkId link;
+      double share = 1;  // of one QP's bytes; may be above 1
+    };
+    std::uint32_t of = 0;  // of the table it is made from
+    std::vector<Hop> hops;
+  };
+  struct MergedSubject {
+    std::uint32_t of = 0;  // likewise
+    std::uint32_t first_edge = 0, edge_count = 0;
+  };
+
   PathTable(const Fabric& fabric, const Router& router, const Physics& physics, HashSeed seed);
+
+  // Of `program`, whose subjects are `subjects`, each like one of `whole` with some of its edges
+  // (sim/flow/quotient.h). Requires: the program outlives it.
+  PathTable(const PathTable& whole, const Program& program, std::span<const MergedSubject> subjects,
+            std::span<const MergedEdge> edges);
 
   // Binds the subjects of `program`, whose first row is `first_row`.
   void Append(const Program& program, std::uint32_t first_row);
@@ -116,6 +135,7 @@ class PathTable {
   };
 
   void AddPattern(const Pattern& pattern);
+  void Merge(const MergedEdge& merged, const PathTable& whole, std::uint32_t edge);
   void AddSend(const Send& send);
   void BindSubject(std::uint32_t row);
   void BindQp(Qp& qp);

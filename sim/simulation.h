@@ -77,7 +77,7 @@ struct Outcome {
   std::uint32_t loose_operations = 0;
   std::uint64_t events = 0;    // instants at which something changed
   std::uint64_t memoised = 0;  // operations that were not simulated again
-  std::uint32_t folded = 0;    // patterns that follow a replica
+  std::uint32_t folded = 0;    // operations that follow a replica
   SearchWork path_search;      // what hosts tried for disjoint paths
   std::string not_folded;      // why others like them do not; empty: nothing stands against it
 };

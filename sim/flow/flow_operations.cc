@@ -120,10 +120,13 @@ const std::vector<SimDuration>& FlowSimulation::StartupOf(std::uint32_t row) {
   const Program& program = schedule_.program(row);
   const Op& op = schedule_.op(row);
   const std::uint32_t s = paths_.subject_row(schedule_.program_index(row), op);
-  const PathTable::Subject& subject = paths_.subjects()[s];
+  // Of classes, the start-up is that of the whole pattern.
+  const PathTable& paths = quotient_ == nullptr ? paths_ : whole_->paths_;
+  const PathTable::Subject& subject =
+      paths.subjects()[quotient_ == nullptr ? s : quotient_->whole_subject[s]];
   const bool chunks = StartsByChunks(*subject.pattern);
   std::vector<SimDuration>& startup = chunks ? startup_scratch_ : startup_[s];
-  if (chunks || startup.empty()) startup = SubjectStartup(paths_, subject, program, op);
+  if (chunks || startup.empty()) startup = SubjectStartup(paths, subject, program, op);
   return startup;
 }
 

@@ -43,6 +43,29 @@ FlowSimulation::FlowSimulation(const SimulationInput& input)
   Restart();
 }
 
+FlowSimulation::FlowSimulation(const FlowSimulation& whole, const Quotient& quotient)
+    : input_(whole.input_),
+      whole_(&whole),
+      quotient_(&quotient),
+      paths_(*quotient.paths),
+      coefficient_(whole.input_.fabric->link_count(), 0.0),
+      crossings_(whole.input_.fabric->link_count(), 0.0) {
+  CheckProgram(quotient.program);
+  schedule_.Append(quotient.program);
+  Restart();
+  tight_ = quotient.tight;
+  BindPlan();
+}
+
+QuotientInput FlowSimulation::WholeProgram() const {
+  QuotientInput whole{input_.fabric, input_.physics, &schedule_, &paths_, {}, silent_};
+  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) {
+    const Op::Kind kind = schedule_.op(row).kind;
+    whole.tight.push_back(kind == Op::Kind::kPattern && Tight(row) ? 1 : 0);
+  }
+  return whole;
+}
+
 // Everything that a run changes, as it is at time 0.
 void FlowSimulation::Restart() {
   if (system_)
@@ -144,17 +167,22 @@ SimTime FlowSimulation::NextTime() const {
 
 // What follows from all programs together.
 void FlowSimulation::Plan() {
-  plan_known_ = true;
   if (input_.physics.coupling == Coupling::kAuto)
     tight_ = DecideCoupling(schedule_, paths_, input_.fabric->link_count());
-  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) BindPipelined(row);
-  system_->Reserve();
-  folding_ = {};
+  BindPlan();
   if (!input_.options.fold) return;
   if (input_.events.empty())
     folding_ = PlanFolding(input_, paths_);
   else
     folding_.refused = "faults may change one and not the other";
+}
+
+// What is known of flows once their coupling is.
+void FlowSimulation::BindPlan() {
+  plan_known_ = true;
+  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) BindPipelined(row);
+  system_->Reserve();
+  folding_ = {};
 }
 
 Simulation::Stop FlowSimulation::Run(SimTime until, std::uint64_t event_budget) {
@@ -299,11 +327,7 @@ Outcome FlowSimulation::Finish() {
   outcome.waiting = schedule_.WaitingRows();
   for (const Completion& completion : completions_)
     outcome.end = std::max(outcome.end, completion.end);
-  for (std::uint32_t id = 0; id < flows_.size(); ++id) {  // what is in flight stays in flight
-    if (!flows_[id].live) continue;
-    Settle(id);
-    Credit(flows_[id]);
-  }
+  CreditLive();
   std::vector<double> bits(input_.fabric->link_count(), 0.0);
   for (std::uint32_t row = 0; row < sent_bits_.size(); ++row)
     for (const Term& term : system_->all_terms(TermsId{row}))

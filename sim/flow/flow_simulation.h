@@ -28,6 +28,7 @@
 
 #include "sim/flow/flow_clocks.h"
 #include "sim/flow/max_min.h"
+#include "sim/flow/quotient.h"
 #include "sim/flow/repeats.h"
 #include "sim/flow/routes.h"
 #include "sim/path_table.h"
@@ -39,6 +40,9 @@ namespace weft {
 class FlowSimulation final : public Simulation {
  public:
   explicit FlowSimulation(const SimulationInput& input);
+  // Of the classes of `whole`, which was given its program and has not run. Requires: both outlive
+  // it, and nothing is appended.
+  FlowSimulation(const FlowSimulation& whole, const Quotient& quotient);
 
   RowId Append(const Program& program) override;
   void Watch(std::span<const RowId> rows) override { schedule_.Watch(rows); }
@@ -54,6 +58,14 @@ class FlowSimulation final : public Simulation {
   // The rates of this moment, for MaxMinResidual(): what tests hold against the
   // conditions of fairness after every instant.
   MaxMinSystem::Snapshot Rates() const { return system_->Snap(); }
+
+  // What MakeQuotient() needs. Requires: one program was appended.
+  QuotientInput WholeProgram() const;
+  const PathTable& paths() const { return paths_; }
+  // Of each edge of paths(): its rate at this moment, and the bits that it has sent. Requires: no
+  // operation has amounts of its own.
+  void EdgeRates(std::vector<double>& bps) const;
+  std::vector<double> EdgeBitsSent();
 
  private:
   static constexpr TermsId kNoTerms{0xffffffff};
@@ -102,6 +114,7 @@ class FlowSimulation final : public Simulation {
   // flow_simulation.cc: time
   SimTime NextTime() const;
   void Plan();
+  void BindPlan();
   void Process();
   void Restart();
   void Grow();
@@ -165,6 +178,7 @@ class FlowSimulation final : public Simulation {
   double ReferenceBits(std::uint32_t row, PathTable::Range edges) const;
   void Settle(std::uint32_t id);
   void Credit(Flow& flow);
+  void CreditLive();
 
   // flow_faults.cc
   void OnEvent(std::uint32_t event);
@@ -180,6 +194,8 @@ class FlowSimulation final : public Simulation {
   void ForgetTerms(std::uint32_t qp);
 
   SimulationInput input_;
+  const FlowSimulation* whole_ = nullptr;  // whose classes these are
+  const Quotient* quotient_ = nullptr;
   Schedule schedule_;
   PathTable paths_;
   std::optional<Routes> routes_;

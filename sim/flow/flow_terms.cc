@@ -147,4 +147,44 @@ void FlowSimulation::Credit(Flow& flow) {
   flow.segment_bits = flow.remaining_bits;
 }
 
+// What is in flight stays in flight.
+void FlowSimulation::CreditLive() {
+  for (std::uint32_t id = 0; id < flows_.size(); ++id) {
+    if (!flows_[id].live) continue;
+    Settle(id);
+    Credit(flows_[id]);
+  }
+}
+
+void FlowSimulation::EdgeRates(std::vector<double>& bps) const {
+  bps.assign(paths_.edges().size(), 0.0);
+  for (std::uint32_t id = 0; id < flows_.size(); ++id) {
+    const Flow& flow = flows_[id];
+    if (!flow.live || flow.stalled) continue;
+    const double reference = flow.tight ? ReferenceBits(flow.row, flow.edges) : 0;
+    for (std::uint32_t e = flow.edges.first; e < flow.edges.first + flow.edges.count; ++e)
+      bps[e] += system_->rate_bps(id) * (flow.tight ? EdgeBits(flow.row, e) / reference : 1);
+  }
+}
+
+std::vector<double> FlowSimulation::EdgeBitsSent() {
+  CreditLive();
+  std::vector<double> bits(paths_.edges().size(), 0.0);
+  for (std::uint32_t e = 0; e < bits.size(); ++e)
+    if (edge_terms_[e] != kNoTerms) bits[e] = sent_bits_[Index(edge_terms_[e])];
+  for (const PathTable::Subject& subject : paths_.subjects()) {
+    if (subject.pattern == nullptr || subject.first_row == kNoRow) continue;
+    for (std::uint16_t c = 0; c < subject.channels; ++c) {
+      const TermsId terms = channel_terms_[subject.first_channel + c];
+      const PathTable::Range edges = paths_.channel_edges(subject, c);
+      if (terms == kNoTerms || edges.count == 0) continue;
+      const std::uint32_t row = Index(subject.first_row);
+      const double reference = ReferenceBits(row, edges);
+      for (std::uint32_t e = edges.first; e < edges.first + edges.count && reference > 0; ++e)
+        bits[e] += sent_bits_[Index(terms)] * (EdgeBits(row, e) / reference);
+    }
+  }
+  return bits;
+}
+
 }  // namespace weft

@@ -1,0 +1,221 @@
+#include "sim/flow/folded_simulation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+namespace weft {
+
+FoldedSimulation::FoldedSimulation(const SimulationInput& input) : input_(input), whole_(input) {}
+
+RowId FoldedSimulation::Append(const Program& program) {
+  const RowId first = whole_.Append(program);
+  programs_.push_back(&program);
+  Fold();
+  return first;
+}
+
+// Of one program, before it runs.
+void FoldedSimulation::Fold() {
+  classes_ = nullptr;
+  quotient_ = nullptr;
+  refused_.clear();
+  completions_.clear();
+  channel_ends_.clear();
+  completions_said_ = channel_ends_said_ = 0;
+  if (!input_.options.fold || !input_.events.empty() || programs_.size() != 1) return;
+  quotient_ = MakeQuotient(whole_.WholeProgram(), refused_);
+  if (quotient_ == nullptr) return;
+  classes_ = std::make_unique<FlowSimulation>(whole_, *quotient_);
+  known_links_.assign(programs_.front()->patterns.size() + programs_.front()->sends.size(),
+                      {kNoLink, kNoLink});
+  before_bps_.assign(quotient_->paths->edges().size(), 0.0);
+  watched_by_edge_.assign(before_bps_.size(), {});
+  for (std::uint32_t w = 0; w < quotient_->watched.size(); ++w)
+    for (std::uint32_t t = 0; t < quotient_->watched[w].term_count; ++t)
+      watched_by_edge_[quotient_->watched_terms[quotient_->watched[w].first_term + t].edge]
+          .push_back(w);
+  Watch(watched_);
+}
+
+void FoldedSimulation::Watch(std::span<const RowId> rows) {
+  if (rows.data() != watched_.data()) watched_.assign(rows.begin(), rows.end());
+  whole_.Watch(watched_);
+  if (classes_ == nullptr) return;
+  std::vector<RowId> of_classes;
+  for (const RowId row : watched_) of_classes.push_back(RowId{quotient_->class_of_row[Index(row)]});
+  classes_->Watch(of_classes);
+}
+
+Simulation::Stop FoldedSimulation::Run(SimTime until, std::uint64_t event_budget) {
+  if (classes_ == nullptr) return whole_.Run(until, event_budget);
+  const Stop stop = RunClasses(until, event_budget);
+  if (classes_ == nullptr) return whole_.Run(until, event_budget);
+  Unfold(stop != Stop::kBudget);
+  return stop;
+}
+
+// Instant by instant where links are watched.
+Simulation::Stop FoldedSimulation::RunClasses(SimTime until, std::uint64_t event_budget) {
+  if (quotient_->watched.empty()) return classes_->Run(until, event_budget);
+  for (std::uint64_t used = 0;; ++used) {
+    const Stop stop = classes_->Run(until, std::min<std::uint64_t>(1, event_budget - used));
+    if (Refuses()) {
+      classes_ = nullptr;
+      completions_.clear();
+      channel_ends_.clear();
+      return stop;
+    }
+    if (stop != Stop::kBudget || used + 1 >= event_budget) return stop;
+  }
+}
+
+// Whether a watched link would be over its rate now.
+bool FoldedSimulation::Refuses() {
+  constexpr double kRounding = 1e-9;
+  classes_->EdgeRates(rate_bps_);
+  for (std::uint32_t e = 0; e < rate_bps_.size(); ++e) {
+    if (rate_bps_[e] <= before_bps_[e]) continue;
+    for (const std::uint32_t w : watched_by_edge_[e]) {
+      const Quotient::Watched& watched = quotient_->watched[w];
+      double bps = 0;
+      for (std::uint32_t t = 0; t < watched.term_count; ++t) {
+        const Quotient::WatchedTerm& term = quotient_->watched_terms[watched.first_term + t];
+        bps += term.coefficient * rate_bps_[term.edge];
+      }
+      if (bps <= watched.capacity_bps * (1 + kRounding)) continue;
+      const Fabric& fabric = *input_.fabric;
+      refused_ = fabric.Name(fabric.link(watched.link).from) + " -> " +
+                 fabric.Name(fabric.link(watched.link).to) + " fills, and others like it do not";
+      return true;
+    }
+  }
+  before_bps_.swap(rate_bps_);
+  return false;
+}
+
+std::span<const Completion> FoldedSimulation::completions() const {
+  return classes_ == nullptr ? whole_.completions() : std::span<const Completion>(completions_);
+}
+
+std::span<const ChannelEnd> FoldedSimulation::channel_ends() const {
+  return classes_ == nullptr ? whole_.channel_ends() : std::span<const ChannelEnd>(channel_ends_);
+}
+
+// Says of all members what their classes did. What ended in one instant is said together, in row
+// order, so the last instant waits until it is over; `all`: it is.
+void FoldedSimulation::Unfold(bool all) {
+  const auto unfold = [all](const auto& from, std::size_t& said, auto& to, const auto& add,
+                            const auto& less) {
+    std::size_t end = from.size();
+    while (!all && end > said && from[end - 1].end == from.back().end) --end;
+    while (said < end) {
+      const auto first = static_cast<std::ptrdiff_t>(to.size());
+      for (const SimTime instant = from[said].end; said < end && from[said].end == instant; ++said)
+        add(from[said]);
+      std::sort(to.begin() + first, to.end(), less);
+    }
+  };
+  unfold(
+      classes_->completions(), completions_said_, completions_,
+      [&](const Completion& one) {
+        for (const std::uint32_t row : MembersOf(one.row)) {
+          Completion mine = one;
+          mine.row = RowId{row};
+          mine.bottleneck = LinkOf(one.bottleneck, row);
+          completions_.push_back(mine);
+        }
+      },
+      [](const Completion& a, const Completion& b) {
+        return std::tie(a.row, a.pass) < std::tie(b.row, b.pass);
+      });
+  unfold(
+      classes_->channel_ends(), channel_ends_said_, channel_ends_,
+      [&](const ChannelEnd& one) {
+        for (const std::uint32_t row : MembersOf(one.row)) {
+          channel_ends_.push_back(one);
+          channel_ends_.back().row = RowId{row};
+        }
+      },
+      [](const ChannelEnd& a, const ChannelEnd& b) {
+        return std::tie(a.row, a.pass, a.channel) < std::tie(b.row, b.pass, b.channel);
+      });
+}
+
+// The link of its class that `row` crosses.
+LinkId FoldedSimulation::LinkOf(LinkId of_class, std::uint32_t row) {
+  if (of_class == kNoLink) return kNoLink;
+  const PathTable& paths = whole_.paths();
+  const std::uint32_t s = paths.subject_row(0, programs_.front()->ops[row]);
+  auto& [known_class, known] = known_links_[s];
+  if (known_class == of_class) return known;
+  known_class = of_class;
+  known = kNoLink;
+  const PathTable::Subject& subject = paths.subjects()[s];
+  for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+    for (std::uint32_t q = 0; q < paths.edges()[e].qps; ++q)
+      for (const LinkId link : paths.hops(paths.qps()[paths.edges()[e].first_qp + q]))
+        if (quotient_->link_of[Index(link)] == of_class) return known = link;
+  return known;
+}
+
+void FoldedSimulation::Cancel(JobId job) {
+  if (classes_ == nullptr) return whole_.Cancel(job);
+  classes_->Cancel(job);
+  Unfold(true);
+}
+
+void FoldedSimulation::Reset(HashSeed seed) {
+  input_.seed = seed;
+  whole_.Reset(seed);
+  Fold();
+}
+
+// Every edge has sent what its class has.
+std::vector<Bytes> FoldedSimulation::LinkBytes() {
+  const PathTable& paths = whole_.paths();
+  const std::vector<double> sent = classes_->EdgeBitsSent();
+  std::vector<double> bits(input_.fabric->link_count(), 0.0);
+  for (std::uint32_t e = 0; e < paths.edges().size(); ++e) {
+    const std::uint32_t of = quotient_->edge_of[e];
+    if (of >= sent.size() || sent[of] == 0) continue;
+    const PathTable::Edge& edge = paths.edges()[e];
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
+      const auto hops = paths.hops(paths.qps()[q]);
+      const auto shares = paths.shares(paths.qps()[q]);
+      for (std::size_t h = 0; h < hops.size(); ++h)
+        bits[Index(hops[h])] += sent[of] / edge.qps * (shares.empty() ? 1 : shares[h]);
+    }
+  }
+  std::vector<Bytes> bytes;
+  bytes.reserve(bits.size());
+  for (const double b : bits) bytes.push_back(Bytes(std::llround(b / 8)));
+  return bytes;
+}
+
+Outcome FoldedSimulation::Finish() {
+  if (classes_ == nullptr) {
+    Outcome outcome = whole_.Finish();
+    if (!refused_.empty()) outcome.not_folded = refused_;
+    return outcome;
+  }
+  Outcome outcome = classes_->Finish();
+  const Outcome whole = whole_.Finish();  // of what never ran: how its paths were found
+  outcome.path_search = whole.path_search;
+  outcome.loose_operations = whole.loose_operations;
+  outcome.not_folded.clear();
+  const auto rows = static_cast<std::uint32_t>(quotient_->members.size());
+  outcome.folded = rows - static_cast<std::uint32_t>(quotient_->program.ops.size());
+  outcome.link_bytes = LinkBytes();
+  std::vector<Waiting> waiting;
+  for (const Waiting& one : outcome.waiting)
+    for (const std::uint32_t row : MembersOf(one.row))
+      waiting.push_back(
+          {RowId{row}, one.for_row == kNoRow ? kNoRow : RowId{MembersOf(one.for_row).front()}});
+  std::sort(waiting.begin(), waiting.end(),
+            [](const Waiting& a, const Waiting& b) { return a.row < b.row; });
+  outcome.waiting = std::move(waiting);
+  return outcome;
+}
+
+}  // namespace weft

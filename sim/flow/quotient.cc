@@ -1,0 +1,656 @@
+#include "sim/flow/quotient.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "sim/startup.h"
+
+namespace weft {
+namespace {
+
+constexpr std::uint32_t kNoClass = 0xffffffff;
+
+// 128 bits; sums of colours do not depend on the order.
+struct Colour {
+  std::uint64_t a = 0, b = 0;
+  bool operator==(const Colour&) const = default;
+  Colour& operator+=(const Colour& other) {
+    a += other.a;
+    b += other.b;
+    return *this;
+  }
+};
+
+Colour Mixed(const Colour& c, std::uint64_t with) {
+  return {Mix64(c.a + 0x9e3779b97f4a7c15ULL * (with + 1)),
+          Mix64((c.b ^ 0xd1b54a32d192ed03ULL) + 0x8cb92ba72f3d8dd7ULL * (with + 1))};
+}
+Colour Mixed(const Colour& c, const Colour& with) { return Mixed(Mixed(c, with.a), with.b); }
+std::uint64_t Bits(double x) { return std::bit_cast<std::uint64_t>(x); }
+
+// Dense numbers for colours, in the order in which they are first seen.
+class Numbers {
+ public:
+  std::uint32_t Of(const Colour& colour) {
+    if (2 * (keys_.size() + 1) > slots_.size()) Grow();
+    std::size_t at = colour.a & (slots_.size() - 1);
+    while (slots_[at] != kNoClass && keys_[slots_[at]] != colour)
+      at = (at + 1) & (slots_.size() - 1);
+    if (slots_[at] == kNoClass) {
+      slots_[at] = static_cast<std::uint32_t>(keys_.size());
+      keys_.push_back(colour);
+    }
+    return slots_[at];
+  }
+  std::uint32_t count() const { return static_cast<std::uint32_t>(keys_.size()); }
+
+ private:
+  void Grow() {
+    slots_.assign(std::max<std::size_t>(64, 2 * slots_.size()), kNoClass);
+    for (std::uint32_t key = 0; key < keys_.size(); ++key) {
+      std::size_t at = keys_[key].a & (slots_.size() - 1);
+      while (slots_[at] != kNoClass) at = (at + 1) & (slots_.size() - 1);
+      slots_[at] = key;
+    }
+  }
+
+  std::vector<Colour> keys_;
+  std::vector<std::uint32_t> slots_;  // a power of two, half empty
+};
+
+std::uint32_t DistinctOf(const std::vector<Colour>& colours,
+                         const std::vector<std::uint8_t>& used) {
+  Numbers numbers;
+  for (std::size_t i = 0; i < colours.size(); ++i)
+    if (used[i] != 0) numbers.Of(colours[i]);
+  return numbers.count();
+}
+
+// The colours of everything, finer round by round.
+class Refinement {
+ public:
+  // `watch`: links between switches are left out.
+  Refinement(const QuotientInput& input, bool watch)
+      : input_(input),
+        watch_(watch),
+        paths_(*input.paths),
+        program_(input.schedule->program(0)),
+        row_(program_.ops.size()),
+        subject_(paths_.subjects().size()),
+        edge_(paths_.edges().size()),
+        link_(input.fabric->link_count()),
+        runs_(paths_.subjects().size(), 0.0),
+        edge_used_(edge_.size(), 0),
+        link_used_(link_.size(), 0),
+        kept_(link_.size(), 0) {}
+
+  // Why the program cannot be folded; empty: it may, if it pays.
+  std::string Begin();
+  bool MayPay() const { return flows_ >= 2 * kLeastFolding * static_cast<double>(edges_used_); }
+  // False where the classes are too fine to pay.
+  bool Refine();
+
+  const std::vector<Colour>& rows() const { return row_; }
+  const std::vector<Colour>& subjects() const { return subject_; }
+  const std::vector<Colour>& edges() const { return edge_; }
+  const std::vector<Colour>& links() const { return link_; }
+  bool kept(LinkId link) const { return kept_[Index(link)] != 0; }
+  bool watched(LinkId link) const {
+    return link_used_[Index(link)] != 0 && !kept(link) && input_.silent[Index(link)] == 0;
+  }
+
+ private:
+  std::uint32_t SubjectOf(const Op& op) const { return paths_.subject_row(0, op); }
+  bool Sends(const Op& op) const {
+    return op.kind == Op::Kind::kPattern || op.kind == Op::Kind::kSend;
+  }
+  std::string BeginSubject(std::uint32_t s);
+  void BeginRows();
+  void FindBlockEnds();
+  std::string KeepLinks();
+  void ColourRows();
+  void ColourSubjects();
+  void ColourEdges();
+  void ColourLinks();
+  double FlowsOfClasses() const;
+
+  // Of what a QP puts on each link, in whole parts of 2^-40.
+  template <typename Visit>
+  void ForEachHop(std::uint32_t edge, const Visit& visit) const {
+    const PathTable::Edge& e = paths_.edges()[edge];
+    for (std::uint32_t q = e.first_qp; q < e.first_qp + e.qps; ++q) {
+      const auto hops = paths_.hops(paths_.qps()[q]);
+      const auto shares = paths_.shares(paths_.qps()[q]);
+      for (std::size_t h = 0; h < hops.size(); ++h) {
+        const double share = (shares.empty() ? 1 : shares[h]) / e.qps;
+        visit(hops[h], static_cast<std::uint64_t>(std::llround(std::ldexp(share, 40))));
+      }
+    }
+  }
+
+  const QuotientInput& input_;
+  bool watch_;
+  const PathTable& paths_;
+  const Program& program_;
+  std::vector<Colour> row_, subject_, edge_, link_;
+  std::vector<double> runs_;  // [subjects] how often one runs
+  double flows_ = 0;
+  std::size_t edges_used_ = 0;
+  std::vector<std::uint8_t> edge_used_, link_used_;
+  std::vector<std::uint8_t> kept_;  // [L] used, and may hold a flow back
+  // [streams] for a block's first row there, its last: the row it waits for a pass later.
+  std::vector<std::uint32_t> block_end_;
+  std::vector<std::uint32_t> last_;  // [stream ids] scratch
+};
+
+std::string Refinement::BeginSubject(std::uint32_t s) {
+  const PathTable::Subject& subject = paths_.subjects()[s];
+  const Pattern* pattern = subject.pattern;
+  Colour colour = Mixed(Colour{}, subject.channels);
+  if (pattern != nullptr) {
+    if (pattern->advance == Pattern::Advance::kRounds)
+      return "sends in rounds keep an order of their own";
+    colour = Mixed(Mixed(colour, static_cast<std::uint64_t>(pattern->advance)), pattern->window);
+  }
+  const bool pipelined = pattern != nullptr && pattern->advance == Pattern::Advance::kPipelined;
+  const bool chunks = pipelined && StartsByChunks(*pattern);
+  for (std::uint32_t i = 0; i < subject.edge_count; ++i) {
+    const std::uint32_t e = subject.first_edge + i;
+    const PathTable::Edge& edge = paths_.edges()[e];
+    Colour own = Mixed(Colour{}, Bits(edge.cap_bps));
+    own = Mixed(Mixed(own, edge.qps), edge.channel_row - subject.first_channel);
+    // A pipelined pattern's latencies are in its start-up.
+    if (!pipelined || chunks) own = Mixed(own, static_cast<std::uint64_t>(edge.latency.count()));
+    if (pattern != nullptr)
+      own = Mixed(Mixed(own, pattern->edges[i].wire_num), pattern->edges[i].wire_den);
+    edge_[e] = own;
+    edge_used_[e] = 1;
+    for (std::uint32_t q = 0; q < edge.qps; ++q)
+      if (!paths_.qps()[edge.first_qp + q].bound) return "a QP has no path";
+    ForEachHop(e, [&](LinkId link, std::uint64_t) { link_used_[Index(link)] = 1; });
+    if (!chunks) continue;
+    // The start-up hangs on who feeds whom, and when.
+    const Edge& shape = pattern->edges[i];
+    colour = Mixed(Mixed(Mixed(colour, own), Bits(edge.path_bps)), shape.steps);
+    for (std::uint32_t f = 0; f < shape.feed_count; ++f) {
+      const Feed& feed = pattern->feeds[shape.first_feed + f];
+      colour = Mixed(Mixed(colour, feed.edge), static_cast<std::uint64_t>(feed.lag));
+    }
+  }
+  if (pipelined && !chunks) {
+    const Op& op = program_.ops[Index(subject.first_row)];
+    for (const SimDuration startup : SubjectStartup(paths_, subject, program_, op))
+      colour = Mixed(colour, static_cast<std::uint64_t>(startup.count()));
+  }
+  subject_[s] = colour;
+  return {};
+}
+
+void Refinement::BeginRows() {
+  for (std::uint32_t row = 0; row < row_.size(); ++row) {
+    const Op& op = program_.ops[row];
+    Colour colour = Mixed(Colour{}, static_cast<std::uint64_t>(op.kind));
+    colour = Mixed(Mixed(colour, static_cast<std::uint64_t>(op.amount)), Index(op.job));
+    colour = Mixed(Mixed(colour, input_.schedule->block(row)), input_.tight[row]);
+    if (op.kind == Op::Kind::kPattern) {
+      const Tuning& t = program_.tunings[op.tuning];
+      colour = Mixed(Mixed(colour, t.channels), static_cast<std::uint64_t>(t.chunk.count()));
+      colour = Mixed(Mixed(colour, static_cast<std::uint64_t>(t.slack.count())),
+                     static_cast<std::uint64_t>(t.launch.count()));
+    }
+    row_[row] = colour;
+    if (!Sends(op)) continue;
+    runs_[SubjectOf(op)] += input_.schedule->times(row);
+    flows_ += static_cast<double>(input_.schedule->times(row)) *
+              paths_.subjects()[SubjectOf(op)].edge_count;
+  }
+}
+
+void Refinement::FindBlockEnds() {
+  block_end_.assign(program_.streams.size(), kNoClass);
+  last_.assign(program_.stream_count, kNoClass);
+  for (const Block& block : program_.blocks) {
+    const auto visit = [&](const auto& each) {
+      for (std::uint32_t row = block.first_row; row < block.first_row + block.rows; ++row)
+        for (std::uint32_t i = 0; i < program_.ops[row].stream_count; ++i)
+          each(row, program_.ops[row].first_stream + i);
+    };
+    visit([&](std::uint32_t row, std::uint32_t at) { last_[program_.streams[at]] = row; });
+    visit([&](std::uint32_t, std::uint32_t at) {
+      block_end_[at] = std::exchange(last_[program_.streams[at]], kNoClass);
+    });
+  }
+}
+
+std::string Refinement::Begin() {
+  BeginRows();
+  for (std::uint32_t s = 0; s < subject_.size(); ++s)
+    if (runs_[s] > 0) edges_used_ += paths_.subjects()[s].edge_count;
+  if (!MayPay()) return {};
+  if (program_.jitter.sigma > 0) return "jitter makes replicas unlike";
+  for (const Op& op : program_.ops)
+    if (op.first_amount != 0) return "edges carry unequal amounts";
+  for (std::uint32_t s = 0; s < subject_.size(); ++s) {
+    if (runs_[s] == 0) continue;
+    if (std::string why = BeginSubject(s); !why.empty()) return why;
+  }
+  FindBlockEnds();
+  return KeepLinks();
+}
+
+std::string Refinement::KeepLinks() {
+  const Fabric& fabric = *input_.fabric;
+  const auto between_switches = [&](const Link& link) {
+    return link.link_class == LinkClass::kNetwork &&
+           fabric.vertex(link.from).kind == VertexKind::kSwitch &&
+           fabric.vertex(link.to).kind == VertexKind::kSwitch;
+  };
+  for (std::uint32_t l = 0; l < link_.size(); ++l) {
+    const Link& link = fabric.link(LinkId{l});
+    if (link_used_[l] == 0 || input_.silent[l] != 0 || (watch_ && between_switches(link))) continue;
+    kept_[l] = 1;
+    link_[l] = Mixed(Colour{}, Bits(Capacity(link, input_.physics).bits_per_second()));
+  }
+  for (std::uint32_t e = 0; e < edge_.size(); ++e) {
+    if (edge_used_[e] == 0) continue;
+    bool holds = false, crosses = false;
+    ForEachHop(e, [&](LinkId link, std::uint64_t) {
+      holds = holds || kept(link);
+      crosses = crosses || input_.silent[Index(link)] == 0;
+    });
+    if (crosses && !holds) return "traffic starts and ends at switches";
+  }
+  return {};
+}
+
+// In row order, so that one round carries a colour down a whole chain of rows.
+void Refinement::ColourRows() {
+  std::fill(last_.begin(), last_.end(), kNoClass);
+  for (std::uint32_t row = 0; row < row_.size(); ++row) {
+    const Op& op = program_.ops[row];
+    Colour waits;
+    for (std::uint32_t i = 0; i < op.stream_count; ++i) {
+      std::uint32_t& last = last_[program_.streams[op.first_stream + i]];
+      waits += last == kNoClass ? Mixed(Colour{}, 1) : Mixed(row_[last], 2);
+      const std::uint32_t end = block_end_[op.first_stream + i];
+      if (end != kNoClass && end != row) waits += Mixed(row_[end], 3);
+      last = row;
+    }
+    for (std::uint32_t i = 0; i < op.dep_count; ++i) {
+      const Dep& dep = program_.deps[op.first_dep + i];
+      waits += Mixed(row_[dep.row], 4 + std::uint64_t{dep.back});
+    }
+    Colour& colour = row_[row];
+    colour = Mixed(colour, waits);
+    if (Sends(op)) colour = Mixed(colour, subject_[SubjectOf(op)]);
+  }
+}
+
+void Refinement::ColourSubjects() {
+  std::vector<Colour> sum(subject_.size());
+  for (std::uint32_t row = 0; row < row_.size(); ++row)
+    if (Sends(program_.ops[row])) sum[SubjectOf(program_.ops[row])] += Mixed(row_[row], 5);
+  for (std::uint32_t s = 0; s < subject_.size(); ++s) {
+    if (runs_[s] == 0) continue;
+    const PathTable::Subject& subject = paths_.subjects()[s];
+    for (std::uint32_t i = 0; i < subject.edge_count; ++i)
+      sum[s] += Mixed(edge_[subject.first_edge + i], 6);
+    subject_[s] = Mixed(subject_[s], sum[s]);
+  }
+}
+
+void Refinement::ColourEdges() {
+  for (std::uint32_t s = 0; s < subject_.size(); ++s) {
+    if (runs_[s] == 0) continue;
+    const PathTable::Subject& subject = paths_.subjects()[s];
+    for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
+      Colour on;
+      ForEachHop(e, [&](LinkId link, std::uint64_t share) {
+        if (kept(link)) on += Mixed(link_[Index(link)], share);
+      });
+      edge_[e] = Mixed(Mixed(edge_[e], subject_[s]), on);
+    }
+  }
+}
+
+void Refinement::ColourLinks() {
+  // A link carries sums of shares by class of edges, so that two halves are a whole.
+  std::vector<Colour> sum(link_.size());
+  for (std::uint32_t e = 0; e < edge_.size(); ++e) {
+    if (edge_used_[e] == 0) continue;
+    ForEachHop(e, [&](LinkId link, std::uint64_t share) {
+      const Colour one = Mixed(edge_[e], 7);
+      sum[Index(link)] += Colour{one.a * share, one.b * share};
+    });
+  }
+  for (std::uint32_t l = 0; l < link_.size(); ++l)
+    if (kept_[l] != 0) link_[l] = Mixed(link_[l], sum[l]);
+}
+
+// Flows that the classes start.
+double Refinement::FlowsOfClasses() const {
+  Numbers subjects, edges;
+  double flows = 0;
+  for (std::uint32_t s = 0; s < subject_.size(); ++s) {
+    if (runs_[s] == 0) continue;
+    const std::uint32_t before = subjects.count();
+    if (subjects.Of(subject_[s]) < before) continue;
+    const PathTable::Subject& subject = paths_.subjects()[s];
+    const std::uint32_t known = edges.count();
+    for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+      edges.Of(edge_[e]);
+    flows += runs_[s] * (edges.count() - known);
+  }
+  return flows;
+}
+
+bool Refinement::Refine() {
+  const std::vector<std::uint8_t> every_row(row_.size(), 1);
+  std::vector<std::uint8_t> run(subject_.size());
+  for (std::size_t s = 0; s < run.size(); ++s) run[s] = runs_[s] > 0 ? 1 : 0;
+  const auto count = [&] {
+    return std::array<std::uint32_t, 4>{DistinctOf(row_, every_row), DistinctOf(subject_, run),
+                                        DistinctOf(edge_, edge_used_), DistinctOf(link_, kept_)};
+  };
+  for (std::array<std::uint32_t, 4> before{};;) {
+    ColourRows();
+    ColourSubjects();
+    ColourEdges();
+    ColourLinks();
+    if (FlowsOfClasses() * kLeastFolding > flows_) return false;
+    const std::array<std::uint32_t, 4> now = count();
+    if (now == before) return true;
+    before = now;
+  }
+}
+
+// The Program of the classes, and its paths.
+class QuotientBuilder {
+ public:
+  QuotientBuilder(const QuotientInput& input, const Refinement& classes)
+      : input_(input),
+        whole_(input.schedule->program(0)),
+        paths_(*input.paths),
+        classes_(classes),
+        out_(std::make_unique<Quotient>()) {}
+
+  std::unique_ptr<Quotient> Build() {
+    NumberRows();
+    NumberLinks();
+    AddSubjects();
+    AddRows();
+    AddBlocks();
+    AddPaths();
+    AddWatched();
+    return std::move(out_);
+  }
+
+ private:
+  void NumberRows();
+  void NumberLinks();
+  void AddSubjects();
+  void AddRows();
+  void AddBlocks();
+  void AddPaths();
+  void AddWatched();
+  std::vector<std::vector<std::uint32_t>> StreamsByClass();
+  std::uint32_t Representative(std::uint32_t row) const {
+    return out_->members[out_->first_member[row]];
+  }
+
+  const QuotientInput& input_;
+  const Program& whole_;
+  const PathTable& paths_;
+  const Refinement& classes_;
+  std::unique_ptr<Quotient> out_;
+  std::vector<std::uint32_t> subject_class_;  // [subjects of the whole] kNoClass: never run
+  std::vector<PathTable::MergedEdge> merged_;
+  std::vector<PathTable::MergedSubject> subjects_;
+};
+
+void QuotientBuilder::NumberRows() {
+  Numbers numbers;
+  Quotient& q = *out_;
+  for (const Colour& colour : classes_.rows()) q.class_of_row.push_back(numbers.Of(colour));
+  q.first_member.assign(numbers.count() + std::size_t{1}, 0);
+  for (const std::uint32_t c : q.class_of_row) ++q.first_member[c + std::size_t{1}];
+  for (std::size_t c = 1; c < q.first_member.size(); ++c)
+    q.first_member[c] += q.first_member[c - 1];
+  q.members.resize(q.class_of_row.size());
+  std::vector<std::uint32_t> next(q.first_member.begin(), q.first_member.end() - 1);
+  for (std::uint32_t row = 0; row < q.class_of_row.size(); ++row)
+    q.members[next[q.class_of_row[row]]++] = row;
+}
+
+void QuotientBuilder::NumberLinks() {
+  Numbers numbers;
+  std::vector<LinkId> first;
+  out_->link_of.assign(classes_.links().size(), kNoLink);
+  for (std::uint32_t l = 0; l < out_->link_of.size(); ++l) {
+    if (!classes_.kept(LinkId{l})) continue;
+    const std::uint32_t number = numbers.Of(classes_.links()[l]);
+    if (number == first.size()) first.push_back(LinkId{l});
+    out_->link_of[l] = first[number];
+  }
+}
+
+// One subject a class, with one edge a class.
+void QuotientBuilder::AddSubjects() {
+  Numbers subjects, edges;
+  subject_class_.assign(paths_.subjects().size(), kNoClass);
+  out_->edge_of.assign(paths_.edges().size(), kNoClass);
+  std::vector<std::uint32_t> patterns, sends;  // subjects of the whole, first of their class
+  std::vector<std::uint32_t> number(paths_.subjects().size(), kNoClass);
+  for (std::uint32_t s = 0; s < number.size(); ++s) {
+    if (paths_.subjects()[s].first_row == kNoRow) continue;
+    const std::uint32_t before = subjects.count();
+    number[s] = subjects.Of(classes_.subjects()[s]);
+    if (number[s] == before)
+      (paths_.subjects()[s].pattern != nullptr ? patterns : sends).push_back(s);
+  }
+  out_->whole_subject = patterns;
+  out_->whole_subject.insert(out_->whole_subject.end(), sends.begin(), sends.end());
+  std::vector<std::uint32_t> row_of(subjects.count());
+  for (std::uint32_t row = 0; row < out_->whole_subject.size(); ++row) {
+    const std::uint32_t s = out_->whole_subject[row];
+    row_of[number[s]] = row;
+    const PathTable::Subject& subject = paths_.subjects()[s];
+    PathTable::MergedSubject merged{s, static_cast<std::uint32_t>(merged_.size()), 0};
+    Pattern pattern;
+    if (subject.pattern != nullptr) {
+      pattern.classes = subject.pattern->classes;
+      pattern.channels = subject.pattern->channels;
+      pattern.advance = subject.pattern->advance;
+      pattern.window = subject.pattern->window;
+    }
+    for (std::uint32_t i = 0; i < subject.edge_count; ++i) {
+      const std::uint32_t known = edges.count();
+      if (edges.Of(classes_.edges()[subject.first_edge + i]) < known) continue;
+      merged_.push_back({subject.first_edge + i, {}});
+      if (subject.pattern == nullptr) continue;
+      Edge edge = subject.pattern->edges[i];
+      edge.first_feed = edge.feed_count = 0;
+      pattern.edges.push_back(edge);
+    }
+    merged.edge_count = static_cast<std::uint32_t>(merged_.size()) - merged.first_edge;
+    subjects_.push_back(merged);
+    if (subject.pattern != nullptr)
+      out_->program.patterns.push_back(std::move(pattern));
+    else
+      out_->program.sends.push_back(whole_.sends[s - whole_.patterns.size()]);
+  }
+  for (std::uint32_t s = 0; s < number.size(); ++s) {
+    if (number[s] == kNoClass) continue;
+    subject_class_[s] = row_of[number[s]];
+    const PathTable::Subject& subject = paths_.subjects()[s];
+    for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+      out_->edge_of[e] = edges.Of(classes_.edges()[e]);
+  }
+  WEFT_CHECK(edges.count() == merged_.size());
+}
+
+// Streams in which the same classes follow each other are one. [classes]
+std::vector<std::vector<std::uint32_t>> QuotientBuilder::StreamsByClass() {
+  std::vector<Colour> sequence(whole_.stream_count);
+  for (std::uint32_t row = 0; row < whole_.ops.size(); ++row)
+    for (std::uint32_t i = 0; i < whole_.ops[row].stream_count; ++i) {
+      Colour& one = sequence[whole_.streams[whole_.ops[row].first_stream + i]];
+      one = Mixed(one, out_->class_of_row[row]);
+    }
+  Numbers numbers;
+  std::vector<std::uint32_t> stream(sequence.size());
+  for (std::size_t s = 0; s < stream.size(); ++s) stream[s] = numbers.Of(sequence[s]);
+  std::vector<std::vector<std::uint32_t>> streams(out_->first_member.size() - 1);
+  for (std::uint32_t row = 0; row < whole_.ops.size(); ++row) {
+    std::vector<std::uint32_t>& mine = streams[out_->class_of_row[row]];
+    for (std::uint32_t i = 0; i < whole_.ops[row].stream_count; ++i) {
+      const std::uint32_t id = stream[whole_.streams[whole_.ops[row].first_stream + i]];
+      if (mine.empty() || mine.back() != id) mine.push_back(id);
+    }
+    // Rows in thousands of streams, which are few classes.
+    if (mine.size() < 64) continue;
+    std::sort(mine.begin(), mine.end());
+    mine.erase(std::unique(mine.begin(), mine.end()), mine.end());
+  }
+  for (std::vector<std::uint32_t>& mine : streams) {
+    std::sort(mine.begin(), mine.end());
+    mine.erase(std::unique(mine.begin(), mine.end()), mine.end());
+  }
+  out_->program.stream_count = numbers.count();
+  return streams;
+}
+
+void QuotientBuilder::AddRows() {
+  Program& program = out_->program;
+  program.tunings = whole_.tunings;
+  program.amounts = whole_.amounts;
+  program.host_of_stream.clear();
+  const std::vector<std::vector<std::uint32_t>> streams = StreamsByClass();
+  std::vector<std::pair<std::uint32_t, std::uint16_t>> deps;
+  for (std::uint32_t row = 0; row < streams.size(); ++row) {
+    Op op = whole_.ops[Representative(row)];
+    deps.clear();
+    for (std::uint32_t i = 0; i < op.dep_count; ++i) {
+      const Dep& dep = whole_.deps[op.first_dep + i];
+      deps.emplace_back(out_->class_of_row[dep.row], dep.back);
+    }
+    std::sort(deps.begin(), deps.end());
+    deps.erase(std::unique(deps.begin(), deps.end()), deps.end());
+    if (op.kind == Op::Kind::kPattern || op.kind == Op::Kind::kSend) {
+      const std::uint32_t subject = subject_class_[paths_.subject_row(0, op)];
+      const auto patterns = static_cast<std::uint32_t>(program.patterns.size());
+      op.subject = op.kind == Op::Kind::kPattern ? subject : subject - patterns;
+    }
+    op.first_stream = static_cast<std::uint32_t>(program.streams.size());
+    op.stream_count = static_cast<std::uint32_t>(streams[row].size());
+    program.streams.insert(program.streams.end(), streams[row].begin(), streams[row].end());
+    op.first_dep = static_cast<std::uint32_t>(program.deps.size());
+    op.dep_count = static_cast<std::uint32_t>(deps.size());
+    for (const auto& [on, back] : deps) program.deps.push_back({on, back});
+    program.ops.push_back(op);
+    out_->tight.push_back(input_.tight[Representative(row)]);
+  }
+}
+
+// Rows of a block stand together, as their classes' first members do.
+void QuotientBuilder::AddBlocks() {
+  for (const Block& block : whole_.blocks) {
+    Block own{0, 0, block.times};
+    for (std::uint32_t row = 0; row < out_->program.ops.size(); ++row) {
+      const std::uint32_t of = Representative(row);
+      if (of < block.first_row || of >= block.first_row + block.rows) continue;
+      if (own.rows++ == 0) own.first_row = row;
+      WEFT_CHECK(row == own.first_row + own.rows - 1);
+    }
+    if (own.rows > 0) out_->program.blocks.push_back(own);
+  }
+}
+
+void QuotientBuilder::AddPaths() {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, double> load;  // edge, link
+  for (std::uint32_t e = 0; e < out_->edge_of.size(); ++e) {
+    if (out_->edge_of[e] == kNoClass) continue;
+    const PathTable::Edge& edge = paths_.edges()[e];
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
+      const auto hops = paths_.hops(paths_.qps()[q]);
+      const auto shares = paths_.shares(paths_.qps()[q]);
+      for (std::size_t h = 0; h < hops.size(); ++h)
+        if (out_->link_of[Index(hops[h])] == hops[h])
+          load[{out_->edge_of[e], Index(hops[h])}] += shares.empty() ? 1 : shares[h];
+    }
+  }
+  for (const auto& [at, share] : load) merged_[at.first].hops.push_back({LinkId{at.second}, share});
+  out_->paths = std::make_unique<PathTable>(paths_, out_->program, subjects_, merged_);
+}
+
+// Links that carry the same classes are one to watch.
+void QuotientBuilder::AddWatched() {
+  const auto links = static_cast<std::uint32_t>(out_->link_of.size());
+  std::vector<Colour> sum(links);
+  std::vector<std::vector<Quotient::WatchedTerm>> terms;
+  const auto for_each_hop = [&](const auto& visit) {
+    for (std::uint32_t e = 0; e < out_->edge_of.size(); ++e) {
+      if (out_->edge_of[e] == kNoClass) continue;
+      const PathTable::Edge& edge = paths_.edges()[e];
+      for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
+        const auto hops = paths_.hops(paths_.qps()[q]);
+        const auto shares = paths_.shares(paths_.qps()[q]);
+        for (std::size_t h = 0; h < hops.size(); ++h)
+          if (classes_.watched(hops[h]))
+            visit(out_->edge_of[e], hops[h], (shares.empty() ? 1 : shares[h]) / edge.qps);
+      }
+    }
+  };
+  for_each_hop([&](std::uint32_t edge, LinkId link, double share) {
+    const auto parts = static_cast<std::uint64_t>(std::llround(std::ldexp(share, 40)));
+    const Colour one = Mixed(Colour{}, edge);
+    sum[Index(link)] += Colour{one.a * parts, one.b * parts};
+  });
+  Numbers numbers;
+  std::vector<std::uint32_t> row_of(links, kNoClass);  // of watched, for one link a row
+  for (std::uint32_t l = 0; l < links; ++l) {
+    if (!classes_.watched(LinkId{l})) continue;
+    const double bps = Capacity(input_.fabric->link(LinkId{l}), input_.physics).bits_per_second();
+    const std::uint32_t known = numbers.count();
+    if (numbers.Of(Mixed(sum[l], Bits(bps))) < known) continue;
+    row_of[l] = known;
+    out_->watched.push_back({bps, 0, 0, LinkId{l}});
+  }
+  terms.resize(out_->watched.size());
+  for_each_hop([&](std::uint32_t edge, LinkId link, double share) {
+    if (row_of[Index(link)] == kNoClass) return;
+    std::vector<Quotient::WatchedTerm>& mine = terms[row_of[Index(link)]];
+    const auto at = std::find_if(mine.begin(), mine.end(),
+                                 [&](const Quotient::WatchedTerm& t) { return t.edge == edge; });
+    if (at != mine.end())
+      at->coefficient += share;
+    else
+      mine.push_back({edge, share});
+  });
+  for (std::size_t w = 0; w < terms.size(); ++w) {
+    out_->watched[w].first_term = static_cast<std::uint32_t>(out_->watched_terms.size());
+    out_->watched[w].term_count = static_cast<std::uint32_t>(terms[w].size());
+    out_->watched_terms.insert(out_->watched_terms.end(), terms[w].begin(), terms[w].end());
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, std::string& refused) {
+  for (const bool watch : {false, true}) {
+    Refinement classes(input, watch);
+    refused = classes.Begin();
+    if (!refused.empty() || !classes.MayPay()) return nullptr;
+    if (classes.Refine()) return QuotientBuilder(input, classes).Build();
+  }
+  refused = "paths of replicas collide differently";
+  return nullptr;
+}
+
+}  // namespace weft
