@@ -18,13 +18,18 @@ RowId FoldedSimulation::Append(const Program& program) {
 // Of one program, before it runs.
 void FoldedSimulation::Fold() {
   classes_ = nullptr;
-  quotient_ = nullptr;
   refused_.clear();
+  if (input_.options.fold && input_.events.empty() && programs_.size() == 1) FoldInto(true);
+}
+
+void FoldedSimulation::FoldInto(bool watch) {
   completions_.clear();
   channel_ends_.clear();
   completions_said_ = channel_ends_said_ = 0;
-  if (!input_.options.fold || !input_.events.empty() || programs_.size() != 1) return;
-  quotient_ = MakeQuotient(whole_.WholeProgram(), refused_);
+  classes_ = nullptr;
+  std::string refused;
+  quotient_ = MakeQuotient(whole_.WholeProgram(), watch, refused);
+  if (refused_.empty()) refused_ = refused;
   if (quotient_ == nullptr) return;
   classes_ = std::make_unique<FlowSimulation>(whole_, *quotient_);
   known_links_.assign(programs_.front()->patterns.size() + programs_.front()->sends.size(),
@@ -48,24 +53,23 @@ void FoldedSimulation::Watch(std::span<const RowId> rows) {
 }
 
 Simulation::Stop FoldedSimulation::Run(SimTime until, std::uint64_t event_budget) {
-  if (classes_ == nullptr) return whole_.Run(until, event_budget);
-  const Stop stop = RunClasses(until, event_budget);
-  if (classes_ == nullptr) return whole_.Run(until, event_budget);
-  Unfold(stop != Stop::kBudget);
-  return stop;
+  while (classes_ != nullptr) {
+    if (const std::optional<Stop> stop = RunClasses(until, event_budget)) {
+      Unfold(*stop != Stop::kBudget);
+      return *stop;
+    }
+    FoldInto(false);
+  }
+  return whole_.Run(until, event_budget);
 }
 
-// Instant by instant where links are watched.
-Simulation::Stop FoldedSimulation::RunClasses(SimTime until, std::uint64_t event_budget) {
+// Instant by instant where links are watched; none: one of these is full.
+std::optional<Simulation::Stop> FoldedSimulation::RunClasses(SimTime until,
+                                                             std::uint64_t event_budget) {
   if (quotient_->watched.empty()) return classes_->Run(until, event_budget);
   for (std::uint64_t used = 0;; ++used) {
     const Stop stop = classes_->Run(until, std::min<std::uint64_t>(1, event_budget - used));
-    if (Refuses()) {
-      classes_ = nullptr;
-      completions_.clear();
-      channel_ends_.clear();
-      return stop;
-    }
+    if (Refuses()) return std::nullopt;
     if (stop != Stop::kBudget || used + 1 >= event_budget) return stop;
   }
 }

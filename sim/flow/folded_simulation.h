@@ -2,13 +2,14 @@
 //
 // What comes out is of the whole program: every row of a class has its completion, every link of a
 // class its bytes. Where folding is refused, or does not pay, this is FlowSimulation itself, and
-// Outcome::not_folded says why. Where a watched link fills, the whole is run from the start: its
-// completions are those said already, but for rounding.
+// Outcome::not_folded says why. Where a watched link fills, the run begins anew, with all links in
+// the classes and then with the whole: it says again what was said already, but for rounding.
 //
 // Cost     beyond the classes' own, O(rows) to say of each when it ended.
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "sim/flow/flow_simulation.h"
 
@@ -31,7 +32,8 @@ class FoldedSimulation final : public Simulation {
 
  private:
   void Fold();
-  Stop RunClasses(SimTime until, std::uint64_t event_budget);
+  void FoldInto(bool watch);
+  std::optional<Stop> RunClasses(SimTime until, std::uint64_t event_budget);
   bool Refuses();
   void Unfold(bool all);
   std::vector<Bytes> LinkBytes();

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <map>
 #include <utility>
 
@@ -16,6 +15,10 @@ namespace {
 
 constexpr std::uint32_t kNoClass = 0xffffffff;
 
+// Of a round's cost, hops and rows, to that of a flow in the engine, some microseconds.
+constexpr double kRoundsPerFlow = 8;
+constexpr int kLeastRounds = 8;
+
 // 128 bits; sums of colours do not depend on the order.
 struct Colour {
   std::uint64_t a = 0, b = 0;
@@ -27,7 +30,7 @@ struct Colour {
   }
 };
 
-Colour Mixed(const Colour& c, std::uint64_t with) {
+inline Colour Mixed(const Colour& c, std::uint64_t with) {
   return {Mix64(c.a + 0x9e3779b97f4a7c15ULL * (with + 1)),
           Mix64((c.b ^ 0xd1b54a32d192ed03ULL) + 0x8cb92ba72f3d8dd7ULL * (with + 1))};
 }
@@ -124,13 +127,12 @@ class Refinement {
   template <typename Visit>
   void ForEachHop(std::uint32_t edge, const Visit& visit) const {
     const PathTable::Edge& e = paths_.edges()[edge];
+    const double part = 0x1p40 / e.qps;
     for (std::uint32_t q = e.first_qp; q < e.first_qp + e.qps; ++q) {
       const auto hops = paths_.hops(paths_.qps()[q]);
       const auto shares = paths_.shares(paths_.qps()[q]);
-      for (std::size_t h = 0; h < hops.size(); ++h) {
-        const double share = (shares.empty() ? 1 : shares[h]) / e.qps;
-        visit(hops[h], static_cast<std::uint64_t>(std::llround(std::ldexp(share, 40))));
-      }
+      for (std::size_t h = 0; h < hops.size(); ++h)
+        visit(hops[h], static_cast<std::uint64_t>((shares.empty() ? 1 : shares[h]) * part + 0.5));
     }
   }
 
@@ -141,7 +143,7 @@ class Refinement {
   std::vector<Colour> row_, subject_, edge_, link_;
   std::vector<double> runs_;  // [subjects] how often one runs
   double flows_ = 0;
-  std::size_t edges_used_ = 0;
+  std::size_t edges_used_ = 0, hops_ = 0;
   std::vector<std::uint8_t> edge_used_, link_used_;
   std::vector<std::uint8_t> kept_;  // [L] used, and may hold a flow back
   // [streams] for a block's first row there, its last: the row it waits for a pass later.
@@ -173,7 +175,10 @@ std::string Refinement::BeginSubject(std::uint32_t s) {
     edge_used_[e] = 1;
     for (std::uint32_t q = 0; q < edge.qps; ++q)
       if (!paths_.qps()[edge.first_qp + q].bound) return "a QP has no path";
-    ForEachHop(e, [&](LinkId link, std::uint64_t) { link_used_[Index(link)] = 1; });
+    ForEachHop(e, [&](LinkId link, std::uint64_t) {
+      link_used_[Index(link)] = 1;
+      ++hops_;
+    });
     if (!chunks) continue;
     // The start-up hangs on who feeds whom, and when.
     const Edge& shape = pattern->edges[i];
@@ -324,9 +329,9 @@ void Refinement::ColourLinks() {
   std::vector<Colour> sum(link_.size());
   for (std::uint32_t e = 0; e < edge_.size(); ++e) {
     if (edge_used_[e] == 0) continue;
+    const Colour one = Mixed(edge_[e], 7);
     ForEachHop(e, [&](LinkId link, std::uint64_t share) {
-      const Colour one = Mixed(edge_[e], 7);
-      sum[Index(link)] += Colour{one.a * share, one.b * share};
+      if (kept(link)) sum[Index(link)] += Colour{one.a * share, one.b * share};
     });
   }
   for (std::uint32_t l = 0; l < link_.size(); ++l)
@@ -350,24 +355,27 @@ double Refinement::FlowsOfClasses() const {
   return flows;
 }
 
+// What is unlike spreads along a ring a hop a round: rounds end where they would cost a good part
+// of what a run of the whole does.
 bool Refinement::Refine() {
   const std::vector<std::uint8_t> every_row(row_.size(), 1);
-  std::vector<std::uint8_t> run(subject_.size());
-  for (std::size_t s = 0; s < run.size(); ++s) run[s] = runs_[s] > 0 ? 1 : 0;
-  const auto count = [&] {
-    return std::array<std::uint32_t, 4>{DistinctOf(row_, every_row), DistinctOf(subject_, run),
-                                        DistinctOf(edge_, edge_used_), DistinctOf(link_, kept_)};
-  };
-  for (std::array<std::uint32_t, 4> before{};;) {
+  const double round_cost = static_cast<double>(hops_ + row_.size());
+  const auto rounds = static_cast<int>(kRoundsPerFlow * flows_ / round_cost);
+  std::array<std::uint32_t, 2> before{};
+  std::uint32_t rows_before = 0;
+  for (int round = 0; round < std::max(rounds, kLeastRounds); ++round) {
     ColourRows();
     ColourSubjects();
     ColourEdges();
     ColourLinks();
     if (FlowsOfClasses() * kLeastFolding > flows_) return false;
-    const std::array<std::uint32_t, 4> now = count();
-    if (now == before) return true;
-    before = now;
+    const std::array<std::uint32_t, 2> now{DistinctOf(edge_, edge_used_), DistinctOf(link_, kept_)};
+    if (std::exchange(before, now) != now) continue;
+    // A row's class is in its pattern's, and that in its edges'.
+    const std::uint32_t rows_now = DistinctOf(row_, every_row);
+    if (std::exchange(rows_before, rows_now) == rows_now) return true;
   }
+  return false;
 }
 
 // The Program of the classes, and its paths.
@@ -608,7 +616,7 @@ void QuotientBuilder::AddWatched() {
     }
   };
   for_each_hop([&](std::uint32_t edge, LinkId link, double share) {
-    const auto parts = static_cast<std::uint64_t>(std::llround(std::ldexp(share, 40)));
+    const auto parts = static_cast<std::uint64_t>(share * 0x1p40 + 0.5);
     const Colour one = Mixed(Colour{}, edge);
     sum[Index(link)] += Colour{one.a * parts, one.b * parts};
   });
@@ -642,14 +650,13 @@ void QuotientBuilder::AddWatched() {
 
 }  // namespace
 
-std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, std::string& refused) {
-  for (const bool watch : {false, true}) {
-    Refinement classes(input, watch);
-    refused = classes.Begin();
-    if (!refused.empty() || !classes.MayPay()) return nullptr;
-    if (classes.Refine()) return QuotientBuilder(input, classes).Build();
-  }
-  refused = "paths of replicas collide differently";
+std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, bool watch,
+                                       std::string& refused) {
+  Refinement classes(input, watch);
+  refused = classes.Begin();
+  if (!refused.empty() || !classes.MayPay()) return nullptr;
+  if (classes.Refine()) return QuotientBuilder(input, classes).Build();
+  refused = "the paths of replicas differ";
   return nullptr;
 }
 

@@ -16,18 +16,17 @@
 // routing policy: it is read off the bound paths.
 //
 // Watched  Between switches paths of replicas differ as a rule, and the classes would be of one
-//          each. But a link that is never full changes no rate. So where all links make the
-//          classes too fine, those between switches are left out and watched: rates that are fair
-//          without them, and that none of them would refuse, are fair with them. Where one would
-//          refuse, folding ends and the whole is run.
+//          each. But a link that is never full changes no rate. So those between switches may be
+//          left out and watched: rates that are fair without them, and that none of them would
+//          refuse, are fair with them. The classes are then as coarse as can be.
 //
 // Not folded: programs with jitter, ordered rounds, unequal amounts or unbound QPs; runs with
 // events.
 //
 // Errors   classes are told apart by 128-bit hashes: two that differ are taken for one with odds
 //          of 1e-26 for a million of each.
-// Cost     O(hops + streams and dependencies of rows) a round, some five rounds; it gives up as
-//          soon as the partition is too fine to pay.
+// Cost     O(hops + streams and dependencies of rows) a round, five or so rounds; it gives up as
+//          soon as the partition is too fine to pay, or has cost a fifth of what a run does.
 #pragma once
 
 #include <cstdint>
@@ -78,8 +77,10 @@ struct QuotientInput {
   std::vector<std::uint8_t> silent;  // [L] MaxMinSystem's, never full
 };
 
-// Null with a reason in `refused`, or with none where folding could not pay.
+// `watch`: links between switches are watched. Null with a reason in `refused`, or with none where
+// folding could not pay.
 // Requires: one program was appended, nothing has run.
-std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, std::string& refused);
+std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, bool watch,
+                                       std::string& refused);
 
 }  // namespace weft
