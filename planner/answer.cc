@@ -475,14 +475,14 @@ void Planning::FillJobNotes() {
       out_.notes.push_back(
           fmt::format("'jobs[{}].exposed' has no effect: what of training waits is simulated", j));
   }
-  const bool collective =
-      std::any_of(question_.jobs.begin(), question_.jobs.end(),
-                  [](const JobChoice& job) { return job.spec->has_collective(); });
-  if (!question_.calibration.empty() && !collective)
-    out_.notes.push_back("'calibration' has no effect: no job is a collective");
-  else if (!question_.calibration.empty())
-    out_.notes.push_back(fmt::format("Communication time: a factor of {:.3g} either way, by {}",
-                                     question_.communication, question_.communication_source));
+  out_.communication = question_.communication;
+  out_.communication_held_out = question_.communication_held_out;
+  if (!question_.calibration.empty() && !question_.communication_held_out)
+    out_.notes.push_back("'calibration' says nothing of these jobs on these hosts");
+  out_.notes.push_back(
+      fmt::format("Communication time: a factor of {:.3g} either way in 9 of 10, by {}{}",
+                  question_.communication, question_.communication_source,
+                  question_.calibration.empty() ? ", for no calibration is named" : ""));
 }
 
 // Every other feasible candidate, as screened.

@@ -159,6 +159,10 @@ struct PlanReport {
   std::int64_t candidates = 0, feasible = 0, simulated = 0, could_still_win = 0;
   double unverified_share = 0;
   std::vector<std::string> unpriced;
+  // How far communication time may be off, 5-95 %: a ratio either way, of a calibration's held-out
+  // tables or assumed.
+  double communication = 1;
+  bool communication_held_out = false;
   std::vector<std::string> notes;  // what the ranking rests on
   std::vector<std::string> not_modelled;
   std::vector<std::string> overrides;  // of the catalogue

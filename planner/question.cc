@@ -14,6 +14,7 @@
 #include "planner/sizing.h"
 #include "scenario/calibration.h"
 #include "scenario/prepare.h"
+#include "workloads/collectives/collective.h"
 #include "workloads/training/build_training.h"
 
 namespace weft {
@@ -55,6 +56,7 @@ class Reader {
     ReadRest(texts);
     if (errors_.empty()) CheckSizes();
     if (errors_.empty()) ReadTrainings();
+    if (errors_.empty()) StateCommunication();
     if (errors_.empty()) return std::move(out_);
     SortByPosition(errors_);
     return tl::make_unexpected(std::move(errors_));
@@ -76,12 +78,15 @@ class Reader {
   void ReadJobs();
   void ReadRest(SourceTexts* texts);
   void ReadCalibrated(SourceTexts* texts);
+  void StateCommunication();
+  std::vector<TimedCollective> WaitedFor(const JobChoice& job, std::size_t a) const;
   void CheckSizes();
   void ReadTrainings();
   TrainingChoice ReadTraining(int job, const AcceleratorChoice& choice, std::int64_t gpus);
   std::string Beside(const std::string& file, const std::string& key) const;
 
   Question out_;
+  Calibration calibration_;  // that the plan names
   PresetTable presets_ = AllPresets();
   Errors errors_;
 };
@@ -325,28 +330,54 @@ void Reader::ReadCalibrated(SourceTexts* texts) {
   const bool preset = named == "none" || presets_.Find("calibration", named) != nullptr;
   if (!preset) out_.files.push_back(Beside(named, "calibration"));
   out_.calibration = preset ? named : Beside(named, "calibration");
-  const Result<Calibration> calibration = ReadCalibration(out_.calibration, texts);
-  if (!calibration) {
+  Result<Calibration> calibration = ReadCalibration(out_.calibration, texts);
+  if (calibration)
+    calibration_ = *std::move(calibration);
+  else
     errors_.insert(errors_.end(), calibration.error().begin(), calibration.error().end());
-    return;
-  }
-  // Of what was held out on several hosts, the row of the jobs' smallest size.
-  std::int64_t smallest = INT64_MAX;
-  for (const PlanJobSpec& job : out_.spec().jobs())
-    for (const std::int64_t bytes : job.collective().bytes()) smallest = std::min(smallest, bytes);
-  std::int64_t from = -1;
+}
+
+// The widest of what the calibration says of the jobs on every accelerator's hosts.
+void Reader::StateCommunication() {
   double widest = 0;
-  for (const CalibrationErrorSpec& error : calibration->spec.errors()) {
-    if (error.what() == "one host" || error.low() <= 0 || error.high() <= 0 ||
-        error.from() > smallest || error.from() < from)
-      continue;
-    if (error.from() > from) widest = 0;
-    from = error.from();
-    widest = std::max({widest, error.high(), 1 / error.low()});
-  }
+  for (std::size_t a = 0; a < out_.accelerators.size(); ++a)
+    for (const JobChoice& job : out_.jobs)
+      for (const TimedCollective& asked : WaitedFor(job, a)) {
+        const HostPart& host = out_.accelerators[a].part;
+        if (host.compute_capability == 0) continue;
+        if (const auto band = StatedErrorOf(calibration_, host, asked).band)
+          widest = std::max({widest, band->high, 1 / band->low});
+      }
   if (widest <= 1) return;
   out_.communication = widest;
-  out_.communication_source = "held-out tables of " + named;
+  out_.communication_source = "held-out tables of " + out_.spec().calibration();
+  out_.communication_held_out = true;
+}
+
+// What a job waits for on accelerator `a`: its collectives, or the reduction of its gradients.
+std::vector<TimedCollective> Reader::WaitedFor(const JobChoice& job, std::size_t a) const {
+  const int per_host = std::max(1, out_.accelerators[a].gpus_of_host);
+  const auto hosts = [per_host](std::int64_t gpus) {
+    return static_cast<int>(std::max<std::int64_t>(1, (gpus + per_host - 1) / per_host));
+  };
+  std::vector<TimedCollective> out;
+  if (job.spec->has_collective()) {
+    const std::int64_t gpus = job.gpus.value_or(std::max<std::int64_t>(out_.gpus, per_host));
+    for (const std::int64_t bytes : job.spec->collective().bytes())
+      out.push_back(
+          {OpName(job.spec->collective().op()), Bytes(bytes), static_cast<int>(gpus), hosts(gpus)});
+    return out;
+  }
+  if (!job.trains() || !job.training[a].infeasible.empty()) return out;
+  const Training& training = job.training[a].training;
+  const Parallel& p = training.parallel;
+  const int ranks = p.data * p.context;
+  const double bytes =
+      SizeOf(training.model).total / (p.tensor * p.pipeline) * training.gradient_bytes;
+  if (ranks > 1)
+    out.push_back({"reduce_scatter", Bytes(static_cast<std::int64_t>(bytes)), ranks,
+                   hosts(static_cast<std::int64_t>(ranks) * p.tensor)});
+  return out;
 }
 
 // A need so large that nothing of it could be built, or would take for ever to count.

@@ -100,6 +100,7 @@ struct Question {
   // How far communication time may be off, 5-95 %, as a ratio above 1; and who says so.
   double communication = 1.15;
   std::string communication_source = "an assumption";
+  bool communication_held_out = false;  // a calibration says it
 
   const PlanSpec& spec() const { return located->message; }
   std::vector<std::string> files;  // that the question names: catalogues, a calibration, includes

@@ -43,6 +43,30 @@ class Sayings {
   std::vector<std::pair<std::string, std::vector<std::size_t>>> list_;
 };
 
+void Widen(const ErrorBand& one, ErrorBand& all) {
+  if (!one.low || !all.low) {
+    all = {};  // what holds for every case, or nothing
+    return;
+  }
+  all.low = std::min(*all.low, *one.low);
+  all.high = std::max(*all.high, *one.high);
+}
+
+// As wide as any case has it, where all are under one calibration.
+void WidenCommunication(const RunReport& one, RunReport& all) {
+  const bool same = one.calibration.digest == all.calibration.digest;
+  const auto widen = [same](const CommunicationError& mine, CommunicationError& error) {
+    Widen(same ? mine.exposed : ErrorBand(), error.exposed);
+    Widen(same ? mine.time : ErrorBand(), error.time);
+  };
+  if (one.iteration && all.iteration) widen(one.iteration->error, all.iteration->error);
+  for (std::size_t j = 0; j < std::min(one.jobs.size(), all.jobs.size()); ++j) {
+    Widen(same ? one.jobs[j].error : ErrorBand(), all.jobs[j].error);
+    if (one.jobs[j].iteration && all.jobs[j].iteration)
+      widen(one.jobs[j].iteration->error, all.jobs[j].iteration->error);
+  }
+}
+
 // What every case has to say of itself, as one report: NotesText then prints it.
 RunReport NotesOfAll(const Comparison& comparison) {
   Sayings missing, unmet;
@@ -56,6 +80,8 @@ RunReport NotesOfAll(const Comparison& comparison) {
   all.calibration = base.calibration;
   all.traffic = base.traffic;
   all.iteration = base.iteration;
+  all.jobs = base.jobs;
+  for (const RunReport& one : comparison.cases) WidenCommunication(one, all);
   for (const RunReport& one : comparison.cases) {
     if (!one.error.low || !all.error.low || one.calibration.digest != base.calibration.digest) {
       all.error = {};  // what holds for every case, or nothing

@@ -39,6 +39,12 @@ Json ToJson(const ErrorBand& error) {
   return {{"low", rounded(error.low)}, {"high", rounded(error.high)}, {"basis", error.basis}};
 }
 
+Json ToJson(const CommunicationError& error) {
+  return {{"exposed", ToJson(error.exposed)},
+          {"time", ToJson(error.time)},
+          {"in_range", OrNull(error.in_range)}};
+}
+
 Json ToJson(const CollectiveReport& c) {
   // No time where it did not end: a reader must not take 0 s for one.
   const auto figure = [&](const Interval<double>& values, double scale = 1) {
@@ -99,6 +105,7 @@ Json ToJson(const IterationReport& i) {
             {"dp", i.data_s},
             {"cp", i.context_s},
             {"ep", i.expert_s}}},
+          {"communication_error", ToJson(i.error)},
           {"overlap_efficiency", i.overlap_efficiency},
           {"tokens_per_s", i.tokens_per_s.median},
           {"samples_per_s", i.samples_per_s},
@@ -134,6 +141,7 @@ Json ToJson(const JobReport& job) {
     iteration = {{"tokens_per_s", job.iteration->tokens_per_s}, {"mfu", job.iteration->mfu}};
     iteration.update(ToJson(job.iteration->split));
     iteration["alone"] = ToJson(job.iteration->alone);
+    iteration["communication_error"] = ToJson(job.iteration->error);
   }
   return {{"name", job.name},
           {"work", job.work},
@@ -144,6 +152,8 @@ Json ToJson(const JobReport& job) {
           {"time_s", ToJson(job.time_s)},
           {"alone_s", ToJson(job.alone_s)},
           {"slowdown", ToJson(job.slowdown)},
+          {"error", ToJson(job.error)},
+          {"in_range", OrNull(job.in_range)},
           {"iteration", iteration}};
 }
 

@@ -237,6 +237,10 @@ std::string PlanJson(const PlanReport& report) {
     out["rules"].push_back({{"rule", rule.rule}, {"ok", rule.ok}, {"said", rule.said}});
   out["unverified_share"] = report.unverified_share;
   out["unpriced"] = report.unpriced;
+  if (report.communication > 1)
+    out["communication_error"] = {{"low", 1 / report.communication - 1},
+                                  {"high", report.communication - 1},
+                                  {"basis", report.communication_held_out ? "held-out" : "none"}};
   out["notes"] = report.notes;
   out["overrides"] = report.overrides;
   out["missing"] = report.not_modelled;

@@ -299,28 +299,60 @@ std::string FoldingText(const RunReport& report, int width) {
   return out;
 }
 
-std::string ErrorText(const ErrorBand& error) {
+std::string ErrorText(const ErrorBand& error, int digits) {
   if (!error.low || !error.high) return "unknown";
-  return fmt::format("{} .. {}", FormatSignedPercent(*error.low, 0),
-                     FormatSignedPercent(*error.high, 0));
+  return fmt::format("{} .. {}", FormatSignedPercent(*error.low, digits),
+                     FormatSignedPercent(*error.high, digits));
+}
+
+constexpr const char* kSpread = "the brackets are the spread over hash seeds alone";
+
+// Why nobody knows.
+std::string NoModelErrorText(const RunReport& report) {
+  std::string why = "no calibration was used";
+  if (!report.traffic.empty())
+    why = "no measured table is of this: a calibration tells the error of collectives alone";
+  else if (!report.calibration.name.empty())
+    why =
+        fmt::format("the calibration '{}' states none of what runs here", report.calibration.name);
+  return fmt::format("model error: unknown, for {}; {}", why, kSpread);
+}
+
+// "exposed communication -11 % .. +18 %, which is -0.1 % .. +0.2 % of the iteration".
+std::string CommunicationText(const CommunicationError& error, const char* of) {
+  if (!error.time.low) return "unknown";
+  if (!error.exposed.low) return "no communication is exposed";
+  return fmt::format("exposed communication {}, which is {} of {}", ErrorText(error.exposed),
+                     ErrorText(error.time, 1), of);
+}
+
+// Of training, and of jobs: what a calibration says of it, which is of the communication alone.
+std::string CommunicationErrorText(const RunReport& report) {
+  std::string each;
+  if (report.iteration) each = CommunicationText(report.iteration->error, "the iteration");
+  for (const JobReport& job : report.jobs) {
+    each += fmt::format("{}{}: ", each.empty() ? "" : "; ", job.name);
+    each += job.iteration   ? CommunicationText(job.iteration->error, "a pass")
+            : job.error.low ? fmt::format("{} of a pass", ErrorText(job.error))
+                            : "unknown";
+  }
+  return fmt::format(
+      "model error: {}. 9 of 10 measured times of such collectives lie within that of what '{}' "
+      "says{}. ! Here they stand beside others{}: no table is like that. How far compute is off is "
+      "in none; {}",
+      each, report.calibration.name,
+      report.calibration.known_hardware ? "" : ", on hardware that was left out whole",
+      report.iteration ? ", and are rings" : "", kSpread);
 }
 
 // What a model error is of, and of what not.
 std::string ModelErrorText(const RunReport& report) {
-  constexpr const char* kSpread = "the brackets are the spread over hash seeds alone";
-  if (!report.error.low)
-    return fmt::format(
-        "model error: unknown, for {}; {}",
-        !report.jobs.empty() && !report.calibration.name.empty()
-            ? fmt::format("the calibration '{}' was held against one communicator alone, and here "
-                          "are jobs",
-                          report.calibration.name)
-        : report.iteration || !report.traffic.empty()
-            ? "no measured table is of this: a calibration tells the error of collectives alone"
-        : report.calibration.name.empty()
-            ? "no calibration was used"
-            : fmt::format("the calibration '{}' states none here", report.calibration.name),
-        kSpread);
+  const bool jobs = std::any_of(report.jobs.begin(), report.jobs.end(), [](const JobReport& job) {
+    return job.error.low || (job.iteration && job.iteration->error.time.low);
+  });
+  if (jobs || (report.iteration && report.iteration->error.time.low))
+    return CommunicationErrorText(report);
+  if (!report.error.low) return NoModelErrorText(report);
   return fmt::format(
       "model error: 9 of 10 times that were measured are within {} of what '{}' says, on tables "
       "that were "

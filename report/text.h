@@ -50,6 +50,6 @@ std::string MarginText(const LinksReport& links, int width);
 std::string LooseText(const RunReport& report, const std::string& where, int width);
 std::string NotesText(const RunReport& report, int width);
 // "-11 % .. +18 %"; unknown where there is none.
-std::string ErrorText(const ErrorBand& error);
+std::string ErrorText(const ErrorBand& error, int digits = 0);
 
 }  // namespace weft

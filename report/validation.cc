@@ -358,16 +358,29 @@ std::string LeftOutClassesText(const CalibrationResult& result, int width) {
 }
 
 // What was held out by source, or, `unseen`, by hardware.
-std::string StatedErrorsText(const CalibrationSpec& spec, bool unseen, int width) {
+std::string StatedErrorsText(const CalibrationResult& result, bool unseen, int width) {
   Table errors;
   errors.AddColumn("class", Align::kLeft);
   for (const char* column : {"from", "tables", "median", "p95", "90 % from", "to"})
     errors.AddColumn(column);
-  for (const CalibrationErrorSpec& one : spec.errors())
-    if (one.unseen() == unseen)
-      errors.AddRow({one.what(), FormatBytes(Bytes(one.from())), FormatCount(one.tables()),
-                     FormatPercent(one.median()), FormatPercent(one.p95()),
-                     fmt::format("{:.3g}", one.low()), fmt::format("{:.3g}", one.high())});
+  if (!unseen) errors.AddColumn("sources");
+  if (!unseen) errors.AddColumn("inside");
+  for (const CalibrationErrorSpec& one : result.spec.errors()) {
+    if (one.unseen() != unseen) continue;
+    std::vector<std::string> row = {one.what(),
+                                    FormatBytes(Bytes(one.from())),
+                                    FormatCount(one.tables()),
+                                    FormatPercent(one.median()),
+                                    FormatPercent(one.p95()),
+                                    fmt::format("{:.3g}", one.low()),
+                                    fmt::format("{:.3g}", one.high())};
+    for (const CoverageBySource& of : result.coverage) {
+      if (unseen || NameOf(of.which) != one.what() || of.from.count() != one.from()) continue;
+      row.push_back(FormatCount(static_cast<std::int64_t>(of.sources)));
+      row.push_back(of.inside ? FormatPercent(*of.inside, 0) : "-");
+    }
+    errors.AddRow(row);
+  }
   return errors.empty() ? std::string() : errors.Format(width);
 }
 
@@ -399,10 +412,12 @@ std::string CalibrationText(const CalibrationResult& result, const std::string& 
                       text(one.low), text(one.high), FormatPercent(one.told, 0)});
   }
   out += constants.Format(width);
-  out += fmt::format("\nHeld out by source, {} folds; interval of measured over simulated:\n",
-                     result.folds);
-  out += StatedErrorsText(result.spec, false, width) + LeftOutClassesText(result, width);
-  if (const std::string unseen = StatedErrorsText(result.spec, true, width); !unseen.empty())
+  out += fmt::format(
+      "\nHeld out by source, {} folds; interval of measured over simulated; inside: of a source's\n"
+      "points, in the interval that the other sources state:\n",
+      result.folds);
+  out += StatedErrorsText(result, false, width) + LeftOutClassesText(result, width);
+  if (const std::string unseen = StatedErrorsText(result, true, width); !unseen.empty())
     out +=
         "\nOf hardware left out whole, all together; a table counts once for each class of its "
         "own:\n" +

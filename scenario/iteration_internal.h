@@ -30,6 +30,22 @@ struct IterationSplit {
 // Requires: the workload is training, and every row of it ended.
 IterationSplit SplitIteration(const Workload& workload, std::span<const Completion> completions);
 
+// What an iteration can wait for, in the order of PreparedScenario::errors.
+enum class CommunicationKind : std::uint8_t { kTensor, kPipeline, kData, kContext, kExpert };
+inline constexpr std::size_t kCommunicationKinds = 5;
+
+// What the calibration says of each kind's collectives or sends, alone on such hosts: the widest of
+// those that differ in size. `in_range` is false: tables are of NCCL's collectives, one at a time,
+// and training's are rings beside others. Requires: the workload is training.
+std::vector<StatedError> StateErrorsOfTraining(const Workload& workload, const Fabric& fabric,
+                                               const Calibration& calibration,
+                                               const HostPart& host);
+
+// Each kind as far off as its band, all at once; what is hidden stays hidden. `errors` as above, or
+// empty.
+CommunicationError ErrorOfCommunication(const std::vector<StatedError>& errors,
+                                        const TimeSplit& split, double time_s);
+
 // A warning where the iteration needs more than the GPUs' peak, counting what causal attention
 // needs alone: only `stage_times` can ask for that. `mfu`: every token counted as seen. Requires:
 // the workload is training.

@@ -364,6 +364,22 @@ struct SeedsOfJobs {
   std::vector<TogetherResult> together;       // [seeds]
 };
 
+// The widest of what NCCL's constants time; none where anything else runs. No table is of a
+// communicator beside others.
+void StateErrorOfJob(const PreparedScenario& alone, JobReport& out) {
+  if (alone.workload->calibration.first.empty()) return;
+  out.in_range = false;
+  ErrorBand all;
+  for (std::size_t i = 0; i < alone.errors.size(); ++i) {
+    if (alone.workload->items[i].ranks < 2) continue;
+    const auto& band = alone.errors[i].band;
+    if (!band) return;
+    all = {std::min(band->low - 1, all.low.value_or(band->low - 1)),
+           std::max(band->high - 1, all.high.value_or(band->high - 1)), "held-out"};
+  }
+  out.error = all;
+}
+
 JobReport ReportJob(const PreparedJob& job, std::size_t j, const SeedsOfJobs& seeds,
                     const TogetherResult& shown, const JobResult& shown_alone,
                     std::vector<Error>& warnings) {
@@ -388,6 +404,7 @@ JobReport ReportJob(const PreparedJob& job, std::size_t j, const SeedsOfJobs& se
   out.time_s = IntervalOf(out.time_by_seed_s);
   out.alone_s = IntervalOf(std::move(alone));
   out.slowdown = IntervalOf(std::move(slowdown));
+  if (!job.alone->workload->training) StateErrorOfJob(*job.alone, out);
   if (!job.alone->workload->training || !shown.jobs[j].split) return out;
   const TrainingProgram& program = *job.alone->workload->training;
   const Training& training = program.training;
@@ -398,6 +415,7 @@ JobReport ReportJob(const PreparedJob& job, std::size_t j, const SeedsOfJobs& se
                   (program.gpu.flops * training.parallel.gpus());
   iteration.split = SplitOf(*shown.jobs[j].split);
   iteration.alone = SplitOf(*shown_alone.split);
+  iteration.error = ErrorOfCommunication(job.alone->errors, iteration.split, shown.jobs[j].time_s);
   out.iteration = iteration;
   WarnOfTimesBeyondPeak(*job.alone, iteration.mfu, warnings);
   return out;
@@ -775,6 +793,12 @@ void RunJobs(const PreparedScenario& scenario, const RunControl& control, RunRep
   for (std::size_t j = 0; j < scenario.jobs.size(); ++j)
     report.jobs.push_back(
         ReportJob(scenario.jobs[j], j, seeds, shown, seeds.alone[j][median], report.warnings));
+  for (const JobReport& job : report.jobs) {
+    const auto in_range = job.iteration ? job.iteration->error.in_range : job.in_range;
+    if (in_range) report.calibration.in_range = in_range;
+    if (job.iteration && !job.iteration->error.known_hardware)
+      report.calibration.known_hardware = false;
+  }
   report.links = *shown.links;
   SumUpPaths(seeds.together, report);
   AddPublishedOfJobs(scenario, report);

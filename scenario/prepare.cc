@@ -11,6 +11,7 @@
 #include "hardware/parts.h"
 #include "scenario/calibration.h"
 #include "scenario/faults.h"
+#include "scenario/iteration_internal.h"
 #include "scenario/jobs_internal.h"
 #include "scenario/silent_keys.h"
 #include "sim/simgrid/simgrid_simulation.h"
@@ -298,6 +299,18 @@ std::vector<StatedError> StateErrors(const Workload& workload, const PreparedNcc
   return out;
 }
 
+// What the calibration says of an iteration's communication, and which calibration that is. None on
+// hosts that NCCL does not know.
+Result<std::vector<StatedError>> StateTraining(const Located<ScenarioSpec>& spec,
+                                               const Fabric& fabric, Workload& workload) {
+  const Result<std::optional<HostPart>> host = NcclHostOf(spec);
+  WEFT_TRY(const Calibration calibration, ReadCalibration(spec.message.calibration(), nullptr));
+  if (!host || !*host || (*host)->compute_capability == 0 || calibration.name.empty())
+    return std::vector<StatedError>();
+  workload.calibration = {calibration.name, calibration.digest};
+  return StateErrorsOfTraining(workload, fabric, calibration, **host);
+}
+
 // One warning for all items that the calibration's tables do not cover.
 void WarnOfRange(const PreparedScenario& scenario, const Calibration& calibration,
                  Workload& workload) {
@@ -374,7 +387,9 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(PreparedScenario& scenar
   workload.warnings.insert(workload.warnings.end(), warnings.begin(), warnings.end());
   const bool chosen = !workload.items.empty() && (!workload.items.front().protocol.empty() ||
                                                   workload.items.front().algorithm == "Sends");
-  if (nccl && (nccl->build.asked || chosen)) {
+  if (workload.training) {
+    WEFT_TRY(scenario.errors, StateTraining(spec, *scenario.fabric, workload));
+  } else if (nccl && (nccl->build.asked || chosen)) {
     workload.calibration = {nccl->build.calibration, nccl->build.digest};
     scenario.errors = StateErrors(workload, *nccl);
     WarnOfRange(scenario, nccl->calibration, workload);

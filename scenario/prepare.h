@@ -66,7 +66,9 @@ struct PreparedScenario {
   Placement placement;
   std::shared_ptr<const Workload> workload;  // null where there are jobs
   std::vector<PreparedJob> jobs;             // empty: one workload
-  std::vector<StatedError> errors;  // [workload items] what the calibration says; without NCCL none
+  // What the calibration says, of nothing where it times nothing: [workload items]; of training
+  // [CommunicationKind].
+  std::vector<StatedError> errors;
   Physics physics;
   SimOptions options;
   FaultPolicy fault_policy;

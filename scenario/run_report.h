@@ -48,6 +48,14 @@ struct ErrorBand {
   bool operator==(const ErrorBand&) const = default;
 };
 
+// How far the communication that an iteration waits for may be off, and the iteration with it.
+struct CommunicationError {
+  ErrorBand exposed;  // of what is exposed, all kinds together
+  ErrorBand time;     // of the whole time, by that alone: what compute is off is in no calibration
+  std::optional<bool> in_range;  // as of collectives: false wherever a calibration is asked
+  bool known_hardware = true;
+};
+
 struct CollectiveReport {
   std::string op, algorithm;
   std::optional<std::string> protocol;  // none: the model does not choose one
@@ -184,6 +192,7 @@ struct IterationReport {
   double overlap_efficiency = 0;  // of all communication, the share that is hidden
   std::int64_t gpus = 0, micro_batches = 0, slow_hosts = 0;
   std::int64_t repeats = 0, repeats_skipped = 0;  // of the steady state: simulated, counted
+  CommunicationError error;
   double memory_bytes = 0, gpu_memory_bytes = 0;  // of the GPU that holds most
   double estimate_s = 0;                          // in closed form
   std::vector<GroupBytes> bytes;
@@ -204,6 +213,7 @@ struct TimeSplit {
 struct JobIteration {
   double tokens_per_s = 0, mfu = 0;  // of the median time beside the others
   TimeSplit split, alone;            // mean over passes, in the seed shown in detail
+  CommunicationError error;          // of a pass beside the others
 };
 
 // One of several jobs on a fabric. A pass is one run through its workload.
@@ -216,6 +226,9 @@ struct JobReport {
   Interval<double> slowdown;         // time over time alone, seed by seed
   std::vector<double> time_by_seed_s, slowdown_by_seed;
   std::optional<JobIteration> iteration;  // none: it does not train
+  // Of a pass of collectives that NCCL's constants time, the widest; on a network that is its own.
+  ErrorBand error;
+  std::optional<bool> in_range;  // none: it hangs on no calibration
 };
 
 struct RunStats {

@@ -345,6 +345,12 @@ void AddIteration(const PreparedScenario& scenario, const SeedResult& seed,
   out.conservation = seed.conservation;
   out.critical_path = seed.critical_path;
   out.trace = seed.trace;
+  out.error = ErrorOfCommunication(
+      scenario.errors,
+      {0, 0, 0, out.tensor_s, out.pipeline_s, out.data_s, out.context_s, out.expert_s},
+      out.split_of_s);
+  report.calibration.in_range = out.error.in_range;
+  report.calibration.known_hardware = out.error.known_hardware;
   AddWhatIfs(scenario, report.links.seed, control, out);
   report.iteration = std::move(out);
 }

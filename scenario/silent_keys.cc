@@ -16,6 +16,9 @@ bool NobodyAsksNccl(const PreparedScenario& s) {
   const auto& items = s.workload->items;
   return items.empty() || (items.front().protocol.empty() && items.front().algorithm != "Sends");
 }
+bool NothingIsCalibrated(const PreparedScenario& s) {
+  return NobodyAsksNccl(s) && (!s.workload->training || s.errors.empty());
+}
 bool NoFault(const PreparedScenario& s) { return Spec(s).faults().empty(); }
 bool IsAnalytic(const PreparedScenario& s) { return s.engine == EngineKind::kAnalytic; }
 bool IsTraffic(const PreparedScenario& s) { return Spec(s).workload().has_traffic(); }
@@ -136,8 +139,10 @@ constexpr SilentKey kSilentKeys[] = {
     {"physics.nvlink_step", kNoNvlink, NoHostHasNvswitch},
     {"collectives", "no collective with algorithm: auto runs on hosts that are NCCL's",
      NobodyAsksNccl},
-    {"calibration", "only collectives that NCCL chooses depend on it (collectives:)",
-     NobodyAsksNccl},
+    {"calibration",
+     "only collectives that NCCL chooses depend on it (collectives:), and what training's "
+     "communication is off",
+     NothingIsCalibrated},
     {"host.cpu", kForNccl, NobodyAsksNccl},
     {"host.numa_nodes", kForNccl, NobodyAsksNccl},
     {"host.nvlink_shape", kForNccl, NobodyAsksNccl},

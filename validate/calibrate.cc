@@ -173,6 +173,76 @@ double StretchOf(const ByTable& tables, const ByTable& of_others) {
   return scores.empty() ? 1 : std::max(1.0, Quantile(scores, 0.9));
 }
 
+struct Interval {
+  double low = 0, high = 0;  // logarithms of measured over simulated
+};
+
+std::optional<Interval> IntervalOf(const ByTable& tables, const ByTable& of_others) {
+  const auto spread = SpreadOf(tables, of_others, std::nullopt);
+  if (!spread) return std::nullopt;
+  const double stretch = StretchOf(tables, of_others);
+  return Interval{spread->middle - stretch * (spread->middle - spread->low),
+                  spread->middle + stretch * (spread->high - spread->middle)};
+}
+
+ByTable Without(const ByTable& tables, std::size_t group) {
+  ByTable out = tables;
+  std::erase_if(out, [group](const auto& one) { return one.first.first == group; });
+  return out;
+}
+
+// The other classes' points, with which a class of few tables is stated.
+ByTable OfOthers(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
+                 ErrorClass which, std::size_t range) {
+  ByTable out;
+  for (std::size_t c = 0; c < kErrorClasses; ++c)
+    if (static_cast<ErrorClass>(c) != which)
+      out.merge(PointsOf(cases, points, static_cast<ErrorClass>(c), range));
+  return out;
+}
+
+// Of a class and a range of sizes: the points of a source inside the interval that all others
+// state, tables counting alike.
+CoverageBySource CoverageOf(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
+                            ErrorClass which, std::size_t range) {
+  const ByTable tables = PointsOf(cases, points, which, range);
+  const ByTable of_others = OfOthers(cases, points, which, range);
+  CoverageBySource out{which, StatedFrom()[range], 0, std::nullopt};
+  std::set<std::size_t> sources;
+  for (const auto& [key, mine] : tables) sources.insert(key.first);
+  out.sources = sources.size();
+  double inside = 0, all = 0;
+  for (const std::size_t source : sources) {
+    const auto interval = IntervalOf(Without(tables, source), Without(of_others, source));
+    if (!interval) continue;
+    for (const auto& [key, mine] : tables) {
+      if (key.first != source) continue;
+      const auto in = std::count_if(mine.begin(), mine.end(), [&](double value) {
+        return value >= interval->low && value <= interval->high;
+      });
+      inside += static_cast<double>(in) / static_cast<double>(mine.size());
+      ++all;
+    }
+  }
+  if (all > 0) out.inside = inside / all;
+  return out;
+}
+
+std::vector<CoverageBySource> CoverageBySources(const MeasuredCases& cases,
+                                                std::vector<HeldOutPoint> points) {
+  std::map<std::string, std::size_t> number;
+  for (HeldOutPoint& point : points)
+    point.group =
+        number.try_emplace(ProjectOf(cases.entries[point.table]), number.size()).first->second;
+  std::vector<CoverageBySource> out;
+  for (std::size_t c = 0; c < kErrorClasses; ++c)
+    for (std::size_t range = 0; range < StatedFrom().size(); ++range) {
+      const CoverageBySource one = CoverageOf(cases, points, static_cast<ErrorClass>(c), range);
+      if (one.sources > 0) out.push_back(one);
+    }
+  return out;
+}
+
 // The points of a class from a size on, up to the next.
 void StateErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points, bool unseen,
                  ErrorClass which, CalibrationSpec& spec) {
@@ -180,10 +250,7 @@ void StateErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>& po
   for (std::size_t b = 0; b < stated.size(); ++b) {
     const ByTable tables = PointsOf(cases, points, which, b);
     if (tables.empty()) continue;
-    ByTable of_others;
-    for (std::size_t c = 0; c < kErrorClasses; ++c)
-      if (static_cast<ErrorClass>(c) != which)
-        of_others.merge(PointsOf(cases, points, static_cast<ErrorClass>(c), b));
+    const ByTable of_others = OfOthers(cases, points, which, b);
     std::vector<Weighted> medians, errors;
     for (const auto& [key, mine] : tables) {
       std::vector<Weighted> own;
@@ -191,15 +258,14 @@ void StateErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>& po
       errors.insert(errors.end(), own.begin(), own.end());
       medians.push_back({Quantile(own, 0.5), 1});
     }
-    const Spread spread = *SpreadOf(tables, of_others, std::nullopt);
-    const double stretch = StretchOf(tables, of_others);
+    const Interval interval = *IntervalOf(tables, of_others);
     CalibrationErrorSpec& out = *spec.add_errors();
     out.set_what(NameOf(which));
     out.set_from(stated[b].count());
     out.set_median(Near(Quantile(medians, 0.5)));
     out.set_p95(Near(Quantile(errors, 0.95)));
-    out.set_low(Down(std::exp(spread.middle - stretch * (spread.middle - spread.low))));
-    out.set_high(Up(std::exp(spread.middle + stretch * (spread.high - spread.middle))));
+    out.set_low(Down(std::exp(interval.low)));
+    out.set_high(Up(std::exp(interval.high)));
     out.set_tables(static_cast<int>(tables.size()));
     out.set_unseen(unseen);
   }
@@ -388,6 +454,7 @@ Result<CalibrationResult> Calibrate(const MeasuredCases& cases, const CalibrateO
   }
   StateRange(cases, out.fitted, out.spec);
   StateAllErrors(cases, out.held_out, false, out.spec);
+  out.coverage = CoverageBySources(cases, out.held_out);
   StateAllErrors(cases, out.unseen, true, out.spec);
   WidenUnseen(out.spec);
   return out;

@@ -17,11 +17,15 @@
 // the interval of the other tables. So it holds for a table that was neither fitted nor had a say
 // in the interval; few tables, or tables that differ, stretch it (a cross-conformal interval
 // [VOV15] with the distance in half-widths as its score, tables left out in place of points).
+// Tables and not sources, of which some classes have two: with sources left out, and the correction
+// for so few, the interval of public tables is beyond any use (a factor of 500). How often it holds
+// for a source that had no say in it is stated beside it: `coverage`.
 //
 // Errors   no table that can be fitted, with why each was left out.
 // Repeats  the same tables give the same text, in whatever order they are named.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +41,15 @@ struct HeldOutPoint {
   std::size_t group = 0;  // left out together with others: of these alone nothing is learned
 };
 
+// Of a class from a size on, up to the next: how many sources it has, and the share of a source's
+// points inside the interval that all other sources state; none where there is no other.
+struct CoverageBySource {
+  ErrorClass which = ErrorClass::kOneHost;
+  Bytes from;
+  std::size_t sources = 0;
+  std::optional<double> inside;
+};
+
 // A GPU generation or transport whose tables were all left out.
 struct LeftOutClass {
   std::string hardware;               // "hopper"
@@ -48,6 +61,7 @@ struct CalibrationResult {
   ConstantsFit fit;
   std::vector<std::size_t> fitted;             // rows of MeasuredCases::tables
   std::vector<HeldOutPoint> held_out, unseen;  // by source; by hardware
+  std::vector<CoverageBySource> coverage;
   std::vector<LeftOutClass> left_out_classes;
   std::vector<std::pair<std::string, std::string>> left_out;  // table, why
   int folds = 0;

@@ -8,6 +8,7 @@
 #include "scenario/collective_times.h"
 #include "scenario/prepare.h"
 #include "validate/entries.h"
+#include "validate/published_internal.h"
 #include "validate/tables.h"
 
 namespace weft {
@@ -232,11 +233,12 @@ void AddSeveralHosts(std::vector<PublishedClaim>& out) {
 
 }  // namespace
 
-std::vector<PublishedClaim> CheckPublished() {
+std::vector<PublishedClaim> CheckPublished(bool quick) {
   std::vector<PublishedClaim> out;
   AddOneHost(out);
   AddSeveralHosts(out);
   AddCounts(out);
+  AddTraining(quick, out);
   return out;
 }
 

@@ -295,7 +295,10 @@ class LogReader {
 
   void Comment(std::string_view line) {
     const auto has = [&](std::string_view text) { return line.find(text) != line.npos; };
-    if (has("nThread ") && has("minBytes")) EndRun();
+    if (has("nThread ") && has("minBytes")) {
+      EndRun();
+      Process(WordsOf(line));
+    }
     if (const std::size_t at = line.find("Collective test starting:"); at != line.npos) {
       EndRun();
       const std::vector<Word> words = WordsOf(line.substr(at + 25));
@@ -309,6 +312,14 @@ class LogReader {
       if (const std::size_t at = line.find(mark); at != line.npos && !has("RCCL"))
         Version(line.substr(at + mark.size()));
     Device(WordsOf(line));
+  }
+
+  // nThread 1 nGpus 8 …: a process has as many devices as these make.
+  void Process(const std::vector<Word>& words) {
+    devices_ = 1;
+    for (std::size_t i = 0; i + 1 < words.size(); ++i)
+      if (words[i].text == "nThread" || words[i].text == "nGpus")
+        devices_ *= std::clamp(WholeNumber<int>(words[i + 1].text).value_or(1), 1, 1000);
   }
 
   // "2.28.9+cuda13.0", or the library's own 22809.
@@ -371,7 +382,11 @@ class LogReader {
   void EndRun() {
     int ranks = 0;
     for (const Rank& rank : ranks_) ranks = std::max(ranks, rank.rank + 1);
-    const int hosts = Hosts(ranks);
+    int hosts = Hosts(ranks);
+    if (ranks > 0 && ranks < devices_) {  // a list that was cut within the first process
+      ranks = std::max(devices_, hints_.ranks);
+      hosts = hints_.hosts > 0 || ranks > devices_ ? 0 : 1;
+    }
     for (std::size_t i = first_of_run_; i < tables_.size(); ++i) {
       MeasuredTable& table = tables_[i];
       table.ranks = ranks > 0 ? ranks : hints_.ranks;
@@ -396,12 +411,27 @@ class LogReader {
   TableHints hints_;
   std::string name_op_, op_, version_, gpu_, redop_;
   std::vector<Rank> ranks_;
+  int devices_ = 1;  // of a process
   std::optional<bool> root_column_;
   bool new_table_ = false;
   std::size_t first_of_run_ = 0;
   std::vector<MeasuredTable> tables_;
   std::vector<std::vector<Evidence>> evidence_;  // of each table
 };
+
+// What a Windows shell writes, UTF-16 behind its mark, as the ASCII in it; else `text` itself,
+// without the mark of UTF-8.
+std::string Plain(std::string_view text) {
+  const bool little = text.starts_with("\xFF\xFE");
+  if (!little && !text.starts_with("\xFE\xFF"))
+    return std::string(text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0));
+  std::string out;
+  for (std::size_t i = 2; i + 1 < text.size(); i += 2) {
+    const char low = text[little ? i : i + 1], high = text[little ? i + 1 : i];
+    out += high == 0 && static_cast<unsigned char>(low) < 0x80 ? low : '?';
+  }
+  return out;
+}
 
 // The first line that is neither blank nor a comment, as CSV has its header there.
 std::string_view HeadOf(std::string_view text) {
@@ -417,9 +447,9 @@ std::string_view HeadOf(std::string_view text) {
 
 }  // namespace
 
-Result<std::vector<MeasuredTable>> ParseTables(std::string_view text, const std::string& file,
+Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const std::string& file,
                                                const TableHints& hints) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  const std::string text = Plain(pasted);
   const std::string_view head = HeadOf(text);
   const std::size_t start = head.find_first_not_of(" \t\r");
   if (start != head.npos && head[start] == '{') return ParseJsonTables(text, file, hints);
@@ -430,7 +460,7 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view text, const std:
   int number = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
-    reader.Line(text.substr(at, end - at), ++number);
+    reader.Line(std::string_view(text).substr(at, end - at), ++number);
     at = end + 1;
   }
   std::vector<MeasuredTable> tables = reader.Finish();

@@ -142,7 +142,7 @@ TEST(RunReportText, ShowsTheModelsErrorBesideTheTime) {
   EXPECT_THAT(RunReportText(report, 200), HasSubstr("hardware left out whole"));
   report.jobs.resize(1);
   report.error = {};
-  EXPECT_THAT(RunReportText(report, 200), HasSubstr("and here are jobs"));
+  EXPECT_THAT(RunReportText(report, 200), HasSubstr("states none of what runs here"));
 }
 
 // Two files over the same values.

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdio>
+#include <fstream>
 
 #include "base/random.h"
 #include "scenario/run_scenario.h"
@@ -83,6 +84,33 @@ TEST(Training, SplitsItsTimeWithoutRemainderAndLosesNoByte) {
     ASSERT_FALSE(i.critical_path.empty());
     EXPECT_LE(i.critical_path.back().end_s, i.time_s.median * (1 + 1e-9));
   }
+}
+
+// What a calibration says of collectives on such hosts, laid over what the iteration waits for: the
+// tensor collectives stay in a host, the others leave it.
+TEST(Training, QuotesTheCalibrationsErrorOfItsCommunication) {
+  const std::string file = testing::TempDir() + "/bands.weftcal.yaml";
+  std::ofstream(file)
+      << "constants: [{ name: hopper.launch, value: 5us }]\nerrors:\n"
+         "  - { what: one host, from: 0B, low: 90%, high: 120%, tables: 9 }\n"
+         "  - { what: \"several hosts, ib or roce\", from: 0B, low: 80%, high: 150%, "
+         "tables: 9 }\n";
+  const RunReport report = Simulate(kSmall, {"calibration=" + file});
+  ASSERT_TRUE(report.iteration.has_value());
+  const IterationReport& i = *report.iteration;
+  const double network = i.pipeline_s + i.data_s, all = i.tensor_s + network;
+  ASSERT_GT(i.tensor_s, 0);
+  ASSERT_GT(network, 0);
+  ASSERT_TRUE(i.error.exposed.low && i.error.time.high);
+  EXPECT_NEAR(*i.error.exposed.low, -(0.1 * i.tensor_s + 0.2 * network) / all, 1e-9);
+  EXPECT_NEAR(*i.error.exposed.high, (0.2 * i.tensor_s + 0.5 * network) / all, 1e-9);
+  EXPECT_NEAR(*i.error.time.high, (0.2 * i.tensor_s + 0.5 * network) / i.split_of_s, 1e-9);
+  EXPECT_EQ(i.error.exposed.basis, "held-out");
+  EXPECT_EQ(report.calibration.in_range, std::optional(false));
+  EXPECT_FALSE(report.error.low.has_value());  // nothing is said of compute
+  const RunReport none = Simulate(kSmall, {"calibration=none"});
+  EXPECT_FALSE(none.iteration->error.time.low.has_value());
+  EXPECT_EQ(none.iteration->error.time.basis, "none");
 }
 
 // Where little is sent at once, rings and sends have their links to themselves.
@@ -353,6 +381,39 @@ TEST(Jobs, TakeAsLongAsAloneWhereTheyShareNothing) {
 }
 
 // A training job beside a collective, and in the other order; what an iteration is made of.
+TEST(Jobs, QuoteTheCalibrationsErrorOfEachJob) {
+  const RunReport report = Simulate(R"(
+fabric: { preset: hpn, segments: 1, hosts: 4 }
+routing: { seeds: 1 }
+collectives: { nccl: "2.28" }
+jobs:
+  - name: trains
+    placement: { gpus: 16 }
+    workload:
+      training:
+        architecture: { layers: 4, hidden: 4096, heads: 32, vocabulary: 32000 }
+        parallel: { tensor: 8, data: 2 }
+        global_batch: 4
+        sequence: 2048
+        what_if: false
+  - name: reduces
+    placement: { gpus: 16, skip: 2 }
+    workload: { collective: { op: all_reduce, bytes: 256MiB } }
+)");
+  ASSERT_EQ(report.jobs.size(), 2u);
+  ASSERT_TRUE(report.jobs[0].iteration.has_value());
+  const CommunicationError& error = report.jobs[0].iteration->error;
+  ASSERT_TRUE(error.time.low && error.time.high);
+  EXPECT_LT(*error.time.low, 0);
+  EXPECT_GT(*error.time.high, 0);
+  EXPECT_LT(*error.time.high, *error.exposed.high);
+  EXPECT_FALSE(report.jobs[0].error.low.has_value());
+  ASSERT_TRUE(report.jobs[1].error.low.has_value());
+  EXPECT_LT(*report.jobs[1].error.low, 0);
+  EXPECT_EQ(report.jobs[1].in_range, std::optional(false));  // beside others, as no table is
+  EXPECT_EQ(report.calibration.in_range, std::optional(false));
+}
+
 TEST(Jobs, SplitAnIterationBesideOthersWithoutRemainder) {
   constexpr const char* kText = R"(
 fabric: { preset: hpn, segments: 2, planes: 1, hosts: 4 }

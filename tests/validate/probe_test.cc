@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -84,6 +85,15 @@ TEST(MakePlan, HoldsOnlyWhatIsAskedAndWhatTheGpusAllow) {
   const std::vector<Group> quick = MakePlan(options);
   ASSERT_THAT(quick, SizeIs(1));
   for (const Step& step : quick[0].steps) EXPECT_EQ(step.kind, "collective");
+  // A block for every rank, and a float in each.
+  options.ranks = 512;
+  options.hosts = 64;
+  std::map<std::string, std::int64_t> least;
+  for (const Step& step : MakePlan(options)[0].steps)
+    least[step.op] = std::min(least.try_emplace(step.op, step.bytes).first->second, step.bytes);
+  EXPECT_EQ(least["all_reduce"], 1024);
+  EXPECT_GE(least["all_gather"], 2048);
+  EXPECT_GE(least["all_to_all"], 2048);
 }
 
 class JournalTest : public testing::Test {

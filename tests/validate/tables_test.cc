@@ -196,6 +196,39 @@ std::vector<std::string> LinesOf(std::string_view text) {
 }
 
 // Prefixes on every line and lines of others between them change no figure.
+constexpr const char* kOneProcess =
+    "# nThread 1 nGpus 8 minBytes 1048576 maxBytes 4194304 step: 4(factor) warmup iters: 5\n"
+    "#  Rank  0 Group  0 Pid  12 on node0 device  0 [0000:05:00] AMD Instinct MI300X\n"
+    "     1048576        262144     float     sum      -1    38.21   27.44   48.02      0\n";
+
+// A pasted list of devices that was shortened: the process had eight all the same.
+TEST(ParseTables, CountsTheDevicesOfAProcessWhereTheirListIsCut) {
+  const auto tables = ParseTables(kOneProcess, "all_reduce.log");
+  ASSERT_TRUE(tables);
+  EXPECT_EQ(tables->at(0).ranks, 8);
+  EXPECT_EQ(tables->at(0).hosts, 1);
+  TableHints hints;
+  hints.ranks = 16;
+  const auto known = ParseTables(kOneProcess, "all_reduce.log", hints);
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->at(0).ranks, 16);
+  EXPECT_EQ(known->at(0).hosts, 0);
+}
+
+TEST(ParseTables, ReadsWhatAWindowsShellWrites) {
+  std::string little("\xFF\xFE", 2), big("\xFE\xFF", 2);
+  for (const char* c = kOneProcess; *c != 0; ++c) {
+    little += {*c, '\0'};
+    big += {'\0', *c};
+  }
+  for (const std::string& text : {little, big}) {
+    const auto tables = ParseTables(text, "all_reduce.log");
+    ASSERT_TRUE(tables);
+    EXPECT_EQ(tables->at(0).points.size(), 1u);
+    EXPECT_EQ(tables->at(0).ranks, 8);
+  }
+}
+
 TEST(ParseTables, SeesThroughPrefixesAndForeignLines) {
   const std::vector<MeasuredTable> want = Tables(kLog);
   const char* const prefixes[] = {"[1,0]<stdout>:",

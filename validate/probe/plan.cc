@@ -67,6 +67,11 @@ void AddCopies(const Options& options, std::vector<Step>& steps) {
       if (from != to) add("peer", from, to);
 }
 
+// Whether each rank has a block of its own of the bytes.
+bool Splits(const std::string& op) {
+  return op == "all_gather" || op == "reduce_scatter" || op == "all_to_all";
+}
+
 Group Collectives(const Options& options, const std::string& algorithm, const std::string& protocol,
                   const std::vector<std::string>& ops, const std::vector<int>& ranks) {
   Group group{"collectives " + algorithm + "/" + protocol, algorithm, protocol, {}};
@@ -75,6 +80,8 @@ Group Collectives(const Options& options, const std::string& algorithm, const st
   for (const int count : ranks) {
     for (const std::string& op : ops) {
       for (std::int64_t bytes = kKiB; bytes <= options.max_bytes; bytes *= factor) {
+        constexpr std::int64_t kFloat = 4;
+        if (Splits(op) && bytes < kFloat * count) continue;  // not a float for every rank
         Step step;
         step.kind = "collective";
         step.op = op;
