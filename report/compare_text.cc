@@ -474,7 +474,10 @@ std::string ComparisonText(const Comparison& comparison, int width) {
   const bool jobs = HasJobs(comparison);
   out += InputsText(comparison, width);
   if (jobs) out += JobsOfCasesText(comparison, width);
-  if (!jobs || CollectiveCount(comparison) > 0) out += ResultsText(comparison, width);
+  const bool trained = std::any_of(comparison.cases.begin(), comparison.cases.end(),
+                                   [](const RunReport& one) { return one.iteration.has_value(); });
+  if (trained) out += IterationsOfCasesText(comparison, width);
+  if (CollectiveCount(comparison) > 0 || (!jobs && !trained)) out += ResultsText(comparison, width);
   out += IncompleteCasesText(comparison, width) + DifferencesText(comparison, width);
   std::size_t left_out = 0;
   for (std::size_t i = 0; i < comparison.cases.size(); ++i) {

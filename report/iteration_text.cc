@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "report/numbers.h"
@@ -39,10 +40,19 @@ std::string BytesText(const IterationReport& i, int width) {
   table.AddColumn("bytes sent by all ranks", Align::kLeft);
   table.AddColumn("NVLink GB");
   table.AddColumn("network GB");
-  for (const GroupBytes& one : i.bytes)
-    table.AddRow({one.group + (one.simulated ? "" : ", in closed form"),
-                  fmt::format("{:.1f}", one.nvlink / 1e9),
-                  fmt::format("{:.1f}", one.network / 1e9)});
+  const bool segments = std::any_of(i.bytes.begin(), i.bytes.end(), [](const GroupBytes& one) {
+    return one.between_segments.value_or(1) > 0;
+  });
+  if (segments) table.AddColumn("between segments");
+  for (const GroupBytes& one : i.bytes) {
+    std::vector<std::string> row{one.group + (one.simulated ? "" : ", in closed form"),
+                                 fmt::format("{:.1f}", one.nvlink / 1e9),
+                                 fmt::format("{:.1f}", one.network / 1e9)};
+    if (segments)
+      row.push_back(one.between_segments ? fmt::format("{:.1f}", *one.between_segments / 1e9)
+                                         : "not known");
+    table.AddRow(std::move(row));
+  }
   return '\n' + table.Format(width);
 }
 
@@ -80,6 +90,40 @@ std::string WhatIfText(const IterationReport& i, int width) {
   return '\n' + table.Format(width);
 }
 
+// What groups send from segment to segment, all together; none where nobody knows of one.
+std::optional<double> BetweenSegments(const IterationReport& i) {
+  double sum = 0;
+  for (const GroupBytes& one : i.bytes) {
+    if (!one.between_segments) return std::nullopt;
+    sum += *one.between_segments;
+  }
+  return sum;
+}
+
+// What of the time of `is` is not that of `was`, and what it sends otherwise.
+std::string CauseText(const IterationReport& was, const IterationReport& is) {
+  constexpr double kWorthSaying = 1e-3;  // of the base's time
+  std::string out;
+  const auto add = [&](const std::string& what) { out += (out.empty() ? "" : "; ") + what; };
+  const auto time = [&](const char* name, double IterationReport::*part) {
+    if (std::abs(is.*part - was.*part) < kWorthSaying * was.split_of_s) return;
+    add(fmt::format("{} {} -> {}", name, FormatSeconds(was.*part), FormatSeconds(is.*part)));
+  };
+  time("compute", &IterationReport::compute_s);
+  time("bubble", &IterationReport::bubble_s);
+  time("exposed tensor", &IterationReport::tensor_s);
+  time("exposed pipeline", &IterationReport::pipeline_s);
+  time("exposed data", &IterationReport::data_s);
+  time("exposed context", &IterationReport::context_s);
+  time("exposed expert", &IterationReport::expert_s);
+  time("fixed time", &IterationReport::fixed_s);
+  const std::optional<double> before = BetweenSegments(was), after = BetweenSegments(is);
+  if (before && after && *before > 0)
+    add(fmt::format("bytes between segments {:.0f} -> {:.0f} GB ({})", *before / 1e9, *after / 1e9,
+                    FormatSignedPercent(*after / *before - 1)));
+  return out.empty() ? "no part of the iteration is 0.1 % longer or shorter" : out;
+}
+
 // What of an iteration takes longer beside the others, where it is worth a word.
 std::string GrowthText(const JobReport& job, int width) {
   if (!job.iteration) return {};
@@ -103,6 +147,36 @@ std::string GrowthText(const JobReport& job, int width) {
 }
 
 }  // namespace
+
+std::string IterationsOfCasesText(const Comparison& comparison, int width) {
+  Table table;
+  table.AddColumn("case", Align::kLeft);
+  for (const char* column : {"iteration", "MFU", "exposed", "network GB", "between segments"})
+    table.AddColumn(column);
+  std::string causes;
+  for (std::size_t c = 0; c < comparison.cases.size(); ++c) {
+    const RunReport& report = comparison.cases[c];
+    if (!report.iteration) {
+      table.AddRow({CaseName(c), MakespanText(report), "-", "-", "-", "-"});
+      continue;
+    }
+    const IterationReport& i = *report.iteration;
+    double network = 0;
+    for (const GroupBytes& one : i.bytes) network += one.network;
+    const std::optional<double> between = BetweenSegments(i);
+    table.AddRow({CaseName(c), FormatSecondsInterval(i.time_s), FormatPercent(i.mfu.median),
+                  FormatSeconds(i.tensor_s + i.pipeline_s + i.data_s + i.context_s + i.expert_s),
+                  fmt::format("{:.1f}", network / 1e9),
+                  between ? fmt::format("{:.1f}", *between / 1e9) : "not known"});
+    const std::size_t base = comparison.base_of[c];
+    if (base != c && comparison.cases[base].iteration)
+      causes += Wrap(fmt::format("{} against {}: {}", CaseName(c), CaseName(base),
+                                 CauseText(*comparison.cases[base].iteration, i)),
+                     width, 2) +
+                '\n';
+  }
+  return '\n' + table.Format(width) + causes;
+}
 
 std::string JobsText(const RunReport& report, int width) {
   if (report.jobs.empty()) return {};

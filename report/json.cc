@@ -93,6 +93,7 @@ Json ToJson(const IterationReport& i) {
     bytes.push_back({{"group", one.group},
                      {"nvlink", one.nvlink},
                      {"network", one.network},
+                     {"between_segments", OrNull(one.between_segments)},
                      {"simulated", one.simulated}});
   return {{"time_s", ToJson(i.time_s)},
           {"split_of_s", i.split_of_s},

@@ -247,7 +247,8 @@ std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>
       return row.figure == "port_ratio" ? FormatSignificant(figure, 3) + " : 1"
                                         : FormatSignedPercent(figure);
     };
-    const std::string ours = row.ours ? one(row.ours->median) : "-";
+    std::string ours = row.ours ? one(row.ours->median) : "-";
+    if (row.ours && row.figure == "throughput_gain") ours = FormatSignedPercentInterval(*row.ours);
     const std::string figure = row.job.empty() ? row.figure : row.job + ", " + row.figure;
     table.AddRow({label.empty() ? figure : label + ": " + figure, one(row.published), ours,
                   row.deviation ? FormatSignedPercent(*row.deviation) : "-"});

@@ -16,6 +16,9 @@ namespace weft {
 std::string RunReportText(const RunReport& report, int width);
 // An iteration of training: split, bytes, critical path, what would help. Empty where none is.
 std::string IterationText(const RunReport& report, int width);
+
+// Iterations of cases side by side, and under them what of each differs from its base's.
+std::string IterationsOfCasesText(const Comparison& comparison, int width);
 // Several jobs: alone, beside the others, and what of an iteration grew. Empty where there are
 // none.
 std::string JobsText(const RunReport& report, int width);

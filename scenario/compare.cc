@@ -108,10 +108,32 @@ LossCurve MakeCurve(const Comparison& comparison, std::size_t index, double loss
   return curve;
 }
 
+// Of iterations: the base's time over this case's, seed by seed, less 1.
+void AddThroughputGains(const PreparedScenario& scenario, std::size_t index,
+                        Comparison& comparison) {
+  const RunReport &base = comparison.cases[comparison.base_of[index]],
+                  &one = comparison.cases[index];
+  if (comparison.base_of[index] == index || !base.iteration || !one.iteration) return;
+  const Interval<double> ratio = PairedRatio({one.seed_numbers, one.makespan_by_seed_s},
+                                             {base.seed_numbers, base.makespan_by_seed_s});
+  for (const PublishedSpec& spec : scenario.spec.message.published()) {
+    if (spec.figure() != PublishedSpec::THROUGHPUT_GAIN) continue;
+    PublishedRow row;
+    row.figure = "throughput_gain";
+    row.source = spec.source();
+    row.note = spec.note();
+    row.published = spec.share();
+    row.ours = Interval<double>{ratio.median - 1, ratio.p5 - 1, ratio.p95 - 1};
+    row.deviation = ratio.median / (1 + row.published) - 1;
+    comparison.published.emplace_back(index, row);
+  }
+}
+
 void AddPublished(const PreparedScenario& scenario, std::size_t index, Comparison& comparison) {
   const RunReport &base = comparison.cases[comparison.base_of[index]],
                   &one = comparison.cases[index];
   for (const PublishedRow& row : one.published) comparison.published.emplace_back(index, row);
+  AddThroughputGains(scenario, index, comparison);
   if (comparison.base_of[index] == index || one.collectives.empty() ||
       !Comparable(base, one, one.collectives.size() - 1))
     return;

@@ -79,6 +79,7 @@ Part PartOf(Kind kind) {
       return kPipeline;
     case Kind::kReduce:
     case Kind::kGather:
+    case Kind::kEmbedding:
       return kData;
     case Kind::kFixed:
       return kFixed;
@@ -130,6 +131,7 @@ class Splitter {
       const bool last = InBlock(Index(one.row)) && std::int64_t{one.pass} + 1 == training_.passes;
       const double times = last ? 1.0 + static_cast<double>(training_.skipped) : 1.0;
       if (row.kind == Kind::kSend) communication_ += times * static_cast<double>(took);
+      if (row.kind == Kind::kEmbedding) communication_ += 2 * static_cast<double>(took);
       if (row.kind == Kind::kReduce || row.kind == Kind::kGather)
         communication_ +=
             times * static_cast<double>(took) * p.data / p.tensor / (row.expert ? p.expert : 1);
@@ -204,7 +206,7 @@ class Splitter {
     Ps to = Start(one);
     if (to <= from) return;
     Spans sends, gathers;
-    if (row.kind == Kind::kBarrier) {
+    if (row.kind == Kind::kBarrier || row.kind == Kind::kEmbedding) {
       gathers = reductions_;
     } else {
       for (std::uint32_t i = 0; i < op.dep_count; ++i) {
@@ -494,6 +496,11 @@ std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario) {
   const Program& program = scenario.workload->program;
   GroupBytes tensor{"tensor", 0, 0, false}, context{"context", 0, 0, false},
       expert{"expert", 0, 0, false}, pipeline{"pipeline"}, data{"data"};
+  const Fabric& fabric = *scenario.fabric;
+  const auto segment_of = [&](VertexId vertex) {
+    const Host& host = fabric.host(fabric.vertex(vertex).host);
+    return std::pair(host.pod, host.segment);
+  };
   for (std::uint32_t row = 0; row < program.ops.size(); ++row) {
     const Op& op = program.ops[row];
     if (op.kind != Op::Kind::kPattern) continue;
@@ -501,8 +508,12 @@ std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario) {
         row >= training.first_block_row && row < training.first_block_row + training.block_rows;
     const auto times = repeated ? static_cast<double>(training.passes + training.skipped) : 1.0;
     GroupBytes& group = training.rows[row].kind == Kind::kSend ? pipeline : data;
-    for (const Edge& edge : program.patterns[op.subject].edges)
-      (edge.edge_class == 0 ? group.nvlink : group.network) += times * WireBytes(edge, op.bytes());
+    for (const Edge& edge : program.patterns[op.subject].edges) {
+      const double bytes = times * WireBytes(edge, op.bytes());
+      (edge.edge_class == 0 ? group.nvlink : group.network) += bytes;
+      if (edge.edge_class != 0 && segment_of(edge.from) != segment_of(edge.to))
+        *group.between_segments += bytes;
+    }
   }
   const Parallel& p = training.training.parallel;
   const double passes =
@@ -517,6 +528,12 @@ std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario) {
       book(pass->context, context);
       book(pass->expert, expert);
     }
+  const std::span<const Host> hosts = fabric.hosts();
+  const bool segments = std::any_of(hosts.begin(), hosts.end(), [&](const Host& host) {
+    return std::pair(host.pod, host.segment) != std::pair(hosts[0].pod, hosts[0].segment);
+  });
+  for (GroupBytes* group : {&tensor, &context, &expert})
+    if (segments && group->network > 0) group->between_segments = std::nullopt;
   std::vector<GroupBytes> out;
   for (const GroupBytes& group : {tensor, context, expert, pipeline, data})
     if (group.nvlink + group.network > 0) out.push_back(group);

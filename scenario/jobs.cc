@@ -490,6 +490,10 @@ Errors JobKeysOutOfPlace(const Located<ScenarioSpec>& spec) {
   return errors;
 }
 
+bool IsOfJobs(const PublishedSpec& spec) {
+  return spec.figure() >= PublishedSpec::SLOWDOWN && spec.figure() <= PublishedSpec::JOB_BESIDE;
+}
+
 // The scenario of job `j` alone: its keys stand where those of a file with one workload do.
 Located<ScenarioSpec> SpecOfJob(const Located<ScenarioSpec>& spec, int j) {
   Located<ScenarioSpec> out;
@@ -546,7 +550,7 @@ Errors WrongNames(const PreparedScenario& scenario) {
   }
   for (int i = 0; i < scenario.spec.message.published_size(); ++i) {
     const PublishedSpec& one = scenario.spec.message.published(i);
-    if (one.figure() < PublishedSpec::SLOWDOWN || names.contains(one.job())) continue;
+    if (!IsOfJobs(one) || names.contains(one.job())) continue;
     errors.push_back({ErrorCode::kInconsistent,
                       scenario.spec.At(fmt::format("published[{}].job", i)),
                       fmt::format("no job is called '{}'", one.job()), all});
@@ -622,7 +626,7 @@ PreparedScenario Joined(Located<ScenarioSpec> spec, std::vector<PreparedJob> job
   out.missing_terms.clear();
   out.warnings = WarningsOfJobs(out.jobs);
   for (int i = 0; i < out.spec.message.published_size(); ++i)
-    if (out.spec.message.published(i).figure() < PublishedSpec::SLOWDOWN)
+    if (!IsOfJobs(out.spec.message.published(i)))
       out.warnings.push_back(
           {ErrorCode::kInconsistent, out.spec.At(fmt::format("published[{}].figure", i)),
            fmt::format("'published[{}]' has no effect: it is for one workload", i),
@@ -740,7 +744,7 @@ void SumUpPaths(const std::vector<TogetherResult>& results, RunReport& report) {
 // Published figures of jobs beside ours.
 void AddPublishedOfJobs(const PreparedScenario& scenario, RunReport& report) {
   for (const PublishedSpec& spec : scenario.spec.message.published()) {
-    if (spec.figure() < PublishedSpec::SLOWDOWN) continue;
+    if (!IsOfJobs(spec)) continue;
     const auto job = std::find_if(report.jobs.begin(), report.jobs.end(),
                                   [&](const JobReport& one) { return one.name == spec.job(); });
     WEFT_CHECK(job != report.jobs.end());  // PrepareJobs() looked

@@ -175,6 +175,8 @@ struct GroupBytes {
   std::string group;  // tensor | pipeline | data | context | expert
   double nvlink = 0, network = 0;
   bool simulated = true;  // false: in closed form, not in the network
+  // Of `network`, what goes to a host of another segment; none where nobody knows.
+  std::optional<double> between_segments = 0;
 };
 
 struct TraceEvent {

@@ -26,8 +26,14 @@ bool IsSendRecv(const PreparedScenario& s) {
   return Spec(s).workload().has_collective() && Collective(s).op() == CollectiveSpec::SEND_RECV;
 }
 bool ListsHosts(const PreparedScenario& s) { return !Spec(s).placement().hosts().empty(); }
+bool ReadsHosts(const PreparedScenario& s) { return !Spec(s).placement().file().empty(); }
+bool ListsHostsAsTheyAre(const PreparedScenario& s) {
+  return ListsHosts(s) && Spec(s).placement().order() != PlacementSpec::SHUFFLED;
+}
 bool DrawsNoHosts(const PreparedScenario& s) {
-  return !ListsHosts(s) && Spec(s).placement().policy() != PlacementSpec::RANDOM;
+  return !ListsHosts(s) && !ReadsHosts(s) &&
+         Spec(s).placement().policy() != PlacementSpec::RANDOM &&
+         Spec(s).placement().order() != PlacementSpec::SHUFFLED;
 }
 
 bool EveryHostHasNvswitch(const PreparedScenario& s) {
@@ -91,6 +97,7 @@ bool EveryKindSaysItself(const PreparedScenario& s) {
 constexpr const char* kNoHash = "under policy: static and adaptive switches hash nothing";
 constexpr const char* kNobodyHashes =
     "under policy: static and adaptive only hosts hash, with host_port: hash and several ports";
+constexpr const char* kTableSaysAll = "'placement.file' says which GPU each rank is";
 constexpr const char* kForNccl = "only NCCL's choice depends on it: weft collective";
 constexpr const char* kNoTier3 = "with one pod there are no cores";
 constexpr const char* kTwoTiers = "two tiers suffice, and there are no cores";
@@ -106,8 +113,12 @@ constexpr SilentKey kSilentKeys[] = {
     {"coupling", "the edges of send_recv do not wait for each other", IsSendRecv},
     {"placement.policy", "'placement.hosts' lists the hosts in order", ListsHosts},
     {"placement.skip", "'placement.hosts' lists the hosts in order", ListsHosts},
-    {"placement.seed", "'placement.hosts' lists the hosts in order", ListsHosts},
-    {"placement.seed", "only policy: random draws", DrawsNoHosts},
+    {"placement.seed", "'placement.hosts' lists the hosts in order", ListsHostsAsTheyAre},
+    {"placement.seed", "only policy: random and order: shuffled draw", DrawsNoHosts},
+    {"placement.policy", kTableSaysAll, ReadsHosts},
+    {"placement.skip", kTableSaysAll, ReadsHosts},
+    {"placement.seed", kTableSaysAll, ReadsHosts},
+    {"placement.order", kTableSaysAll, ReadsHosts},
     {"rdma.qps", "no edge leaves its host", StaysInHosts},
     {"routing.host_port", "every NIC has one port", OnePort},
     {"routing.hash", kNobodyHashes, NobodyHashes},

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <numeric>
+#include <sstream>
 #include <utility>
 
 #include "base/random.h"
+#include "topology/formats/text_lines.h"
 
 namespace weft {
 namespace {
@@ -42,26 +46,31 @@ std::vector<HostId> SpreadHosts(const Fabric& fabric) {
   return out;
 }
 
-// As many of `hosts` as `gpus` GPUs need, by segment again: the policy says which
-// hosts, and a ring's order is a question of its own (workload.collective.ring_order).
-std::vector<HostId> FirstBySegment(const Fabric& fabric, std::vector<HostId> hosts,
-                                   std::size_t gpus) {
+// Fisher–Yates, from weft's own stream.
+std::vector<HostId> Shuffled(std::vector<HostId> hosts, std::int64_t seed) {
+  Random random(StreamSeed(static_cast<std::uint64_t>(seed), {}));
+  for (auto left = static_cast<std::uint32_t>(hosts.size()); left > 1; --left)
+    std::swap(hosts[left - 1], hosts[random.Below(left)]);
+  return hosts;
+}
+
+// As many of `hosts` as `gpus` GPUs need, as they stand.
+std::vector<HostId> FirstHosts(const Fabric& fabric, std::vector<HostId> hosts, std::size_t gpus) {
   std::size_t count = 0;
   for (std::size_t had = 0; count < hosts.size() && had < gpus; ++count)
     had += fabric.host(hosts[count]).gpus;
   hosts.resize(count);
-  std::sort(hosts.begin(), hosts.end(), [&](HostId a, HostId b) {
-    return std::pair(SegmentKey(fabric.host(a)), a) < std::pair(SegmentKey(fabric.host(b)), b);
-  });
   return hosts;
 }
 
-// Fisher–Yates, from weft's own stream.
-std::vector<HostId> RandomHosts(const Fabric& fabric, std::int64_t seed) {
-  std::vector<HostId> hosts = PackedHosts(fabric);
-  Random random(StreamSeed(static_cast<std::uint64_t>(seed), {}));
-  for (auto left = static_cast<std::uint32_t>(hosts.size()); left > 1; --left)
-    std::swap(hosts[left - 1], hosts[random.Below(left)]);
+// As many of `hosts` as `gpus` GPUs need, by segment again: the policy says which
+// hosts, and a ring's order is a question of its own (workload.collective.ring_order).
+std::vector<HostId> FirstBySegment(const Fabric& fabric, std::vector<HostId> hosts,
+                                   std::size_t gpus) {
+  hosts = FirstHosts(fabric, std::move(hosts), gpus);
+  std::sort(hosts.begin(), hosts.end(), [&](HostId a, HostId b) {
+    return std::pair(SegmentKey(fabric.host(a)), a) < std::pair(SegmentKey(fabric.host(b)), b);
+  });
   return hosts;
 }
 
@@ -97,16 +106,117 @@ Result<std::vector<HostId>> HostsInOrder(const PlacementSpec& spec, const Source
     case PlacementSpec::SPREAD:
       return SpreadHosts(fabric);
     case PlacementSpec::RANDOM:
-      return RandomHosts(fabric, spec.seed());
+      return Shuffled(PackedHosts(fabric), spec.seed());
     default:
       return PackedHosts(fabric);
   }
+}
+
+// The ranks of a table, one line after the other.
+class PlacementTable {
+ public:
+  PlacementTable(const Fabric& fabric, std::string file)
+      : fabric_(&fabric), file_(std::move(file)), line_of_gpu_(fabric.gpu_count(), 0) {}
+
+  void Add(const TextLine& line) {
+    if (IsBlankOrComment(line)) return;
+    const auto cells = SplitCells(line.text.substr(0, line.text.find('#')));
+    if (!cells || cells->size() > 2)
+      return Refuse(line.number, line.words[0].column, "this is no rank",
+                    "'host3,5', or 'host3' for all of its GPUs");
+    const CsvCell& name = cells->front();
+    if (!std::exchange(begun_, true) && name.text == "host") return;  // the header
+    const auto element = fabric_->FindElement(name.text);
+    if (!element || element->kind != ElementId::Kind::kHost)
+      return Refuse(line.number, name.column, fmt::format("there is no host '{}'", name.text),
+                    fmt::format("{} to {}", fabric_->HostName(HostId{0}),
+                                fabric_->HostName(HostId{fabric_->host_count() - 1})));
+    const Host& host = fabric_->host(HostId{element->id});
+    if (cells->size() == 1) {
+      for (std::uint16_t g = 0; g < host.gpus; ++g) Take(host, g, line.number, name.column);
+      return;
+    }
+    const CsvCell& number = cells->back();
+    const std::optional<std::int64_t> gpu = WholeNumber(number.text, host.gpus - 1);
+    if (!gpu)
+      return Refuse(line.number, number.column,
+                    fmt::format("'{}' is no GPU of {}", number.text, name.text),
+                    fmt::format("0 to {}, or no comma for all of them", host.gpus - 1));
+    Take(host, static_cast<std::uint16_t>(*gpu), line.number, number.column);
+  }
+
+  Result<Placement> Finish() {
+    if (errors_.empty() && out_.gpu_of_rank.empty())
+      return Fail(ErrorCode::kInconsistent, {file_, 1, 1}, "the table has no ranks",
+                  "lines such as 'host3,5' or 'host3'");
+    if (!errors_.empty()) return tl::make_unexpected(std::move(errors_));
+    return std::move(out_);
+  }
+
+ private:
+  void Refuse(int line, int column, std::string what, std::string hint) {
+    errors_.push_back(
+        {ErrorCode::kInconsistent, {file_, line, column}, std::move(what), std::move(hint)});
+  }
+
+  void Take(const Host& host, std::uint16_t g, int line, int column) {
+    const GpuId gpu{static_cast<std::uint32_t>(host.first_gpu_id) + g};
+    int& taken = line_of_gpu_[static_cast<std::size_t>(gpu)];
+    if (taken == 0) {
+      taken = line;
+      out_.gpu_of_rank.push_back(gpu);
+    } else if (taken != line) {
+      Refuse(line, column,
+             fmt::format("{} is an earlier rank's, of line {}", fabric_->Name(fabric_->gpu(gpu)),
+                         taken),
+             "each GPU once");
+    }
+  }
+
+  const Fabric* fabric_;
+  std::string file_;
+  std::vector<int> line_of_gpu_;  // [GPUs] 0: not taken
+  bool begun_ = false;            // a line said something
+  Placement out_;
+  Errors errors_;
+};
+
+// `gpus` of them are taken, from the first.
+Result<Placement> PlacementFromFile(const PlacementSpec& spec, const SourceMap& sources,
+                                    const Fabric& fabric) {
+  const Origin origin = sources.At("placement.file");
+  if (spec.hosts_size() > 0)
+    return Fail(ErrorCode::kInconsistent, origin.pos,
+                "both 'file' and 'hosts' say which GPU each rank is", "one of them");
+  std::filesystem::path path = spec.file();
+  if (path.is_relative() && origin.kind == Origin::Kind::kFile)
+    path = std::filesystem::path(origin.pos.file).parent_path() / path;
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  if (in && in.peek() != std::ifstream::traits_type::eof()) text << in.rdbuf();
+  if (!in || text.fail() || std::filesystem::is_directory(path))
+    return Fail(ErrorCode::kIo, origin.pos, fmt::format("'{}' cannot be read", path.string()),
+                "a path from this file's folder; with --set, from where weft was started");
+  const std::string all = text.str();  // lines are views of it
+  PlacementTable table(fabric, path.string());
+  for (const TextLine& line : SplitLines(all)) table.Add(line);
+  WEFT_TRY(Placement out, table.Finish());
+  const std::size_t want =
+      spec.has_gpus() ? static_cast<std::size_t>(spec.gpus()) : out.gpu_of_rank.size();
+  if (out.gpu_of_rank.size() < want)
+    return Fail(ErrorCode::kOutOfRange, sources.At("placement.gpus").pos,
+                fmt::format("'gpus' is {}, and {} has {} ranks", want, path.string(),
+                            out.gpu_of_rank.size()),
+                fmt::format("at most {}", out.gpu_of_rank.size()));
+  out.gpu_of_rank.resize(want);
+  return out;
 }
 
 }  // namespace
 
 Result<Placement> MakePlacement(const PlacementSpec& spec, const SourceMap& sources,
                                 const Fabric& fabric) {
+  if (!spec.file().empty()) return PlacementFromFile(spec, sources, fabric);
   WEFT_TRY(std::vector<HostId> hosts, HostsInOrder(spec, sources, fabric));
   if (spec.hosts_size() == 0) {
     const auto skipped = std::min(hosts.size(), static_cast<std::size_t>(spec.skip()));
@@ -120,6 +230,8 @@ Result<Placement> MakePlacement(const PlacementSpec& spec, const SourceMap& sour
                                            : std::numeric_limits<std::size_t>::max();
   if (spec.hosts_size() == 0 && spec.policy() == PlacementSpec::SPREAD)
     hosts = FirstBySegment(fabric, std::move(hosts), want);
+  if (spec.order() == PlacementSpec::SHUFFLED)
+    hosts = Shuffled(FirstHosts(fabric, std::move(hosts), want), spec.seed());
   Placement out;
   for (const HostId id : hosts) {
     const Host& host = fabric.host(id);

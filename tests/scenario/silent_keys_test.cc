@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 namespace weft {
 namespace {
 
@@ -27,18 +29,31 @@ std::vector<std::string> WarningsOf(const std::string& text) {
   return messages;
 }
 
+// A table of two ranks.
+std::string RanksFile() {
+  const std::string path = testing::TempDir() + "weft_silent_ranks.csv";
+  std::ofstream(path) << "host1\nhost0\n";
+  return path;
+}
+
+std::string RanksFrom(const char* key) {
+  return kLeafSpine + std::string(kTraffic) + "placement: { " + key + ", file: " + RanksFile() +
+         " }\n";
+}
+
+auto With(const std::string& keys) {
+  return [keys](const std::string& key) {
+    return "fabric: { " + keys + ", " + key + " }\n" + kTraffic;
+  };
+}
+
 // A scenario for each row of the table, in its order, that warns of it and of nothing else.
 std::vector<std::string> ScenarioOfEachRow() {
   const std::string leaf_spine = kLeafSpine, pod = kPod;
-  const auto with = [](const std::string& keys) {
-    return [=](const std::string& key) {
-      return "fabric: { " + keys + ", " + key + " }\n" + kTraffic;
-    };
-  };
   const std::string host = ", host: { preset: hgx-h800, nic_ports: 1 }";
-  const auto rails = with("family: rail_optimized, hosts_per_unit: 2" + host);
-  const auto rail_only = with("family: rail_only, hosts: 2" + host);
-  const auto tree = with("family: fat_tree, endpoints: 4, link: 100Gbps");
+  const auto rails = With("family: rail_optimized, hosts_per_unit: 2" + host);
+  const auto rail_only = With("family: rail_only, hosts: 2" + host);
+  const auto tree = With("family: fat_tree, endpoints: 4, link: 100Gbps");
   return {
       leaf_spine + kTraffic + "cabling: { hosts_per_rack: 4 }\n",
       "fabric: { family: custom, hosts: [{ count: 2, host: { gpus: 1, nics: 1 } }], switches: "
@@ -52,6 +67,10 @@ std::vector<std::string> ScenarioOfEachRow() {
       leaf_spine + kTraffic + "placement: { hosts: [host1, host0], skip: 1 }\n",
       leaf_spine + kTraffic + "placement: { hosts: [host1, host0], seed: 9 }\n",
       leaf_spine + kTraffic + "placement: { seed: 9 }\n",
+      RanksFrom("policy: random"),
+      RanksFrom("skip: 1"),
+      RanksFrom("seed: 9"),
+      RanksFrom("order: shuffled"),
       pod +
           "workload: { collective: { op: all_reduce, bytes: 1MiB, group: per_host } }\n"
           "rdma: { qps: 4 }\n",

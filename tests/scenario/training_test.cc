@@ -70,6 +70,10 @@ TEST(Training, SplitsItsTimeWithoutRemainderAndLosesNoByte) {
         {Set("parallel.pipeline", "1"), Set("parallel.zero", "3"),
          Set("parallel.virtual_stages", "4")},
         {Set("parallel.pipeline", "1"), Set("parallel.zero", "2"), Set("overlap.data", "false")},
+        {Set("parallel.zero", "2")},
+        {Set("parallel.zero", "3"), Set("parallel.virtual_stages", "2")},
+        {Set("parallel.zero", "3"), Set("overlap.data", "false"), Set("global_batch", "128")},
+        {Set("architecture.tied", "true"), Set("overlap.weights", "true")},
         {Set("global_batch", "128")}}) {
     SCOPED_TRACE(sets.empty() ? "plain" : sets.front());
     const RunReport report = Simulate(kSmall, sets);
@@ -131,9 +135,10 @@ TEST(Training, TakesAboutAsLongAsTheClosedFormSays) {
 
 // The same with experts, wherever parameters, gradients and the optimiser's state are shared.
 // Nothing hidden, the two add up the same rings and passes: what is left is which stage ends last,
-// and launches. With overlap the closed form has all but a first gather and a last reduction behind
-// passes, and the rings one after the other: the engine lets an expert ring, which the NICs bound,
-// run beside a plain one, which NVLink may.
+// and launches; and with ZeRO-2 and 3 on a pipeline, which rings wait for a stage's turn while it
+// fills and drains. With overlap the closed form has all but a first gather and a last reduction
+// behind passes, and the rings one after the other: the engine lets an expert ring, which the NICs
+// bound, run beside a plain one, which NVLink may.
 TEST(Training, TakesAboutAsLongAsTheClosedFormSaysWithExperts) {
   constexpr std::uint64_t kSeed = 20250311;
   Random random(kSeed);
@@ -143,7 +148,7 @@ TEST(Training, TakesAboutAsLongAsTheClosedFormSaysWithExperts) {
   std::array<double, 2> worst{};
   for (int trial = 0; trial < 60; ++trial) {
     const int tensor = one_of({1, 2, 4, 8}), zero = one_of({0, 1, 2, 3});
-    const int pipeline = zero < 2 ? one_of({1, 2, 4}) : 1, replicas = 64 / (tensor * pipeline);
+    const int pipeline = one_of({1, 2, 4}), replicas = 64 / (tensor * pipeline);
     const int context = replicas % 4 == 0 ? one_of({1, 1, 2}) : 1;
     const int expert = std::min(replicas, one_of({1, 2, 4, 8})), chunks = one_of({1, 2});
     const char* order = one_of({0, 1}) == 0 ? "data_pipeline" : "pipeline_data";
@@ -159,7 +164,8 @@ TEST(Training, TakesAboutAsLongAsTheClosedFormSaysWithExperts) {
     ASSERT_TRUE(report.iteration.has_value());
     const double ratio = report.iteration->estimate_s / report.iteration->time_s.median;
     worst[overlap] = std::max(worst[overlap], std::abs(ratio - 1));
-    EXPECT_NEAR(ratio, 1, overlap ? 0.15 : 0.01)
+    const double within = zero >= 2 && pipeline > 1 ? 0.03 : 0.01;
+    EXPECT_NEAR(ratio, 1, overlap ? 0.1 : within)
         << "seed " << kSeed << ", trial " << trial << ", " << parallel;
   }
   std::printf("seed %llu: furthest off %.2f %%, with overlap %.1f %%\n",
@@ -213,13 +219,41 @@ TEST(Training, RefusesWhatCannotBe) {
         {Set("architecture.hidden", "65536"), "it has 74.5 GiB"},
         {Set("parallel.expert", "2"), "without experts"},
         {Set("parallel.schedule", "dualpipe"), "needs stage_times"},
-        {Set("parallel.zero", "3"), "not simulated on a pipeline"},
+        {Set("architecture", "{ hidden: 3072, heads: 24, key_value_heads: 3 }"), "heads of keys"},
         {std::string("host={ gpus: 8, nic_ports: 2 }"), "no figures of compute"}}) {
     const Result<PreparedScenario> prepared = Try(kSmall, {set});
     ASSERT_FALSE(prepared.has_value()) << set;
     EXPECT_THAT(prepared.error().front().message, testing::HasSubstr(text));
     EXPECT_GT(prepared.error().front().pos.line, 0);
   }
+}
+
+// ZeRO-2 sends every gradient with every backward pass, ZeRO-3 every parameter before each pass:
+// of 16 micro-batches and two replicas, a ring's half of it for each of the 64 ranks.
+TEST(Training, ReducesAndGathersWithEveryMicroBatchOnAPipeline) {
+  const auto data_gb = [](const char* zero, const char* stages) {
+    const RunReport report =
+        Simulate(kSmall, {Set("parallel.zero", zero), Set("parallel.virtual_stages", stages)});
+    for (const GroupBytes& one : report.iteration->bytes)
+      if (one.group == "data") return (one.nvlink + one.network) / 1e9;
+    return 0.0;
+  };
+  const double reduced = data_gb("1", "1") * 4 / 6;  // of 4 bytes a gradient and 2 a parameter
+  EXPECT_NEAR(data_gb("2", "1") / (reduced * (16 + 0.5)), 1, 1e-6);
+  EXPECT_NEAR(data_gb("3", "1") / (reduced * (16 + 16)), 1, 1e-6);
+  EXPECT_NEAR(data_gb("3", "2") / data_gb("3", "1"), 1, 1e-6);
+}
+
+// The first and the last stage sum the embedding's gradients: 4 bytes each of 32,000 x 4,096 over
+// eight tensor ranks, there and back, in two replicas.
+TEST(Training, SumsATiedEmbeddingsGradients) {
+  const RunReport apart = Simulate(kSmall),
+                  tied = Simulate(kSmall, {Set("architecture.tied", "true")});
+  const auto sent = [](const RunReport& report) {
+    return report.iteration->bytes.back().network;  // of the group "data"
+  };
+  EXPECT_NEAR((sent(tied) - sent(apart)) / (2 * 2 * 4.0 * 32000 * 4096), 1, 1e-6);
+  EXPECT_GT(tied.iteration->time_s.median, apart.iteration->time_s.median);
 }
 
 TEST(Training, WarnsOfKeysThatChangeNothing) {

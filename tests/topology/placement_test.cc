@@ -1,6 +1,7 @@
 #include "topology/placement.h"
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 
 #include "tests/topology/fabrics.h"
@@ -54,6 +55,69 @@ TEST(MakePlacement, DrawsEveryHostOnceAndTheSameAgain) {
     for (std::uint32_t g = 0; g < 8; ++g) ASSERT_EQ(first[rank + g], first[rank] + g);
   std::sort(first.begin(), first.end());
   EXPECT_EQ(first, Gpus(fabric, "{}"));
+}
+
+// The hosts are the policy's, by segment; only who follows whom is drawn.
+TEST(MakePlacement, ShufflesTheHostsItChose) {
+  const Fabric fabric = MakeFabric("{ preset: hpn, segments: 2 }");
+  std::vector<std::uint32_t> plain = Gpus(fabric, "{ gpus: 1200 }");
+  std::vector<std::uint32_t> drawn = Gpus(fabric, "{ gpus: 1200, order: shuffled, seed: 3 }");
+  EXPECT_NE(drawn, plain);
+  EXPECT_NE(drawn, Gpus(fabric, "{ gpus: 1200, order: shuffled, seed: 4 }"));
+  for (std::size_t rank = 0; rank < drawn.size(); rank += 8)
+    for (std::uint32_t g = 0; g < 8; ++g) ASSERT_EQ(drawn[rank + g], drawn[rank] + g);
+  std::sort(drawn.begin(), drawn.end());
+  EXPECT_EQ(drawn, plain);
+  EXPECT_THAT(Gpus(MakeFabric(kFour), "{ hosts: [host3, host0], order: shuffled, gpus: 3 }"),
+              testing::AnyOf(ElementsAre(6, 7, 0), ElementsAre(0, 1, 6)));
+}
+
+std::string WriteRanks(const std::string& text) {
+  const std::string path = testing::TempDir() + "weft_ranks.csv";
+  std::ofstream(path, std::ios::binary) << text;
+  return path;
+}
+
+TEST(MakePlacement, ReadsATableRankByRank) {
+  const Fabric fabric = MakeFabric(kFour);
+  const std::string path = WriteRanks("host,gpu\r\nhost3, 1\n\n# a remark\nhost0 # both\nhost3,0");
+  EXPECT_THAT(Gpus(fabric, "{ file: " + path + " }"), ElementsAre(7, 0, 1, 6));
+  EXPECT_THAT(Gpus(fabric, "{ file: " + path + ", gpus: 2 }"), ElementsAre(7, 0));
+  // Every placement can be said so: written rank by rank, it is read as it was.
+  const std::vector<std::uint32_t> drawn = Gpus(fabric, "{ policy: random, seed: 5, gpus: 7 }");
+  std::string table;
+  for (const std::uint32_t gpu : drawn) {
+    const Vertex& vertex = fabric.vertex(fabric.gpu(GpuId{gpu}));
+    table += fmt::format("{},{}\n", fabric.HostName(vertex.host), vertex.number);
+  }
+  EXPECT_EQ(Gpus(fabric, "{ file: " + WriteRanks(table) + " }"), drawn);
+}
+
+TEST(MakePlacement, RefusesATableAtItsLineAndColumn) {
+  const Fabric fabric = MakeFabric(kFour);
+  const auto errors = [&](const std::string& text, const std::string& more = "") {
+    const std::string path = WriteRanks(text);
+    const auto placement = PlaceHosts(fabric, "{ file: " + path + more + " }");
+    std::string out = placement ? "no error" : TextOf(placement.error());
+    for (std::size_t at; (at = out.find(path)) != std::string::npos;)
+      out.replace(at, path.size(), "r.csv");
+    return out;
+  };
+  EXPECT_EQ(errors("host1,0\n  host9,0\nhost1, 2\nhost1,x\nhost1,0,1\nhost1\nhost0\n"),
+            "r.csv:2:3: error: there is no host 'host9' (host0 to host3)\n"
+            "r.csv:3:8: error: '2' is no GPU of host1 (0 to 1, or no comma for all of them)\n"
+            "r.csv:4:7: error: 'x' is no GPU of host1 (0 to 1, or no comma for all of them)\n"
+            "r.csv:5:1: error: this is no rank ('host3,5', or 'host3' for all of its GPUs)\n"
+            "r.csv:6:1: error: host1/gpu0 is an earlier rank's, of line 1 (each GPU once)\n");
+  EXPECT_EQ(errors("host,gpu\n"),
+            "r.csv:1:1: error: the table has no ranks (lines such as 'host3,5' or 'host3')\n");
+  EXPECT_NE(errors("host0,0\n", ", gpus: 3").find("'gpus' is 3, and r.csv has 1 ranks (at most 1)"),
+            std::string::npos);
+  EXPECT_NE(TextOf(PlaceHosts(fabric, "{ file: /nowhere.csv }").error())
+                .find("test.yaml:1:9: error: '/nowhere.csv' cannot be read"),
+            std::string::npos);
+  EXPECT_NE(errors("host0\n", ", hosts: [host0]").find("both 'file' and 'hosts'"),
+            std::string::npos);
 }
 
 TEST(MakePlacement, RefusesWhatTheFabricLacks) {

@@ -101,6 +101,7 @@ class TrainingBuilder {
   bool EmitRegion(const std::vector<std::size_t>& first, const std::vector<std::size_t>& end,
                   bool in_block);
   void Emit(int s, std::size_t index, const Task& task, bool in_block);
+  void AppendSends(int replica, int from, int to, Pattern& pattern) const;
   void EmitSend(PassKey key, const Task& task);
   double Seconds(int s, const Task& task, double factor) const;
 
@@ -114,6 +115,7 @@ class TrainingBuilder {
   void EmitGathersAhead();
   void EmitShardGather(int s, std::size_t index, const Task& task);
   void EmitReductions();
+  void EmitEmbeddings();
   void EmitEnd();
 
   const BuildOptions* options_;
@@ -130,9 +132,9 @@ class TrainingBuilder {
   std::vector<std::tuple<std::uint32_t, PassKey, std::int64_t, int>> later_;
   std::map<std::tuple<int, int, int>, std::uint32_t> sends_;            // replica, from, to
   std::map<std::tuple<int, int, int, int, int>, std::uint32_t> rings_;  // as Ring()'s
-  std::vector<std::vector<std::uint32_t>> gathers_;  // [Row(key)] rows ahead of the first pass
-  std::vector<std::uint32_t> task_rows_;  // of one stage alone: [tasks] first compute row
-  std::vector<std::uint32_t> last_rows_;  // [p] first compute row of the last task
+  std::vector<std::vector<std::uint32_t>> gathers_;    // [Row(key)] rows ahead of the first pass
+  std::vector<std::vector<std::uint32_t>> task_rows_;  // [p][tasks of the region] first compute row
+  std::vector<std::uint32_t> last_rows_;               // [p] first compute row of the last task
   std::vector<std::uint32_t> reduce_rows_;
 };
 
@@ -250,6 +252,25 @@ double TrainingBuilder::Seconds(int s, const Task& task, double factor) const {
   return factor * times.together_s.value_or(times.forward_s + times.backward_s);
 }
 
+// Every rank of stage `from` to its like on stage `to`.
+void TrainingBuilder::AppendSends(int replica, int from, int to, Pattern& pattern) const {
+  pattern.classes = {options_->nvlink, options_->network};
+  pattern.advance = Pattern::Advance::kIndependent;
+  Edge edge;
+  for (int c = 0; c < parallel().context; ++c)
+    for (int t = 0; t < parallel().tensor; ++t) {
+      const VertexId sender = ranks_.Gpu(t, c, replica, from),
+                     receiver = ranks_.Gpu(t, c, replica, to);
+      ConnectEdge(*fabric_, sender, receiver, options_->qps, edge);
+      edge.first_slice = static_cast<std::uint32_t>(pattern.edges.size());
+      pattern.slice_owner.push_back(static_cast<std::uint32_t>(pattern.ranks.size()));
+      pattern.ranks.push_back(sender);
+      pattern.ranks.push_back(receiver);
+      pattern.edges.push_back(edge);
+    }
+  pattern.slices = static_cast<std::uint32_t>(pattern.edges.size());
+}
+
 void TrainingBuilder::EmitSend(PassKey key, const Task& task) {
   const std::optional<PassKey> to = After(key);
   const std::int64_t micro =
@@ -262,21 +283,7 @@ void TrainingBuilder::EmitSend(PassKey key, const Task& task) {
         {d, key.stage, to->stage}, static_cast<std::uint32_t>(program_->patterns.size()));
     if (added) {
       Pattern pattern;
-      pattern.classes = {options_->nvlink, options_->network};
-      pattern.advance = Pattern::Advance::kIndependent;
-      Edge edge;
-      for (int c = 0; c < parallel().context; ++c)
-        for (int t = 0; t < parallel().tensor; ++t) {
-          const VertexId from = ranks_.Gpu(t, c, d, key.stage),
-                         goal = ranks_.Gpu(t, c, d, to->stage);
-          ConnectEdge(*fabric_, from, goal, options_->qps, edge);
-          edge.first_slice = static_cast<std::uint32_t>(pattern.edges.size());
-          pattern.slice_owner.push_back(static_cast<std::uint32_t>(pattern.ranks.size()));
-          pattern.ranks.push_back(from);
-          pattern.ranks.push_back(goal);
-          pattern.edges.push_back(edge);
-        }
-      pattern.slices = static_cast<std::uint32_t>(pattern.edges.size());
+      AppendSends(d, key.stage, to->stage, pattern);
       program_->patterns.push_back(std::move(pattern));
     }
     const std::uint32_t stream = training_.overlap.pipeline ? SendStream(d, key.stage, key.forward)
@@ -316,7 +323,7 @@ void TrainingBuilder::Emit(int s, std::size_t index, const Task& task, bool in_b
   }
   if (task.has_forward()) At(forward, task.micro).compute = first;
   if (task.has_backward()) At(backward, back_micro).compute = first;
-  if (stages() == 1) task_rows_[index] = first;
+  task_rows_[static_cast<std::size_t>(s)][index] = first;
   last_rows_[static_cast<std::size_t>(s)] = first;
   if (task.has_forward()) EmitSend(forward, task);
   if (task.has_backward()) EmitSend(backward, task);
@@ -438,12 +445,12 @@ void TrainingBuilder::EmitGathersAhead() {
     }
 }
 
-// ZeRO-3 on one stage: a chunk's parameters come before each pass, not before the task two
-// earlier is done, so that two chunks' are held. Across repeats the stream's order sees to it.
+// ZeRO-3: a chunk's parameters come before each pass, not before the task two earlier is done, so
+// that two chunks' are held. Across repeats the stream's order sees to it.
 void TrainingBuilder::EmitShardGather(int s, std::size_t index, const Task& task) {
   std::vector<std::uint32_t> needs;
   const std::size_t ahead = training_.overlap.data ? 2 : 1;
-  if (index >= ahead) needs = RowsOf(task_rows_[index - ahead]);
+  if (index >= ahead) needs = RowsOf(task_rows_[static_cast<std::size_t>(s)][index - ahead]);
   EmitRings(s, Kind::kGather, CollectiveSpec::ALL_GATHER, 2 * CostOf(s, task.chunk).parameters,
             2 * CostOf(s, task.chunk).expert_parameters, static_cast<std::uint16_t>(task.chunk),
             needs);
@@ -468,6 +475,27 @@ void TrainingBuilder::EmitReductions() {
     if (!training_.overlap.data || dualpipe())
       EmitRings(s, Kind::kReduce, op, all, experts, 0,
                 RowsOf(last_rows_[static_cast<std::size_t>(s)]));
+  }
+}
+
+// When both stages have reduced theirs, the first and the last one of each replica sum the
+// gradients of the embedding that they share: two ranks of a ring send each other as many bytes as
+// there are.
+void TrainingBuilder::EmitEmbeddings() {
+  if (out_->cost.embedding_bytes == 0) return;
+  const int last = stages() - 1;
+  std::vector<std::uint32_t> needs;
+  for (const std::uint32_t row : reduce_rows_)
+    if (out_->rows[row].stage == 0 || out_->rows[row].stage == last) needs.push_back(row);
+  for (int d = 0; d < replicas(); ++d) {
+    Op& op = Add(Op::Kind::kPattern, {Kind::kEmbedding, 0, 0, static_cast<std::uint32_t>(d)},
+                 static_cast<std::int64_t>(out_->cost.embedding_bytes),
+                 {ComputeStream(d, 0), ComputeStream(d, last)});
+    op.subject = static_cast<std::uint32_t>(program_->patterns.size());
+    Pattern& pattern = program_->patterns.emplace_back();
+    AppendSends(d, 0, last, pattern);
+    AppendSends(d, last, 0, pattern);
+    for (const std::uint32_t need : needs) Need(need);
   }
 }
 
@@ -509,7 +537,9 @@ bool TrainingBuilder::Build(const std::set<HostId>& slow, double slower) {
   const std::int64_t most =
       std::max<std::int64_t>(2, kMostMicroBatches / std::max<std::int64_t>(1, order_.micro_step));
   const std::int64_t batch = training.global_batch;
-  if (order_.period > 0 && order_.times > most && !options_->every_micro_batch) {
+  // But for reductions behind every backward pass, of which a queue may grow beside the passes.
+  const bool queues = parallel().zero >= 2 && training.overlap.data;
+  if (order_.period > 0 && order_.times > most && !options_->every_micro_batch && !queues) {
     out_->skipped = order_.times - most;
     training.global_batch -= out_->skipped * order_.micro_step * training.micro_batch * replicas();
     order_ = OrderOf(parallel(), training.micro_batches());
@@ -533,7 +563,7 @@ bool TrainingBuilder::Build(const std::set<HostId>& slow, double slower) {
 
   std::vector<std::size_t> none(order_.tasks.size(), 0), all = none, middle = none;
   for (std::size_t s = 0; s < all.size(); ++s) all[s] = order_.tasks[s].size();
-  task_rows_.assign(all[0], kNone);
+  for (const std::size_t tasks : all) task_rows_.emplace_back(tasks, kNone);
   last_rows_.assign(all.size(), kNone);
   if (order_.period == 0) {
     if (!EmitRegion(none, all, false)) return false;
@@ -557,6 +587,7 @@ bool TrainingBuilder::Build(const std::set<HostId>& slow, double slower) {
     if (!EmitRegion(middle, all, false)) return false;
   }
   EmitReductions();
+  EmitEmbeddings();
   EmitEnd();
   training.global_batch = batch;
   return true;
@@ -581,11 +612,11 @@ std::set<HostId> SlowHosts(const StragglerSpec& spec, const Fabric& fabric,
 
 // What the Program cannot hold yet, in words with what to do.
 std::pair<std::string, std::string> NotSimulated(const Training& training) {
-  if (training.parallel.zero >= 2 && training.parallel.pipeline > 1)
+  if (training.parallel.zero >= 2 && training.parallel.schedule == Parallel::Schedule::kDualpipe)
     return {fmt::format("'zero: {}' reduces gradients with every micro-batch, and that is not "
-                        "simulated on a pipeline",
+                        "simulated under dualpipe",
                         training.parallel.zero),
-            "zero: 1, or pipeline: 1"};
+            "zero: 1, or schedule: one_f_one_b"};
   return {};
 }
 
@@ -603,7 +634,9 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
   constexpr const char* kTimes = "stage_times says how long passes take";
   const bool dualpipe = p.schedule == Parallel::Schedule::kDualpipe;
   const bool one_replica = p.data * p.context < 2;
-  const std::array<Key, 27> keys{{
+  const std::array<Key, 29> keys{{
+      {"overlap.weights", p.tensor < 2, "tensor is 1"},
+      {"overlap.weights", p.tensor > 1 && given_times, kTimes},
       {"overlap.tensor", p.tensor < 2, "tensor is 1"},
       {"overlap.tensor_pieces", !training.overlap.tensor, "overlap.tensor is false"},
       {"overlap.pipeline", p.pipeline < 2, "pipeline is 1"},
@@ -655,7 +688,8 @@ double RowsNeeded(const Training& training) {
   const double tasks = 2.0 * p.virtual_stages *
                        std::min<double>(static_cast<double>(training.micro_batches()),
                                         6.0 * p.pipeline + kMostMicroBatches);
-  return tasks * p.pipeline * p.data * 2;
+  const double rings = p.zero < 2 ? 0 : tasks * p.pipeline * p.tensor * (p.zero == 3 ? 1.5 : 0.5);
+  return tasks * p.pipeline * p.data * 2 + rings * (p.expert > 1 ? 1 + p.expert : 1);
 }
 
 }  // namespace
@@ -700,7 +734,7 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
 }
 
 std::string TrainingRowName(const TrainingProgram& training, RowId row) {
-  constexpr std::array<const char*, 10> kNames{"forward",
+  constexpr std::array<const char*, 11> kNames{"forward",
                                                "backward",
                                                "gradients of weights",
                                                "forward and backward",
@@ -709,10 +743,12 @@ std::string TrainingRowName(const TrainingProgram& training, RowId row) {
                                                "parameter gather",
                                                "optimiser",
                                                "norm of gradients",
-                                               "fixed time"};
+                                               "fixed time",
+                                               "sum of the embedding's gradients"};
   const TrainingRow& one = training.rows[Index(row)];
   const auto kind = static_cast<std::size_t>(one.kind);
   if (one.kind == Kind::kBarrier || one.kind == Kind::kFixed) return kNames[kind];
+  if (one.kind == Kind::kEmbedding) return fmt::format("{}, replica {}", kNames[kind], one.replica);
   std::string name = fmt::format("{}, stage {}", kNames[kind], one.stage);
   if (training.training.parallel.virtual_stages > 1) name += fmt::format(", chunk {}", one.chunk);
   const bool ring = one.kind == Kind::kReduce || one.kind == Kind::kGather;

@@ -9,8 +9,10 @@
 //     reduce    one row a stage, chunk, tensor rank: a ring over data and context ranks. With
 //     overlap
 //               it starts when the chunk's last backward pass is done, else when the stage is.
+//     embedding one row a replica: where it is tied, its first and last stage sum its gradients.
 //     gather    parameters of the sharded optimiser: after it, or with overlap ahead of the
-//               first forward passes.
+//               first forward passes. ZeRO-2 reduces behind every backward pass, ZeRO-3 also
+//               gathers a chunk's parameters before each of its passes.
 //
 // Streams   d·p + s for the compute of replica d's stage s; those of sends and of reductions
 // follow. Repeats   the steady state is one Block. Beyond kMostMicroBatches of it, repeats are not
@@ -43,6 +45,7 @@ struct TrainingRow {
     kOptimiser,
     kBarrier,
     kFixed,
+    kEmbedding,  // the first and the last stage's of a replica
   };
   Kind kind = Kind::kForward;
   std::uint16_t stage = 0, chunk = 0;  // chunk: of the stage

@@ -15,7 +15,8 @@ double DivideUp(double a, double b) { return std::ceil(a / b); }
 // kernels; the shape that wastes least is taken. The last wave of tiles costs as much as a full
 // one, tiles at the edges as much as whole ones, and the start and end of k as much as half_k of
 // it.
-double GemmSeconds(double m, double n, double k, double groups, const GpuRates& gpu) {
+double GemmSeconds(double m, double n, double k, double groups, const GpuRates& gpu,
+                   double out_bytes = 2) {
   if (m <= 0 || n <= 0 || k <= 0) return 0;
   struct Tile {
     double m, n;
@@ -32,7 +33,7 @@ double GemmSeconds(double m, double n, double k, double groups, const GpuRates& 
     best = std::max(best, share);
   }
   const double share = e.gemm * best * k / (k + e.half_k);
-  const double bytes = 2 * groups * (m * k + k * n + m * n);
+  const double bytes = groups * (2 * (m * k + k * n) + out_bytes * m * n);
   return std::max(2 * groups * m * n * k / (gpu.flops * share),
                   bytes / (gpu.memory_bytes_per_s * e.memory)) +
          e.kernel_gap_s;
@@ -40,20 +41,34 @@ double GemmSeconds(double m, double n, double k, double groups, const GpuRates& 
 
 struct Seconds {
   double forward = 0, backward = 0, weights = 0;  // backward: with the gradients of weights
+  // Of products whose input tensor ranks gather: gradients of their inputs, of their weights.
+  double cut_inputs = 0, cut_weights = 0;
   Seconds& operator+=(const Seconds& other) {
     forward += other.forward;
     backward += other.backward;
     weights += other.weights;
+    cut_inputs += other.cut_inputs;
+    cut_weights += other.cut_weights;
     return *this;
   }
 };
 
-// A linear layer: forward, gradient of its input, gradient of its weights. `groups`: experts whose
-// products run in one kernel.
-Seconds Linear(double m, double n, double k, const GpuRates& gpu, double groups = 1) {
+// A linear layer: forward, gradient of its input, gradient of its weights, which the product adds
+// to the sum of earlier micro-batches [MLM-TP]. `groups`: experts whose products run in one kernel.
+Seconds Linear(const Training& t, double m, double n, double k, const GpuRates& gpu,
+               double groups = 1) {
   const double input = GemmSeconds(m, k, n, groups, gpu);
-  const double weights = GemmSeconds(k, n, m, groups, gpu);
+  const double weights = GemmSeconds(k, n, m, groups, gpu, 2.0 * t.gradient_bytes);
   return {GemmSeconds(m, n, k, groups, gpu), input + weights, weights};
+}
+
+// One whose output tensor ranks share, and whose input each of them needs whole.
+Seconds CutLinear(const Training& t, double m, double n, double k, const GpuRates& gpu,
+                  double groups = 1) {
+  Seconds out = Linear(t, m, n, k, gpu, groups);
+  out.cut_inputs = out.backward - out.weights;
+  out.cut_weights = out.weights;
+  return out;
 }
 
 double TokensOfRank(const Training& t) {
@@ -64,21 +79,22 @@ Seconds AttentionProducts(const Training& t, const GpuRates& gpu) {
   const Model& m = t.model;
   const double tokens = TokensOfRank(t), cut = t.parallel.tensor;
   const double queries = m.heads * m.query_dim / cut;
-  Seconds sum = Linear(tokens, m.hidden, m.heads * m.value_dim / cut, gpu);
+  Seconds sum = Linear(t, tokens, m.hidden, m.heads * m.value_dim / cut, gpu);
   if (!m.mla) {
     const double keys_values = std::max(1.0, m.key_value_heads / cut) * 2 * m.query_dim;
-    sum += Linear(tokens, queries + keys_values, m.hidden, gpu);
+    sum += CutLinear(t, tokens, queries + keys_values, m.hidden, gpu);
     return sum;
   }
   const Model::Mla& mla = *m.mla;
   if (mla.query_rank > 0) {
-    sum += Linear(tokens, mla.query_rank, m.hidden, gpu);
-    sum += Linear(tokens, queries, mla.query_rank, gpu);
+    sum += Linear(t, tokens, mla.query_rank, m.hidden, gpu);
+    sum += CutLinear(t, tokens, queries, mla.query_rank, gpu);
   } else {
-    sum += Linear(tokens, queries, m.hidden, gpu);
+    sum += CutLinear(t, tokens, queries, m.hidden, gpu);
   }
-  sum += Linear(tokens, mla.key_value_rank + mla.rotary_dim, m.hidden, gpu);
-  sum += Linear(tokens, m.heads * (mla.plain_dim + m.value_dim) / cut, mla.key_value_rank, gpu);
+  sum += Linear(t, tokens, mla.key_value_rank + mla.rotary_dim, m.hidden, gpu);
+  const double keys_values = m.heads * (mla.plain_dim + m.value_dim) / cut;
+  sum += CutLinear(t, tokens, keys_values, mla.key_value_rank, gpu);
   return sum;
 }
 
@@ -125,8 +141,8 @@ Seconds Attention(const Training& t, const GpuRates& gpu) {
 Seconds FeedForwardProducts(const Training& t, double tokens, double width, const GpuRates& gpu,
                             double groups = 1) {
   const double cut = t.parallel.tensor, gates = t.model.gated ? 2 : 1;
-  Seconds sum = Linear(tokens, gates * width / cut, t.model.hidden, gpu, groups);
-  sum += Linear(tokens, t.model.hidden, width / cut, gpu, groups);
+  Seconds sum = CutLinear(t, tokens, gates * width / cut, t.model.hidden, gpu, groups);
+  sum += Linear(t, tokens, t.model.hidden, width / cut, gpu, groups);
   return sum;
 }
 
@@ -140,7 +156,7 @@ Seconds SharedExperts(const Training& t, const GpuRates& gpu) {
 Seconds Experts(const Training& t, const GpuRates& gpu) {
   const Model::Moe& moe = *t.model.moe;
   const double tokens = TokensOfRank(t);
-  Seconds sum = Linear(tokens, moe.experts, t.model.hidden, gpu);
+  Seconds sum = Linear(t, tokens, moe.experts, t.model.hidden, gpu);
   const double here = 1.0 * moe.experts / t.parallel.expert;
   const double of_expert = tokens * moe.top_k * (t.parallel.expert > 1 ? t.imbalance : 1) / here;
   sum += FeedForwardProducts(t, of_expert, moe.ffn, gpu, here);
@@ -196,18 +212,48 @@ double Ring(double bytes, int ranks, bool in_host, const NetRates& net) {
                      in_host ? net.nvlink_step_s : net.network_step_s, net.launch_s);
 }
 
-// Four collectives a layer and direction: gather and scatter around attention and around the
-// feed-forward part [KCL+22 §4.2.2]; without sequence parallelism two all-reduces, which carry as
-// much. A parallel block has half of them.
-Exchange TensorExchange(const Training& t, double work_s, const NetRates& net) {
+void Add(Exchange& sum, const Exchange& one, double times) {
+  sum.exposed_s += one.exposed_s * times;
+  sum.hidden_s += one.hidden_s * times;
+  sum.bytes += one.bytes * times;
+  sum.network_bytes += one.network_bytes * times;
+}
+
+// `count` gathers or scatters, of which some share may hide behind `work_s`.
+Exchange TensorRings(const Training& t, double count, bool overlap, double left, double work_s,
+                     const NetRates& net) {
   const int ranks = t.parallel.tensor;
   if (ranks < 2) return {};
   const double bytes = 2 * TokensOfRank(t) * t.model.hidden;
-  const double count = t.model.parallel_block ? 2 : 4;
-  const double one = Ring(bytes, ranks, InHost(net, ranks), net);
-  Exchange out = Hide(count * one, count * bytes * (ranks - 1) / ranks, t.overlap.tensor,
-                      1.0 / t.overlap.tensor_pieces, work_s);
-  if (!InHost(net, ranks)) out.network_bytes = out.bytes;
+  const bool in_host = InHost(net, ranks);
+  Exchange out = Hide(count * Ring(bytes, ranks, in_host, net), count * bytes * (ranks - 1) / ranks,
+                      overlap, left, work_s);
+  if (!in_host) out.network_bytes = out.bytes;
+  return out;
+}
+
+// Four collectives a layer and direction: gather and scatter around attention and around the
+// feed-forward part [KCL+22 §4.2.2]; without sequence parallelism two all-reduces, which carry as
+// much. A parallel block has half of them.
+double TensorCount(const Training& t) { return t.model.parallel_block ? 2 : 4; }
+
+Exchange TensorExchange(const Training& t, double count, double work_s, const NetRates& net) {
+  return TensorRings(t, count, t.overlap.tensor, 1.0 / t.overlap.tensor_pieces, work_s, net);
+}
+
+// Backward. The sums of gradients of inputs (half of the collectives, all of them where there is
+// no sequence parallelism) may run beside the gradients of weights; and since each rank keeps its
+// part of the input alone, the input is gathered again, beside the gradients of inputs
+// [KCL+22 §4.2.2, MLM-TP].
+Exchange TensorBackward(const Training& t, const Seconds& products, const NetRates& net) {
+  const double count = TensorCount(t);
+  const bool beside = t.overlap.weights;
+  const double sums = beside ? (t.parallel.sequence ? count / 2 : count) : 0;
+  const double work_s = products.backward - (beside ? products.cut_weights : 0);
+  Exchange out = TensorExchange(t, count - sums, work_s, net);
+  Add(out, TensorRings(t, sums, true, 0, products.cut_weights, net), 1);
+  if (t.parallel.sequence)
+    Add(out, TensorRings(t, count / 2, true, 0, products.cut_inputs, net), 1);
   return out;
 }
 
@@ -256,13 +302,6 @@ Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
   return out;
 }
 
-void Add(Exchange& sum, const Exchange& one, double times) {
-  sum.exposed_s += one.exposed_s * times;
-  sum.hidden_s += one.hidden_s * times;
-  sum.bytes += one.bytes * times;
-  sum.network_bytes += one.network_bytes * times;
-}
-
 void AddLayers(const Training& t, bool with_experts, double layers, const GpuRates& gpu,
                const NetRates& net, ChunkCost& cost) {
   if (layers == 0) return;
@@ -284,10 +323,10 @@ void AddLayers(const Training& t, bool with_experts, double layers, const GpuRat
                         const Exchange& context, const Exchange& expert, double more) {
     // Each collective's channels take their SMs from the compute beside them.
     const Efficiency& e = gpu.efficiency;
-    const double hidden = (tensor.hidden_s + context.hidden_s + expert.hidden_s) * more;
+    const double hidden = tensor.hidden_s + (context.hidden_s + expert.hidden_s) * more;
     const double tax = hidden * e.communication_sms / e.sms;
     out.compute_s += layers * (compute_s + tax);
-    Add(out.tensor, tensor, layers * more);
+    Add(out.tensor, tensor, layers);  // with what `more` asks for
     Add(out.context, context, layers * more);
     Add(out.expert, expert, layers * more);
   };
@@ -297,10 +336,12 @@ void AddLayers(const Training& t, bool with_experts, double layers, const GpuRat
   const auto expert = [&](double beside_s) {
     return with_experts ? ExpertExchange(t, beside_s, net) : Exchange();
   };
-  pass(cost.forward, work.forward, TensorExchange(t, products.forward, net),
-       ContextExchange(t, 1, attention.forward, net), expert(beside.forward), 1);
-  pass(cost.backward, work.backward + again * work.forward,
-       TensorExchange(t, products.backward / (1 + again), net),
+  const Exchange forward = TensorExchange(t, TensorCount(t), products.forward, net);
+  Exchange backward = TensorBackward(t, products, net);
+  Add(backward, forward, again);
+  pass(cost.forward, work.forward, forward, ContextExchange(t, 1, attention.forward, net),
+       expert(beside.forward), 1);
+  pass(cost.backward, work.backward + again * work.forward, backward,
        ContextExchange(t, 2, attention.backward, net),
        expert((beside.backward + again * beside.forward) / (1 + again)), 1 + again);
   cost.weights_s += layers * work.weights;
@@ -311,7 +352,7 @@ void AddEnds(const Training& t, const ChunkLayers& chunk, const GpuRates& gpu, C
   const double tokens = TokensOfRank(t), rate = gpu.memory_bytes_per_s * gpu.efficiency.memory;
   if (chunk.last) {
     const double share = 1.0 * t.model.vocabulary / t.parallel.tensor;
-    const Seconds head = Linear(tokens, share, t.model.hidden, gpu);
+    const Seconds head = Linear(t, tokens, share, t.model.hidden, gpu);
     const double loss = 4 * 3 * tokens * share / rate;
     cost.forward.compute_s += head.forward + loss;
     cost.backward.compute_s += head.backward + loss;
@@ -359,13 +400,18 @@ ChunkLayers LayersOf(const Training& training, int chunk) {
 ChunkParameters ParametersOfChunk(const Training& t, const ChunkLayers& chunk) {
   const double cut = t.parallel.tensor;
   ChunkParameters out;
+  // With fewer heads of keys than tensor ranks each rank has a whole one, and others its like.
+  const double more_heads = t.model.mla ? 0 : std::max(0.0, 1 - t.model.key_value_heads / cut);
+  const double again =
+      more_heads * (t.model.query_dim + t.model.value_dim) * static_cast<double>(t.model.hidden);
   if (chunk.dense > 0) {
     const LayerParameters layer = ParametersOfLayer(t.model, false);
-    out.plain += chunk.dense * ((layer.attention + layer.feed_forward) / cut + layer.small);
+    out.plain += chunk.dense * ((layer.attention + layer.feed_forward) / cut + layer.small + again);
   }
   if (chunk.with_experts > 0) {
     const LayerParameters layer = ParametersOfLayer(t.model, true);
-    out.plain += chunk.with_experts * ((layer.attention + layer.feed_forward) / cut + layer.small);
+    out.plain +=
+        chunk.with_experts * ((layer.attention + layer.feed_forward) / cut + layer.small + again);
     out.expert +=
         chunk.with_experts * layer.expert * t.model.moe->experts / (cut * t.parallel.expert);
   }
@@ -411,18 +457,25 @@ TrainingCost PriceTraining(const Training& t, const GpuRates& gpu, const NetRate
     const ChunkParameters parameters = ParametersOfChunk(t, layers);
     cost.parameters = parameters.plain;
     cost.expert_parameters = parameters.expert;
-    // Adam reads gradient, master copy and two moments, writes three and the bf16 copy [RRRH20].
+    // Gradients are zeroed, read for their norm and by Adam, which reads and writes master copy
+    // and two moments; a pass of its own makes the bf16 copy [RRRH20 §3.1, MLM-OPT].
     const double replicas = 1.0 * p.data * p.context;
     const double held = p.zero >= 1 ? parameters.plain / replicas +
                                           parameters.expert / std::max(1.0, replicas / p.expert)
                                     : parameters.plain + parameters.expert;
+    const double zeroed = p.zero >= 2 ? held : parameters.plain + parameters.expert;
     out.optimiser_s[static_cast<std::size_t>(c % p.pipeline)] +=
-        held * (t.gradient_bytes + 26.0) / (gpu.memory_bytes_per_s * gpu.efficiency.memory);
+        (held * (2.0 * t.gradient_bytes + 30) + zeroed * t.gradient_bytes) /
+        (gpu.memory_bytes_per_s * gpu.efficiency.memory);
     out.chunks.push_back(cost);
   }
   // Each tensor rank sends its part: with sequence parallelism it holds no more, without it the
   // parts are gathered again on the other side over NVLink [NSC+21 §4.1].
   out.boundary_bytes = 2 * TokensOfRank(t) * t.model.hidden / p.tensor;
+  // Tied and apart, the embedding's two copies are summed over the first and the last stage
+  // [NSC+21 §2, MLM-OPT]: every rank its part.
+  if (t.model.tied && p.pipeline > 1 && p.schedule == Parallel::Schedule::kOneFOneB)
+    out.embedding_bytes = 1.0 * t.gradient_bytes * t.model.vocabulary * t.model.hidden / p.tensor;
   out.flops_per_token = FlopsPerToken(t.model, t.sequence, false);
   out.flops_per_token_causal = FlopsPerToken(t.model, t.sequence, true);
   return out;

@@ -65,11 +65,15 @@ ChunkData DataOf(const Training& t, const ChunkCost& chunk, const NetRates& net)
   return {both(t.gradient_bytes), both(t.parallel.zero >= 1 ? 2 : t.gradient_bytes)};
 }
 
-// Exposed on stage s, whose passes of one micro-batch take `passes_s`. ZeRO-2 reduces after every
-// micro-batch, ZeRO-3 gathers before both of its passes, too. With overlap they run behind the
-// passes of other chunks or micro-batches; a first gather and a last reduction have none.
-double DataSeconds(const Training& t, const TrainingCost& cost, int s, double passes_s,
-                   const NetRates& net) {
+// Exposed on stage s, whose passes of one micro-batch take `passes_s`: with each micro-batch, and
+// once more. ZeRO-2 reduces after every micro-batch, ZeRO-3 gathers before both of its passes, too.
+// With overlap they run behind the passes of other chunks or micro-batches; a first gather and a
+// last reduction have none.
+struct ExposedData {
+  double each_s = 0, once_s = 0;
+};
+ExposedData DataSeconds(const Training& t, const TrainingCost& cost, int s, double passes_s,
+                        const NetRates& net) {
   const Parallel& p = t.parallel;
   const auto micro = static_cast<double>(t.micro_batches());
   ChunkData all, last;
@@ -78,10 +82,22 @@ double DataSeconds(const Training& t, const TrainingCost& cost, int s, double pa
     all.reduction_s += last.reduction_s;
     all.gather_s += last.gather_s;
   }
-  const double reductions = p.zero >= 2 ? micro : 1, gathers = p.zero == 3 ? 2 * micro : 1;
-  const double data_s = reductions * all.reduction_s + gathers * all.gather_s;
-  const double behind_s = passes_s * reductions;
-  return t.overlap.data ? std::max(last.reduction_s + last.gather_s, data_s - behind_s) : data_s;
+  ExposedData out;
+  const double ends_s = last.reduction_s + last.gather_s;
+  if (p.zero < 2) {
+    out.once_s = all.reduction_s + all.gather_s;
+    if (t.overlap.data) out.once_s = std::max(ends_s, out.once_s - passes_s);
+    return out;
+  }
+  out.each_s = all.reduction_s + (p.zero == 3 ? 2 * all.gather_s : 0);
+  out.once_s = p.zero == 2 ? all.gather_s : 0;
+  if (!t.overlap.data) return out;
+  // Either passes wait for nothing and the last reduction ends behind them, or reductions queue
+  // from the first micro-batch's passes on.
+  const double queue_s = passes_s + micro * (out.each_s - passes_s);
+  out.each_s = std::max(0.0, out.each_s - passes_s);
+  out.once_s = last.gather_s + std::max(last.reduction_s, queue_s) - micro * out.each_s;
+  return out;
 }
 
 // Where B − W is not below F nor W, DualPipe's bubble is (p/2 − 1)(F&B + B − 3W) [DualPipe README],
@@ -107,12 +123,16 @@ IterationEstimate EstimateIteration(const Training& t, const TrainingCost& cost,
   const Parallel& p = t.parallel;
   const auto micro = static_cast<double>(t.micro_batches());
   StageSum slowest;
-  double mean = 0, data_s = 0, optimiser_s = 0;
+  double mean = 0, data_s = 0, optimiser_s = 0, each_s = 0;
   for (int s = 0; s < p.pipeline; ++s) {
     const StageSum sum = SumOfStage(t, cost, s);
-    mean += sum.total() / p.pipeline;
-    if (sum.total() > slowest.total()) slowest = sum;
-    data_s = std::max(data_s, DataSeconds(t, cost, s, sum.total(), net));
+    const ExposedData data = DataSeconds(t, cost, s, sum.total(), net);
+    mean += sum.total() / p.pipeline;  // rings of a stage that waits for its turn run meanwhile
+    if (sum.total() + data.each_s > slowest.total() + each_s) {
+      slowest = sum;
+      each_s = data.each_s;
+    }
+    data_s = std::max(data_s, data.once_s);
     optimiser_s = std::max(optimiser_s, cost.optimiser_s[static_cast<std::size_t>(s)]);
   }
   IterationEstimate out;
@@ -120,7 +140,9 @@ IterationEstimate EstimateIteration(const Training& t, const TrainingCost& cost,
   out.tensor_s = micro * slowest.tensor_s;
   out.context_s = micro * slowest.context_s;
   out.expert_s = micro * slowest.expert_s;
-  out.data_s = data_s;
+  out.data_s = micro * each_s + data_s;
+  if (cost.embedding_bytes > 0)
+    out.data_s += net.launch_s + net.network_step_s + cost.embedding_bytes / net.nic_bytes_per_s;
   out.fixed_s = t.fixed_s;
   // The pipeline fills and drains once, a chunk at a time [NSC+21 §2.2.2].
   out.bubble_s = (p.pipeline - 1) * mean / p.virtual_stages;

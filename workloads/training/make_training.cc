@@ -135,9 +135,9 @@ Result<Training> MakeTraining(const TrainingSpec& spec, const SourceMap& sources
   out.gradient_bytes = spec.gradients() == TrainingSpec::GRADIENTS_BF16 ? 2 : 4;
   out.dispatch_bytes = spec.dispatch() == TrainingSpec::DISPATCH_FP8 ? 1 : 2;
   const OverlapSpec& overlap = spec.overlap();
-  out.overlap = {overlap.tensor(),       overlap.pipeline(), overlap.data(),
-                 overlap.context(),      overlap.expert(),   overlap.shared_experts(),
-                 overlap.tensor_pieces()};
+  out.overlap = {overlap.tensor(),  overlap.pipeline(),     overlap.data(),
+                 overlap.context(), overlap.expert(),       overlap.shared_experts(),
+                 overlap.weights(), overlap.tensor_pieces()};
   out.fixed_s = ToSeconds(SimDuration(spec.fixed_time()));
   out.imbalance = spec.imbalance();
   if (spec.has_stage_times()) out.stage_times = TimesOf(spec.stage_times());

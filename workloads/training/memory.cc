@@ -17,12 +17,13 @@ struct TokenBytes {
   double whole = 0, cut = 0;
 };
 
-TokenBytes BytesOfToken(const Model& model, bool with_experts) {
+TokenBytes BytesOfToken(const Model& model, int tensor, bool with_experts) {
   const double hidden = model.hidden, mask = model.dropout ? 1 : 0;
   TokenBytes bytes;
   const double queries = 1.0 * model.heads * model.query_dim;
   const double values_out = 1.0 * model.heads * model.value_dim;
-  double keys_values = 1.0 * model.key_value_heads * (model.query_dim + model.value_dim);
+  const int heads = std::max(model.key_value_heads, tensor);  // each rank has a whole one
+  double keys_values = 1.0 * heads * (model.query_dim + model.value_dim);
   if (model.mla) {
     keys_values = model.heads * (model.query_dim + model.value_dim);
     bytes.whole += 2.0 * (model.mla->query_rank + model.mla->key_value_rank);
@@ -96,6 +97,9 @@ std::string CutProblem(const Training& t) {
   const Model& m = t.model;
   if (m.heads % p.tensor != 0)
     return fmt::format("tensor {} does not divide {} heads", p.tensor, m.heads);
+  if (!m.mla && m.key_value_heads % p.tensor != 0 && p.tensor % m.key_value_heads != 0)
+    return fmt::format("neither do {} heads of keys divide tensor {} nor does it divide them",
+                       m.key_value_heads, p.tensor);
   if (p.chunks() > m.layers)
     return fmt::format("{} layers do not fill {} chunks (pipeline {} x virtual_stages {})",
                        m.layers, p.chunks(), p.pipeline, p.virtual_stages);
@@ -134,7 +138,7 @@ double ActivationBytesOfLayer(const Training& t, bool with_experts) {
   if (t.recompute == Recompute::kFull) return LayerInputBytes(t);
   const Parallel& p = t.parallel;
   const double tokens = static_cast<double>(t.micro_batch * t.sequence) / p.context;
-  const TokenBytes bytes = BytesOfToken(t.model, with_experts);
+  const TokenBytes bytes = BytesOfToken(t.model, p.tensor, with_experts);
   double of_token = bytes.cut / p.tensor + bytes.whole / (p.sequence ? p.tensor : 1);
   // Scores, their softmax and its mask: 5 a s of [KCL+22 eq. 1].
   if (!t.fused_attention && t.recompute == Recompute::kNone)

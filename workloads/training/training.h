@@ -63,7 +63,7 @@ struct Parallel {
 
 struct Overlap {
   bool tensor = false, pipeline = true, data = true, context = false, expert = false;
-  bool shared_experts = false;
+  bool shared_experts = false, weights = false;
   int tensor_pieces = 4;
 };
 
@@ -127,8 +127,10 @@ struct ChunkCost {
 };
 
 struct TrainingCost {
-  std::vector<ChunkCost> chunks;    // [p·v], chunk c·p + s
-  double boundary_bytes = 0;        // that one rank sends to the next stage, a micro-batch
+  std::vector<ChunkCost> chunks;  // [p·v], chunk c·p + s
+  double boundary_bytes = 0;      // that one rank sends to the next stage, a micro-batch
+  // Of gradients of a tied embedding that a rank of the first and of the last stage sum; 0: none.
+  double embedding_bytes = 0;
   std::vector<double> optimiser_s;  // [p]
   double flops_per_token = 0, flops_per_token_causal = 0;
 };

@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+"""The tables of docs/training.md on published runs: what weft prints of examples/ today.
+
+    tools/training_tables.py --weft build/weft             the rows that take little time
+    tools/training_tables.py --weft build/weft --update    every row, and writes them
+    tools/training_tables.py --weft build/weft --fit       what is fitted, from its rows
+
+A table stands between two comments that name it. A row is made of runs of weft; each figure of
+the row but the published one is theirs.
+"""
+
+import argparse
+import concurrent.futures
+import functools
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+from source import ROOT
+
+PAGE = ROOT / "docs" / "training.md"
+TRAINING = "workload.training."
+
+
+class Runs:
+    """Runs of weft, each once, several at a time."""
+
+    def __init__(self, weft, jobs):
+        self.weft = weft
+        self.pool = concurrent.futures.ThreadPoolExecutor(jobs)
+
+    @functools.cache
+    def start(self, *arguments):
+        return self.pool.submit(self._run, arguments)
+
+    def _run(self, arguments):
+        run = subprocess.run([self.weft, *arguments, "--json", "-"], cwd=ROOT / "examples",
+                             check=False, text=True, capture_output=True)
+        if run.returncode != 0:
+            sys.exit(f"training_tables: {' '.join(arguments)}: {run.stderr}")
+        return json.loads(run.stdout)
+
+    def iteration(self, file, **keys):
+        """A future of the iteration of `file` with `keys` below workload.training set."""
+        sets = []
+        for key, value in keys.items():
+            path = key.replace("__", ".")
+            sets += ["--set", f"{path if path.startswith('placement') else TRAINING + path}={value}"]
+        return self.start("simulate", file, *sets)
+
+
+def signed(value, digits, unit=" %"):
+    text = f"{value:+.{digits}f}{unit}".replace("-", "−")
+    return text if any(digit in text for digit in "123456789") else text[1:]  # no sign of nothing
+
+
+def grouped(value):
+    return f"{value:,}"
+
+
+class Row:
+    """`text(results)` is the row, of the results of `runs`; `cheap` ones are held by the test."""
+
+    def __init__(self, runs, text, cheap=False):
+        self.runs, self.text, self.cheap = runs, text, cheap
+
+    def line(self):
+        return self.text(*[run.result() for run in self.runs])
+
+
+def time_of(result):
+    return result["iteration"]["time_s"]["median"]
+
+
+# MegaScale, Table 2. ----------------------------------------------------------------------------
+
+MEGASCALE = [  # GPUs, batch, and of both columns seconds and MFU as published
+    (256, 768, (40.0, 53.0), (32.0, 65.3), "plateau"),
+    (1024, 768, (11.9, 44.7), (8.9, 59.0), "fixed time"),
+    (3072, 6144, (29.02, 48.7), (23.66, 59.1), ""),
+    (12288, 6144, (8.57, 41.2), (6.34, 55.2), ""),
+    (256, 256, (None, 47.7), (None, 62.3), ""),
+]
+COLUMNS = [("Megatron-LM", "megascale/megatron_lm.yaml"), ("MegaScale", "megascale/megascale.yaml")]
+
+
+def megascale_run(runs, file, gpus, batch, **more):
+    return runs.iteration(file, placement__gpus=gpus, parallel__data=gpus // 64,
+                          global_batch=batch, **more)
+
+
+def megascale(runs):
+    for gpus, batch, *published, fitted in MEGASCALE:
+        for (name, file), (seconds, mfu) in zip(COLUMNS, published):
+            def text(run, gpus=gpus, batch=batch, name=name, seconds=seconds, mfu=mfu,
+                     fitted=fitted):
+                ours = 100 * run["iteration"]["mfu"]
+                return (f"| {grouped(gpus)} | {grouped(batch)} | {name} | {seconds or '–'} | "
+                        f"{time_of(run):.2f} | {mfu} | {ours:.2f} | {signed(ours - mfu, 2, '')} | "
+                        f"{fitted + ' ' if fitted else ''}|")
+            yield Row([megascale_run(runs, file, gpus, batch)], text, batch == 256)
+
+
+# Llama 3, Table 4. ------------------------------------------------------------------------------
+
+LLAMA = "llama3/llama3.yaml"
+LLAMA_ROWS = [
+    (8192, dict(), 430, "plateau"),
+    (16384, dict(parallel__data=128), 400, ""),
+    (16384, dict(parallel__data=8, parallel__context=16, sequence=131072, global_batch=128), 380,
+     ""),
+]
+
+
+def llama(runs):
+    def row(gpus, keys, published, label, fitted, causal):
+        def text(run):
+            i = run["iteration"]
+            per_gpu = i["tokens_per_s"] * i["flops_per_token"] / gpus / 1e12
+            of_causal = per_gpu * i["mfu_causal"] / i["mfu"]
+            off = signed(100 * (per_gpu / published - 1), 1)
+            if causal:
+                off += ", " + signed(100 * (of_causal / published - 1), 1)
+            return (f"| {label} | {published} | {per_gpu:.1f} | {of_causal:.1f} | {off} | "
+                    f"{fitted + ' ' if fitted else ''}|")
+        return Row([runs.iteration(LLAMA, placement__gpus=gpus, **keys)], text)
+
+    for gpus, keys, published, fitted in LLAMA_ROWS:
+        label = (f"{grouped(gpus)} | {grouped(keys.get('sequence', 8192))} | "
+                 f"{keys.get('parallel__context', 1)}")
+        yield row(gpus, keys, published, label, fitted, "sequence" in keys)
+    gpus, keys, published, _ = LLAMA_ROWS[2]
+    for forward, backward in ((75, 58), (35, 30)):
+        more = dict(keys, efficiency__attention_forward=f"{forward}%",
+                    efficiency__attention_backward=f"{backward}%")
+        label = f"the same, attention at {forward} % and {backward} % of peak | |"
+        yield row(gpus, more, published, label, "", True)
+
+
+# Selene. ----------------------------------------------------------------------------------------
+
+SELENE = [("22B", 8, 1.42, "1.10"), ("175B", 64, 18.13, "13.75"), ("530B", 280, 49.05, "37.83"),
+          ("1T", 512, 94.42, "71.49")]
+
+
+def selene(runs):
+    for name, gpus, full, selective in SELENE:
+        file = f"selene/{name.lower()}.yaml"
+        def text(first, second, name=name, gpus=gpus, full=full, selective=selective):
+            off = [100 * (time_of(run) / float(published) - 1)
+                   for run, published in ((first, full), (second, selective))]
+            digits = [3 if time_of(run) < 10 else 2 for run in (first, second)]
+            return (f"| {name} | {gpus} | {full} | {time_of(first):.{digits[0]}f} | "
+                    f"{signed(off[0], 1)} | {selective} | {time_of(second):.{digits[1]}f} | "
+                    f"{signed(off[1], 1)} |")
+        yield Row([runs.iteration(file, recompute="full", parallel__sequence="false"),
+                   runs.iteration(file)], text, gpus < 256)
+
+
+# HPN against DCN+. ------------------------------------------------------------------------------
+
+def gain(runs, folder, *sets, base="dcn_plus.yaml", seeds=None):
+    arguments = [word for one in sets for word in ("--set", one)]
+    if seeds:
+        arguments += ["--seeds", str(seeds)]
+    return runs.start("compare", f"{folder}/{base}", f"{folder}/hpn.yaml", *arguments)
+
+
+def ratio_of(run):
+    """The base's time over the case's, less 1, in per cent: median, 5 %, 95 %."""
+    ratio = next(d["ratio"] for d in run["differences"] if d["key"] == "makespan_s")
+    return [100 * (1 / ratio[key] - 1) for key in ("median", "p95", "p5")]
+
+
+def hpn_448(runs):
+    for batch in (56, 112, 224, 448, 896, 1792, 3584, 7168):
+        for width in ("bf16", "fp32"):
+            def text(*results, batch=batch, width=width):
+                cells = " | ".join(signed(ratio_of(run)[0], 2) for run in results)
+                return f"| {grouped(batch)} | {width} | {cells} | +6.3 % |"
+            yield Row([gain(runs, "hpn-448", f"{TRAINING}global_batch={batch}",
+                            f"{TRAINING}gradients={width}",
+                            f"{TRAINING}parallel.virtual_stages={chunks}")
+                       for chunks in (1, 2, 6)], text, batch == 56 and width == "bf16")
+
+
+ORDERS = ["packed"] + [f"shuffled {seed}" for seed in range(1, 5)]
+
+
+def placed(order):
+    if order == "packed":
+        return ["placement.order=natural"]
+    return [f"placement.seed={order.split()[1]}"]
+
+
+def between(case):
+    return sum(group["between_segments"] for group in case["iteration"]["bytes"]) / 1e12
+
+
+def interval(values, digits=1):
+    values = sorted(values)
+    def at(share):
+        place = share * (len(values) - 1)
+        low = int(place)
+        high = min(low + 1, len(values) - 1)
+        return values[low] + (place - low) * (values[high] - values[low])
+    return (f"{signed(at(0.5), digits)} [{signed(at(0.05), digits, '')}, "
+            f"{signed(at(0.95), digits, '')}]")
+
+
+def hpn_2304(runs):
+    """A row a batch and width: packed, and over four orders by chance, two hash seeds each."""
+    for batch in (288, 1152, 4608):
+        for width in ("bf16", "fp32"):
+            sets = [f"{TRAINING}global_batch={batch}", f"{TRAINING}gradients={width}"]
+            def text(packed, *shuffled, batch=batch, width=width):
+                def fewer(run):
+                    was, now = (between(case) for case in run["cases"])
+                    return 100 * (now / was - 1)
+                gains = [value for run in shuffled for value in ratio_of(run)[1:]]
+                return (f"| {grouped(batch)} | {width} | {signed(fewer(packed), 1)} | "
+                        f"{signed(ratio_of(packed)[0], 1)} | "
+                        f"{interval([fewer(run) for run in shuffled])} | {interval(gains)} | "
+                        f"> +14.9 % |")
+            yield Row([gain(runs, "hpn-2304", *placed(order), *sets) for order in ORDERS], text)
+
+
+TABLES = {"megascale": megascale, "llama3": llama, "selene": selene, "hpn-448": hpn_448,
+          "hpn-2304": hpn_2304}
+
+
+# ------------------------------------------------------------------------------------------------
+
+def block(name):
+    return re.compile(rf"(^<!-- {name}: from [^\n]*\n\n\|[^\n]*\n\|[^\n]*\n)(.*?)"
+                      rf"(\n<!-- {name}: up )", re.M | re.S)
+
+
+def check(text, runs):
+    wrong = []
+    rows = [(name, row) for name, table in TABLES.items() for row in table(Lazy(runs)) if row.cheap]
+    for _, row in rows:
+        row.runs = [run.start() for run in row.runs]
+    for name, row in rows:
+        found = block(name).search(text)
+        if not found:
+            wrong.append(f"docs/training.md has no table {name}")
+        elif row.line() not in found[2].splitlines():
+            wrong.append(f"docs/training.md, table {name} has no row\n  {row.line()}")
+    return wrong
+
+
+class Lazy:
+    """Says what to run, and runs it when asked."""
+
+    class Run:
+        def __init__(self, begin):
+            self.start = begin
+
+    def __init__(self, runs):
+        self.runs = runs
+
+    def iteration(self, file, **keys):
+        return self.Run(lambda: self.runs.iteration(file, **keys))
+
+    def start(self, *arguments):
+        return self.Run(lambda: self.runs.start(*arguments))
+
+
+def update(text, runs, names):
+    tables = {name: list(table(runs)) for name, table in TABLES.items() if name in names}
+    for name, rows in tables.items():
+        body = "".join(row.line() + "\n" for row in rows)
+        text, count = block(name).subn(lambda found: found[1] + body + found[3], text)
+        if count != 1:
+            sys.exit(f"training_tables: docs/training.md has {count} tables {name}")
+    return text
+
+
+def plateau(run, seconds):
+    """The share of peak at which `run(gemm)` takes `seconds`: time is near a + b/gemm."""
+    low, high = 0.6, 0.8
+    for _ in range(3):
+        at_low, at_high = (time_of(run(gemm).result()) for gemm in (low, high))
+        slope = (at_low - at_high) / (1 / low - 1 / high)
+        low, high = high, 1 / (1 / high + (seconds - at_high) / slope)
+        if abs(high - low) < 1e-5:
+            break
+    return high
+
+
+def fit(runs):
+    """MegaScale's two plateaus and the fixed time they share, and Llama 3's plateau."""
+    def column(file, published, fixed):
+        keys = dict(fixed_time=f"{1e3 * fixed:.3f}ms")
+        gemm = plateau(lambda g: megascale_run(runs, file, 256, 768, efficiency__gemm=f"{g:.6f}",
+                                               **keys), published[0][0])
+        run = megascale_run(runs, file, 1024, 768, efficiency__gemm=f"{gemm:.6f}", **keys)
+        return gemm, time_of(run.result()) - published[1][0]
+
+    columns = [(file, [row[2 + i] for row in MEGASCALE]) for i, (_, file) in enumerate(COLUMNS)]
+    off = {fixed: [column(*one, fixed)[1] for one in columns] for fixed in (0.4, 0.8)}
+    slopes = [(b - a) / 0.4 for a, b in zip(off[0.4], off[0.8])]
+    fixed = 0.4 - sum(s * a for s, a in zip(slopes, off[0.4])) / sum(s * s for s in slopes)
+    print(f"megascale: fixed time {1e3 * fixed:.0f} ms, plateaus",
+          ", ".join(f"{100 * column(*one, round(fixed, 3))[0]:.2f} %" for one in columns))
+
+    def llama_at(gemm):
+        return runs.iteration(LLAMA, efficiency__gemm=f"{gemm:.6f}")
+    i = llama_at(0.6).result()["iteration"]
+    tokens = i["tokens_per_s"] * i["time_s"]["median"]
+    want = tokens * i["flops_per_token"] / (430e12 * 8192)
+    print(f"llama3: plateau {100 * plateau(llama_at, want):.2f} %")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks the tables of docs/training.md.")
+    parser.add_argument("--weft", type=pathlib.Path, required=True, help="the program")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    parser.add_argument("--update", nargs="*", metavar="TABLE",
+                        help="write instead of checking, all tables or these")
+    parser.add_argument("--fit", action="store_true", help="print what the fits give")
+    options = parser.parse_args()
+    runs = Runs(options.weft.resolve(), options.jobs)
+    text = PAGE.read_text()
+    if options.fit:
+        fit(runs)
+    elif options.update is not None:
+        PAGE.write_text(update(text, runs, options.update or list(TABLES)))
+    else:
+        wrong = check(text, runs)
+        if wrong:
+            print("\n".join(wrong))
+            print("training_tables: run tools/training_tables.py --weft build/weft --update")
+        return 1 if wrong else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
