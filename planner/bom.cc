@@ -110,11 +110,13 @@ void AddCables(const Fabric& fabric, const CablingParts& parts, const CablingPla
       piece.draws = piece.draws + plan.cage(cage).draws;
     }
   }
+  auto alike = counts.end();  // where the last piece went: neighbours are mostly alike
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     if (pieces[i].part.empty()) continue;
-    Count& count = counts[pieces[i]];
-    ++count.pieces;
-    count.links += links[i];
+    if (alike == counts.end() || alike->first != pieces[i])
+      alike = counts.try_emplace(pieces[i]).first;
+    ++alike->second.pieces;
+    alike->second.links += links[i];
   }
   for (const auto& [piece, count] : counts) {
     const bool fibre = HasOptics(piece.medium);
