@@ -58,6 +58,7 @@ class Auditor {
       }
       CheckCables();
     }
+    CheckLengths();
     CheckOptics();
     std::stable_sort(findings_.begin(), findings_.end(),
                      [](const Finding& a, const Finding& b) { return a.line < b.line; });
@@ -138,6 +139,7 @@ class Auditor {
   void CheckSpread(std::int64_t uplinks);
   void CheckExcess(std::int64_t spines, std::int64_t cores);
   void CheckCables();
+  void CheckLengths();
   std::int64_t MostEnds(const OpticRow& optic) const;
   void CheckOptics();
   void CheckForms(std::int64_t host_ends, std::int64_t switch_ends);
@@ -660,6 +662,16 @@ void Auditor::CheckCables() {
                    : Warn("oversubscription", isl_line, said, needs,
                           {fmt::format("oversubscription,{:.4g}", has / (tiers - 1))});
   }
+}
+
+// A cable with its plugs on is no longer than such cables are made.
+void Auditor::CheckLengths() {
+  for (const CableRow& one : bill_.cables)
+    if (one.reach_m > 0 && one.length_m > one.reach_m)
+      Find("cable_length", one.line, fmt::format("{} of {:.6g} m", one.part, one.length_m),
+           fmt::format("at most {:.6g} m of its kind at {:.6g} Gbps", one.reach_m,
+                       one.rate_bps / 1e9),
+           {"optics and fibre"});
 }
 
 // Ends that an optic serves at most: one with a fibre a lane can be split to a slower rate.
