@@ -188,16 +188,23 @@ RackPart MakeRackPart(const RackSpec& spec) {
   return {spec.units(), Watts(spec.power()), Metres(spec.width())};
 }
 
-std::vector<OpticPart> PresetOptics() {
-  std::vector<OpticPart> out;
-  for (const OpticSpec& spec : ReadPresets<OpticSpec>("optic")) out.push_back(MakeOptic(spec));
-  return out;
+// Compiled in, so they are read once: a planner cables dozens of fabrics.
+const std::vector<OpticPart>& PresetOptics() {
+  static const std::vector<OpticPart> parts = [] {
+    std::vector<OpticPart> out;
+    for (const OpticSpec& spec : ReadPresets<OpticSpec>("optic")) out.push_back(MakeOptic(spec));
+    return out;
+  }();
+  return parts;
 }
 
-std::vector<CablePart> PresetCables() {
-  std::vector<CablePart> out;
-  for (const CableSpec& spec : ReadPresets<CableSpec>("cable")) out.push_back(MakeCable(spec));
-  return out;
+const std::vector<CablePart>& PresetCables() {
+  static const std::vector<CablePart> parts = [] {
+    std::vector<CablePart> out;
+    for (const CableSpec& spec : ReadPresets<CableSpec>("cable")) out.push_back(MakeCable(spec));
+    return out;
+  }();
+  return parts;
 }
 
 }  // namespace weft

@@ -102,7 +102,7 @@ Result<std::vector<CablePart>> MakeCables(
 RackPart MakeRackPart(const RackSpec& spec);
 
 // Every optic and cable of hardware/presets/, by name.
-std::vector<OpticPart> PresetOptics();
-std::vector<CablePart> PresetCables();
+const std::vector<OpticPart>& PresetOptics();
+const std::vector<CablePart>& PresetCables();
 
 }  // namespace weft

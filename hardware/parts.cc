@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <mutex>
 
 #include "base/check.h"
 #include "base/schema/wording.h"
@@ -59,7 +61,9 @@ std::optional<Peak> GpuPart::PeakOf(NumberType type, Basis basis) const {
   WEFT_CHECK(false);
 }
 
-std::optional<GpuPart> FindGpu(std::string_view name) {
+namespace {
+
+std::optional<GpuPart> ReadGpu(std::string_view name) {
   const PresetTable presets(HardwarePresets());
   const Preset* preset = presets.Find("gpu", name);
   if (preset == nullptr) return std::nullopt;
@@ -91,6 +95,17 @@ std::optional<GpuPart> FindGpu(std::string_view name) {
   if (spec.has_nvlink_efficiency()) out.nvlink_efficiency = spec.nvlink_efficiency();
   out.power = PowerOf(spec);
   return out;
+}
+
+}  // namespace
+
+// Compiled in, so each is read once: a planner makes hosts of it dozens of times.
+std::optional<GpuPart> FindGpu(std::string_view name) {
+  static std::mutex guard;
+  static std::map<std::string, std::optional<GpuPart>, std::less<>> known;
+  const std::lock_guard lock(guard);
+  const auto at = known.find(name);
+  return at != known.end() ? at->second : known.emplace(name, ReadGpu(name)).first->second;
 }
 
 Result<GpuPart> NeedGpu(std::string_view name, const SourcePos& pos) {

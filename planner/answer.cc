@@ -1,21 +1,14 @@
-// What the report says of what was found.
+// What the report shows of what was found.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 
+#include "base/format_count.h"
 #include "base/schema/quantity.h"
-#include "planner/bill.h"
 #include "planner/planning_internal.h"
 
 namespace weft {
-
-std::string Thousands(std::int64_t value) {
-  std::string out = std::to_string(value);
-  for (auto at = static_cast<std::int64_t>(out.size()) - 3; at > 0; at -= 3)
-    out.insert(static_cast<std::size_t>(at), ",");
-  return out;
-}
 
 PlanRow Planning::RowOf(std::size_t candidate) const {
   const Candidate& it = candidates_[candidate];
@@ -103,7 +96,10 @@ PlanRow Planning::RankedRow(std::size_t candidate, const Decision& decision,
 PlanRow Planning::BoundedRow(std::size_t candidate) const {
   PlanRow row = RowOf(candidate);
   if (!row.feasible) return row;
-  const Figures figures = Decision(question_, {Bounded(candidate)}, reference_s_).At(0, Inputs{});
+  const Figures figures =
+      candidates_[candidate].exact || screened_[candidate].metric == 0
+          ? Decision(question_, {Bounded(candidate)}, reference_s_).At(0, Inputs{})
+          : screened_[candidate];
   row.metric = row.metric_p5 = row.metric_p95 = figures.metric;
   row.speed = figures.speed;
   row.goodput = figures.goodput;
@@ -147,11 +143,15 @@ std::size_t Planning::NearestMiss(std::optional<std::uint32_t> accelerator) cons
 std::size_t Planning::Dominated(const std::vector<std::size_t>& feasible) {
   constexpr int kMost = 4;
   const Candidate& best = candidates_[order_[0]];
+  const auto slower = [&](std::size_t i) {
+    const Candidate& one = candidates_[i];
+    return one.gpu_rate() <= best.gpu_rate() &&
+           one.oversubscription() >= best.oversubscription() - 1e-9;
+  };
   const auto worse = [&](std::size_t i) {
     const Candidate& one = candidates_[i];
     return one.feasible() && one.exact == best.exact && one.capex() > best.capex() * 1.001 &&
-           one.site_watts >= best.site_watts && one.gpu_rate() <= best.gpu_rate() &&
-           one.oversubscription() >= best.oversubscription() - 1e-9;
+           one.site_watts >= best.site_watts;
   };
   std::vector<std::size_t> order = feasible;
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -163,7 +163,7 @@ std::size_t Planning::Dominated(const std::vector<std::size_t>& feasible) {
     // Not worth building where even the screened bill is no more, as much as it may overstate.
     if (i == order_[0] || candidates_[i].capex() <= best.capex() * 1.001) continue;
     if (!candidates_[i].exact && built++ >= kMost) continue;
-    if (!MakeBillExact(i, nullptr) || !worse(i)) continue;
+    if (!slower(i) || !MakeBillExact(i, nullptr) || !worse(i)) continue;
     if (out == kNoCandidate || candidates_[i].capex() < candidates_[out].capex()) out = i;
   }
   return out;
@@ -211,12 +211,19 @@ void Planning::SaySentence(std::size_t best, std::size_t second) {
   const PlanRow& row = figures_.at(best);
   const Candidate& it = candidates_[best];
   const std::string unit = question_.integer() ? "POP" : "PFLOP";
+  const AcceleratorChoice& choice = question_.accelerators[it.accelerator];
+  const std::int64_t chassis = it.provisioned * choice.gpus_of_host / choice.part.gpus;
+  const std::string hosts =
+      chassis == it.provisioned
+          ? fmt::format("{} host{}", FormatCount(chassis), chassis == 1 ? "" : "s")
+          : fmt::format("{} {} ({} servers)", FormatCount(chassis), choice.host,
+                        FormatCount(it.provisioned));
   std::string buy = fmt::format(
-      "{} {} in {} hosts on {}, {} tier{} of {}, {} x {:.6g}G a NIC, {:.3g}:1: {:.1f} MUSD, "
+      "{} {} in {} on {}, {} tier{} of {}, {} x {:.6g}G a NIC, {:.3g}:1: {:.1f} MUSD, "
       "{:.2f} MW at the site, {:.3g} stops a month, {:.2f} USD a useful {}-day.",
-      Thousands(it.accelerators), question_.accelerators[it.accelerator].name,
-      Thousands(it.provisioned), NameOf(it.design.family), it.design.tiers,
-      it.design.tiers == 1 ? "" : "s", question_.switches[it.chip].preset, it.design.nic_ports,
+      FormatCount(it.accelerators), question_.accelerators[it.accelerator].name, hosts,
+      NameOf(it.design.family), it.design.tiers, it.design.tiers == 1 ? "" : "s",
+      question_.switches[it.chip].preset, it.design.nic_ports,
       it.design.nic_port().bits_per_second() / 1e9, it.oversubscription(), row.capex_mid / 1e6,
       row.site_w / 1e6, row.stops_per_month, row.metric, unit);
   const PlanRanking& first = out_.rankings[0];
@@ -235,35 +242,6 @@ void Planning::SaySentence(std::size_t best, std::size_t second) {
                                (next.metric / row.metric - 1) * 100);
 }
 
-// What, once known, would make the first surest: a quote first, then a calibration, then months.
-// `row`: of a contender among its fabrics, else of an accelerator among the others.
-std::string Planning::MeasureOf(const Decision& decision, bool fabrics, std::size_t row) const {
-  struct Source {
-    const char *name, *words;
-  };
-  constexpr Source kSources[] = {
-      {"prices", "quotes for the parts that differ (catalogue: [quotes.yaml])"},
-      {"compute", "one model's iteration on one host of each accelerator"},
-      {"communication", "a table of nccl-tests on each family, held against weft"},
-      {"failures", "failure logs of such parts over months"}};
-  double most = 0;
-  std::string out;
-  for (const Source& source : kSources) {
-    // What is common to all of them splits nothing.
-    if (fabrics && std::string_view(source.name) == "compute") continue;
-    const Decision::Odds odds = decision.Draw(source.name);
-    const double p = fabrics ? odds.p_first[row] : odds.p_accelerator[row];
-    const bool splits = p >= out_.confidence;
-    if (splits || p > most) {
-      out = fmt::format("{}: P(first) {:.0f} % if known{}", source.words, p * 100,
-                        splits ? "" : ", which does not split them alone");
-      most = p;
-    }
-    if (splits) break;
-  }
-  return out;
-}
-
 void Planning::FillFlips(const Decision& decision, std::size_t best) {
   for (const Decision::Flip& flip : decision.FindFlips(candidates_[best].accelerator))
     out_.flips.push_back({flip.input, flip.unit, flip.then, flip.source, flip.now, flip.value});
@@ -271,70 +249,6 @@ void Planning::FillFlips(const Decision& decision, std::size_t best) {
   for (const Decision::Flip& flip : decision.FindAcceleratorFlips())
     out_.accelerator_flips.push_back(
         {flip.input, flip.unit, flip.then, flip.source, flip.now, flip.value});
-}
-
-// What the bills are, of what is shown and of what is not.
-void Planning::SayBuilt() {
-  if (built_ > 0)
-    out_.notes.push_back(fmt::format(
-        "Plans are picked by a screened bill, and shown and ranked by that of their fabric built "
-        "and cabled: of {} built, the screened price was {:+.2f} % to {:+.2f} % off.",
-        Thousands(built_), screened_below_ * 100, screened_above_ * 100));
-  std::set<std::uint32_t> seen;
-  for (const std::size_t i : order_) {
-    const Candidate& it = candidates_[i];
-    if (!it.exact && seen.insert(it.accelerator).second)
-      out_.notes.push_back(
-          fmt::format("{} comes in supernodes, whose fabrics are not built: its bills are screened",
-                      question_.accelerators[it.accelerator].name));
-  }
-}
-
-// Accelerators that were sized and are in no ranking.
-void Planning::SayUnranked() {
-  std::set<std::uint32_t> ranked;
-  for (const std::size_t i : order_) ranked.insert(candidates_[i].accelerator);
-  for (const SizingRow& row : sizing_) {
-    if (row.basis != question_.bases[0] || ranked.count(row.accelerator) > 0) continue;
-    if (!row.accelerators) {
-      out_.notes.push_back(fmt::format("{} is not planned nor ranked: {}", row.name, row.note));
-      continue;
-    }
-    const auto of = [&](const Candidate& one) { return one.accelerator == row.accelerator; };
-    const auto plans = std::count_if(candidates_.begin(), candidates_.end(), of);
-    const bool some = std::any_of(candidates_.begin(), candidates_.end(),
-                                  [&](const Candidate& one) { return of(one) && one.feasible(); });
-    const std::size_t near = NearestMiss(row.accelerator);
-    if (some)
-      out_.notes.push_back(
-          fmt::format("{} is not ranked: stopped before a plan of it was", row.name));
-    else if (near == kNoCandidate)
-      out_.notes.push_back(fmt::format("{} is not ranked: it has no plan to try", row.name));
-    else
-      out_.notes.push_back(
-          fmt::format("{} is not ranked: none of its {} plans is feasible; nearest: {} ({}: {})",
-                      row.name, Thousands(plans), candidates_[near].id,
-                      candidates_[near].broken[0].rule, candidates_[near].broken[0].said));
-  }
-}
-
-// Of the best plan's stops those that hang on how many flaps a job does not outlast.
-void Planning::SayFlaps() {
-  if (order_.empty() || figures_.at(order_[0]).stops_per_month <= 0) return;
-  const Contender& best = contenders_.at(order_[0]);
-  double flaps = 0, stops = 0;
-  for (std::size_t j = 0; j < best.failures.size(); ++j) {
-    const double share = question_.jobs.empty() ? 1 : question_.jobs[j].share;
-    flaps += share * best.failures[j].StopsOfFlaps().mid;
-    stops += share * best.failures[j].stops.mid;
-  }
-  if (flaps <= 0 || stops <= 0) return;
-  const bool given = question_.located->sources.Given("reliability.stopping_flaps");
-  out_.notes.push_back(fmt::format(
-      "{:.0f} % of the best plan's stops are flaps of a NIC's only link, of which {:.3g} % stop "
-      "their job ({})",
-      flaps / stops * 100, question_.rates.stopping_flaps * 100,
-      given ? "the question" : "reliability.stopping_flaps, derived from reports of others"));
 }
 
 void Planning::FillSizing() {
@@ -402,89 +316,6 @@ void Planning::FillBest(std::size_t best) {
   out_.unpriced = it.totals.unpriced;
 }
 
-void Planning::SayNeed() {
-  const NeedSpec& need = question_.spec().need();
-  std::string type = NeedSpec::Dtype_Name(need.dtype());
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  out_.integer = question_.integer();
-  if (!question_.ops) {
-    out_.need = Thousands(question_.gpus) + " accelerators";
-    return;
-  }
-  out_.need = fmt::format("{} of {}", ComputeText(*question_.ops, question_.integer()), type);
-  if (question_.basis_given) {
-    out_.need += fmt::format(", {}", NameOf(question_.bases[0]));
-    return;
-  }
-  std::string both;
-  for (const AcceleratorChoice& choice : question_.accelerators) {
-    const auto dense = choice.gpu.PeakOf(question_.type, Basis::kDense);
-    const auto sparse = choice.gpu.PeakOf(question_.type, Basis::kSparse);
-    if (!dense || !sparse || !both.empty()) continue;
-    both = fmt::format(": {} {} dense, or {} sparse",
-                       Thousands(AcceleratorsFor(*question_.ops, dense->per_second, choice.unit)),
-                       choice.name,
-                       Thousands(AcceleratorsFor(*question_.ops, sparse->per_second, choice.unit)));
-  }
-  out_.first_line = fmt::format(
-      "{} does not say dense or sparse{}. The plan is for dense; peak is not what a job gets.",
-      ComputeText(*question_.ops, question_.integer()), both);
-}
-
-// What is said of the jobs.
-void Planning::FillJobNotes() {
-  if (question_.jobs.empty()) {
-    out_.notes.push_back(
-        "No job is given, so nothing says what bandwidth is worth: the first is the cheapest of "
-        "the plans with the most bandwidth between any two accelerators, and 'cheapest' may have "
-        "less.");
-    return;
-  }
-  if (control_.screen_only)
-    out_.notes.push_back("Screened only: times are closed forms, nothing was simulated.");
-  const bool all_train = std::all_of(question_.jobs.begin(), question_.jobs.end(),
-                                     [](const JobChoice& job) { return job.trains(); });
-  if (!all_train)
-    out_.notes.push_back(
-        fmt::format("Jobs without FLOPs count by their speed relative to the non-blocking plan{}.",
-                    question_.trains() ? ", at the training jobs' MFU there" : ""));
-  const NeedSpec& need = question_.spec().need();
-  if (question_.trains() && (need.dtype() != NeedSpec::BF16 || question_.bases[0] != Basis::kDense))
-    out_.notes.push_back("Training counts its own FLOPs, a share of the dense bf16 peak.");
-  for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
-    const JobChoice& job = question_.jobs[j];
-    std::string note = fmt::format("{:.0f} % {}", job.share * 100, job.name);
-    if (!job.trains())
-      note += fmt::format(": {:.0f} % of its time waits for communication on the non-blocking plan",
-                          job.exposed * 100);
-    else if (!order_.empty())
-      note += fmt::format(": MFU {:.1f} %, {:.1f} % of its time waits for communication",
-                          *figures_.at(order_[0]).jobs[j].mfu * 100,
-                          figures_.at(order_[0]).jobs[j].exposed * 100);
-    if (!control_.screen_only && RepeatsOf(job) > 1)
-      note += fmt::format("; its {} repeats are one simulated, counted as often",
-                          Thousands(RepeatsOf(job)));
-    out_.notes.push_back(note);
-    for (const AcceleratorChoice& accelerator : question_.accelerators)
-      if (!control_.screen_only && IsAllPairs(accelerator, job))
-        out_.notes.push_back(fmt::format(
-            "{} of {}: single flows between all pairs at once, for NCCL's rounds are not its",
-            job.name, accelerator.name));
-    if (job.trains() && question_.located->sources.Given(fmt::format("jobs[{}].exposed", j)))
-      out_.notes.push_back(
-          fmt::format("'jobs[{}].exposed' has no effect: what of training waits is simulated", j));
-  }
-  out_.communication = question_.communication;
-  out_.communication_held_out = question_.communication_held_out;
-  if (!question_.calibration.empty() && !question_.communication_held_out)
-    out_.notes.push_back("'calibration' says nothing of these jobs on these hosts");
-  out_.notes.push_back(
-      fmt::format("Communication time: a factor of {:.3g} either way in 9 of 10, by {}{}",
-                  question_.communication, question_.communication_source,
-                  question_.calibration.empty() ? ", for no calibration is named" : ""));
-}
-
 // Every other feasible candidate, as screened.
 void Planning::FillScreened() {
   std::set<std::string> there;
@@ -493,42 +324,6 @@ void Planning::FillScreened() {
     if (!candidates_[i].feasible() || there.count(candidates_[i].id) > 0) continue;
     out_.screened.push_back(BoundedRow(i));
   }
-}
-
-void Planning::FillNotes() {
-  const PlanSpec& spec = question_.spec();
-  SayUnranked();
-  FillJobNotes();
-  if (out_.could_still_win > 0)
-    out_.notes.push_back(
-        Thousands(out_.could_still_win) +
-        (simulates() ? " more plans have a bound below the best simulated figure and were not "
-                       "simulated (decide.finalists)"
-                     : " more plans could be below the best by their screened bill and were not "
-                       "built (decide.finalists)"));
-  SayBuilt();
-  SayFlaps();
-  for (const UnsearchedFamily& family : kUnsearched)
-    out_.not_searched.push_back(fmt::format("{}: {}", family.name, family.why));
-  if (std::any_of(candidates_.begin(), candidates_.end(),
-                  [](const Candidate& one) { return one.assumed_nic_cage; }))
-    out_.notes.push_back(
-        "NICs whose own cages have slower lanes than the switches' are taken to have QSFP112.");
-  const auto absent = [&](PlanNetworkSpec::Side side, const char* name) {
-    if (side == PlanNetworkSpec::ABSENT) out_.not_modelled.push_back(name);
-  };
-  absent(spec.network().frontend(), "the frontend network");
-  absent(spec.network().storage(), "the storage network");
-  absent(spec.network().oob(), "the out-of-band network");
-  for (const char* what : {"jobs beside each other on one fabric", "buildings, cooling and people",
-                           "supply and export rules", "prices over time"})
-    out_.not_modelled.push_back(what);
-  for (const Override& one : question_.catalogue.overrides)
-    out_.overrides.push_back(
-        fmt::format("{} {}: {} was {}{}", one.part, one.what, one.now, one.was,
-                    order_.empty() || HasEffect(question_, candidates_[order_[0]], one)
-                        ? ""
-                        : ", without effect on the best plan"));
 }
 
 void Planning::FillAnswer() {

@@ -58,6 +58,9 @@ struct CableRow {
   End end = End::kAny;
   Medium medium = Medium::kUnsaid;
   double rate_bps = 0;  // 0: not said
+  // With plugs of its own: how long each is said to be, and the longest of its kind; 0: not said.
+  std::string part;
+  double length_m = 0, reach_m = 0;
 };
 
 struct OpticRow {

@@ -459,7 +459,22 @@ class BillReader {
       out.rate_bps = std::stod(found[2].str()) * (found[3].str() == "t" ? 1e12 : 1e9);
       if (found[1].matched) out.count *= std::stoi(found[1].str());
     }
+    static const std::regex kLength(R"((\d+(?:\.\d+)?)\s*m(?:eters?|etres?)?(?![a-z\d]))");
+    if (out.medium == CableRow::Medium::kOwnPlugs && std::regex_search(text, found, kLength))
+      out.length_m = std::stod(found[1].str());
+    out.part = part.text;
+    out.reach_m = ReachOf(text, out.rate_bps);
     bill_.cables.push_back(out);
+  }
+
+  // Of copper and of active cables the longest that is made for such a rate; 0: not known.
+  static double ReachOf(const std::string& text, double rate_bps) {
+    constexpr double kFast = 200e9;  // lanes of 50 and 100 Gb/s; slower copper reaches farther
+    const auto has = [&](const char* word) { return text.find(word) != std::string::npos; };
+    if (has("aoc")) return 100;  // [IEEE802.3 cl. 138]: as far as multimode optics reach
+    if (rate_bps < kFast) return 0;
+    if (has("aec") || has("acc")) return 7;                       // as makers advertise
+    return has("dac") || has("copper") || has("twinax") ? 3 : 0;  // [IEEE802.3 cl. 136]
   }
 
   template <class T>

@@ -11,6 +11,10 @@
 // Cost     some 10 us.
 #pragma once
 
+#include <array>
+#include <map>
+#include <vector>
+
 #include "planner/candidate.h"
 
 namespace weft {
@@ -25,6 +29,23 @@ Watts DrawOfHost(const Question& question, const Candidate& candidate);
 
 // Whether a reader's figure has a part in the plan: a row of its bill, or what fails in it.
 bool HasEffect(const Question& question, const Candidate& plan, const Override& given);
+
+// No fabric of the design, however its racks fill and its cables run, costs or draws less: hosts,
+// switches and the networks beside are as counted; each link by the cheapest parts that fit its
+// cages, by short ones at most as many as have their ends near each other; the fewest racks.
+// Requires: screened and feasible.
+struct BillFloor {
+  double usd = 0, watts = 0;  // at the middle prices; of equipment
+};
+// A way to make a link, up to a length.
+struct LinkOption {
+  Metres reach;
+  double usd = 0, watts = 0;
+};
+// By the two cages and their rate, so that each is looked for once a question.
+using LinkOptions = std::map<std::array<double, 9>, std::vector<LinkOption>>;
+BillFloor LeastBill(const Question& question, const CableMarket& market, const Candidate& candidate,
+                    LinkOptions& known);
 
 // Fills bom, totals, network and site_watts. Requires: counts, kits and racks.
 void BillCandidate(const Question& question, const CableMarket& market, Candidate& candidate);

@@ -110,11 +110,13 @@ void AddCables(const Fabric& fabric, const CablingParts& parts, const CablingPla
       piece.draws = piece.draws + plan.cage(cage).draws;
     }
   }
+  auto alike = counts.end();  // where the last piece went: neighbours are mostly alike
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     if (pieces[i].part.empty()) continue;
-    Count& count = counts[pieces[i]];
-    ++count.pieces;
-    count.links += links[i];
+    if (alike == counts.end() || alike->first != pieces[i])
+      alike = counts.try_emplace(pieces[i]).first;
+    ++alike->second.pieces;
+    alike->second.links += links[i];
   }
   for (const auto& [piece, count] : counts) {
     const bool fibre = HasOptics(piece.medium);
@@ -233,6 +235,9 @@ void AddHosts(const Catalogue& catalogue, const std::string& part, std::string u
       MakeBomRow(catalogue, PartKind::kHost, BomRole::kHost, part, std::move(use), hosts, power));
   const CatalogueRow* host = catalogue.Find(part);
   if (host == nullptr || host->kind != PartKind::kHost) return;
+  if (own.nics > 0)
+    bom.rows.back().use += fmt::format(", with {} NIC{} of {}", own.nics, own.nics == 1 ? "" : "s",
+                                       FormatQuantity(own.nic.bits_per_second(), Unit::BIT_RATE));
   const CatalogueRow *own_nic = catalogue.NicOf(own.nic), *nic = catalogue.NicOf(fitted.nic);
   // A NIC that is as fast is the host's own, whatever a cheaper one of its rate would cost; a
   // whole host that a reader has priced has its own NICs and accelerators at whatever price.

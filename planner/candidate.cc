@@ -47,22 +47,21 @@ void PlaceRacks(const Question& question, Candidate& out) {
   out.lengths = {Metres(in_segment * 1.1), Metres(in_hall * 1.1), Metres(in_hall * 1.1)};
 }
 
-// The NIC's own cage; where its lanes are slower than the switch's, which would leave half of the
-// switch's lanes unused, a QSFP112 is assumed, and said.
-LinkEnd NicEnd(const AcceleratorChoice& choice, const CagePart& cage, Candidate& out) {
-  const CagePart assumed = CageOfPort(out.design.nic_port());
-  const CagePart own = choice.part.nic_cage.value_or(assumed);
-  out.assumed_nic_cage = own.lane < cage.lane && own.lane < assumed.lane;
-  return {out.assumed_nic_cage ? assumed : own, out.design.nic_port()};
-}
-
+// At a NIC its own cage; where its lanes are slower than the switch's, which would leave half of
+// the switch's lanes unused, a QSFP112 is assumed, and said.
 void TakeKits(const Question& question, const CableMarket& market, Candidate& out) {
-  const CagePart& cage = question.switches[out.chip].part.cage;
-  const LinkEnd nic = NicEnd(question.accelerators[out.accelerator], cage, out);
-  const LinkEnd down{cage, out.design.nic_port()}, up{cage, out.design.uplink};
-  out.kits[0] = FindLinkKit(market, nic, down, out.lengths[0]);
-  if (out.counts.leaf_links > 0) out.kits[1] = FindLinkKit(market, up, up, out.lengths[1]);
-  if (out.counts.spine_links > 0) out.kits[2] = FindLinkKit(market, up, up, out.lengths[2]);
+  const HostPart& host = question.accelerators[out.accelerator].part;
+  const CagePart assumed = CageOfPort(out.design.nic_port());
+  const CagePart own = host.nic_cage.value_or(assumed);
+  const BitRate lane = question.switches[out.chip].part.cage.lane;
+  out.assumed_nic_cage = own.lane < lane && own.lane < assumed.lane;
+  const std::int64_t links[] = {out.counts.nic_links, out.counts.leaf_links,
+                                out.counts.spine_links};
+  for (std::size_t tier = 0; tier < 3; ++tier) {
+    if (tier > 0 && links[tier] == 0) continue;
+    const auto [a, b] = EndsOfLink(question, out, tier);
+    out.kits[tier] = FindLinkKit(market, a, b, out.lengths[tier]);
+  }
 }
 
 void CountParts(const Question&, Candidate& out) {
@@ -252,8 +251,18 @@ void ScreenCandidate(const Question& question, const CableMarket& market, Candid
   TakeKits(question, market, candidate);
   BillCandidate(question, market, candidate);
   CountParts(question, candidate);
-  for (RuleCheck& check : CheckRules(question, candidate))
-    if (!check.ok) candidate.broken.push_back(std::move(check));
+  for (RuleCheck& check : FindBrokenRules(question, candidate))
+    candidate.broken.push_back(std::move(check));
+}
+
+std::array<LinkEnd, 2> EndsOfLink(const Question& question, const Candidate& it, std::size_t tier) {
+  const CagePart& cage = question.switches[it.chip].part.cage;
+  const BitRate rate = tier == 0 ? it.design.nic_port() : it.design.uplink;
+  if (tier > 0) return {LinkEnd{cage, rate}, LinkEnd{cage, rate}};
+  const CagePart assumed = CageOfPort(rate);
+  const HostPart& host = question.accelerators[it.accelerator].part;
+  const CagePart nic = it.assumed_nic_cage ? assumed : host.nic_cage.value_or(assumed);
+  return {LinkEnd{nic, rate}, LinkEnd{cage, rate}};
 }
 
 std::string ScenarioText(const Question& question, const Candidate& candidate) {

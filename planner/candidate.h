@@ -73,6 +73,12 @@ void ScreenCandidate(const Question& question, const CableMarket& market, Candid
 
 // Every rule, in order, passed or not. Requires: screened.
 std::vector<RuleCheck> CheckRules(const Question& question, const Candidate& candidate);
+// Those of them that it breaks, at a third of the cost.
+std::vector<RuleCheck> FindBrokenRules(const Question& question, const Candidate& candidate);
+
+// The NIC and its leaf, or two switches: the ends of a tier's links. Requires: screened.
+std::array<LinkEnd, 2> EndsOfLink(const Question& question, const Candidate& candidate,
+                                  std::size_t tier);
 
 // The scenario of a candidate without placement and workload: "fabric: { … }".
 std::string ScenarioText(const Question& question, const Candidate& candidate);

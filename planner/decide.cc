@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/check.h"
 #include "base/random.h"
@@ -56,7 +57,8 @@ Seconds Picoseconds(std::int64_t ps) { return Seconds(static_cast<double>(ps) * 
 
 // One draw of everything that is not known.
 struct Decision::Factors {
-  std::vector<double> part, rate;       // numbers in [0, 1)
+  std::vector<double> price;            // [price_figures_] USD
+  std::vector<double> rate;             // numbers in [0, 1)
   std::vector<double> compute, family;  // factors
   double communication = 1;
   double seed = 0;  // in [0, 1); below 0: the median
@@ -79,23 +81,37 @@ Decision::Decision(const Question& question, std::vector<Contender> contenders,
       for (const FailureRow& row : of_job.rows)
         class_of_row_.back().back().push_back(RowOf(classes_, row.name));
     }
-    part_of_row_.emplace_back();
-    for (const BomRow& row : one.candidate->bom.rows)
-      part_of_row_.back().push_back(RowOf(parts_, row.part));
+  }
+  FindFigures();
+}
+
+void Decision::FindFigures() {
+  std::map<std::array<double, 4>, std::uint32_t> found;  // by part and range
+  for (const Contender& one : contenders_) {
+    figure_of_row_.emplace_back();
+    for (const BomRow& row : one.candidate->bom.rows) {
+      figure_of_row_.back().push_back(kNoFigure);
+      if (!row.unit_price) continue;
+      const Range<Dollars>& range = row.unit_price->range;
+      const std::uint32_t part = RowOf(parts_, row.part);
+      const auto [at, is_new] = found.try_emplace(
+          {static_cast<double>(part), range.low.count(), range.mid.count(), range.high.count()},
+          static_cast<std::uint32_t>(price_figures_.size()));
+      if (is_new) price_figures_.push_back({part, range});
+      figure_of_row_.back().back() = at->second;
+    }
   }
 }
 
 double Decision::PriceOf(const Contender& contender, const Inputs& inputs,
                          const Factors* draw) const {
   const auto& rows = contender.candidate->bom.rows;
-  const auto& part_of = part_of_row_[static_cast<std::size_t>(&contender - contenders_.data())];
+  const auto& figure_of = figure_of_row_[static_cast<std::size_t>(&contender - contenders_.data())];
   double usd = 0;
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    if (!rows[r].unit_price) continue;
-    const Range<Dollars>& price = rows[r].unit_price->range;
-    double unit = price.mid.count();
-    if (draw != nullptr)
-      unit = Between(price.low.count(), unit, price.high.count(), draw->part[part_of[r]]);
+    if (figure_of[r] == kNoFigure) continue;
+    double unit =
+        draw != nullptr ? draw->price[figure_of[r]] : rows[r].unit_price->range.mid.count();
     if (!inputs.price_of.empty() && rows[r].part == inputs.price_of) unit *= inputs.price;
     usd += unit * static_cast<double>(rows[r].quantity);
   }
@@ -246,8 +262,12 @@ Decision::Factors Decision::DrawFactors(int draw, const std::string& known) cons
     return Random(StreamSeed(seed, {static_cast<std::uint64_t>(draw), HashOf(what), id}));
   };
   Factors out;
-  for (const std::string& part : parts_)
-    out.part.push_back(known == "prices" ? 0.5 : stream("price", HashOf(part)).Unit());
+  std::vector<double> part;  // numbers in [0, 1)
+  for (const std::string& name : parts_)
+    part.push_back(known == "prices" ? 0.5 : stream("price", HashOf(name)).Unit());
+  for (const PriceFigure& figure : price_figures_)
+    out.price.push_back(Between(figure.range.low.count(), figure.range.mid.count(),
+                                figure.range.high.count(), part[figure.part]));
   for (const std::string& name : classes_)
     out.rate.push_back(known == "failures" ? 0.5 : stream("rate", HashOf(name)).Unit());
   for (const AcceleratorChoice& choice : question_.accelerators)

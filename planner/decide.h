@@ -109,6 +109,7 @@ class Decision {
   struct Factors;
   Figures Evaluate(const Contender& contender, const Inputs& inputs, const Factors* draw) const;
   double PriceOf(const Contender& contender, const Inputs& inputs, const Factors* draw) const;
+  void FindFigures();
   double Goodput(const Contender& contender, std::size_t job, double exposed, const Inputs& inputs,
                  const Factors* draw) const;
   // Among whom a flip is looked for: fabrics of one accelerator, or, without, accelerators.
@@ -130,7 +131,14 @@ class Decision {
   std::vector<std::vector<double>> reference_s_;
   std::vector<std::string> parts_, classes_;                           // sorted: what is drawn
   std::vector<std::vector<std::vector<std::uint32_t>>> class_of_row_;  // [contenders][jobs][rows]
-  std::vector<std::vector<std::uint32_t>> part_of_row_;                // [contenders][bill rows]
+  // What a bill's row costs a piece: one figure for all bills that have the part at that price.
+  struct PriceFigure {
+    std::uint32_t part = 0;  // of parts_
+    Range<Dollars> range;
+  };
+  std::vector<PriceFigure> price_figures_;
+  static constexpr std::uint32_t kNoFigure = 0xffffffff;
+  std::vector<std::vector<std::uint32_t>> figure_of_row_;  // [contenders][bill rows]
 };
 
 }  // namespace weft

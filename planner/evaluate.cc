@@ -342,9 +342,7 @@ void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files
   candidate.site_watts = candidate.totals.power.mid.count() * question.spec().limits().pue();
   candidate.racks = static_cast<std::int64_t>(built->plan.racks.racks.size());
   candidate.exact = true;
-  candidate.broken.clear();
-  for (RuleCheck& check : CheckRules(question, candidate))
-    if (!check.ok) candidate.broken.push_back(std::move(check));
+  candidate.broken = FindBrokenRules(question, candidate);
   if (files == nullptr) return;
   files->links = CablingCsv(*built->fabric, built->parts, built->plan);
   files->ports = PortsCsv(*built->fabric, built->parts, built->plan);

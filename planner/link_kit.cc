@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
+#include "base/schema/reader.h"
+
 namespace weft {
 namespace {
 
@@ -98,7 +101,11 @@ std::optional<LinkKit> WithPlugs(const CableMarket& market, const LinkEnd& a, co
 
 }  // namespace
 
-CableMarket AllCables() { return {PresetOptics(), PresetCables()}; }
+CableMarket AllCables() {
+  const auto hall = ParseText<CablingSpec>("{}", "cabling", {});
+  WEFT_CHECK(hall.has_value());
+  return {PresetOptics(), PresetCables(), MakeRackRules(hall->message)};
+}
 
 int LanesOfPort(const CagePart& cage, BitRate rate) {
   const int lanes = LanesAt(cage.lane, rate);

@@ -13,14 +13,16 @@
 #include <vector>
 
 #include "hardware/cabling_parts.h"
+#include "topology/racks.h"
 
 namespace weft {
 
 struct CableMarket {
   std::vector<OpticPart> optics;
   std::vector<CablePart> cables;
+  RackRules hall;  // how racks stand and cables run
 };
-// Every part that weft has.
+// Every part that weft has, in a hall as the cabling assumes it.
 CableMarket AllCables();
 
 // One end: a cage whose every port runs at `rate`.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/format_count.h"
 #include "planner/planning_internal.h"
 
 namespace weft {
@@ -94,39 +95,42 @@ void Planning::FillPairs(const Decision::Odds& odds, const std::vector<std::size
     }
 }
 
-void Planning::Decide() {
+// The contenders of `ranked_`, in their order; and `order_`, the first the one with the smallest
+// metric at the middle of everything.
+Decision Planning::Order() {
   order_.clear();
-  figures_.clear();
-  out_.rankings.clear();
-  out_.pairs.clear();
-  out_.accelerator_tie.clear();
-  out_.flips.clear();
-  out_.accelerator_flips.clear();
-  out_.best.reset();
+  ranked_.clear();
   std::vector<Contender> all;
-  std::vector<std::size_t> index;
   for (auto& [candidate, contender] : contenders_) {
     if (!candidates_[candidate].feasible()) continue;
     contender.candidate = &candidates_[candidate];
     all.push_back(contender);
-    index.push_back(candidate);
+    ranked_.push_back(candidate);
   }
-  if (all.empty()) return;
-  const Decision decision(question_, all, reference_s_);
-  const Decision::Odds odds = decision.Draw("");
+  Decision decision(question_, std::move(all), reference_s_);
   std::vector<double> least(question_.accelerators.size(), INFINITY);
-  for (std::size_t i = 0; i < index.size(); ++i) {
-    figures_[index[i]] = RankedRow(index[i], decision, odds, i);
-    order_.push_back(index[i]);
-    double& of = least[candidates_[index[i]].accelerator];
-    of = std::min(of, figures_[index[i]].metric);
+  std::map<std::size_t, double> metric;
+  for (std::size_t i = 0; i < ranked_.size(); ++i) {
+    metric[ranked_[i]] = decision.At(i, Inputs{}).metric;
+    double& of = least[candidates_[ranked_[i]].accelerator];
+    of = std::min(of, metric[ranked_[i]]);
   }
-  // The first is the one with the smallest metric at the middle of everything.
+  order_ = ranked_;
   std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
     const std::uint32_t of_a = candidates_[a].accelerator, of_b = candidates_[b].accelerator;
     if (of_a != of_b) return std::pair(least[of_a], of_a) < std::pair(least[of_b], of_b);
-    return figures_.at(a).metric < figures_.at(b).metric;
+    return metric.at(a) < metric.at(b);
   });
+  return decision;
+}
+
+void Planning::Decide() {
+  const Decision decision = Order();
+  if (order_.empty()) return;
+  const Decision::Odds odds = decision.Draw("");
+  const std::vector<std::size_t>& index = ranked_;
+  for (std::size_t i = 0; i < index.size(); ++i)
+    figures_[index[i]] = RankedRow(index[i], decision, odds, i);
   std::vector<bool> done(question_.accelerators.size());
   for (const std::size_t i : order_) {
     const std::uint32_t accelerator = candidates_[i].accelerator;
@@ -149,6 +153,7 @@ void Planning::Decide() {
 // another may be first, and others are shown with it.
 void Planning::RankShown() {
   constexpr int kMost = 4;
+  Order();
   for (int round = 0; round < kMost && !order_.empty(); ++round) {
     shown_.clear();
     ChooseShown();
@@ -160,7 +165,7 @@ void Planning::RankShown() {
       more = true;
     }
     if (!more) return;
-    Decide();
+    Order();
   }
 }
 
@@ -187,10 +192,11 @@ Result<PlanReport> Planning::Run() {
   reference_.assign(question_.accelerators.size(), kNoCandidate);
   reference_s_.assign(question_.accelerators.size(), std::vector<double>(question_.jobs.size(), 0));
   bound_.assign(candidates_.size(), 0);
+  screened_.assign(candidates_.size(), Figures{});
   most_bps_.assign(question_.accelerators.size(), 0);
   for (std::uint32_t a = 0; a < question_.accelerators.size(); ++a) Evaluate(a);
-  Decide();
   RankShown();
+  Decide();
   BuildBest();
   if (!order_.empty())
     FillAnswer();
@@ -199,7 +205,7 @@ Result<PlanReport> Planning::Run() {
   if (order_.empty())
     out_.sentence = out_.partial ? "Stopped before a plan was simulated."
                                  : fmt::format("No plan is feasible: {} were tried.",
-                                               Thousands(out_.candidates));
+                                               FormatCount(out_.candidates));
   FillSizing();
   FillTargets();
   FillNotes();

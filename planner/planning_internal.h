@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "planner/bill.h"
 #include "planner/candidate.h"
 #include "planner/decide.h"
 #include "planner/evaluate.h"
@@ -17,9 +18,6 @@
 namespace weft {
 
 inline constexpr std::size_t kNoCandidate = static_cast<std::size_t>(-1);
-
-// 12,345.
-std::string Thousands(std::int64_t value);
 
 class Planning {
  public:
@@ -35,6 +33,7 @@ class Planning {
   void Search(std::uint32_t accelerator, const std::vector<std::size_t>& feasible);
   void TakeScreened(const std::vector<std::size_t>& feasible);
   double MetricOf(const Contender& contender) const;
+  void SetBound(std::size_t candidate);
   bool Take(std::size_t candidate);
   bool MakeBillExact(std::size_t candidate, FabricCache* cache);
   void Reference(std::uint32_t accelerator, const std::vector<std::size_t>& feasible);
@@ -51,6 +50,7 @@ class Planning {
   void Reject(std::size_t candidate);
   std::size_t Yardstick(std::uint32_t accelerator, std::vector<std::size_t>& feasible);
   bool simulates() const { return !control_.screen_only && !question_.jobs.empty(); }
+  Decision Order();
   void Decide();
   void RankFabrics(const Decision& decision, const Decision::Odds& odds, std::uint32_t accelerator,
                    const std::vector<std::size_t>& index);
@@ -89,15 +89,19 @@ class Planning {
   std::vector<std::size_t> reference_;            // [accelerators] non-blocking candidates
   std::vector<std::vector<double>> reference_s_;  // [accelerators][jobs]
   std::map<std::size_t, Contender> contenders_;   // by candidate: those ranked in full
-  std::vector<double> bound_;                     // [candidates] the metric at the bound
-  std::vector<std::size_t> compared_;             // candidates that the question names
-  double overstated_ = 0;  // by how much a screened bill was above the one that was built, at most
-  double screened_below_ = INFINITY, screened_above_ = -INFINITY;  // the same of prices, as a range
-  std::int64_t built_ = 0;                                         // bills that are exact
+  // [candidates] with every job at its bound: by the screened bill, and the metric by the least.
+  std::vector<Figures> screened_;
+  std::vector<double> bound_;
+  LinkOptions link_options_;
+  std::vector<std::size_t> compared_;  // candidates that the question names
+  // By how much a screened price was above that of the fabric built.
+  double screened_below_ = INFINITY, screened_above_ = -INFINITY;
+  std::int64_t built_ = 0;        // bills that are exact
   std::vector<double> most_bps_;  // [accelerators] between any two, of any feasible candidate
   std::vector<std::pair<std::size_t, std::string>> shown_;
   std::map<std::size_t, PlanRow> figures_;  // of contenders
-  // Contenders: accelerators by their best one, then of each best first.
+  std::vector<std::size_t> ranked_;         // contenders that are feasible, by candidate
+  // The same: accelerators by their best one, then of each best first.
   std::vector<std::size_t> order_;
 };
 

@@ -11,12 +11,13 @@ namespace weft {
 namespace {
 
 std::string Terabits(double bps) { return fmt::format("{:.6g}T", bps / 1e12); }
-std::string Kilowatts(double watts) { return fmt::format("{:.4g} kW", watts / 1e3); }
 
 class Checks {
  public:
-  Checks(const Question& question, const Candidate& candidate)
-      : question_(question),
+  // `all`: those that hold too.
+  Checks(const Question& question, const Candidate& candidate, bool all)
+      : all_(all),
+        question_(question),
         plan_(question.spec()),
         it_(candidate),
         design_(candidate.design),
@@ -39,7 +40,7 @@ class Checks {
  private:
   template <class... Args>
   void Add(const char* rule, bool ok, fmt::format_string<Args...> text, Args&&... args) {
-    out_.push_back({rule, ok, fmt::format(text, std::forward<Args>(args)...)});
+    if (all_ || !ok) out_.push_back({rule, ok, fmt::format(text, std::forward<Args>(args)...)});
   }
   void CheckPorts();
   void CheckChip(const char* rule, std::int64_t nic_ports, std::int64_t uplinks);
@@ -72,6 +73,7 @@ class Checks {
     return of_cage > 0 ? CeilDiv(ports, of_cage) : chip_.cages + 1;
   }
 
+  const bool all_;
   const Question& question_;
   const PlanSpec& plan_;
   const Candidate& it_;
@@ -261,8 +263,8 @@ void Checks::CheckHall() {
     // A rack of its own has its own feeds: the hall's limit is not its.
   } else {
     const double used = it_.host_watts * it_.hosts_of_rack;
-    Add("rack power", used <= limit, "{} hosts, {} of {} less {:.0f} %", it_.hosts_of_rack,
-        Kilowatts(used), Kilowatts(rack.power()), plan_.policy().margin() * 100);
+    Add("rack power", used <= limit, "{} hosts, {:.4g} kW of {:.4g} kW less {:.0f} %",
+        it_.hosts_of_rack, used / 1e3, rack.power() / 1e3, plan_.policy().margin() * 100);
     Add("rack units", host.units * it_.hosts_of_rack <= rack.units(), "{} of {}",
         host.units * it_.hosts_of_rack, rack.units());
   }
@@ -400,7 +402,11 @@ void Checks::CheckBill() {
 }  // namespace
 
 std::vector<RuleCheck> CheckRules(const Question& question, const Candidate& candidate) {
-  return Checks(question, candidate).Run();
+  return Checks(question, candidate, true).Run();
+}
+
+std::vector<RuleCheck> FindBrokenRules(const Question& question, const Candidate& candidate) {
+  return Checks(question, candidate, false).Run();
 }
 
 }  // namespace weft

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/schema/wording.h"
+#include "planner/bill.h"
 #include "planner/planning_internal.h"
 
 namespace weft {
@@ -52,6 +53,20 @@ double Planning::MetricOf(const Contender& contender) const {
   return Decision(question_, {contender}, reference_s_).At(0, Inputs{}).metric;
 }
 
+// The metric by the screened bill, and by the least that any bill of the design comes to: what the
+// design is useful for hangs on neither.
+void Planning::SetBound(std::size_t candidate) {
+  const Candidate& it = candidates_[candidate];
+  const Figures figures = Decision(question_, {Bounded(candidate)}, reference_s_).At(0, Inputs{});
+  screened_[candidate] = figures;
+  const BillFloor least = LeastBill(question_, market_, it, link_options_);
+  const PlanDecideSpec& decide = question_.spec().decide();
+  const double support = 1 + decide.support() * decide.horizon();
+  const double energy = figures.usd - it.capex() * support;  // in proportion to the watts
+  bound_[candidate] = (least.usd * support + energy * least.watts / it.totals.power.mid.count()) /
+                      figures.useful_pflop_days;
+}
+
 // It was thought feasible, and is not.
 void Planning::Reject(std::size_t candidate) {
   const Candidate& it = candidates_[candidate];
@@ -64,15 +79,13 @@ bool Planning::MakeBillExact(std::size_t candidate, FabricCache* cache) {
   Candidate& it = candidates_[candidate];
   if (!it.feasible()) return false;
   if (it.exact) return true;
-  const double usd = it.capex(), watts = it.site_watts;
+  const double usd = it.capex();
   MakeExact(question_, it, nullptr, cache);
   if (!it.feasible()) {
     Reject(candidate);
     return false;
   }
-  // The metric is a sum of shares of both.
   if (it.exact) {
-    overstated_ = std::max({overstated_, usd / it.capex() - 1, watts / it.site_watts - 1});
     screened_below_ = std::min(screened_below_, usd / it.capex() - 1);
     screened_above_ = std::max(screened_above_, usd / it.capex() - 1);
     ++built_;
@@ -214,7 +227,7 @@ void Planning::Evaluate(std::uint32_t accelerator) {
     std::sort(sorted.begin(), sorted.end());
     seconds[j] = sorted[(sorted.size() - 1) / 2];
   }
-  for (const std::size_t i : feasible) bound_[i] = MetricOf(Bounded(i));
+  for (const std::size_t i : feasible) SetBound(i);
   if (simulates())
     Search(accelerator, feasible);
   else
@@ -242,14 +255,15 @@ void Planning::TakeScreened(const std::vector<std::size_t>& feasible) {
   std::vector<std::size_t> order;
   for (const std::size_t i : feasible)
     if (Rankable(i)) order.push_back(i);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return bound_[a] < bound_[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return screened_[a].metric < screened_[b].metric;
+  });
   const auto cap = static_cast<std::size_t>(question_.spec().decide().finalists());
   double best = INFINITY;
   std::size_t taken = 0;
   for (const std::size_t i : order) {
     if (taken == cap) {
-      if (bound_[i] / (1 + overstated_) < best) ++out_.could_still_win;
+      if (bound_[i] < best) ++out_.could_still_win;
       continue;
     }
     if (!MakeBillExact(i, nullptr)) continue;
@@ -262,10 +276,10 @@ void Planning::TakeScreened(const std::vector<std::size_t>& feasible) {
       contenders_[i] = Bounded(i);
 }
 
-// Simulates in the order of the bound until the next one is no better than the best that was
-// simulated. A bound stands on the screened bill; before it excludes or a simulation is spent on
-// it, the bill is made exact, and no candidate is passed over for less than what screening was
-// ever seen to be above the bill that was built.
+// Simulates in the order of the screened bound, but for what cannot be better than the best that
+// was simulated: for that the bound stands on the least that a bill of the design can be (bill.h),
+// so that nothing is passed over whose fabric, built, would be first. Before a simulation is spent
+// the bill is made exact, and the bound taken on it.
 void Planning::Search(std::uint32_t accelerator, const std::vector<std::size_t>& feasible) {
   // Page one shows these, so they are held against the others in full.
   std::vector<std::size_t> shown{CheapestBuilt(feasible), Nvidia(feasible)};
@@ -278,13 +292,13 @@ void Planning::Search(std::uint32_t accelerator, const std::vector<std::size_t>&
   for (const auto& [i, contender] : contenders_)
     if (candidates_[i].accelerator == accelerator) best = std::min(best, MetricOf(contender));
   std::vector<std::size_t> order = feasible;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return bound_[a] < bound_[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return screened_[a].metric < screened_[b].metric;
+  });
   const auto cap = static_cast<std::size_t>(question_.spec().decide().finalists());
   std::size_t done = 0;
   for (const std::size_t i : order) {
-    if (bound_[i] / (1 + overstated_) > best) break;
-    if (contenders_.count(i) > 0 || !candidates_[i].feasible()) continue;
+    if (bound_[i] > best || contenders_.count(i) > 0 || !candidates_[i].feasible()) continue;
     if (out_.partial || done == cap) {
       ++out_.could_still_win;
       continue;

@@ -46,16 +46,6 @@ std::string FormatSeconds(double seconds) {
   return fmt::format("{} {}", FormatSignificant(seconds / scale.factor, 4), scale.unit);
 }
 
-std::string FormatCount(std::int64_t count) {
-  const std::string digits = std::to_string(std::abs(count));
-  std::string out(count < 0 ? "-" : "");
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) out += ',';
-    out += digits[i];
-  }
-  return out;
-}
-
 std::string FormatBytes(Bytes bytes) {
   constexpr std::array<std::string_view, 5> kBinary{"B", "KiB", "MiB", "GiB", "TiB"};
   constexpr std::array<std::string_view, 5> kDecimal{"B", "kB", "MB", "GB", "TB"};

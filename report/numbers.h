@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "base/format_count.h"
 #include "base/units.h"
 #include "scenario/run_report.h"
 
@@ -10,7 +11,6 @@ namespace weft {
 
 std::string FormatSeconds(double seconds);        // 41.52 ms, 9.600 us, 0 s
 std::string FormatBytes(Bytes bytes);             // 64 MiB, 2 MB, 1,536 B: exact, whole units only
-std::string FormatCount(std::int64_t count);      // 14,400
 std::string FormatRate(BitRate rate);             // 400 Gb/s
 std::string FormatGBps(double bytes_per_second);  // 146.9, in 1e9 bytes a second, no unit
 std::string FormatPercent(double share, int digits = 1);        // 12.5 %

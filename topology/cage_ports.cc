@@ -108,7 +108,6 @@ class Packer {
       kinds.push_back({port.lanes, port.rate, std::min(part.lanes / port.lanes, part.ports)});
     }
     std::int64_t apart = 0, together = 0;
-    std::string sum;
     for (const Kind& kind : kinds) {
       std::int64_t towards[3] = {}, all = 0;
       for (const Port& port : ports_)
@@ -116,24 +115,36 @@ class Packer {
           ++towards[port.towards];
           ++all;
         }
-      const auto cages_for = [&](std::int64_t n) { return (n + kind.split - 1) / kind.split; };
-      for (const std::int64_t n : towards) apart += cages_for(n);
-      together += cages_for(all);
-      sum += fmt::format("{}{} x {} in {} of {}", sum.empty() ? "" : " + ", all, Rate(kind.rate),
-                         cages_for(all), kind.split);
+      for (const std::int64_t n : towards) apart += CagesFor(n, kind);
+      together += CagesFor(all, kind);
     }
     if (cages > 0 && together > cages) {
-      if (!reported_)
-        errors_.push_back({ErrorCode::kInconsistent,
-                           parts_.sources->At(parts_.kind(device).path).pos,
-                           fmt::format("{} has too few cages: {} = {}, and it has {}",
-                                       DeviceName(fabric_, device), sum, together, cages),
-                           "a switch: with more cages, or fewer links"});
-      reported_ = true;
+      ReportTooFew(kinds, device, together, cages);
     } else {
       for (const Kind& kind : kinds) Pack(kind, device, cages == 0 || apart <= cages);
     }
     ports_.clear();
+  }
+
+  static std::int64_t CagesFor(std::int64_t ports, const Kind& kind) {
+    return (ports + kind.split - 1) / kind.split;
+  }
+
+  void ReportTooFew(const std::vector<Kind>& kinds, DeviceId device, std::int64_t needed, int has) {
+    if (reported_) return;
+    reported_ = true;
+    std::string sum;
+    for (const Kind& kind : kinds) {
+      const auto all = std::count_if(ports_.begin(), ports_.end(), [&](const Port& port) {
+        return port.lanes == kind.lanes && port.rate == kind.rate;
+      });
+      sum += fmt::format("{}{} x {} in {} of {}", sum.empty() ? "" : " + ", all, Rate(kind.rate),
+                         CagesFor(all, kind), kind.split);
+    }
+    errors_.push_back({ErrorCode::kInconsistent, parts_.sources->At(parts_.kind(device).path).pos,
+                       fmt::format("{} has too few cages: {} = {}, and it has {}",
+                                   DeviceName(fabric_, device), sum, needed, has),
+                       "a switch: with more cages, or fewer links"});
   }
 
   bool Carries(const CagePart& part, const Port& port, DeviceId device) {

@@ -46,7 +46,7 @@ def rank(report, built):
     rows = [row for row in report["candidates"] if row["id"].startswith(of)
             and row["p_first"] is not None]
     rows.sort(key=lambda row: row["usd_per_useful_pflop_day"]["mid"])
-    mine = next(row for row in report["candidates"] if row["id"] == built)
+    mine = next((row for row in report["candidates"] if row["id"] == built), None)
     ids = [row["id"] for row in rows]
     return (ids.index(built) + 1 if built in ids else None), len(rows), mine
 
@@ -69,14 +69,28 @@ def claims(report, case):
     return out
 
 
-def explained(report, case):
-    if among_winners(report, case["built"]):
-        return "as planned"
+def tried(case):
+    """[(why, what it does, whether it puts the built design among the winners)], one at a time."""
+    out = []
     for one in case["inputs"]:
         again = plan(case["plan"], one["set"])
-        if among_winners(again, case["built"]):
-            return one["why"]
-    return "not explained"
+        wins = among_winners(again, case["built"])
+        place, of, row = rank(again, case["built"])
+        does = (f"{place} of {of}" if place is not None
+                else f"infeasible: {row['binding']['rule']}" if row and not row["feasible"]
+                else "not ranked")
+        out.append((one["why"], does, wins))
+    return out
+
+
+def explained(report, case):
+    """In words: what puts it among the winners, and what every published input does."""
+    if among_winners(report, case["built"]):
+        return "as planned"
+    inputs = tried(case)
+    first = next((why for why, _, wins in inputs if wins), "not explained")
+    each = "; ".join(f"{why}: {does}" for why, does, _ in inputs)
+    return f"{first}; one at a time: {each}" if each else first
 
 
 def line(case):

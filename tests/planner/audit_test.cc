@@ -154,6 +154,12 @@ TEST(Audit, FindsNothingInForeignBillsThatCanBeBuilt) {
 TEST(Audit, FindsTheFaultOfForeignBills) {
   const ForeignBill bills[] = {
       {"spine_ports uneven_spines?", "h100,2048,accelerator\n64x400G,64,leaf\n64x400G,14,spine\n"},
+      {"cable_length",
+       "h100,512,accelerator\n64x400G,16,leaf\n64x400G,8,spine\n"
+       "400G DAC 10m,512,host_cable\n400G AOC 30m,512,isl_cable\n"},
+      {"cable_length cable_length",
+       "800G twinax 3.5 m,64,host_cable\n400G AEC 9m,64,isl_cable\n100G DAC 5m,64,cable\n"
+       "400G DAC 3m,64,cable\n400G AEC 7m,64,cable\n"},
       {"optics?",
        "h100,512,accelerator\n64x400G,16,leaf\n64x400G,8,spine\n"
        "400G DAC,512,host_cable\n400G AOC,512,isl_cable\n400G-DR4,1024,optic\n"},

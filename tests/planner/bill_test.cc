@@ -369,6 +369,40 @@ TEST(BillCandidate, CountsThePlugsOfTheFabricThatIsBuilt) {
   EXPECT_GT(built, 5);
 }
 
+// Of every kind of link and rack: the fabric that is built never costs or draws less than the least
+// bill of its design, and that is worth something as a bound.
+TEST(LeastBill, IsBelowTheBillOfTheFabricThatIsBuilt) {
+  const char* questions[] = {
+      "need: { gpus: 512 }\nparts: { accelerators: [h100] }\n",
+      "need: { gpus: 1096 }\nparts: { accelerators: [h800], switches: [25.6T], nic: [200Gbps, "
+      "400Gbps] }\npolicy: { spares: 3% }\nlimits: { rack: { power: 80kW } }\n",
+      "need: { gpus: 300 }\nparts: { accelerators: [ascend-910b2, b300] }\nnetwork: { storage: "
+      "size }\nlimits: { rack: { power: 140kW, units: 60 } }\n",
+      "need: { gpus: 96 }\nparts: { accelerators: [b200], switches: [q3400, sn5600, qm9700] }\n"};
+  const CableMarket market = AllCables();
+  int built = 0;
+  double shares = 0;
+  for (const char* text : questions) {
+    const Question question = QuestionOf(text);
+    LinkOptions known;
+    int feasible = 0;
+    for (Candidate& plan : EnumerateCandidates(question, SizeAccelerators(question))) {
+      ScreenCandidate(question, market, plan);
+      if (!plan.feasible() || feasible++ % 12 != 0) continue;
+      const BillFloor least = LeastBill(question, market, plan, known);
+      MakeExact(question, plan, nullptr);
+      if (!plan.feasible()) continue;
+      ASSERT_TRUE(plan.exact);
+      EXPECT_LE(least.usd, plan.capex() * (1 + 1e-9)) << plan.id;
+      EXPECT_LE(least.watts, plan.totals.power.mid.count() * (1 + 1e-9)) << plan.id;
+      shares += least.usd / plan.capex();
+      ++built;
+    }
+  }
+  EXPECT_GT(built, 60);
+  EXPECT_GT(shares / built, 0.97);
+}
+
 std::string QuoteFile(const char* name, const std::string& rows) {
   const std::string path = testing::TempDir() + "/" + name;
   std::ofstream(path) << "rows: [" << rows << "]\n";

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/random.h"
+#include "planner/bill.h"
 #include "planner/candidate.h"
 #include "planner/decide.h"
 #include "planner/evaluate.h"
@@ -183,13 +184,17 @@ struct BruteForce {
 
 void SimulateAll(const Question& question, const std::string& reference, BruteForce& out) {
   out.all = Screened(question);
+  const CableMarket market = AllCables();
+  LinkOptions known;
   out.reference_s.assign(1, std::vector<double>(question.jobs.size()));
   const std::string& part = question.switches[0].part.part;
   const FailureRates rates = WithParts(question.rates, question.catalogue, "h100", part, part);
   for (Candidate& one : out.all) {
     if (!one.feasible()) continue;
+    const BillFloor least = LeastBill(question, market, one, known);
     MakeExact(question, one, nullptr);
     if (!one.feasible()) continue;
+    EXPECT_LE(least.usd, one.capex() * (1 + 1e-9)) << one.id;
     Contender contender;
     contender.candidate = &one;
     contender.simulated = true;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 
 #include "base/schema/quantity.h"
@@ -24,14 +25,38 @@ std::string Field(std::string_view text) {
 
 std::string Rate(BitRate rate) { return FormatQuantity(rate.bits_per_second(), Unit::BIT_RATE); }
 
-std::string End(const Fabric& fabric, const CablingPlan& plan, const CableEnd& end, LinkId link) {
-  const Cage& cage = plan.cage(end.cage);
-  const Place& place = plan.racks.place[Index(cage.device)];
-  const int first = end.port * cage.port_lanes;
-  return fmt::format("{},{},{},{}x{},{}-{},{},{}", DeviceName(fabric, cage.device),
-                     fabric.PortName(link), cage.number, cage.split, Rate(cage.rate), first,
-                     first + cage.port_lanes - 1, place.rack, place.unit);
-}
+// Rows of cable ends; the text of a device and of a rate is made once.
+class EndWriter {
+ public:
+  EndWriter(const Fabric& fabric, const CablingPlan& plan)
+      : fabric_(fabric), plan_(plan), names_(DeviceCount(fabric)) {}
+
+  const std::string& RateOf(BitRate rate) {
+    if (rate_text_.empty() || rate != rate_) {
+      rate_ = rate;
+      rate_text_ = Rate(rate);
+    }
+    return rate_text_;
+  }
+
+  void Add(const CableEnd& end, LinkId link, std::string& out) {
+    const Cage& cage = plan_.cage(end.cage);
+    const Place& place = plan_.racks.place[Index(cage.device)];
+    std::string& name = names_[Index(cage.device)];
+    if (name.empty()) name = DeviceName(fabric_, cage.device);
+    const int first = end.port * cage.port_lanes;
+    fmt::format_to(std::back_inserter(out), "{},{},{},{}x{},{}-{},{},{},", name,
+                   fabric_.PortName(link), cage.number, cage.split, RateOf(cage.rate), first,
+                   first + cage.port_lanes - 1, place.rack, place.unit);
+  }
+
+ private:
+  const Fabric& fabric_;
+  const CablingPlan& plan_;
+  std::vector<std::string> names_;  // [devices]
+  BitRate rate_;
+  std::string rate_text_;
+};
 
 enum Column { kADevice, kAPort, kBDevice, kBPort, kRate, kPlane, kStatus, kColumns };
 constexpr std::array<std::string_view, kColumns> kNames = {
@@ -217,6 +242,7 @@ std::string CablingCsv(const Fabric& fabric, const CablingParts& parts, const Ca
       "cable,a_device,a_port,a_cage,a_breakout,a_lanes,a_rack,a_unit,"
       "b_device,b_port,b_cage,b_breakout,b_lanes,b_rack,b_unit,"
       "rate,medium,part,a_optic,b_optic,assembly,bundle,plane,rail,length_m,status\n";
+  EndWriter ends(fabric, plan);
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> bundles;  // by racks
   for (std::size_t c = 0; c < plan.cables.size(); ++c) {
     const Cable& cable = plan.cables[c];
@@ -227,15 +253,17 @@ std::string CablingCsv(const Fabric& fabric, const CablingParts& parts, const Ca
     const std::pair<std::uint32_t, std::uint32_t> racks =
         std::minmax(plan.racks.place[Index(a.device)].rack, plan.racks.place[Index(b.device)].rack);
     const std::size_t bundle = bundles.try_emplace(racks, bundles.size()).first->second;
-    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},planned\n", c,
-                       End(fabric, plan, cable.a, cable.link),
-                       End(fabric, plan, cable.b, link.reverse), Rate(a.rate), NameOf(cable.medium),
-                       optics ? "fibre" : Field(parts.cables[a.part].part),
-                       optics ? Field(parts.optics[a.part].part) : "",
-                       optics ? Field(parts.optics[b.part].part) : "", cable.assembly, bundle,
-                       fabric.vertex(link.to).plane,
-                       lower.kind == VertexKind::kNic ? fmt::format("{}", lower.number) : "",
-                       cable.length.count());
+    fmt::format_to(std::back_inserter(out), "{},", c);
+    ends.Add(cable.a, cable.link, out);
+    ends.Add(cable.b, link.reverse, out);
+    fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{},planned\n",
+                   ends.RateOf(a.rate), NameOf(cable.medium),
+                   optics ? "fibre" : Field(parts.cables[a.part].part),
+                   optics ? Field(parts.optics[a.part].part) : "",
+                   optics ? Field(parts.optics[b.part].part) : "", cable.assembly, bundle,
+                   fabric.vertex(link.to).plane,
+                   lower.kind == VertexKind::kNic ? fmt::format("{}", lower.number) : "",
+                   cable.length.count());
   }
   return out;
 }

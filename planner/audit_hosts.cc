@@ -1,0 +1,215 @@
+// Hosts, what they do, draw and stand in.
+#include "base/schema/quantity.h"
+#include "planner/auditor.h"
+
+namespace weft {
+namespace {
+
+// An accelerator's name, and what a host says it holds: "a100" may stand in a host of a100-pcie,
+// any Ascend 910B in a host of another bin.
+bool Holds(const std::string& host_gpu, const std::string& gpu) {
+  constexpr std::string_view kAscend = "ascend-910b";
+  if (host_gpu.starts_with(kAscend) && gpu.starts_with(kAscend)) return true;
+  return host_gpu.starts_with(gpu) || gpu.starts_with(host_gpu);
+}
+
+std::string SayOps(double per_second, bool integer) {
+  return fmt::format("{:.6g} P{}OPS", per_second / 1e15, integer ? "" : "FL");
+}
+
+}  // namespace
+
+void Auditor::CheckHosts() {
+  if (bill_.hosts.empty() || bill_.accelerators.empty() || CheckHostsByKind()) return;
+  const std::int64_t in_hosts = HostGpus(), listed = Accelerators();
+  if (in_hosts == listed) return;
+  const HostRow& host = bill_.hosts.front();
+  Find("gpus_per_host", host.line,
+       fmt::format("{} accelerators in hosts that hold {}", listed, in_hosts),
+       fmt::format("{} hosts of {}", CeilDiv(listed, std::max(1, host.gpus)), host.gpus),
+       {fmt::format("{} accelerators", in_hosts)});
+}
+
+// Kind by kind, where more than one is listed or a kind has no host: false where all agree.
+bool Auditor::CheckHostsByKind() {
+  bool found = false;
+  for (const AcceleratorRow& row : bill_.accelerators) {
+    std::int64_t listed = 0, held = 0;
+    int of_host = 0;
+    for (const AcceleratorRow& other : bill_.accelerators)
+      if (other.gpu == row.gpu) {
+        listed += other.count;
+        if (other.line < row.line) listed = -1'000'000'000'000;  // that row has said it
+      }
+    for (const HostRow& host : bill_.hosts) {
+      if (!Holds(host.gpu, row.gpu)) continue;
+      held += host.count * host.gpus;
+      of_host = host.gpus;
+    }
+    const bool split = std::any_of(bill_.accelerators.begin(), bill_.accelerators.end(),
+                                   [&](const auto& other) { return other.gpu != row.gpu; });
+    if (listed < 0 || held == listed || (held > 0 && !split)) continue;
+    found = true;
+    Find("gpus_per_host", row.line,
+         fmt::format("{} {} in hosts that hold {}", listed, row.gpu, held),
+         of_host > 0 ? fmt::format("{} hosts of {}", CeilDiv(listed, of_host), of_host)
+                     : fmt::format("hosts for {} {}", listed, row.gpu));
+  }
+  return found;
+}
+
+void Auditor::CheckNeed() {
+  if (!bill_.need) return;
+  const Need& need = bill_.need->value;
+  const std::int64_t have = Accelerators();
+  if (need.gpus > 0 && have < need.gpus)
+    Find("need", bill_.need->line, fmt::format("{} accelerators", have),
+         fmt::format("{} accelerators", need.gpus));
+  if (need.per_second <= 0) return;
+  const NumberType type = bill_.dtype    ? bill_.dtype->value
+                          : need.integer ? NumberType::kInt8
+                                         : NumberType::kBf16;
+  // "P" alone says nothing of the type: what dtype says holds.
+  if (bill_.dtype && need.integer != (type == NumberType::kInt8))
+    return Find("dtype", bill_.dtype->line,
+                fmt::format("{} of a type of {} bits", SayOps(need.per_second, need.integer),
+                            type == NumberType::kBf16 ? 16 : 8),
+                need.integer ? "int8, 8 bits, for operations a second"
+                             : "bf16, 16 bits, or fp8, 8 bits, for FLOPS",
+                {SayOps(need.per_second, !need.integer)});
+  CheckCompute(need, type);
+}
+
+// Σ rate x count at the stated type and basis.
+void Auditor::CheckCompute(const Need& need, NumberType type) {
+  const bool sparse_asked = bill_.basis && bill_.basis->value == Basis::kSparse;
+  double gets = 0, by_sparse = 0;  // operations a second
+  std::string each, names;
+  std::optional<double> rate;  // of the first: what more of it would add
+  for (const AcceleratorRow& row : Listed()) {
+    const auto gpu = FindGpu(row.gpu);
+    if (!gpu) return;
+    const auto dense = gpu->PeakOf(type, Basis::kDense), sparse = gpu->PeakOf(type, Basis::kSparse);
+    const auto& peak = sparse_asked ? sparse : dense;
+    if (!peak)
+      return Find(
+          "basis", bill_.basis ? bill_.basis->line : row.line,
+          fmt::format("{} {} by a {} rate, which it has not", row.count, row.gpu,
+                      sparse_asked ? "sparse" : "dense"),
+          dense ? fmt::format("dense, {:.6g} T each: {} accelerators", dense->per_second / 1e12,
+                              Up(need.per_second / dense->per_second))
+                : fmt::format("an accelerator with a rate of that type for {}",
+                              SayOps(need.per_second, need.integer)));
+    if (!rate) rate = peak->per_second;
+    gets += peak->per_second * static_cast<double>(row.count);
+    by_sparse += (sparse ? sparse : peak)->per_second * static_cast<double>(row.count);
+    each += fmt::format("{}{:.6g} T", each.empty() ? "" : " and ", peak->per_second / 1e12);
+    if (sparse && !sparse_asked)
+      names += fmt::format("{}{:.6g} T", names.empty() ? "" : " and ", sparse->per_second / 1e12);
+  }
+  if (!rate || gets >= need.per_second * (1 - kSlack)) return;
+  std::vector<std::string> alternatives;
+  const bool by_sparsity =
+      !sparse_asked && !names.empty() && by_sparse >= need.per_second * (1 - 1e-3);
+  if (by_sparsity)
+    alternatives.push_back(
+        fmt::format("say basis sparse: {} each holds only where 2 of 4 numbers are zero", names));
+  const std::int64_t more = Up((need.per_second - gets) / *rate);
+  Find(by_sparsity ? "basis" : "need", bill_.need->line,
+       fmt::format("{} of {} {} at {} each", SayOps(gets, need.integer), Accelerators(),
+                   sparse_asked ? "sparse" : "dense", each),
+       Listed().size() == 1 ? fmt::format("{} accelerators for {}", Up(need.per_second / *rate),
+                                          SayOps(need.per_second, need.integer))
+                            : fmt::format("{} more {} for {}", more, Listed().front().gpu,
+                                          SayOps(need.per_second, need.integer)),
+       std::move(alternatives));
+}
+
+// What feeds a host must hold its maximum, which is what its preset says; a fifth below it is no
+// other reading of a data sheet but another machine.
+void Auditor::CheckHostPower() {
+  constexpr double kLeast = 0.8;  // assumption
+  for (const HostRow& host : bill_.hosts) {
+    if (!host.power || !host.usual_power || *host.power >= *host.usual_power * kLeast) continue;
+    Find("host_power", host.line,
+         fmt::format("{:.6g} kW a host of {} {}", host.power->count() / 1e3, host.gpus, host.gpu),
+         fmt::format("{:.6g} kW, its maximum", host.usual_power->count() / 1e3));
+  }
+}
+
+void Auditor::CheckPower() {
+  double watts = 0;
+  bool complete = true;
+  for (const HostRow& host : bill_.hosts) {
+    complete = complete && host.power.has_value();
+    watts += host.power.value_or(Watts()).count() * static_cast<double>(host.count);
+  }
+  for (const SwitchRow& one : bill_.switches)
+    watts += one.power.value_or(Watts()).count() * static_cast<double>(one.count);
+  if (watts <= 0) return;
+  if (bill_.it_power && bill_.it_power->value.count() < watts * (1 - 1e-3))
+    Find("it_power", bill_.it_power->line,
+         fmt::format("{:.6g} kW", bill_.it_power->value.count() / 1e3),
+         fmt::format("{:.6g} kW at {}, optics aside", watts / 1e3,
+                     complete ? "most" : "least, some hosts have no figure"));
+  CheckRacks(watts, complete);
+}
+
+void Auditor::CheckRacks(double watts, bool complete) {
+  std::int64_t racks = 0;
+  double limit = bill_.rack_power ? bill_.rack_power->value.count() : 0;
+  int line = bill_.rack_power ? bill_.rack_power->line : 0;
+  for (const RackRow& rack : bill_.racks) {
+    racks += rack.count;
+    if (line == 0) line = rack.line;
+    // Of several kinds the strongest: which host stands in which is not said.
+    if (!bill_.rack_power && rack.power) limit = std::max(limit, rack.power->count());
+  }
+  if (limit <= 0) return;
+  std::int64_t needed = 0;
+  for (const HostRow& host : bill_.hosts) {
+    if (!host.power || host.power->count() <= 0) continue;
+    const std::int64_t each = Down(limit / host.power->count());
+    if (each == 0 && host.gpus <= 16) {  // what is larger is a rack, or several, of its own
+      Find("rack_power", line,
+           fmt::format("{:.6g} kW a rack, a host draws {:.6g} kW", limit / 1e3,
+                       host.power->count() / 1e3),
+           fmt::format("{:.6g} kW a rack", host.power->count() / 1e3));
+      return;
+    }
+    if (each > 0) needed += CeilDiv(host.count, each);
+  }
+  needed = std::max(needed, Up(watts / limit));
+  if (racks > 0 && racks < needed)
+    Find("rack_power", bill_.racks.front().line,
+         fmt::format("{} racks of {:.6g} kW", racks, limit / 1e3),
+         fmt::format("{} racks for {:.6g} kW{}", needed, watts / 1e3,
+                     complete ? "" : " at least: some hosts have no figure"));
+}
+
+// Whether the racks have room for the hosts; switches stand in what is left, or in their own.
+void Auditor::CheckRackUnits() {
+  constexpr int kTallest = 60;  // units, where none are said: no hall's rack has more (assumption)
+  std::int64_t racks = 0, units = 0, needed = 0;
+  int each = 0;
+  bool said = true;
+  for (const RackRow& rack : bill_.racks) {
+    racks += rack.count;
+    each = std::max(each, rack.units.value_or(kTallest));
+    said = said && rack.units.has_value();
+  }
+  if (racks == 0 || each == 0) return;
+  for (const HostRow& host : bill_.hosts) {
+    if (host.units <= 0) continue;
+    units += host.count * host.units;
+    needed += CeilDiv(host.count, std::max(1, each / host.units));
+  }
+  for (const SwitchRow& one : bill_.switches) units += one.count * one.units;
+  needed = std::max(needed, CeilDiv(units, each));
+  if (racks < needed)
+    Find("rack_units", bill_.racks.front().line,
+         fmt::format("{} racks of {} units{}", racks, each, said ? "" : " at most"),
+         fmt::format("{} racks for {} units of hosts and switches", needed, units));
+}
+
+}  // namespace weft

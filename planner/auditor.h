@@ -1,0 +1,224 @@
+// What a bill is checked by: audit.cc checks its network, audit_hosts.cc hosts, power and compute.
+// Included by these alone.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ceil_div.h"
+#include "planner/audit.h"
+#include "planner/audit_internal.h"
+
+namespace weft {
+
+// The network that the bill asks for, in numbers; what it does not say is derived.
+struct Ask {
+  std::int64_t endpoints = 0;  // NIC ports
+  double rate_bps = 0;         // of one; 0: nobody said
+  double up_bps = 0;           // of a link between switches
+  std::int64_t planes = 1;
+  double over = 1;         // a leaf's rate down over its rate up
+  bool over_said = false;  // by a key or by ports down and up
+  // Of the tiers above the leaves together, at least; 0: not said, as where a leaf's ports say
+  // the leaf's own alone.
+  double upper = 1;
+  std::int64_t each() const { return CeilDiv(endpoints, planes); }
+};
+
+// What a Clos of `tiers` needs in one plane, at least.
+struct ClosNeed {
+  std::int64_t leaves = 0, spines = 0, cores = 0;
+  std::int64_t all() const { return leaves + spines + cores; }
+};
+
+class Auditor {
+ public:
+  explicit Auditor(const AuditBill& bill) : bill_(bill) {}
+
+  std::vector<Finding> Run() {
+    CheckHosts();
+    CheckNeed();
+    CheckHostPower();
+    CheckPower();
+    CheckRackUnits();
+    Derive();
+    if (leaf_ != nullptr && ask_.endpoints > 0 && ask_.rate_bps > 0) {
+      CheckPortSum();
+      if (CheckRate()) {
+        CheckReach();
+        CheckSwitches();
+      }
+      CheckCables();
+    }
+    CheckLengths();
+    CheckOptics();
+    std::stable_sort(findings_.begin(), findings_.end(),
+                     [](const Finding& a, const Finding& b) { return a.line < b.line; });
+    return std::move(findings_);
+  }
+
+ private:
+  static constexpr double kSlack = 1e-9;  // rates come from decimal text
+  static std::int64_t Up(double value) {
+    return static_cast<std::int64_t>(std::ceil(value - kSlack));
+  }
+  static std::int64_t Down(double value) {
+    return static_cast<std::int64_t>(std::floor(value + kSlack));
+  }
+  void Find(const char* rule, int line, std::string said, std::string needs,
+            std::vector<std::string> alternatives = {},
+            Finding::Severity severity = Finding::Severity::kError) {
+    findings_.push_back(
+        {rule, severity, line, std::move(said), std::move(needs), std::move(alternatives)});
+  }
+  void Warn(const char* rule, int line, std::string said, std::string needs,
+            std::vector<std::string> alternatives = {}) {
+    Find(rule, line, std::move(said), std::move(needs), std::move(alternatives),
+         Finding::Severity::kWarning);
+  }
+
+  std::int64_t HostGpus() const {
+    std::int64_t out = 0;
+    for (const HostRow& host : bill_.hosts) out += host.count * host.gpus;
+    return out;
+  }
+  // What the bill lists, else what its hosts hold.
+  std::vector<AcceleratorRow> Listed() const {
+    if (!bill_.accelerators.empty()) return bill_.accelerators;
+    std::vector<AcceleratorRow> out;
+    for (const HostRow& host : bill_.hosts)
+      out.push_back({host.count * host.gpus, host.line, host.gpu});
+    return out;
+  }
+  std::int64_t Accelerators() const {
+    std::int64_t out = 0;
+    for (const AcceleratorRow& row : Listed()) out += row.count;
+    return out;
+  }
+
+  std::int64_t Count(SwitchRole role) const {
+    std::int64_t out = 0;
+    for (const SwitchRow& one : bill_.switches)
+      if (one.role == role) out += one.count;
+    return out;
+  }
+  const SwitchRow* First(SwitchRole role) const {
+    for (const SwitchRow& one : bill_.switches)
+      if (one.role == role) return &one;
+    return nullptr;
+  }
+  std::int64_t AllSwitches() const {
+    std::int64_t out = 0;
+    for (const SwitchRow& one : bill_.switches) out += one.count;
+    return out;
+  }
+  std::int64_t Links(CableRow::End end) const {
+    std::int64_t out = 0;
+    for (const CableRow& one : bill_.cables)
+      if (one.end == end) out += one.count;
+    return out;
+  }
+
+  void CheckHosts();
+  bool CheckHostsByKind();
+  void CheckNeed();
+  void CheckCompute(const Need& need, NumberType type);
+  void CheckPower();
+  void CheckHostPower();
+  void CheckRackUnits();
+  void CheckRacks(double watts, bool complete);
+  void Derive();
+  void DeriveOversubscription();
+  void CheckPortSum();
+  bool CheckRate();
+  void CheckReach();
+  void CheckSwitches();
+  void CheckLeaves();
+  void CheckUppers();
+  void CheckSpread(std::int64_t uplinks);
+  void CheckExcess(std::int64_t spines, std::int64_t cores);
+  void CheckCables();
+  void CheckLengths();
+  std::int64_t MostEnds(const OpticRow& optic) const;
+  void CheckOptics();
+  void CheckForms(std::int64_t host_ends, std::int64_t switch_ends);
+
+  // Ports of all switches of a role.
+  std::int64_t PortsOf(SwitchRole role, double rate_bps) const {
+    std::int64_t out = 0;
+    for (const SwitchRow& one : bill_.switches)
+      if (one.role == role) out += one.count * Ports(one, rate_bps);
+    return out;
+  }
+  // Whether all switches of a role are of one part.
+  bool Uniform(SwitchRole role) const {
+    const SwitchRow* first = First(role);
+    return std::all_of(bill_.switches.begin(), bill_.switches.end(), [&](const SwitchRow& one) {
+      return one.role != role || one.part == first->part;
+    });
+  }
+  std::int64_t Ports(const SwitchRow& one, double rate_bps) const {
+    if (one.port_bps > 0 && rate_bps > one.port_bps * (1 + kSlack)) return 0;
+    return Down(one.chip_bps / rate_bps);
+  }
+  // A leaf's ports down, by the row that says so or by the oversubscription.
+  std::int64_t LeafDown() const { return LeafDown(*leaf_); }
+  std::int64_t LeafDown(const SwitchRow& leaf) const {
+    if (down_ > 0) return down_;
+    const double down_bps = leaf.chip_bps * ask_.over / (1 + ask_.over);
+    return Down(down_bps / ask_.rate_bps);
+  }
+  std::int64_t LeafUp() const {
+    if (up_ > 0) return up_;
+    return Down(leaf_->chip_bps / (1 + ask_.over) / ask_.up_bps);
+  }
+  // Endpoints that one plane of so many tiers reaches.
+  std::int64_t Reach(int tiers) const {
+    if (tiers == 1) return Ports(*leaf_, ask_.rate_bps);
+    const std::int64_t spine = Ports(*spine_, ask_.up_bps);
+    if (tiers == 2) return LeafDown() * spine;
+    return LeafDown() * (spine / 2) * Ports(*core_, ask_.up_bps);
+  }
+  // At least; what is said of ports above the leaves is not asked: they are 1:1.
+  ClosNeed Needed(int tiers, std::int64_t endpoints) const {
+    if (tiers == 1) return {CeilDiv(endpoints, std::max<std::int64_t>(1, Reach(1))), 0, 0};
+    ClosNeed out;
+    out.leaves = CeilDiv(endpoints, std::max<std::int64_t>(1, LeafDown()));
+    const std::int64_t uplinks = Uplinks(endpoints);
+    const std::int64_t spine = std::max<std::int64_t>(2, Ports(*spine_, ask_.up_bps));
+    if (tiers == 2) {
+      out.spines = CeilDiv(uplinks, spine);
+      return out;
+    }
+    out.spines = CeilDiv(uplinks, spine / 2);
+    out.cores = CeilDiv(uplinks, std::max<std::int64_t>(1, Ports(*core_, ask_.up_bps)));
+    return out;
+  }
+  std::int64_t Uplinks(std::int64_t endpoints) const {
+    return Up(static_cast<double>(endpoints) * ask_.rate_bps / ask_.over / ask_.up_bps);
+  }
+  // What the rows say, else the fewest that reach.
+  int Tiers() const {
+    if (bill_.tiers) return static_cast<int>(bill_.tiers->value);
+    if (Count(SwitchRole::kCore) > 0) return 3;
+    if (Count(SwitchRole::kSpine) > 0) return 2;
+    for (const int tiers : {1, 2})
+      if (ask_.each() <= Reach(tiers)) return tiers;
+    return 3;
+  }
+
+  const AuditBill& bill_;
+  std::vector<Finding> findings_;
+  Ask ask_;
+  const SwitchRow *leaf_ = nullptr, *spine_ = nullptr, *core_ = nullptr;
+  std::int64_t down_ = 0, up_ = 0;  // of one leaf; 0: not said
+  bool too_far_ = false;
+};
+
+}  // namespace weft
