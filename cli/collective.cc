@@ -1,3 +1,5 @@
+#include "workloads/collectives/collective.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,12 +24,14 @@
 namespace weft::cli {
 namespace {
 
+constexpr const char* kSizes = "8:16GiB:2";
+
 struct CollectiveArgs {
-  std::string op, sizes = "8:16GiB:2", host, nccl = "2.28";
-  std::string fabric, engine, calibration, algorithm, protocol, json;
+  std::string op, sizes, host, nccl = "2.28";
+  std::string fabric, engine, calibration, algorithm, protocol, json, matrix;
   int gpus = 0;
   std::optional<int> gpus_per_host, channels, seeds;
-  bool explain = false;
+  bool explain = false, sharp = false;
 };
 
 // Digits alone are bytes, as in nccl-tests.
@@ -132,6 +136,22 @@ FabricQuestion OnFabric(const CollectiveArgs& args) {
   return question;
 }
 
+// --matrix: a file, or YAML such as '{ skew: 1 }'. Returns a file's own size.
+Result<std::optional<Bytes>> ReadMatrix(const CollectiveArgs& args, SourceTexts& texts,
+                                        CollectiveQuestion& question) {
+  if (args.matrix.empty() || args.op != "all_to_all_v" || args.gpus < 1)
+    return std::optional<Bytes>();
+  question.matrix_text = args.matrix.find('{') != std::string::npos
+                             ? args.matrix
+                             : fmt::format("{{ file: \"{}\" }}", args.matrix);
+  WEFT_TRY(const Located<SendMatrixSpec> spec,
+           ParseText<SendMatrixSpec>(question.matrix_text, "--matrix", {nullptr, {}, &texts}));
+  WEFT_TRY(question.matrix,
+           MakeSendMatrix(CollectiveSpec::ALL_TO_ALL_V, spec.message,
+                          static_cast<std::uint32_t>(args.gpus), {"--matrix", 0, 0}));
+  return spec.message.has_file() ? std::optional(BusiestRank(*question.matrix)) : std::nullopt;
+}
+
 struct Asked {
   CollectiveQuestion question;
   std::vector<Bytes> sizes;
@@ -145,7 +165,13 @@ Result<Asked> ReadArgs(const CollectiveArgs& args, SourceTexts& texts) {
   out.question.gpus_per_host = args.gpus_per_host;
   out.question.nccl = args.nccl;
   out.question.channels = args.channels;
-  WEFT_TRY(out.sizes, ParseSizes(args.sizes));
+  out.question.sharp = args.sharp;
+  WEFT_TRY(const std::optional<Bytes> own, ReadMatrix(args, texts, out.question));
+  if (args.sizes.empty() && own) {
+    out.sizes = {*own};
+  } else {
+    WEFT_TRY(out.sizes, ParseSizes(args.sizes.empty() ? kSizes : args.sizes));
+  }
   if (args.host.empty() && !args.fabric.empty()) {
     WEFT_TRY(out.question.host, HostOfFabric(OnFabric(args), &texts));
   } else {
@@ -213,6 +239,8 @@ Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts
     warn(fmt::format("NCCL {} is not known; 2.{} stands for it", args.nccl, comm.rules->minor));
   CollectiveTable table;
   WEFT_TRY(table.plan, BuildNcclPlan(args.op, comm, asked.sizes, asked.question.forced));
+  if (!args.matrix.empty() && args.op != "all_to_all_v")
+    warn("--matrix has no effect: only all_to_all_v sends by one");
   table.busbw_factor = model.busbw_factor();
   table.host = HostName(args);
   table.fabric = args.fabric;
@@ -266,15 +294,19 @@ void AddCollective(CLI::App& app, Command& chosen) {
       "collective", "Time an operation as NCCL would run it, in nccl-tests' columns");
   command
       ->add_option("op", args->op,
-                   "all_reduce, all_gather, reduce_scatter, broadcast, reduce, all_to_all or "
-                   "send_recv")
+                   "all_reduce, all_gather, reduce_scatter, broadcast, reduce, all_to_all, "
+                   "all_to_all_v, gather, scatter or send_recv")
       ->required();
   const auto add = [&](const char* name, auto& value, const char* what, const char* type) {
     return command->add_option(name, value, what)->type_name(type);
   };
   add("--gpus", args->gpus, "ranks, one a GPU", "N")->required();
   add("--sizes", args->sizes, "FIRST:LAST:FACTOR or S1,S2,…; bytes where no unit is said", "SIZES")
-      ->capture_default_str();
+      ->default_str(std::string(kSizes) + ", of a matrix in a file its own");
+  add("--matrix", args->matrix,
+      "of all_to_all_v: a file of bytes from row to column, or YAML such as '{ skew: 1 }'",
+      "MATRIX")
+      ->default_str("as alltoallv_perf: '{ spread: 1 }'");
   add("--host", args->host,
       "host: a preset, a file, or YAML such as '{ preset: hgx-h100, nics: 4 }'", "HOST")
       ->default_str("the fabric's, else hgx-h100");
@@ -289,6 +321,8 @@ void AddCollective(CLI::App& app, Command& chosen) {
       ->default_str("public");
   add("--engine", args->engine, "what computes the times on a --fabric", "ENGINE");
   add("--seeds", args->seeds, "hash seeds on a --fabric", "N");
+  command->add_flag("--sharp", args->sharp,
+                    "the switches reduce, as NCCL_COLLNET_ENABLE=1 with its plugin; InfiniBand");
   command->add_flag("--explain", args->explain, "the candidates, the search, rings and trees");
   add("--json", args->json, "write JSON; -: to standard output", "FILE|-");
   command->callback([args, &chosen] {

@@ -257,6 +257,14 @@ void Reader::ReadJobs() {
     if (spec.has_gpus()) job.gpus = spec.gpus();
     sum += job.share;
     std::string what;
+    const CollectiveSpec::Op op = spec.collective().op();
+    const std::string at = fmt::format("jobs[{}].collective", i);
+    if (op == CollectiveSpec::ALL_TO_ALL_V || op == CollectiveSpec::GATHER ||
+        op == CollectiveSpec::SCATTER)
+      Add(ErrorCode::kInconsistent, at + ".op", "a plan bounds no sends by a matrix",
+          "op: all_to_all, or weft simulate");
+    else if (spec.has_collective() && spec.collective().bytes().empty())
+      Add(ErrorCode::kInconsistent, at, "the collective has no size", "bytes: 64MiB");
     if (spec.has_collective())
       what = CollectiveSpec::Op_Name(spec.collective().op());
     else if (spec.has_traffic())

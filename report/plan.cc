@@ -135,12 +135,12 @@ TestColumns ColumnsOf(const NcclPlan& plan, Bytes bytes) {
   constexpr std::int64_t kFloat = 4;
   const std::string& op = plan.op;
   TestColumns out;
-  const bool blocks = op == "all_gather" || op == "reduce_scatter" || op == "all_to_all";
+  const bool blocks = HasBlocks(op);
   out.size = TestedSize(op, plan.comm.ranks(), bytes).count();
   out.count = out.size / kFloat / (blocks ? plan.comm.ranks() : 1);
   if (op == "all_reduce" || op == "reduce_scatter" || op == "reduce" || op == "send_recv")
     out.redop = "sum";
-  if (op == "broadcast" || op == "reduce") out.root = "0";
+  if (op == "broadcast" || op == "reduce" || op == "gather" || op == "scatter") out.root = "0";
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "base/schema/wording.h"
 #include "scenario/prepare.h"
 #include "scenario/run_scenario.h"
+#include "workloads/collectives/collective.h"
 
 namespace weft {
 namespace {
@@ -40,12 +41,14 @@ std::string ScenarioText(const CollectiveQuestion& question, const FabricQuestio
   out += fmt::format("placement: {{ gpus: {} }}\n", question.gpus);
   out += fmt::format("workload: {{ collective: {{ op: {}, bytes: [{}]", question.op, bytes);
   if (question.channels) out += fmt::format(", channels: {}", *question.channels);
+  if (!question.matrix_text.empty()) out += fmt::format(", matrix: {}", question.matrix_text);
   out += " } }\n";
   out += fmt::format("collectives: {{ nccl: \"{}\"", question.nccl);
   if (question.forced.algorithm)
     out += fmt::format(", algorithm: {}", NcclName(*question.forced.algorithm));
   if (question.forced.protocol)
     out += fmt::format(", protocol: {}", NcclName(*question.forced.protocol));
+  if (question.sharp) out += ", sharp: true";
   out += " }\n";
   if (!fabric.engine.empty()) out += fmt::format("engine: {}\n", fabric.engine);
   if (!fabric.calibration.empty()) out += fmt::format("calibration: \"{}\"\n", fabric.calibration);
@@ -53,13 +56,48 @@ std::string ScenarioText(const CollectiveQuestion& question, const FabricQuestio
   return out;
 }
 
+// The matrix of the operation, where it has one.
+Result<std::shared_ptr<const SendMatrix>> MatrixOf(const CollectiveQuestion& question) {
+  std::shared_ptr<const SendMatrix> none;
+  const auto ranks = static_cast<std::uint32_t>(question.gpus);
+  if (question.matrix) {
+    if (question.matrix->ranks != ranks)
+      return Wrong(fmt::format("the matrix is of {} ranks, and --gpus is {}",
+                               question.matrix->ranks, ranks));
+    return std::make_shared<const SendMatrix>(*question.matrix);
+  }
+  for (const auto op :
+       {CollectiveSpec::ALL_TO_ALL_V, CollectiveSpec::GATHER, CollectiveSpec::SCATTER}) {
+    if (question.op != OpName(op)) continue;
+    WEFT_TRY(SendMatrix matrix, MakeSendMatrix(op, {}, ranks, {}));
+    return std::make_shared<const SendMatrix>(std::move(matrix));
+  }
+  return none;
+}
+
+// What the model's search found, for the scenario of the same question: NICs that a plugin makes
+// one stand alone there, and then it is another.
+void KeepSearch(const NcclComm& comm, const CollectiveQuestion& question, const HostSpec& host,
+                FabricCache& cache) {
+  if (AsNcclSees(question.host).nics != question.host.nics) return;
+  const NcclCommOptions options{
+      .sharp = question.sharp, .channels = question.channels, .pxn = question.pxn};
+  cache.comms.found.emplace(
+      NcclComms::Key(comm.nodes, comm.per_node, options, *comm.rules, host.SerializeAsString()),
+      comm);
+}
+
 }  // namespace
+
+bool HasBlocks(std::string_view op) {
+  return op == "all_gather" || op == "reduce_scatter" || op == "gather" || op == "scatter" ||
+         op.starts_with("all_to_all");
+}
 
 double BusFactor(std::string_view op, int ranks) {
   const double share = ranks > 1 ? (ranks - 1.0) / ranks : 1;
   if (op == "all_reduce") return ranks > 1 ? 2 * share : 1;
-  if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all") return share;
-  return 1;
+  return HasBlocks(op) ? share : 1;
 }
 
 double BusbwGBps(std::string_view op, int ranks, Bytes size, double us) {
@@ -68,8 +106,7 @@ double BusbwGBps(std::string_view op, int ranks, Bytes size, double us) {
 
 Bytes TestedSize(std::string_view op, int ranks, Bytes bytes) {
   constexpr std::int64_t kFloat = 4, kAlign = 16;
-  if (op == "all_gather" || op == "reduce_scatter" || op == "all_to_all")
-    return Bytes(bytes.count() / ranks / kAlign * kAlign * ranks);
+  if (HasBlocks(op)) return Bytes(bytes.count() / ranks / kAlign * kAlign * ranks);
   return Bytes(bytes.count() / kFloat * kFloat);
 }
 
@@ -92,6 +129,9 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
     return Wrong(fmt::format("--gpus is {}", question.gpus),
                  fmt::format("want a multiple of {} GPUs a host", per_host));
   const int hosts = question.gpus / per_host;
+  if (question.sharp && host.transport != HostSpec::IB)
+    return Wrong("--sharp needs InfiniBand, and the host's transport is another",
+                 "--host '{ preset: hgx-h100, transport: ib }'");
   if (hosts > 1 && host.nics == 0)
     return Wrong("the host has no NIC, so its GPUs reach no other host", "fewer --gpus");
 
@@ -101,9 +141,11 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
   model.version_known_ = found->exact;
   model.busbw_factor_ = BusFactor(question.op, question.gpus);
   model.time_question_ = {NcclOpOf(question.op), question.op == "send_recv", question.forced};
-  model.comm_ = std::make_shared<const NcclComm>(BuildNcclComm(
-      host, hosts, per_host, *found->rules, {.channels = question.channels, .pxn = question.pxn}));
+  model.comm_ = std::make_shared<const NcclComm>(
+      BuildNcclComm(host, hosts, per_host, *found->rules,
+                    {.sharp = question.sharp, .channels = question.channels, .pxn = question.pxn}));
   model.parameters_ = NcclTimeParameters(*model.comm_, host);
+  WEFT_TRY(model.matrix_, MatrixOf(question));
   if (const auto op = model.time_question_.op) {
     WEFT_TRY(const NcclChoice choice,
              ChooseNcclOrSay(*model.comm_, question.op, *op, Bytes(1 << 20), question.forced));
@@ -113,7 +155,11 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
 }
 
 NcclTimeCase CollectiveModel::Case(Bytes bytes) const {
-  return MakeNcclTimeCase(*comm_, host_, time_question_, bytes);
+  if (matrix_ == nullptr) return MakeNcclTimeCase(*comm_, host_, time_question_, bytes);
+  const SendMatrix matrix = ScaledTo(*matrix_, bytes);
+  NcclTimeQuestion question = time_question_;
+  question.matrix = &matrix;
+  return MakeNcclTimeCase(*comm_, host_, question, bytes);
 }
 
 CollectiveTime CollectiveModel::Time(const NcclTimeCase& which,
@@ -140,6 +186,7 @@ Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
   WEFT_TRY(Located<ScenarioSpec> spec,
            ParseScenario(ScenarioText(question, fabric, sizes), "--fabric", {}, texts));
   FabricCache cache;
+  KeepSearch(comm, question, HostOf(spec.message), cache);
   WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache, {}, per_host));
   RunControl control;
   control.threads = fabric.threads;

@@ -33,6 +33,8 @@
 
 namespace weft {
 
+// Whether every rank has a block of its own, so that a size counts all of them.
+bool HasBlocks(std::string_view op);
 // busbw over algbw of an operation over `ranks` [NCT doc/PERFORMANCE.md].
 double BusFactor(std::string_view op, int ranks);
 // busbw, 10^9 bytes a second, of what took `us` microseconds.
@@ -50,7 +52,10 @@ struct CollectiveQuestion {
   std::string nccl = "2.28";
   NcclForced forced{};
   std::optional<int> channels{};
-  bool pxn = true;  // GPUs send over the GPU beside a NIC
+  bool sharp = false;                  // the switches reduce
+  bool pxn = true;                     // GPUs send over the GPU beside a NIC
+  std::optional<SendMatrix> matrix{};  // of all_to_all_v; else as MakeSendMatrix makes it
+  std::string matrix_text{};           // the same in YAML, for a fabric
 };
 
 class CollectiveModel {
@@ -69,11 +74,14 @@ class CollectiveModel {
   const NcclComm& comm() const { return *comm_; }
   bool nccl_version_known() const { return version_known_; }
   double busbw_factor() const { return busbw_factor_; }
+  // What the matrix of the operation sends, where it has one.
+  const SendMatrix* matrix() const { return matrix_.get(); }
 
  private:
   std::string op_;
   HostPart host_;
   NcclTimeQuestion time_question_;
+  std::shared_ptr<const SendMatrix> matrix_;  // none: the operation sends by none
   std::shared_ptr<const NcclComm> comm_;
   std::vector<std::size_t> parameters_;
   bool version_known_ = true;

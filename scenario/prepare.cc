@@ -275,13 +275,17 @@ Result<std::optional<PreparedNccl>> PrepareNccl(const PreparedScenario& scenario
       !(forced.algorithm = ParseNcclAlgorithm(keys.algorithm())))
     return Fail(ErrorCode::kOutOfRange, spec.At("collectives.algorithm"),
                 fmt::format("NCCL has no algorithm '{}'", keys.algorithm()),
-                "Ring, Tree, NVLS, NVLSTree, auto");
+                "Ring, Tree, NVLS, NVLSTree, CollNetChain, CollNetDirect, PAT, auto");
   if (asked && keys.protocol() != "auto" && !(forced.protocol = ParseNcclProtocol(keys.protocol())))
     return Fail(ErrorCode::kOutOfRange, spec.At("collectives.protocol"),
                 fmt::format("NCCL has no protocol '{}'", keys.protocol()),
                 "LL, LL128, Simple, auto");
+  if (asked && keys.sharp() && host->transport != HostSpec::IB)
+    return Fail(ErrorCode::kInconsistent, spec.At("collectives.sharp"),
+                "'sharp' needs InfiniBand, and the hosts' transport is another",
+                "host: { transport: ib }, or sharp: false");
   return std::optional<PreparedNccl>({{*host, found->rules, calibration.constants, calibration.name,
-                                       calibration.digest, forced, asked},
+                                       calibration.digest, forced, asked && keys.sharp(), asked},
                                       calibration});
 }
 

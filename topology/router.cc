@@ -204,7 +204,7 @@ VertexId Router::NicAt(VertexId gpu_or_nic) const {
 }
 
 bool Router::InsideHost(VertexId src, VertexId dst) const {
-  if (IsSwitch(src) || IsSwitch(dst)) return src == dst;
+  if (IsSwitch(src) || IsSwitch(dst)) return true;  // one cable: nothing to choose
   if (host_of_[Index(src)] != host_of_[Index(dst)]) return false;
   const Vertex &from = fabric_->vertex(src), &to = fabric_->vertex(dst);
   if (src == dst || fabric_->host(from.host).nvswitch != kNoVertex)
@@ -252,6 +252,13 @@ bool Router::HostPath(VertexId src, VertexId dst, const LinkState& state,
     return true;
   };
   if (fabric_->FindLink(src, dst) != kNoLink) return step(src, dst);
+  if (IsSwitch(src) || IsSwitch(dst)) {
+    const VertexId end = IsSwitch(src) ? dst : src;
+    const VertexId nic = IsSwitch(end) ? kNoVertex : NicAt(end);
+    if (nic == kNoVertex || nic == end) return false;
+    return IsSwitch(src) ? step(src, nic) && HostPath(nic, dst, state, path)
+                         : HostPath(src, nic, state, path) && step(nic, dst);
+  }
   const Vertex &from = fabric_->vertex(src), &to = fabric_->vertex(dst);
   const Host& host = fabric_->host(from.host);
   // A NIC is reached through a GPU that hangs from it.

@@ -82,9 +82,11 @@ struct RoutingPolicy {
 };
 
 struct FlowKey {
-  VertexId src = kNoVertex, dst = kNoVertex;  // GPUs or NICs; inside a host also its NVSwitch
-  std::uint8_t host_port = 0;                 // of the source NIC
-  std::uint16_t entropy = 0;                  // UDP source port
+  // GPUs or NICs; inside a host also its NVSwitch; a switch, where one cable joins the two ends or
+  // their GPU's own NIC: what a network that reduces sends. Nothing is hashed then.
+  VertexId src = kNoVertex, dst = kNoVertex;
+  std::uint8_t host_port = 0;  // of the source NIC
+  std::uint16_t entropy = 0;   // UDP source port
   std::uint8_t traffic_class = 0;
   std::uint32_t qp = 0;  // destination QP, 24 bits; hashed by kEecmp alone
 };
@@ -259,7 +261,8 @@ class Router {
   // The NIC of `gpu_or_nic` towards the network.
   VertexId NicAt(VertexId gpu_or_nic) const;
   bool InsideHost(VertexId src, VertexId dst) const;
-  // Appends the way between two vertices of one host; false where a link is down or missing.
+  // Appends the way between two vertices of one host, or to or from a switch beside it; false where
+  // a link is down or missing.
   bool HostPath(VertexId src, VertexId dst, const LinkState& state,
                 std::vector<LinkId>& path) const;
   // The way from a GPU to a NIC of its host or back, where the plan has it.

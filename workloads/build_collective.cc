@@ -87,6 +87,10 @@ std::vector<Error> KeysWithoutEffect(const CollectiveSpec& spec, const SourceMap
   }
   if (spec.ring_order() != CollectiveSpec::RANDOM) warn("seed", "only ring_order: random draws");
   if (!MoeDoes(spec.op())) warn("moe", "only moe_dispatch and moe_combine send tokens");
+  if (spec.op() != CollectiveSpec::ALL_TO_ALL_V)
+    warn("matrix", "only all_to_all_v sends by one");
+  else if (!spec.matrix().has_skew())
+    warn("matrix.seed", "only skew: draws");
   return warnings;
 }
 
@@ -124,6 +128,29 @@ Errors CheckMoe(const CollectiveSpec& spec, const SourceMap& sources,
     if (!errors.empty()) break;
   }
   return errors;
+}
+
+// A row a communicator where the operation sends by a matrix. Sets `spec`'s size where the matrix
+// alone says it.
+Result<std::vector<SendMatrix>> MakeMatrices(const SourceMap& sources,
+                                             const std::vector<Communicator>& communicators,
+                                             CollectiveSpec& spec) {
+  std::vector<SendMatrix> out;
+  if (!SendsByMatrix(spec.op())) return out;
+  const SourcePos given = sources.At(At(spec.matrix().has_file() ? "matrix.file" : "matrix")).pos;
+  for (const Communicator& one : communicators) {
+    const std::uint64_t ranks = one.job_rank.size();
+    if (ranks * ranks > kEdgeLimit)
+      return Fail(ErrorCode::kOutOfRange, given,
+                  fmt::format("{} ranks have {} pairs", ranks, ranks * ranks),
+                  fmt::format("at most {}: fewer ranks", kEdgeLimit));
+    WEFT_TRY(SendMatrix matrix,
+             MakeSendMatrix(spec.op(), spec.matrix(), static_cast<std::uint32_t>(ranks), given));
+    if (spec.bytes().empty() && spec.matrix().has_file())
+      spec.add_bytes(BusiestRank(matrix).count());
+    out.push_back(std::move(matrix));
+  }
+  return out;
 }
 
 // The communicator's streams. A rank alone has nothing to send: its operation is the launch.
@@ -219,17 +246,25 @@ void AddItems(const CollectiveSpec& spec, const std::vector<Communicator>& commu
 
 }  // namespace
 
-Result<Workload> BuildCollective(const CollectiveSpec& spec, const SourceMap& sources,
+Result<Workload> BuildCollective(const CollectiveSpec& as_written, const SourceMap& sources,
                                  const Fabric& fabric, const Placement& placement,
                                  const BuildOptions& build_options) {
   BuildOptions options = build_options;
+  CollectiveSpec spec = as_written;
   options.moe = RoutingOf(spec);
-  Errors errors = CheckSpec(spec, sources);
+  Errors errors;
   const auto keep = [&errors](const auto& result) {
     if (!result) errors.insert(errors.end(), result.error().begin(), result.error().end());
   };
   const auto communicators = BuildCommunicators(spec, sources, fabric, placement);
   keep(communicators);
+  const auto matrices = communicators ? MakeMatrices(sources, *communicators, spec)
+                                      : Result<std::vector<SendMatrix>>(std::vector<SendMatrix>());
+  keep(matrices);
+  if (matrices) {
+    const Errors found = CheckSpec(spec, sources);
+    errors.insert(errors.begin(), found.begin(), found.end());
+  }
   const bool nccl = communicators && TakesNccl(spec, *communicators, options);
   const auto algorithm =
       nccl ? Result<const CollectiveAlgorithm*>(nullptr) : ChooseAlgorithm(spec, sources);
@@ -251,10 +286,10 @@ Result<Workload> BuildCollective(const CollectiveSpec& spec, const SourceMap& so
   std::vector<OperationOfGroup> streams;
   for (const Communicator& communicator : *communicators)
     streams.push_back(AddStreams(communicator, options, out.program));
-  WEFT_TRY(const std::vector<RunOfSize> runs,
-           nccl
-               ? AddNcclRuns(spec, sources, fabric, *communicators, streams, options, out)
-               : AddRun(spec, sources, fabric, *communicators, **algorithm, streams, options, out));
+  WEFT_TRY(
+      const std::vector<RunOfSize> runs,
+      nccl ? AddNcclRuns(spec, sources, fabric, *communicators, *matrices, streams, options, out)
+           : AddRun(spec, sources, fabric, *communicators, **algorithm, streams, options, out));
   if (out.stopped) return out;
   out.program.stream_count = static_cast<std::uint32_t>(placement.gpu_of_rank.size());
   for (const GpuId gpu : placement.gpu_of_rank)

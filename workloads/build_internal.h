@@ -6,6 +6,7 @@
 
 #include "workloads/build_program.h"
 #include "workloads/collectives/communicator.h"
+#include "workloads/collectives/send_matrix.h"
 
 namespace weft {
 
@@ -39,11 +40,13 @@ struct RunOfSize {
 bool TakesNccl(const CollectiveSpec& spec, const std::vector<Communicator>& communicators,
                const BuildOptions& options);
 
-// Patterns and tunings of every size. `streams`: a row a communicator, whose streams are there.
+// Patterns and tunings of every size. `matrices`: a row a communicator where the operation sends by
+// one. `streams`: a row a communicator, whose streams are there.
 // Empty, with `stopped`, where the caller waits no longer.
 Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const SourceMap& sources,
                                            const Fabric& fabric,
                                            const std::vector<Communicator>& communicators,
+                                           const std::vector<SendMatrix>& matrices,
                                            const std::vector<OperationOfGroup>& streams,
                                            const BuildOptions& options, Workload& workload);
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -27,26 +28,29 @@ const NcclComm& CommOf(const Communicator& communicator, const CollectiveSpec& s
   const auto per_host = static_cast<int>(communicator.hosts.front().count);
   NcclCommOptions options;
   if (spec.has_channels()) options.channels = spec.channels();
-  const std::string key =
-      fmt::format("{} x {}, channels {}, NCCL 2.{}, {}", hosts, per_host,
-                  options.channels.value_or(0), nccl.rules->minor, nccl.host_text);
-  const auto [at, added] = comms.found.try_emplace(key);
+  options.sharp = nccl.sharp;
+  const auto [at, added] = comms.found.try_emplace(
+      NcclComms::Key(hosts, per_host, options, *nccl.rules, nccl.host_text));
   if (added) at->second = BuildNcclComm(nccl.host, hosts, per_host, *nccl.rules, options);
   return at->second;
 }
 
+// `matrix`: of the operation's size, by NCCL's ranks; null where it has none.
 Result<NcclPatternPlan> PlanOf(const NcclComm& comm, const CollectiveSpec& spec,
-                               const SourceMap& sources, Bytes bytes, const BuildOptions& options) {
+                               const SourceMap& sources, Bytes bytes, const SendMatrix* matrix,
+                               const BuildOptions& options) {
   const NcclBuild& nccl = *options.nccl;
   NcclTimeQuestion question;
   const std::string op(OpName(spec.op()));
   question.op = NcclOpOf(op);
   question.send_recv = spec.op() == CollectiveSpec::SEND_RECV;
   question.forced = nccl.forced;
+  question.matrix = matrix;
   NcclPatternPlan plan;
   plan.comm = &comm;
   plan.op = spec.op();
   plan.qps = options.qps;
+  plan.matrix = matrix;
   if (question.op) {
     auto choice = ChooseNcclOrSay(comm, op, *question.op, bytes, question.forced);
     if (!choice) {
@@ -62,6 +66,16 @@ Result<NcclPatternPlan> PlanOf(const NcclComm& comm, const CollectiveSpec& spec,
   }
   plan.time = NcclTime(plan.which, nccl.constants);
   return plan;
+}
+
+// The matrix at a size, a row a member; none where the operation has no matrix.
+std::optional<SendMatrix> MatrixOfMembers(const std::vector<SendMatrix>& matrices,
+                                          std::size_t group, const Communicator& communicator,
+                                          Bytes bytes) {
+  if (matrices.empty()) return std::nullopt;
+  std::vector<std::uint32_t> order;
+  for (const Communicator::Member& member : communicator.members) order.push_back(member.rank);
+  return Reordered(ScaledTo(matrices[group], bytes), order);
 }
 
 // Keys that change nothing where NCCL chooses.
@@ -117,6 +131,13 @@ void KeepChoice(const NcclPatternPlan& plan, std::size_t ranks, std::size_t& mos
 
 }  // namespace
 
+std::string NcclComms::Key(int hosts, int per_host, const NcclCommOptions& options,
+                           const NcclRules& rules, const std::string& host_text) {
+  return fmt::format("{} x {}, channels {}, {}{}NCCL 2.{}, {}", hosts, per_host,
+                     options.channels.value_or(0), options.sharp ? "SHARP, " : "",
+                     options.pxn ? "" : "no PXN, ", rules.minor, host_text);
+}
+
 bool TakesNccl(const CollectiveSpec& spec, const std::vector<Communicator>& communicators,
                const BuildOptions& options) {
   const bool automatic = spec.algorithm().empty() || spec.algorithm() == "auto";
@@ -136,6 +157,7 @@ bool TakesNccl(const CollectiveSpec& spec, const std::vector<Communicator>& comm
 Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const SourceMap& sources,
                                            const Fabric& fabric,
                                            const std::vector<Communicator>& communicators,
+                                           const std::vector<SendMatrix>& matrices,
                                            const std::vector<OperationOfGroup>& streams,
                                            const BuildOptions& options, Workload& workload) {
   NcclComms own;
@@ -152,13 +174,19 @@ Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const Sou
       OperationOfGroup& group = run.groups[g];
       if (group.ranks < 2) continue;
       const NcclComm& comm = CommOf(communicators[g], spec, *options.nccl, comms);
-      WEFT_TRY(const NcclPatternPlan plan,
-               PlanOf(comm, spec, sources, Bytes(spec.bytes(i)), options));
+      const std::optional<SendMatrix> matrix =
+          MatrixOfMembers(matrices, g, communicators[g], Bytes(spec.bytes(i)));
+      WEFT_TRY(const NcclPatternPlan plan, PlanOf(comm, spec, sources, Bytes(spec.bytes(i)),
+                                                  matrix ? &*matrix : nullptr, options));
       edges += NcclPatternEdges(plan);
       if (edges > kEdgeLimit)
         return Fail(ErrorCode::kOutOfRange, sources.At(kBytesPath).pos,
                     fmt::format("the patterns of all sizes have more than {} edges", kEdgeLimit),
                     "fewer sizes or ranks");
+      if (!HasSwitchTrees(plan, fabric, communicators[g]))
+        return Fail(ErrorCode::kInconsistent, sources.At("collectives.sharp").pos,
+                    "no switch stands above the NICs of all hosts, so the network cannot reduce",
+                    "sharp: false, or a fabric with such switches");
       KeepChoice(plan, group.ranks, most, run);
       group.channels = static_cast<std::uint16_t>(plan.which.channels);
       group.op.kind = Op::Kind::kPattern;
@@ -166,6 +194,11 @@ Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const Sou
       group.op.tuning = static_cast<std::uint32_t>(program.tunings.size());
       program.patterns.push_back(BuildNcclPattern(plan, fabric, communicators[g]));
       program.tunings.push_back({group.channels, Bytes(1), Bytes(), NcclLaunch(plan)});
+      if (!matrix) continue;
+      if (program.amounts.empty()) program.amounts.emplace_back();  // row 0 is nobody's
+      group.op.first_amount = static_cast<std::uint32_t>(program.amounts.size());
+      const std::vector<Bytes> amounts = NcclSendAmounts(plan, program.patterns.back());
+      program.amounts.insert(program.amounts.end(), amounts.begin(), amounts.end());
     }
     runs.push_back(std::move(run));
   }

@@ -48,6 +48,10 @@ class RdmaSpec;  // sim/physics.proto
 
 // What NCCL's search found, by question: equal ones are not searched again (up to a second each).
 struct NcclComms {
+  // Of `hosts` hosts of `host_text` with `per_host` ranks each.
+  static std::string Key(int hosts, int per_host, const NcclCommOptions& options,
+                         const NcclRules& rules, const std::string& host_text);
+
   std::map<std::string, NcclComm> found;
 };
 
@@ -58,6 +62,7 @@ struct NcclBuild {
   CollectiveConstants constants;
   std::string calibration, digest;  // what the constants come from; empty: the priors
   NcclForced forced{};
+  bool sharp = false;          // switches reduce, and NCCL may use them
   bool asked = true;           // false: nobody did; it is the default for hosts that NCCL knows
   NcclComms* comms = nullptr;  // kept over builds, by `host_text`; null: not kept
   std::string host_text = {};

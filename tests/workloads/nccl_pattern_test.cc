@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <string>
 
 #include "tests/workloads/nccl_host.h"
@@ -20,11 +23,14 @@ using Op = CollectiveSpec::Op;
 
 // Hosts of one preset on one switch, with all that stands between a question and its pattern.
 struct Cluster {
-  Cluster(const std::string& preset, std::uint16_t nodes, std::uint16_t per_node)
+  Cluster(const std::string& preset, std::uint16_t nodes, std::uint16_t per_node,
+          std::size_t leaves = 1, bool sharp = false)
       : host(NcclHost(preset)),
-        fabric(MakeTestFabric(std::vector<TestHost>(
-            nodes, {.gpus = per_node, .nics = std::min<std::uint16_t>(per_node, 8)}))),
-        comm(BuildNcclComm(host, nodes, per_node, DefaultNcclRules())) {
+        fabric(MakeTestFabric(
+            std::vector<TestHost>(nodes,
+                                  {.gpus = per_node, .nics = std::min<std::uint16_t>(per_node, 8)}),
+            leaves)),
+        comm(BuildNcclComm(host, nodes, per_node, DefaultNcclRules(), {sharp, std::nullopt})) {
     CollectiveSpec spec;
     auto built = BuildCommunicators(spec, {}, fabric, PlaceAll(fabric));
     EXPECT_TRUE(built.has_value());
@@ -68,6 +74,9 @@ std::optional<std::uint64_t> Expected(const Pattern& pattern, Op op, const Words
     case CollectiveSpec::REDUCE:
       return owner == pattern.ranks[rank] ? std::optional(sum) : std::nullopt;
     case CollectiveSpec::ALL_TO_ALL:  // word: from·R + to
+    case CollectiveSpec::ALL_TO_ALL_V:
+    case CollectiveSpec::GATHER:
+    case CollectiveSpec::SCATTER:
       return word % pattern.ranks.size() == rank ? std::optional(input.at(owner)[word])
                                                  : std::nullopt;
     default:
@@ -103,6 +112,7 @@ void ExpectClosedFormBytes(const Cluster& cluster, const NcclPatternPlan& plan,
   for (const Edge& edge : pattern.edges) {
     const double bytes = plan.which.bytes * edge.wire_num / edge.wire_den / protocol;
     const HostId from = cluster.fabric.vertex(edge.from).host;
+    if (from == kNoHost) continue;  // a switch that reduces
     if (from != cluster.fabric.vertex(edge.to).host)
       host[from] += bytes;
     else
@@ -131,6 +141,72 @@ void ExpectOne(const Cluster& cluster, Op op, NcclForced forced, std::uint64_t s
   ExpectClosedFormBytes(cluster, *plan, pattern);
 }
 
+// Zeros, ones and heavy cells alike.
+SendMatrix RandomMatrix(std::uint32_t ranks, std::uint64_t seed) {
+  Random random(StreamSeed(seed, {3}));
+  SendMatrix out{ranks, {}};
+  for (std::uint32_t cell = 0; cell < ranks * ranks; ++cell)
+    out.bytes.push_back(random.Below(3) == 0 ? 0 : std::int64_t{1} << random.Below(24));
+  return out;
+}
+
+// Rank 1 receives nothing and rank 0 sends nothing.
+SendMatrix WithSilentRanks(SendMatrix matrix) {
+  for (std::uint32_t rank = 0; rank < matrix.ranks; ++rank)
+    matrix.bytes[rank] = matrix.bytes[std::size_t{rank} * matrix.ranks + 1 % matrix.ranks] = 0;
+  return matrix;
+}
+
+// Every pair that has bytes is one edge, with all of them, and every block ends where it should;
+// bytes inside and between hosts are the matrix's own sums.
+void ExpectMatrix(const Cluster& cluster, Op op, const SendMatrix& matrix, std::uint64_t seed) {
+  SCOPED_TRACE(testing::Message() << OpName(op) << ", seed " << seed);
+  NcclPatternPlan plan;
+  plan.comm = &cluster.comm;
+  plan.op = op;
+  plan.matrix = &matrix;
+  plan.which =
+      MakeNcclTimeCase(cluster.comm, cluster.host, {{}, false, {}, &matrix}, BusiestRank(matrix));
+  plan.time = NcclTime(plan.which, {});
+  const Pattern pattern = BuildNcclPattern(plan, cluster.fabric, cluster.communicator);
+  const std::vector<Bytes> amounts = NcclSendAmounts(plan, pattern);
+  ASSERT_EQ(amounts.size(), pattern.edges.size());
+
+  std::array<std::int64_t, 2> carried{}, said{};  // inside hosts, between hosts
+  std::map<VertexId, std::int64_t> by_sender;
+  for (std::size_t e = 0; e < amounts.size(); ++e) {
+    const Edge& edge = pattern.edges[e];
+    EXPECT_GT(amounts[e], Bytes());
+    carried[cluster.fabric.vertex(edge.from).host != cluster.fabric.vertex(edge.to).host] +=
+        amounts[e].count();
+    by_sender[edge.from] += amounts[e].count();
+  }
+  const auto per_node = static_cast<std::uint32_t>(cluster.comm.per_node);
+  for (std::uint32_t from = 0; from < matrix.ranks; ++from) {
+    std::int64_t sent = 0;
+    for (std::uint32_t to = 0; to < matrix.ranks; ++to) {
+      if (to == from) continue;
+      said[from / per_node != to / per_node] += matrix.At(from, to);
+      sent += matrix.At(from, to);
+    }
+    EXPECT_EQ(by_sender[pattern.ranks[from]], sent) << "rank " << from;
+  }
+  EXPECT_EQ(carried, said);
+
+  const Words input = RandomWords(pattern, seed);
+  const ScheduleRun run = InterpretSchedule(pattern, input, seed);
+  ASSERT_TRUE(run.complete);
+  std::size_t wrong = 0;
+  for (std::uint32_t from = 0; from < matrix.ranks; ++from)
+    for (std::uint32_t to = 0; to < matrix.ranks; ++to) {
+      const std::size_t word = std::size_t{from} * matrix.ranks + to;
+      const bool moved = matrix.At(from, to) > 0;
+      wrong +=
+          run.words.at(pattern.ranks[to])[word] != input.at(pattern.ranks[moved ? from : to])[word];
+    }
+  EXPECT_EQ(wrong, 0u);
+}
+
 void ExpectAll(const Cluster& cluster, std::uint64_t seed) {
   for (const Op op :
        {CollectiveSpec::ALL_REDUCE, CollectiveSpec::ALL_GATHER, CollectiveSpec::REDUCE_SCATTER,
@@ -143,6 +219,12 @@ void ExpectAll(const Cluster& cluster, std::uint64_t seed) {
         ExpectOne(cluster, op, {algorithm, protocol}, seed);
   for (const Op op : {CollectiveSpec::ALL_TO_ALL, CollectiveSpec::SEND_RECV})
     ExpectOne(cluster, op, {}, seed);
+  const auto ranks = static_cast<std::uint32_t>(cluster.comm.ranks());
+  const SendMatrix random = RandomMatrix(ranks, seed);
+  for (const SendMatrix& matrix : {random, WithSilentRanks(random), SkewedMatrix(ranks, 1, seed)})
+    ExpectMatrix(cluster, CollectiveSpec::ALL_TO_ALL_V, matrix, seed);
+  ExpectMatrix(cluster, CollectiveSpec::GATHER, RootMatrix(ranks, true), seed);
+  ExpectMatrix(cluster, CollectiveSpec::SCATTER, RootMatrix(ranks, false), seed);
 }
 
 TEST(BuildNcclPattern, ExecutesOnHostsOfEveryKind) {
@@ -164,6 +246,41 @@ TEST(BuildNcclPattern, ExecutesOnHostsOfEveryKind) {
     ExpectAll(
         Cluster(host, static_cast<std::uint16_t>(nodes), static_cast<std::uint16_t>(per_node)),
         seed++);
+  }
+}
+
+// Where the network reduces: one leaf, and leaves below spines; what a host's NICs and GPUs carry
+// is the closed form's, and a switch hands on one copy of each channel's share.
+TEST(BuildNcclPattern, ReducesInSwitches) {
+  std::uint64_t seed = 90;
+  for (const auto& [host, nodes, per_node, leaves] : {std::tuple("hgx-h100", 2, 8, 1),
+                                                      {"hgx-h100", 5, 8, 2},
+                                                      {"dgx-a100", 6, 8, 3},
+                                                      {"dgx-a100", 3, 4, 2},
+                                                      {"hgx-h100", 7, 1, 3}}) {
+    SCOPED_TRACE(testing::Message()
+                 << host << ", " << nodes << " x " << per_node << ", " << leaves);
+    const Cluster cluster(host, static_cast<std::uint16_t>(nodes),
+                          static_cast<std::uint16_t>(per_node), static_cast<std::size_t>(leaves),
+                          true);
+    for (const NcclAlgorithm algorithm :
+         {NcclAlgorithm::kCollNetChain, NcclAlgorithm::kCollNetDirect, NcclAlgorithm::kNvls}) {
+      const auto plan =
+          cluster.Plan(CollectiveSpec::ALL_REDUCE, {algorithm, NcclProtocol::kSimple}, MiB(256));
+      if (algorithm == NcclAlgorithm::kNvls && (std::string(host) == "dgx-a100" || per_node == 1))
+        continue;  // off, or a domain of one GPU
+      ASSERT_TRUE(plan.has_value()) << NcclName(algorithm);
+      SCOPED_TRACE(NcclName(algorithm));
+      ASSERT_TRUE(HasSwitchTrees(*plan, cluster.fabric, cluster.communicator));
+      ExpectOne(cluster, CollectiveSpec::ALL_REDUCE, {algorithm, NcclProtocol::kSimple}, seed++);
+      const Pattern pattern = BuildNcclPattern(*plan, cluster.fabric, cluster.communicator);
+      std::map<std::pair<VertexId, std::uint16_t>, int> sent_up;
+      for (const Edge& edge : pattern.edges)
+        if (cluster.fabric.vertex(edge.from).kind == VertexKind::kSwitch && edge.reduce_steps > 0)
+          ++sent_up[{edge.from, edge.channel}];
+      for (const auto& [from, times] : sent_up) EXPECT_EQ(times, 1);
+      EXPECT_EQ(sent_up.empty(), leaves == 1);
+    }
   }
 }
 
@@ -214,6 +331,100 @@ TEST(BuildNcclPattern, SendsInNcclsRounds) {
     EXPECT_EQ(pattern.edges[9 + round].to, cluster.fabric.gpu(GpuId{2 - round}));
     EXPECT_EQ(pattern.edges[round].round, round);
   }
+}
+
+// A matrix of equal cells is an all-to-all: the same edges, rounds, bytes, caps and time.
+TEST(BuildNcclPattern, SendsAUniformMatrixAsAnAllToAll) {
+  for (const auto& [host, nodes, per_node] :
+       {std::tuple("hgx-h100", 2, 8), {"dgx-a100", 3, 4}, {"hgx-h100", 1, 8}, {"hgx-b200", 2, 1}}) {
+    SCOPED_TRACE(testing::Message() << host << ", " << nodes << " x " << per_node);
+    const Cluster cluster(host, static_cast<std::uint16_t>(nodes),
+                          static_cast<std::uint16_t>(per_node));
+    const auto ranks = static_cast<std::uint32_t>(cluster.comm.ranks());
+    const SendMatrix matrix{ranks, std::vector<std::int64_t>(ranks * ranks, 1 << 20)};
+    const Bytes size = BusiestRank(matrix);
+    const auto plain = cluster.Plan(CollectiveSpec::ALL_TO_ALL, {}, size);
+    ASSERT_TRUE(plain.has_value());
+    NcclPatternPlan plan = *plain;
+    plan.matrix = &matrix;
+    plan.which = MakeNcclTimeCase(cluster.comm, cluster.host, {{}, false, {}, &matrix}, size);
+    plan.time = NcclTime(plan.which, {});
+
+    const Pattern a = BuildNcclPattern(*plain, cluster.fabric, cluster.communicator);
+    const Pattern v = BuildNcclPattern(plan, cluster.fabric, cluster.communicator);
+    const std::vector<Bytes> amounts = NcclSendAmounts(plan, v);
+
+    EXPECT_NEAR(plan.time.us, plain->time.us, 1e-9 * plain->time.us);
+    ASSERT_EQ(v.edges.size(), a.edges.size());
+    for (std::size_t e = 0; e < a.edges.size(); ++e) {
+      EXPECT_EQ(v.edges[e].to, a.edges[e].to);
+      EXPECT_EQ(v.edges[e].round, a.edges[e].round);
+      EXPECT_EQ(static_cast<double>(amounts[e].count()), WireBytes(a.edges[e], size));
+    }
+    for (const std::size_t c : {0u, 1u})
+      EXPECT_NEAR(v.classes[c].cap.bits_per_second(), a.classes[c].cap.bits_per_second(),
+                  1e-9 * a.classes[c].cap.bits_per_second());
+  }
+}
+
+// The matrix of the header: rank 2 sends most; row 0 reordered to the end.
+TEST(SendMatrix, ReadsCellsAndScalesThem) {
+  const Result<SendMatrix> read =
+      ParseSendMatrix("# bytes\n100, 200,150\n\n50 100 75\n300\t150 200B\n", "m.csv");
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->bytes, (std::vector<std::int64_t>{100, 200, 150, 50, 100, 75, 300, 150, 200}));
+  EXPECT_EQ(BusiestRank(*read), Bytes(650));
+  EXPECT_EQ(ScaledTo(*read, Bytes(1300)).At(1, 2), 150);
+  EXPECT_EQ(ScaledTo(*read, Bytes(65)).At(1, 2), 7);
+  EXPECT_EQ(Reordered(*read, {1, 2, 0}).bytes,
+            (std::vector<std::int64_t>{100, 75, 50, 150, 200, 300, 200, 150, 100}));
+}
+
+TEST(SendMatrix, SaysWhereAFileIsWrong) {
+  const auto said = [](const char* text) {
+    std::ostringstream out;
+    const Result<SendMatrix> read = ParseSendMatrix(text, "m.csv");
+    for (const Error& error : read.error()) out << error << '\n';
+    return out.str();
+  };
+  EXPECT_EQ(said("1,2\n3,-4\n"),
+            "m.csv:2:3: error: '-4' is no size (bytes, such as 1048576 or 1MiB, at most 1 PB)\n");
+  EXPECT_EQ(said("1 2 3\n4 5\nx 7 8e\n"),
+            "m.csv:2:1: error: row 1 has 2 cells, and the first has 3 (a cell a rank in every "
+            "row)\n"
+            "m.csv:3:1: error: 'x' is no size (bytes, such as 1048576 or 1MiB, at most 1 PB)\n"
+            "m.csv:3:5: error: '8e' is no size (bytes, such as 1048576 or 1MiB, at most 1 PB)\n");
+  EXPECT_EQ(said("1,2\n"),
+            "m.csv:1:1: error: the matrix has 1 rows and 2 columns (as many of both as ranks)\n");
+  EXPECT_EQ(said("# nothing\n"),
+            "m.csv:1:1: error: the matrix has no rows (a row a rank: 0, 1048576, 2MiB)\n");
+}
+
+// alltoallv_perf of nccl-tests 2.19.6 on four ranks: nothing to itself, then 1/6, 2/6, 3/6.
+TEST(SendMatrix, SpreadsAsNcclTestsDoes) {
+  const SendMatrix matrix = ScaledTo(SpreadMatrix(4, 1), Bytes(600));
+  EXPECT_EQ(matrix.At(0, 0), 0);
+  for (const auto& [to, bytes] : {std::pair(1u, 100), {2u, 200}, {3u, 300}})
+    EXPECT_NEAR(static_cast<double>(matrix.At(0, to)), bytes, 1);
+  EXPECT_EQ(matrix.At(3, 2), matrix.At(0, 3));
+  const SendMatrix even = ScaledTo(SpreadMatrix(4, 0), Bytes(600));
+  for (const std::int64_t cell : even.bytes) EXPECT_EQ(cell, 150);
+}
+
+// Every rank sends alike; the most popular receives 1 / (1 + 1/2 + 1/3 + 1/4) of all.
+TEST(SendMatrix, SkewsByPlace) {
+  const SendMatrix matrix = SkewedMatrix(4, 1, 7);
+  std::vector<double> column(4);
+  double all = 0;
+  for (std::uint32_t from = 0; from < 4; ++from)
+    for (std::uint32_t to = 0; to < 4; ++to) {
+      column[to] += static_cast<double>(matrix.At(from, to));
+      all += static_cast<double>(matrix.At(from, to));
+    }
+  std::sort(column.rbegin(), column.rend());
+  for (int k = 1; k <= 4; ++k) EXPECT_NEAR(column[std::size_t(k - 1)] / all, 12.0 / 25 / k, 1e-9);
+  EXPECT_EQ(SkewedMatrix(4, 1, 7).bytes, matrix.bytes);
+  EXPECT_NE(SkewedMatrix(16, 1, 8).bytes, SkewedMatrix(16, 1, 7).bytes);
 }
 
 // 15,360 GPUs, one core: under 0.3 s as stated, tenfold so that a loaded machine does not fail.

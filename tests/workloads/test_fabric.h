@@ -1,4 +1,5 @@
-// Small fabrics for tests: hosts as asked for, every NIC on one switch.
+// Small fabrics for tests: hosts as asked for, every NIC on one switch, or host h on leaf h mod
+// `leaves` below two spines.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@ struct TestHost {
   bool nvswitch = true;
 };
 
-inline Fabric MakeTestFabric(const std::vector<TestHost>& hosts) {
+inline Fabric MakeTestFabric(const std::vector<TestHost>& hosts, std::size_t leaves = 1) {
   FabricBuilder builder(1);
   std::vector<HostId> ids;
   for (const TestHost& host : hosts) {
@@ -29,11 +30,21 @@ inline Fabric MakeTestFabric(const std::vector<TestHost>& hosts) {
   Vertex leaf;
   leaf.kind = VertexKind::kSwitch;
   leaf.tier = 1;
-  const VertexId top = builder.AddSwitch(leaf);
+  std::vector<VertexId> bottom;
+  for (std::size_t i = 0; i < leaves; ++i) bottom.push_back(builder.AddSwitch(leaf));
   for (std::size_t h = 0; h < hosts.size(); ++h)
     for (std::uint16_t nic = 0; nic < hosts[h].nics; ++nic)
-      builder.AddCable(builder.nic(ids[h], nic), top, GigabitsPerSecond(400), SimDuration(0), 0);
+      builder.AddCable(builder.nic(ids[h], nic), bottom[h % leaves], GigabitsPerSecond(400),
+                       SimDuration(0), 0);
   builder.SetNaming({{"leaf"}});
+  if (leaves < 2) return builder.Build();
+  leaf.tier = 2;
+  for (int i = 0; i < 2; ++i) {
+    const VertexId spine = builder.AddSwitch(leaf);
+    for (const VertexId below : bottom)
+      builder.AddCable(below, spine, GigabitsPerSecond(400), SimDuration(0), 0);
+  }
+  builder.SetNaming({{"leaf"}, {"spine"}});
   return builder.Build();
 }
 

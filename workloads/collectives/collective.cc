@@ -1,6 +1,9 @@
 #include "workloads/collectives/collective.h"
 
+#include <fmt/format.h>
+
 #include <array>
+#include <filesystem>
 #include <limits>
 #include <numeric>
 
@@ -41,6 +44,12 @@ std::string_view OpName(CollectiveSpec::Op op) {
       return "moe_dispatch";
     case CollectiveSpec::MOE_COMBINE:
       return "moe_combine";
+    case CollectiveSpec::ALL_TO_ALL_V:
+      return "all_to_all_v";
+    case CollectiveSpec::GATHER:
+      return "gather";
+    case CollectiveSpec::SCATTER:
+      return "scatter";
     default:
       return "all_reduce";
   }
@@ -52,6 +61,9 @@ double BusbwFactor(CollectiveSpec::Op op, std::size_t ranks) {
     case CollectiveSpec::ALL_GATHER:
     case CollectiveSpec::REDUCE_SCATTER:
     case CollectiveSpec::ALL_TO_ALL:
+    case CollectiveSpec::ALL_TO_ALL_V:
+    case CollectiveSpec::GATHER:
+    case CollectiveSpec::SCATTER:
       return (n - 1) / n;
     case CollectiveSpec::SEND_RECV:
     case CollectiveSpec::BROADCAST:
@@ -62,6 +74,28 @@ double BusbwFactor(CollectiveSpec::Op op, std::size_t ranks) {
     default:
       return 2 * (n - 1) / n;
   }
+}
+
+bool SendsByMatrix(CollectiveSpec::Op op) {
+  return op == CollectiveSpec::ALL_TO_ALL_V || op == CollectiveSpec::GATHER ||
+         op == CollectiveSpec::SCATTER;
+}
+
+Result<SendMatrix> MakeSendMatrix(CollectiveSpec::Op op, const SendMatrixSpec& spec,
+                                  std::uint32_t ranks, const SourcePos& given) {
+  WEFT_CHECK(SendsByMatrix(op) && ranks >= 1);
+  if (op != CollectiveSpec::ALL_TO_ALL_V) return RootMatrix(ranks, op == CollectiveSpec::GATHER);
+  if (spec.has_skew()) return SkewedMatrix(ranks, spec.skew(), spec.seed());
+  if (!spec.has_file()) return SpreadMatrix(ranks, spec.has_spread() ? spec.spread() : 1);
+  const std::filesystem::path path = std::filesystem::path(given.file).parent_path() / spec.file();
+  WEFT_TRY(SendMatrix matrix, ReadSendMatrix(path.string(), given));
+  if (matrix.ranks != ranks)
+    return Fail(ErrorCode::kInconsistent, given,
+                fmt::format("the matrix is of {} ranks, and there are {}", matrix.ranks, ranks),
+                "a row and a column a rank");
+  if (BusiestRank(matrix) == Bytes())
+    return Fail(ErrorCode::kInconsistent, given, "the matrix sends nothing", "a cell above 0");
+  return matrix;
 }
 
 WireRatio ReducedRatio(std::uint64_t num, std::uint64_t den) {

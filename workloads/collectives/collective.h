@@ -16,6 +16,7 @@
 #include "topology/fabric.h"
 #include "workloads/build_program.h"
 #include "workloads/collectives/communicator.h"
+#include "workloads/collectives/send_matrix.h"
 
 namespace weft {
 
@@ -37,8 +38,18 @@ std::span<const CollectiveAlgorithm> CollectiveAlgorithms();
 std::string_view OpName(CollectiveSpec::Op op);
 
 // busbw over algbw for n ranks, so that busbw is what the slowest link must carry whatever n
-// is: all-reduce 2(n−1)/n, all-gather and reduce-scatter (n−1)/n, send/recv 1 [NCT].
+// is: all-reduce 2(n−1)/n, all-gather, reduce-scatter, all-to-all, gather and scatter (n−1)/n,
+// the others 1 [NCT].
 double BusbwFactor(CollectiveSpec::Op op, std::size_t ranks);
+
+// Whether a matrix says who sends what: all_to_all_v, gather, scatter.
+bool SendsByMatrix(CollectiveSpec::Op op);
+
+// The matrix of one of these operations over `ranks`, of no size yet but where a file says it.
+// `given`: where the key, or the option, stands; a file is sought beside it.
+// Errors: the file's own; a file of other than `ranks` ranks, or that sends nothing.
+Result<SendMatrix> MakeSendMatrix(CollectiveSpec::Op op, const SendMatrixSpec& spec,
+                                  std::uint32_t ranks, const SourcePos& given);
 
 // num/den in lowest terms. Requires: both fit in 32 bits then, den >= 1.
 struct WireRatio {

@@ -2,19 +2,20 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "base/check.h"
 #include "workloads/collectives/collective.h"
 #include "workloads/collectives/nccl/shape.h"
+#include "workloads/collectives/nccl/switch_tree.h"
 
 namespace weft {
 namespace {
 
 using Kind = NcclTimeCase::Kind;
 
-constexpr std::uint8_t kLink = 0, kNet = 1;  // rows of Pattern::classes
-constexpr std::uint32_t kPeersAtOnce = 8;
-constexpr int kMostPatRanks = 1024;  // an edge a block and rank: a million
+constexpr std::uint8_t kLink = 0, kNet = 1, kSwitches = 2;  // rows of Pattern::classes
+constexpr int kMostPatRanks = 1024;                         // an edge a block and rank: a million
 
 // Wire bytes a byte of payload.
 WireRatio ProtocolWire(NcclProtocol protocol) {
@@ -42,6 +43,7 @@ class Maker {
     pattern_.classes.resize(2);
   }
 
+  const Fabric& fabric() const { return fabric_; }
   std::uint32_t ranks() const { return static_cast<std::uint32_t>(communicator_.members.size()); }
   VertexId Gpu(int rank) const { return communicator_.members[static_cast<std::size_t>(rank)].gpu; }
   std::uint32_t RankOf(int rank) const {
@@ -84,12 +86,15 @@ class Maker {
   }
   // With the feeds given since the last edge. Returns its row.
   std::uint32_t Add(VertexId from, VertexId to, int channel) {
-    const bool inside = fabric_.vertex(from).host == fabric_.vertex(to).host;
+    const HostId at = fabric_.vertex(from).host, then = fabric_.vertex(to).host;
+    const bool between = at == kNoHost && then == kNoHost;
+    const bool inside = at == then && !between;
     edge_.from = from;
     edge_.to = to;
     edge_.channel = static_cast<std::uint16_t>(channel);
-    edge_.edge_class = inside ? kLink : kNet;
-    edge_.qps = inside ? 1 : plan_.qps;
+    edge_.edge_class = between ? kSwitches : inside ? kLink : kNet;
+    edge_.qps = inside || at == kNoHost || then == kNoHost ? 1 : plan_.qps;
+    if (between) pattern_.classes.resize(kSwitches + 1);  // no step, no cap
     edge_.feed_count = feeds_;
     edge_.first_feed = static_cast<std::uint32_t>(pattern_.feeds.size()) - feeds_;
     feeds_ = 0;
@@ -240,12 +245,131 @@ void MakeTree(const NcclPatternPlan& plan, Maker& maker) {
   }
 }
 
+SwitchTree TreeAbove(const Maker& maker, const std::vector<int>& heads, int channel) {
+  std::vector<VertexId> gpus;
+  for (const int head : heads) gpus.push_back(maker.Gpu(head));
+  auto tree = FindSwitchTree(maker.fabric(), gpus, static_cast<std::uint32_t>(channel));
+  WEFT_CHECK(tree.has_value());
+  return *std::move(tree);
+}
+
+// From the heads of all nodes up a tree of switches, and back. `sums`: the edges by which a head
+// has its node's sum; none where its own is all. Returns the edges by which the result comes back.
+using EdgesOfNode = std::vector<std::vector<std::uint32_t>>;
+std::vector<std::uint32_t> CrossSwitches(Maker& maker, const std::vector<int>& heads,
+                                         const EdgesOfNode& sums, int channel) {
+  const SwitchTree tree = TreeAbove(maker, heads, channel);
+  std::map<VertexId, std::vector<std::uint32_t>> into;
+  std::map<VertexId, std::uint32_t> down;
+  maker.Next().reduce_steps = 1;
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    for (const std::uint32_t edge : sums[i]) maker.Feed(edge);
+    into[tree.leaf_of_head[i]].push_back(
+        maker.Add(maker.Gpu(heads[i]), tree.leaf_of_head[i], channel));
+  }
+  for (const SwitchTree::Hop& hop : tree.hops) {
+    for (const std::uint32_t edge : into[hop.child]) maker.Feed(edge);
+    into[hop.parent].push_back(maker.Add(hop.child, hop.parent, channel));
+  }
+  maker.Next().reduce_steps = 0;
+  const auto feed_result = [&](VertexId at) {
+    if (at != tree.root) return maker.Feed(down.at(at));
+    for (const std::uint32_t edge : into[at]) maker.Feed(edge);
+  };
+  for (auto hop = tree.hops.rbegin(); hop != tree.hops.rend(); ++hop) {
+    feed_result(hop->parent);
+    down[hop->child] = maker.Add(hop->parent, hop->child, channel);
+  }
+  std::vector<std::uint32_t> result;
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    feed_result(tree.leaf_of_head[i]);
+    result.push_back(maker.Add(tree.leaf_of_head[i], maker.Gpu(heads[i]), channel));
+  }
+  return result;
+}
+
+// The heads of a channel of CollNet or NVLS, a rank a node.
+std::vector<int> HeadsOf(const NcclComm& comm, const NcclGraph& graph, std::size_t channel) {
+  const auto head = static_cast<int>(graph.gpus[channel % graph.channels()].front());
+  std::vector<int> out;
+  for (int node = 0; node < comm.nodes; ++node) out.push_back(node * comm.per_node + head);
+  return out;
+}
+
+// Per channel a chain into each node's head, the switches, and the chain back.
+void MakeCollNetChain(const NcclPatternPlan& plan, Maker& maker) {
+  const NcclComm& comm = *plan.comm;
+  const int channels = plan.which.choice->channels;
+  const auto length = static_cast<std::size_t>(comm.per_node);
+  maker.Set(ReducedRatio(1, static_cast<std::uint64_t>(channels)), channels,
+            plan.which.steps - plan.which.net_steps, plan.which.net_steps);
+  maker.pattern().slice_owner.assign(static_cast<std::size_t>(channels), 0);
+  for (int c = 0; c < channels; ++c) {
+    const auto row = static_cast<std::size_t>(c);
+    const auto& chain = comm.collnet_chain.gpus[row % comm.collnet_chain.channels()];
+    const auto rank = [&](int node, std::size_t i) {
+      return maker.Gpu(node * comm.per_node + static_cast<int>(chain[i]));
+    };
+    EdgesOfNode sums(static_cast<std::size_t>(comm.nodes));
+    maker.Next().reduce_steps = 1;
+    for (int node = 0; node < comm.nodes; ++node)
+      for (std::size_t i = length - 1; i > 0; --i) {
+        std::vector<std::uint32_t>& last = sums[static_cast<std::size_t>(node)];
+        for (const std::uint32_t edge : last) maker.Feed(edge);
+        last = {maker.Add(rank(node, i), rank(node, i - 1), c)};
+      }
+    std::vector<std::uint32_t> result =
+        CrossSwitches(maker, HeadsOf(comm, comm.collnet_chain, row), sums, c);
+    for (int node = 0; node < comm.nodes; ++node)
+      for (std::size_t i = 1; i < length; ++i) {
+        std::uint32_t& last = result[static_cast<std::size_t>(node)];
+        maker.Feed(last);
+        last = maker.Add(rank(node, i - 1), rank(node, i), c);
+      }
+  }
+}
+
+// Per head the parts of all GPUs of its node, the switches, and the sum to all.
+void MakeCollNetDirect(const NcclPatternPlan& plan, Maker& maker) {
+  const NcclComm& comm = *plan.comm;
+  const int heads = static_cast<int>(comm.collnet_direct.channels());
+  maker.Set({1, static_cast<std::uint32_t>(heads)}, heads, plan.which.steps - plan.which.net_steps,
+            plan.which.net_steps);
+  maker.pattern().slice_owner.assign(static_cast<std::size_t>(heads), 0);
+  for (int c = 0; c < heads; ++c) {
+    const std::vector<int> head_of =
+        HeadsOf(comm, comm.collnet_direct, static_cast<std::size_t>(c));
+    EdgesOfNode sums(head_of.size());
+    maker.Next().reduce_steps = 1;
+    for (int node = 0; node < comm.nodes; ++node)
+      for (int gpu = 0; gpu < comm.per_node; ++gpu) {
+        const int rank = node * comm.per_node + gpu, head = head_of[static_cast<std::size_t>(node)];
+        if (rank == head) continue;
+        sums[static_cast<std::size_t>(node)].push_back(
+            maker.Add(maker.Gpu(rank), maker.Gpu(head), c));
+      }
+    const std::vector<std::uint32_t> result = CrossSwitches(maker, head_of, sums, c);
+    for (int node = 0; node < comm.nodes; ++node)
+      for (int gpu = 0; gpu < comm.per_node; ++gpu) {
+        const int rank = node * comm.per_node + gpu, head = head_of[static_cast<std::size_t>(node)];
+        if (rank == head) continue;
+        maker.Feed(result[static_cast<std::size_t>(node)]);
+        maker.Add(maker.Gpu(head), maker.Gpu(rank), c);
+      }
+  }
+}
+
 // One head of every node on one tree. Edges in order: every node's GPUs to its switch; switch to
 // head; up the tree; down the tree; head to switch; switch to GPUs.
 class HeadChannel {
  public:
   HeadChannel(const NcclPatternPlan& plan, Maker& maker, int channel, int head, bool second)
-      : comm_(*plan.comm), op_(plan.op), maker_(maker), channel_(channel), head_(head) {
+      : comm_(*plan.comm),
+        op_(plan.op),
+        switched_(plan.which.kind == Kind::kNvls && plan.comm->nodes > 1),
+        maker_(maker),
+        channel_(channel),
+        head_(head) {
     const auto nodes = static_cast<std::size_t>(comm_.nodes);
     for (std::size_t node = 0; node < nodes; ++node)
       tree_.push_back(NcclTreeOver(comm_.nodes, static_cast<int>(node), second));
@@ -256,7 +380,14 @@ class HeadChannel {
 
   void Make() {
     if (op_ != CollectiveSpec::ALL_GATHER) Gather();
-    if (comm_.nodes > 1) Cross();
+    if (switched_) {
+      EdgesOfNode sums;
+      for (const std::uint32_t edge : sum_) sums.push_back({edge});
+      down_ = CrossSwitches(maker_, HeadsOf(comm_, comm_.nvls, static_cast<std::size_t>(channel_)),
+                            sums, channel_);
+    } else if (comm_.nodes > 1) {
+      Cross();
+    }
     if (op_ != CollectiveSpec::REDUCE_SCATTER) Spread();
   }
 
@@ -312,7 +443,7 @@ class HeadChannel {
 
   // The whole sum is at the node's head.
   void FeedResult(int node) {
-    if (tree_[Row(node)].parent >= 0)
+    if (switched_ || tree_[Row(node)].parent >= 0)
       maker_.Feed(down_[Row(node)]);
     else
       FeedFromSums(node);
@@ -334,6 +465,7 @@ class HeadChannel {
 
   const NcclComm& comm_;
   CollectiveSpec::Op op_;
+  bool switched_;  // the network reduces
   Maker& maker_;
   int channel_, head_;
   std::vector<NcclTreeRow> tree_;               // [nodes]
@@ -342,7 +474,8 @@ class HeadChannel {
 
 void MakeNvls(const NcclPatternPlan& plan, Maker& maker) {
   const NcclComm& comm = *plan.comm;
-  const int heads = static_cast<int>(comm.nvls.channels()), trees = comm.nodes > 1 ? 2 : 1;
+  const int heads = static_cast<int>(comm.nvls.channels());
+  const int trees = plan.which.kind == Kind::kNvlsTree ? 2 : 1;
   const int channels = heads * trees;
   const bool both = plan.op == CollectiveSpec::ALL_REDUCE;
   maker.Set(ReducedRatio(1, static_cast<std::uint64_t>(channels)), channels, both ? 4 : 2,
@@ -357,6 +490,33 @@ void MakeNvls(const NcclPatternPlan& plan, Maker& maker) {
   }
 }
 
+// What an edge may move, so that all that are under way at the busiest place come to its `rate`; a
+// heavy message takes no longer than the mean one would.
+double SendCap(double rate, const SendLoads::Class& loads) {
+  if (loads.at_once == 0) return 0;
+  return std::min(rate, rate * loads.skew / loads.at_once);
+}
+
+// Caps of the classes: those of all rounds in flight.
+void CapSends(const NcclPatternPlan& plan, Pattern& pattern) {
+  const NcclComm& comm = *plan.comm;
+  const NcclTimeCase& which = plan.which;
+  const auto at_once = [](int peers) { return std::min<double>(kPeersAtOnce, peers); };
+  SendLoads::Class link{1, at_once(comm.per_node - 1)};
+  SendLoads::Class net{1, at_once(comm.ranks() - comm.per_node) * comm.per_node / which.send_nics};
+  if (plan.matrix != nullptr) {
+    const SendLoads loads = LoadsOf(*plan.matrix, comm.per_node, which.send_nics, which.send_rails);
+    link = loads.link_class;
+    net = loads.net_class;
+  }
+  const double link_rate = plan.time.link_rate * which.link_bytes / which.bytes;
+  const double nic_rate = plan.time.net_rate * which.net_bytes / which.bytes / which.send_nics;
+  double net_cap = SendCap(nic_rate, net);
+  if (plan.time.peer_rate > 0) net_cap = std::min(net_cap, plan.time.peer_rate);
+  pattern.classes[kLink].cap = Cap(SendCap(link_rate, link), 1);
+  pattern.classes[kNet].cap = Cap(net_cap, 1);
+}
+
 // A rank's rounds; in round k everyone sends to the k-th of its order.
 void MakeAllToAll(const NcclPatternPlan& plan, Maker& maker) {
   const NcclComm& comm = *plan.comm;
@@ -368,24 +528,21 @@ void MakeAllToAll(const NcclPatternPlan& plan, Maker& maker) {
   for (std::uint32_t from = 0; from < n; ++from)
     pattern.slice_owner.insert(pattern.slice_owner.end(), n, maker.RankOf(static_cast<int>(from)));
   maker.Set({1, n}, 1, 1, plan.which.net_steps * static_cast<int>(plan.which.peers_at_once));
-  // A step is one round; caps are those of all rounds in flight.
+  // A step is one round.
   pattern.classes[kNet].step =
       Step(plan.time.net_steps_us, static_cast<int>(plan.which.peers_at_once), kUsualPath);
-  const auto at_once = [](int peers) { return std::min<double>(kPeersAtOnce, peers); };
-  const double links = comm.per_node > 1 ? at_once(comm.per_node - 1) : 1;
-  const double nets = comm.nodes > 1 ? at_once(comm.ranks() - comm.per_node) : 1;
-  const double inside = static_cast<double>(comm.per_node - 1) / n;
-  const double outside = static_cast<double>(comm.ranks() - comm.per_node) / n;
-  pattern.classes[kLink].cap = Cap(plan.time.link_rate * inside, 1 / links);
-  pattern.classes[kNet].cap = Cap(plan.time.net_rate * outside, 1 / nets);
+  CapSends(plan, pattern);
   maker.Reserve(std::size_t{n} * (n - 1), 0);
   for (std::uint32_t from = 0; from < n; ++from) {
     const std::vector<int> order = NcclSendOrder(comm, static_cast<int>(from));
-    for (std::uint32_t round = 1; round < n; ++round) {
+    std::uint16_t round = 0;
+    for (std::uint32_t i = 1; i < n; ++i) {
+      const auto to = static_cast<std::uint32_t>(order[i]);
+      if (plan.matrix != nullptr && plan.matrix->At(from, to) == 0) continue;
       Edge& edge = maker.Next();
-      edge.round = static_cast<std::uint16_t>(round - 1);
-      edge.first_slice = from * n + static_cast<std::uint32_t>(order[round]);
-      maker.Add(maker.Gpu(static_cast<int>(from)), maker.Gpu(order[round]), 0);
+      edge.round = round++;
+      edge.first_slice = from * n + to;
+      maker.Add(maker.Gpu(static_cast<int>(from)), maker.Gpu(order[i]), 0);
     }
   }
 }
@@ -427,12 +584,33 @@ bool HasNcclPattern(const NcclPatternPlan& plan) {
       return plan.comm->ranks() <= kMostPatRanks;
     case Kind::kNvls:  // a head a block
       return plan.op == CollectiveSpec::ALL_REDUCE ||
-             plan.comm->nvls.channels() == static_cast<std::uint32_t>(plan.comm->per_node);
+             (plan.comm->nodes == 1 &&
+              plan.comm->nvls.channels() == static_cast<std::uint32_t>(plan.comm->per_node));
+    case Kind::kCollNet:
+      return plan.op == CollectiveSpec::ALL_REDUCE;
     case Kind::kSends:
       return plan.comm->ranks() <= std::numeric_limits<std::uint16_t>::max();
     default:
       return false;
   }
+}
+
+bool HasSwitchTrees(const NcclPatternPlan& plan, const Fabric& fabric,
+                    const Communicator& communicator) {
+  const NcclComm& comm = *plan.comm;
+  const bool nvls = plan.which.kind == Kind::kNvls && comm.nodes > 1;
+  if (!nvls && plan.which.kind != Kind::kCollNet) return true;
+  const NcclGraph& graph = comm.GraphOf(plan.which.choice->algorithm);
+  const std::uint32_t channels = plan.which.choice->algorithm == NcclAlgorithm::kCollNetChain
+                                     ? static_cast<std::uint32_t>(plan.which.choice->channels)
+                                     : graph.channels();
+  for (std::uint32_t c = 0; c < channels; ++c) {
+    std::vector<VertexId> heads;
+    for (const int rank : HeadsOf(comm, graph, c))
+      heads.push_back(communicator.members[static_cast<std::size_t>(rank)].gpu);
+    if (!FindSwitchTree(fabric, heads, c)) return false;
+  }
+  return true;
 }
 
 Pattern BuildNcclPattern(const NcclPatternPlan& plan, const Fabric& fabric,
@@ -453,6 +631,10 @@ Pattern BuildNcclPattern(const NcclPatternPlan& plan, const Fabric& fabric,
     case Kind::kTree:
       MakeTree(plan, maker);
       break;
+    case Kind::kCollNet:
+      plan.which.choice->algorithm == NcclAlgorithm::kCollNetChain ? MakeCollNetChain(plan, maker)
+                                                                   : MakeCollNetDirect(plan, maker);
+      break;
     case Kind::kNvls:
     case Kind::kNvlsTree:
       MakeNvls(plan, maker);
@@ -472,6 +654,9 @@ std::uint64_t NcclPatternEdges(const NcclPatternPlan& plan) {
   switch (plan.which.kind) {
     case Kind::kTree:
       return 2 * channels * ranks;
+    case Kind::kCollNet:  // up to three switches a node, both ways
+      return std::max<std::uint64_t>(channels, plan.comm->collnet_direct.channels()) *
+             (2 * ranks + 8 * nodes);
     case Kind::kNvls:
     case Kind::kNvlsTree:
       return (nodes > 1 ? 2 : 1) * heads * (2 * ranks + 4 * nodes);
@@ -482,6 +667,14 @@ std::uint64_t NcclPatternEdges(const NcclPatternPlan& plan) {
     default:
       return channels * ranks;
   }
+}
+
+std::vector<Bytes> NcclSendAmounts(const NcclPatternPlan& plan, const Pattern& pattern) {
+  WEFT_CHECK(plan.matrix != nullptr);
+  std::vector<Bytes> out;
+  out.reserve(pattern.edges.size());
+  for (const Edge& edge : pattern.edges) out.push_back(Bytes(plan.matrix->bytes[edge.first_slice]));
+  return out;
 }
 
 SimDuration NcclLaunch(const NcclPatternPlan& plan) {

@@ -8,9 +8,14 @@
 //               to h; h sends the result back, and the switch hands it to all.
 //     NVLSTree  two channels a head, one a tree: between the two halves of NVLS sums go up the
 //               tree over equal heads of all nodes and the result comes down.
+//     CollNet   all-reduce where the network reduces: per channel a chain to its head (Chain), or
+//               per head all GPUs' parts (Direct, NVLS), then up a tree of switches and back
+//               (switch_tree.h); a switch sends one copy on.
 //     flow      broadcast and reduce: per channel the ring, cut at rank 0.
 //     PAT       all-gather and reduce-scatter with a rank a node: a binomial tree a block.
-//     sends     an all-to-all in NCCL's rounds, eight peers at a time; send/recv to the next rank.
+//     sends     an all-to-all in NCCL's rounds, eight peers at a time; of a matrix the same order
+//               without the pairs that have nothing to say, gather and scatter being such;
+//               send/recv to the next rank.
 //
 //     gpu0 ─┐               ┌─> parent ─> …           NVLSTree, one head of one node:
 //     gpu1 ─┼─> NVSwitch ─> head                      up: gpu → switch → head → parent head
@@ -23,11 +28,13 @@
 // Shapes   R ranks, n channels: ring n·R edges, tree 2n(R − 1), NVLS heads·(2P + 2) a node,
 //          NVLSTree twice that and 4·heads a node, all-to-all and PAT R(R − 1), flow n(R − 1).
 // Cost     O(edges). Oracle: tests/workloads/nccl_pattern_test.cc executes all on real arrays.
-// Departs  PAT is one channel, and beyond 1,024 ranks has no pattern; CollNet has none. Broadcast
-//          and reduce run one after the other; NCCL's repeats overlap.
+// Departs  PAT is one channel, and beyond 1,024 ranks has no pattern. Broadcast and
+//          reduce run one after the other; NCCL's repeats overlap. Gathers over a network that
+//          reduces have none. A head's NIC is its GPU's own.
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "hardware/parts.h"
 #include "sim/program.h"
@@ -49,6 +56,7 @@ struct NcclPatternPlan {
   NcclTimeCase which;
   CollectiveTime time;
   std::uint8_t qps = 1;
+  const SendMatrix* matrix = nullptr;  // of all_to_all_v, gather and scatter, by NCCL's ranks
 };
 
 // Whether the communicator's hosts have equally many ranks, as NcclComm supposes.
@@ -57,13 +65,21 @@ bool IsRegular(const Communicator& communicator);
 // Whether BuildNcclPattern knows the choice.
 bool HasNcclPattern(const NcclPatternPlan& plan);
 
+// Whether the fabric has the switches that the plan reduces in; true where it needs none.
+bool HasSwitchTrees(const NcclPatternPlan& plan, const Fabric& fabric,
+                    const Communicator& communicator);
+
 // Rank r of NCCL is member r: hosts in ring order, a host's GPUs by number.
-// Requires: HasNcclPattern, IsRegular, comm->ranks() members, an NVSwitch where NVLS is chosen.
+// Requires: HasNcclPattern, HasSwitchTrees, IsRegular, comm->ranks() members, an NVSwitch where
+// NVLS is chosen.
 Pattern BuildNcclPattern(const NcclPatternPlan& plan, const Fabric& fabric,
                          const Communicator& communicator);
 
 // How many edges it will have. Requires: HasNcclPattern.
 std::uint64_t NcclPatternEdges(const NcclPatternPlan& plan);
+
+// Wire bytes of each edge of a pattern built by a matrix.
+std::vector<Bytes> NcclSendAmounts(const NcclPatternPlan& plan, const Pattern& pattern);
 
 // What the operation pays once in an engine.
 SimDuration NcclLaunch(const NcclPatternPlan& plan);

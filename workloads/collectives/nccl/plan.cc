@@ -16,13 +16,16 @@ struct PlanOp {
   std::optional<NcclOp> op;  // none: made of sends
 };
 
-constexpr std::array<PlanOp, 7> kOps = {{{"all_reduce", NcclOp::kAllReduce},
-                                         {"all_gather", NcclOp::kAllGather},
-                                         {"reduce_scatter", NcclOp::kReduceScatter},
-                                         {"broadcast", NcclOp::kBroadcast},
-                                         {"reduce", NcclOp::kReduce},
-                                         {"all_to_all", std::nullopt},
-                                         {"send_recv", std::nullopt}}};
+constexpr std::array<PlanOp, 10> kOps = {{{"all_reduce", NcclOp::kAllReduce},
+                                          {"all_gather", NcclOp::kAllGather},
+                                          {"reduce_scatter", NcclOp::kReduceScatter},
+                                          {"broadcast", NcclOp::kBroadcast},
+                                          {"reduce", NcclOp::kReduce},
+                                          {"all_to_all", std::nullopt},
+                                          {"all_to_all_v", std::nullopt},
+                                          {"gather", std::nullopt},
+                                          {"scatter", std::nullopt},
+                                          {"send_recv", std::nullopt}}};
 
 tl::unexpected<Errors> NothingLeft(const NcclComm& comm, const std::string& name, NcclOp op,
                                    const NcclForced& forced) {
@@ -78,7 +81,7 @@ Result<NcclPlan> BuildNcclPlan(std::string op, NcclComm comm, const std::vector<
     plan.rows.push_back(std::move(row));
   }
   plan.shapes = BuildNcclShapes(plan.comm);
-  if (plan.op == "all_to_all")
+  if (plan.op.starts_with("all_to_all"))
     for (int rank = 0; rank < plan.comm.ranks(); ++rank)
       plan.send_orders.push_back(NcclSendOrder(plan.comm, rank));
   return plan;

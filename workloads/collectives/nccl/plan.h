@@ -26,10 +26,10 @@ struct NcclPlan {
   NcclComm comm;
   std::vector<NcclPlanRow> rows;
   NcclShapes shapes;
-  std::vector<std::vector<int>> send_orders;  // of ranks; filled for all_to_all
+  std::vector<std::vector<int>> send_orders;  // of ranks; filled for all_to_all and _v
 };
 
-// `op`: all_reduce all_gather reduce_scatter broadcast reduce all_to_all send_recv.
+// `op`: one of NcclPlanOps().
 Result<NcclPlan> BuildNcclPlan(std::string op, NcclComm comm, const std::vector<Bytes>& sizes,
                                const NcclForced& forced);
 

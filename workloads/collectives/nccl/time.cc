@@ -77,13 +77,13 @@ double TreeHostBytes(int nodes) {
 
 // What the busiest GPU of the trees' chains sends to its neighbours, per byte of the operation: to
 // both but at a chain's ends, which may change from channel to channel.
-double ChainBytes(const NcclComm& comm) {
+double ChainBytes(const NcclComm& comm, const NcclGraph& graph) {
   std::vector<int> sends(static_cast<std::size_t>(comm.per_node), 0);
-  for (const auto& chain : comm.tree.gpus)
+  for (const auto& chain : graph.gpus)
     for (std::size_t i = 0; i < chain.size(); ++i)
       sends[chain[i]] += (i > 0 ? 1 : 0) + (i + 1 < chain.size() ? 1 : 0);
   return static_cast<double>(*std::max_element(sends.begin(), sends.end())) /
-         std::max<double>(1, comm.tree.channels());
+         std::max<double>(1, graph.channels());
 }
 
 // The share of a ring's edges that the busiest GPU has on NVLink: on the others it is the last of
@@ -120,20 +120,47 @@ void SetTree(const NcclComm& comm, NcclTimeCase& out) {
   out.kind = Kind::kTree;
   out.net_steps = 2 * Log2Floor(comm.nodes);
   out.steps = 2 * (comm.per_node - 1) + out.net_steps;
-  out.link_bytes = out.bytes * ChainBytes(comm);
+  out.link_bytes = out.bytes * ChainBytes(comm, comm.tree);
   out.net_bytes = comm.nodes > 1 ? out.bytes * TreeHostBytes(comm.nodes) : 0;
   out.chunk = std::min(out.chunk, out.bytes / out.channels);
+}
+
+constexpr int kSwitchSteps = 2;  // to the switches, and back
+
+// Of a network that reduces, each way: all of an all-reduce; of a gather what other hosts have.
+double SwitchBytes(const NcclComm& comm, NcclOp op, double bytes) {
+  if (comm.nodes == 1) return 0;
+  return op == NcclOp::kAllReduce ? bytes : bytes * (comm.nodes - 1) / comm.nodes;
 }
 
 void SetNvls(const NcclComm& comm, NcclOp op, bool tree, NcclTimeCase& out) {
   out.kind = tree ? Kind::kNvlsTree : Kind::kNvls;
   out.heads = comm.nvls.channels();
-  out.net_steps = tree ? 2 * Log2Floor(comm.nodes) : 0;
+  out.net_steps = tree ? 2 * Log2Floor(comm.nodes) : comm.nodes > 1 ? kSwitchSteps : 0;
   out.steps = out.net_steps + 1;
   // An all-reduce reads the sum of 1/P and receives the sums of all.
   out.link_bytes = out.bytes * (op == NcclOp::kAllReduce ? 1 + 1.0 / comm.per_node : 1);
-  out.net_bytes = tree ? out.bytes * TreeHostBytes(comm.nodes) : 0;
+  out.net_bytes = tree ? out.bytes * TreeHostBytes(comm.nodes) : SwitchBytes(comm, op, out.bytes);
   out.chunk = std::min(out.chunk, out.bytes / out.heads / out.channels);
+}
+
+void SetCollNet(const NcclComm& comm, NcclOp op, NcclAlgorithm algorithm, NcclTimeCase& out) {
+  out.kind = Kind::kCollNet;
+  out.net_steps = kSwitchSteps;
+  out.net_bytes = SwitchBytes(comm, op, out.bytes);
+  const double peers = comm.per_node - 1;
+  if (algorithm == NcclAlgorithm::kCollNetChain) {
+    out.steps = 2 * (comm.per_node - 1) + out.net_steps;
+    out.link_bytes = out.bytes * ChainBytes(comm, comm.collnet_chain);
+  } else {
+    // A head sends its sum to all others, and its part of theirs to every other head.
+    const double heads = comm.collnet_direct.channels();
+    out.heads = heads;
+    out.steps = (comm.per_node > 1 ? 2 : 0) + out.net_steps;
+    const double sides = op == NcclOp::kAllReduce ? peers + heads - 1 : peers;
+    out.link_bytes = comm.per_node > 1 ? out.bytes * sides / heads : 0;
+  }
+  out.chunk = std::min(out.chunk, out.bytes / out.channels);
 }
 
 void SetPat(const NcclComm& comm, NcclTimeCase& out) {
@@ -143,13 +170,42 @@ void SetPat(const NcclComm& comm, NcclTimeCase& out) {
   out.own_block = out.bytes / comm.ranks();
 }
 
-void SetSends(const NcclComm& comm, const HostPart& host, bool send_recv, NcclTimeCase& out) {
+// What the ranks send to all others, alike or by a matrix.
+void SetManySends(const NcclComm& comm, const HostPart& host, const SendMatrix* matrix,
+                  NcclTimeCase& out) {
   const int ranks = comm.ranks(), per_node = comm.per_node;
-  constexpr int kPeersAtOnce = 8;  // of a channel
+  out.send_channels = std::min(comm.p2p_channels, comm.p2p_channels_per_peer * kPeersAtOnce) *
+                      static_cast<double>(per_node);
+  out.net_rate = SendNicRate(comm, host);
+  out.send_nics = std::clamp(per_node * host.nics / std::max(1, host.gpus), 1, per_node);
+  out.send_rails =
+      host.nvlink.bits_per_second() > 0 && host.nvlink_shape == HostSpec::NVLINK_SHAPE_SWITCH;
+  double own = out.bytes / ranks;
+  out.peers_at_once = CeilDiv(ranks, kPeersAtOnce);
+  if (matrix == nullptr) {
+    out.link_bytes = out.bytes * (per_node - 1) / ranks;
+    out.net_bytes = comm.nodes > 1 ? out.bytes * (ranks - per_node) / ranks * per_node : 0;
+    out.peer_bytes = comm.nodes > 1 ? out.bytes / ranks : 0;
+  } else {
+    const SendLoads loads = LoadsOf(*matrix, per_node, out.send_nics, out.send_rails);
+    out.link_bytes = loads.link;
+    out.net_bytes = loads.nic * out.send_nics;
+    out.peer_bytes = loads.heaviest;
+    out.through_bytes = loads.through;
+    out.far_bytes = loads.far;
+    own = loads.own;
+    out.peers_at_once = std::max(1, CeilDiv(loads.peers, kPeersAtOnce));
+  }
+  out.own_block = comm.nodes > 1 ? 0 : own;  // beside the network it is hidden
+}
+
+void SetSends(const NcclComm& comm, const HostPart& host, const NcclTimeQuestion& question,
+              NcclTimeCase& out) {
+  const int per_node = comm.per_node;
   out.kind = Kind::kSends;
   out.steps = 1;
   out.channels = comm.p2p_channels_per_peer;
-  if (send_recv) {
+  if (question.send_recv) {
     // One rank a host sends to the next host, by the NICs beside its receiver.
     out.link_bytes = per_node > 1 ? out.bytes : 0;
     out.net_bytes = comm.nodes > 1 ? out.bytes : 0;
@@ -162,13 +218,7 @@ void SetSends(const NcclComm& comm, const HostPart& host, bool send_recv, NcclTi
       out.link_rate = Gigabytes(host.nvlink) / host.nvlinks *
                       std::max(1, std::min(comm.p2p_channels_per_peer / 2, host.nvlinks));
   } else {
-    out.link_bytes = out.bytes * (per_node - 1) / ranks;
-    out.net_bytes = comm.nodes > 1 ? out.bytes * (ranks - per_node) / ranks * per_node : 0;
-    out.own_block = comm.nodes > 1 ? 0 : out.bytes / ranks;  // beside the network it is hidden
-    out.send_channels = std::min(comm.p2p_channels, comm.p2p_channels_per_peer * kPeersAtOnce) *
-                        static_cast<double>(per_node);
-    out.net_rate = SendNicRate(comm, host);
-    out.peers_at_once = CeilDiv(ranks, kPeersAtOnce);
+    SetManySends(comm, host, question.matrix, out);
   }
   out.net_steps = comm.nodes > 1 ? 2 : 0;  // the receiver's credit, then the data
 }
@@ -248,7 +298,8 @@ Rates RatesOf(const NcclTimeCase& c, const Values& v, double link_efficiency) {
   if (c.link_bytes > 0) {
     rates.link = c.link_rate * link_efficiency;
     Narrow(rates.link * c.bytes / c.link_bytes, v.LinkBound(), rates);
-    if (c.kind == Kind::kRing || c.kind == Kind::kFlow || c.kind == Kind::kTree) {
+    if (c.kind == Kind::kRing || c.kind == Kind::kFlow || c.kind == Kind::kTree ||
+        c.kind == Kind::kCollNet) {
       const double channels = c.channels * v.Channel();
       if (channels < rates.link) {
         rates.link = channels;
@@ -338,9 +389,8 @@ CollectiveTime TreeTime(const NcclTimeCase& c, const Values& v) {
 }
 
 CollectiveTime NvlsTime(const NcclTimeCase& c, const Values& v) {
-  const bool tree = c.kind == Kind::kNvlsTree;
   const double efficiency =
-      v(GpuConstant::kNvlsEfficiency) * (tree ? v(GpuConstant::kNvlsAcross) : 1);
+      v(GpuConstant::kNvlsEfficiency) * (c.nodes > 1 ? v(GpuConstant::kNvlsAcross) : 1);
   Rates rates = RatesOf(c, v, efficiency);
   if (rates.bound == Bound::kNvlink) rates.bound = Bound::kNvls;
   const double round = c.heads * c.channels * c.chunk;
@@ -377,10 +427,20 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
     Narrow(rates.net * c.bytes / c.net_bytes, channels < nics ? Bound::kChannel : Bound::kNic,
            rates);
   }
+  const double peer = c.channels * v(NetConstant::kSendChannel);
+  if (c.peer_bytes > 0) Narrow(peer * c.bytes / c.peer_bytes, Bound::kChannel, rates);
+  if (c.far_bytes > 0)
+    Narrow(c.send_channels / c.per_node * v(NetConstant::kSendChannel) * c.bytes / c.far_bytes,
+           Bound::kChannel, rates);
+  if (c.through_bytes > c.link_bytes)
+    Narrow(c.link_rate * v(GpuConstant::kSendEfficiency) * c.bytes / c.through_bytes, v.LinkBound(),
+           rates);
   const double once =
       v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) + Us(c.own_block, v(GpuConstant::kCopy));
   const double net = c.net_steps * c.peers_at_once * v(NetConstant::kSimpleHop);
-  return Finish(c, v, rates, once, net, 0, net);
+  CollectiveTime t = Finish(c, v, rates, once, net, 0, net);
+  if (c.peer_bytes > 0) t.peer_rate = peer;
+  return t;
 }
 
 }  // namespace
@@ -408,7 +468,7 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
   };
   if (!question.op) {
     out.through_cpu = through_cpu(comm.ring);
-    SetSends(comm, host, question.send_recv, out);
+    SetSends(comm, host, question, out);
     return out;
   }
   out.choice = ChooseNccl(comm, *question.op, bytes, question.forced);
@@ -429,6 +489,10 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
     case NcclAlgorithm::kPat:
       SetPat(comm, out);
       break;
+    case NcclAlgorithm::kCollNetDirect:
+    case NcclAlgorithm::kCollNetChain:
+      SetCollNet(comm, *question.op, out.choice->algorithm, out);
+      break;
     default:
       SetTree(comm, out);
   }
@@ -443,6 +507,7 @@ CollectiveTime NcclTime(const NcclTimeCase& which, const CollectiveConstants& co
     case Kind::kFlow:
       return FlowTime(which, v);
     case Kind::kTree:
+    case Kind::kCollNet:
       return TreeTime(which, v);
     case Kind::kNvls:
     case Kind::kNvlsTree:

@@ -18,9 +18,13 @@
 //             host's NICs what the double tree's busiest host sends: S for two hosts, 2S beyond.
 //   NVLS      S(1 + 1/P) on each GPU's link; chunks cross reduction and broadcast in turn.
 //   NVLSTree  the same inside, the double tree between equal heads.
+//   CollNet   the network reduces: S on a host's NICs each way, in two steps. Chain: as a tree's
+//             chain inside a host; Direct: a share of S to each head and back; NVLS over hosts the
+//             same between its two halves.
 //   PAT       log2 N steps, (R − 1)/R of the bytes on a NIC.
-//   sends     an all-to-all's R − P blocks a rank over the host's NICs, eight peers at a time;
-//             send/recv over the channels that a peer gets.
+//   sends     an all-to-all's R − P blocks a rank over the host's NICs, eight peers at a time,
+//             one peer's by the channels that it gets; of a matrix what the busiest NIC and the
+//             busiest GPU's link carry; send/recv over the channels that a peer gets.
 //
 // Protocols  LL carries 4 bytes of 8 and LL128 120 of 128 over the network [NCCL 2.28.9
 //            src/include/device.h]; over NVLink the constants say.
@@ -38,12 +42,23 @@
 #include "hardware/parts.h"
 #include "workloads/collectives/nccl/choice.h"
 #include "workloads/collectives/nccl/constants.h"
+#include "workloads/collectives/send_matrix.h"
 
 namespace weft {
 
 // An operation at one size with all that does not hang on constants.
 struct NcclTimeCase {
-  enum class Kind : std::uint8_t { kAlone, kRing, kFlow, kTree, kNvls, kNvlsTree, kPat, kSends };
+  enum class Kind : std::uint8_t {
+    kAlone,
+    kRing,
+    kFlow,
+    kTree,
+    kNvls,
+    kNvlsTree,
+    kPat,
+    kSends,
+    kCollNet
+  };
   Kind kind = Kind::kAlone;
   std::optional<NcclChoice> choice;  // none: sends
   NcclProtocol protocol = NcclProtocol::kSimple;
@@ -59,6 +74,11 @@ struct NcclTimeCase {
   double net_rate = 0;       // GB/s of line rate; of all NICs used, by the busiest
   double peers_at_once = 0;  // sends: batches of eight
   double send_channels = 0;  // sends: that a rank has for the network
+  double peer_bytes = 0;     // sends: the heaviest message between hosts
+  double through_bytes = 0;  // sends of a matrix: on a GPU's link with what other GPUs' NICs take
+  double far_bytes = 0;      // sends of a matrix: the most of a rank to or from other hosts
+  int send_nics = 1;         // sends: of a host
+  bool send_rails = false;   // sends: by the NIC of the receiver's number
   double heads = 0;          // NVLS
   bool nvlink = true;
   bool through_cpu = false;  // GPU and NIC meet in the CPU's host bridge, PCIe on both sides
@@ -75,15 +95,17 @@ struct CollectiveTime {
   // The operation's bytes a second, GB/s, as the GPUs' links and the NICs would have it alone; 0:
   // they carry none.
   double link_rate = 0, net_rate = 0;
+  double peer_rate = 0;  // sends: what the channels of one peer move over the network; 0: none
   enum class Bound : std::uint8_t { kLatency, kNvlink, kPcie, kNic, kChannel, kNvls };
   Bound bound = Bound::kLatency;  // the narrowest place; kLatency: less than half is bytes
 };
 
-// `op` none: `sends` says whether all-to-all or send/recv.
+// `op` none: sends, of a matrix where there is one, else send/recv or all-to-all.
 struct NcclTimeQuestion {
   std::optional<NcclOp> op;
   bool send_recv = false;
   NcclForced forced{};
+  const SendMatrix* matrix = nullptr;  // of NCCL's ranks, at the size asked for
 };
 
 // Requires: the choice exists (ChooseNccl with question.forced).

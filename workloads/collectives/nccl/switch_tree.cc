@@ -1,0 +1,70 @@
+#include "workloads/collectives/nccl/switch_tree.h"
+
+#include <algorithm>
+#include <map>
+
+namespace weft {
+namespace {
+
+// Neighbours of a switch in the tiers above or below it, each once, by id.
+std::vector<VertexId> SwitchesBeside(const Fabric& fabric, VertexId at, bool above) {
+  std::vector<VertexId> out;
+  const std::uint8_t tier = fabric.vertex(at).tier;
+  for (const Link& link : fabric.links_from(at)) {
+    const Vertex& to = fabric.vertex(link.to);
+    const bool wanted = above ? to.tier > tier : to.tier < tier;
+    if (to.kind == VertexKind::kSwitch && wanted && (out.empty() || out.back() != link.to))
+      out.push_back(link.to);
+  }
+  return out;
+}
+
+// The hops that join `leaves` to `root`, going down only; none where one is not below it.
+std::optional<std::vector<SwitchTree::Hop>> HopsBelow(const Fabric& fabric, VertexId root,
+                                                      const std::vector<VertexId>& leaves) {
+  std::map<VertexId, VertexId> parent = {{root, kNoVertex}};
+  std::vector<VertexId> reached = {root};
+  for (std::size_t i = 0; i < reached.size(); ++i)
+    for (const VertexId below : SwitchesBeside(fabric, reached[i], false))
+      if (parent.try_emplace(below, reached[i]).second) reached.push_back(below);
+  std::map<VertexId, bool> used;
+  for (const VertexId leaf : leaves) {
+    if (!parent.contains(leaf)) return std::nullopt;
+    for (VertexId at = leaf; at != root; at = parent.at(at)) used[at] = true;
+  }
+  std::vector<SwitchTree::Hop> hops;
+  for (std::size_t i = reached.size(); i > 1; --i)  // breadth first: the deepest are last
+    if (used.contains(reached[i - 1])) hops.push_back({reached[i - 1], parent.at(reached[i - 1])});
+  return hops;
+}
+
+}  // namespace
+
+std::optional<SwitchTree> FindSwitchTree(const Fabric& fabric, const std::vector<VertexId>& heads,
+                                         std::uint32_t number) {
+  SwitchTree out;
+  for (const VertexId head : heads) {
+    if (fabric.host(fabric.vertex(head).host).nics == 0) return std::nullopt;
+    const VertexId nic = fabric.NicOf(head);
+    const std::uint32_t ports = fabric.PortCount(nic);
+    if (ports == 0) return std::nullopt;
+    const LinkId port = fabric.PortLink(nic, static_cast<std::uint8_t>(number % ports));
+    if (port == kNoLink) return std::nullopt;
+    out.leaf_of_head.push_back(fabric.link(port).to);
+  }
+  std::vector<VertexId> leaves = out.leaf_of_head;
+  std::sort(leaves.begin(), leaves.end());
+  leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
+  for (out.root = leaves.front(); leaves.size() > 1;) {
+    const std::vector<VertexId> above = SwitchesBeside(fabric, out.root, true);
+    if (above.empty()) return std::nullopt;
+    out.root = above[number % above.size()];
+    if (auto hops = HopsBelow(fabric, out.root, leaves)) {
+      out.hops = *std::move(hops);
+      break;
+    }
+  }
+  return out;
+}
+
+}  // namespace weft
