@@ -294,9 +294,7 @@ std::string FoldingText(const RunReport& report, int width) {
                 width, 2) +
            '\n';
   if (!report.run.not_folded.empty())
-    out +=
-        Wrap("not folded: " + report.run.not_folded + "; each operation is simulated", width, 2) +
-        '\n';
+    out += Wrap("not folded: " + report.run.not_folded, width, 2) + '\n';
   return out;
 }
 

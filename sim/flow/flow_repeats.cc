@@ -57,6 +57,7 @@ Recording* FlowSimulation::FindRecording(std::uint32_t row) {
 bool FlowSimulation::Replay(std::uint32_t row) {
   Recording* const recording = FindRecording(row);
   if (recording == nullptr) return false;
+  if (recording->duration > kForever - now_) return false;  // simulated, it ends with the range
   const SimTime end = now_ + recording->duration;
   if (next_event_ < input_.events.size() && input_.events[next_event_].at <= end) return false;
   TakeSlot(row);

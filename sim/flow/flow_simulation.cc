@@ -58,7 +58,8 @@ FlowSimulation::FlowSimulation(const FlowSimulation& whole, const Quotient& quot
 }
 
 QuotientInput FlowSimulation::WholeProgram() const {
-  QuotientInput whole{input_.fabric, input_.physics, &schedule_, &paths_, {}, silent_};
+  QuotientInput whole{input_.fabric, input_.physics,        &schedule_, &paths_, {},
+                      silent_,       input_.options.memoise};
   for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) {
     const Op::Kind kind = schedule_.op(row).kind;
     whole.tight.push_back(kind == Op::Kind::kPattern && Tight(row) ? 1 : 0);

@@ -61,6 +61,7 @@ class FlowSimulation final : public Simulation {
 
   // What MakeQuotient() needs. Requires: one program was appended.
   QuotientInput WholeProgram() const;
+  SimTime now() const { return now_; }
   const PathTable& paths() const { return paths_; }
   // Of each edge of paths(): its rate at this moment, and the bits that it has sent. Requires: no
   // operation has amounts of its own.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <tuple>
 
 namespace weft {
@@ -11,12 +12,14 @@ FoldedSimulation::FoldedSimulation(const SimulationInput& input) : input_(input)
 RowId FoldedSimulation::Append(const Program& program) {
   const RowId first = whole_.Append(program);
   programs_.push_back(&program);
-  Fold();
+  tried_ = false;
+  classes_ = nullptr;
   return first;
 }
 
 // Of one program, before it runs.
 void FoldedSimulation::Fold() {
+  tried_ = true;
   classes_ = nullptr;
   refused_.clear();
   if (input_.options.fold && input_.events.empty() && programs_.size() == 1) FoldInto(true);
@@ -30,6 +33,7 @@ void FoldedSimulation::FoldInto(bool watch) {
   std::string refused;
   quotient_ = MakeQuotient(whole_.WholeProgram(), watch, refused);
   if (refused_.empty()) refused_ = refused;
+  if (quotient_ == nullptr && watch && refused == kNoEnds) return FoldInto(false);
   if (quotient_ == nullptr) return;
   classes_ = std::make_unique<FlowSimulation>(whole_, *quotient_);
   known_links_.assign(programs_.front()->patterns.size() + programs_.front()->sends.size(),
@@ -53,12 +57,19 @@ void FoldedSimulation::Watch(std::span<const RowId> rows) {
 }
 
 Simulation::Stop FoldedSimulation::Run(SimTime until, std::uint64_t event_budget) {
+  if (!tried_) Fold();
   while (classes_ != nullptr) {
     if (const std::optional<Stop> stop = RunClasses(until, event_budget)) {
       Unfold(*stop != Stop::kBudget);
       return *stop;
     }
+    // Anew, to where it was: the caller's budget is of what comes after.
+    const SimTime reached = std::min(classes_->now(), until);
     FoldInto(false);
+    if (classes_ != nullptr)
+      classes_->Run(reached, kNoBudget);
+    else
+      whole_.Run(reached, kNoBudget);
   }
   return whole_.Run(until, event_budget);
 }
@@ -90,7 +101,7 @@ bool FoldedSimulation::Refuses() {
       if (bps <= watched.capacity_bps * (1 + kRounding)) continue;
       const Fabric& fabric = *input_.fabric;
       refused_ = fabric.Name(fabric.link(watched.link).from) + " -> " +
-                 fabric.Name(fabric.link(watched.link).to) + " fills, and others like it do not";
+                 fabric.Name(fabric.link(watched.link).to) + " fills, and replicas cross it unlike";
       return true;
     }
   }
@@ -164,6 +175,12 @@ LinkId FoldedSimulation::LinkOf(LinkId of_class, std::uint32_t row) {
 }
 
 void FoldedSimulation::Cancel(JobId job) {
+  if (classes_ != nullptr && !quotient_->watched.empty()) {  // what it frees may fill one
+    const SimTime now = classes_->now();
+    classes_ = nullptr;
+    refused_ = "a job was cancelled";
+    whole_.Run(now, kNoBudget);
+  }
   if (classes_ == nullptr) return whole_.Cancel(job);
   classes_->Cancel(job);
   Unfold(true);
@@ -172,7 +189,8 @@ void FoldedSimulation::Cancel(JobId job) {
 void FoldedSimulation::Reset(HashSeed seed) {
   input_.seed = seed;
   whole_.Reset(seed);
-  Fold();
+  classes_ = nullptr;
+  tried_ = false;
 }
 
 // Every edge has sent what its class has.
@@ -197,12 +215,35 @@ std::vector<Bytes> FoldedSimulation::LinkBytes() {
   return bytes;
 }
 
+// The row of its class that `row` of the whole waits for: by dependency, or in a common stream.
+RowId FoldedSimulation::WaitedFor(std::uint32_t row, RowId of_class) const {
+  if (of_class == kNoRow) return kNoRow;
+  const Program& program = *programs_.front();
+  const Op& op = program.ops[row];
+  for (std::uint32_t i = 0; i < op.dep_count; ++i) {
+    const std::uint32_t on = program.deps[op.first_dep + i].row;
+    if (quotient_->class_of_row[on] == Index(of_class)) return RowId{on};
+  }
+  const auto streams = [&](std::uint32_t of) {
+    return std::span(program.streams)
+        .subspan(program.ops[of].first_stream, program.ops[of].stream_count);
+  };
+  const auto mine = streams(row);
+  for (const std::uint32_t on : MembersOf(of_class)) {
+    const auto theirs = streams(on);
+    if (std::find_first_of(mine.begin(), mine.end(), theirs.begin(), theirs.end()) != mine.end())
+      return RowId{on};
+  }
+  return RowId{MembersOf(of_class).front()};
+}
+
 Outcome FoldedSimulation::Finish() {
   if (classes_ == nullptr) {
     Outcome outcome = whole_.Finish();
     if (!refused_.empty()) outcome.not_folded = refused_;
     return outcome;
   }
+  Unfold(true);
   Outcome outcome = classes_->Finish();
   const Outcome whole = whole_.Finish();  // of what never ran: how its paths were found
   outcome.path_search = whole.path_search;
@@ -214,8 +255,7 @@ Outcome FoldedSimulation::Finish() {
   std::vector<Waiting> waiting;
   for (const Waiting& one : outcome.waiting)
     for (const std::uint32_t row : MembersOf(one.row))
-      waiting.push_back(
-          {RowId{row}, one.for_row == kNoRow ? kNoRow : RowId{MembersOf(one.for_row).front()}});
+      waiting.push_back({RowId{row}, WaitedFor(row, one.for_row)});
   std::sort(waiting.begin(), waiting.end(),
             [](const Waiting& a, const Waiting& b) { return a.row < b.row; });
   outcome.waiting = std::move(waiting);

@@ -4,6 +4,7 @@
 // class its bytes. Where folding is refused, or does not pay, this is FlowSimulation itself, and
 // Outcome::not_folded says why. Where a watched link fills, the run begins anew, with all links in
 // the classes and then with the whole: it says again what was said already, but for rounding.
+// Of links that tie for what holds an operation back, classes may name another than the whole.
 //
 // Cost     beyond the classes' own, O(rows) to say of each when it ended.
 #pragma once
@@ -37,6 +38,7 @@ class FoldedSimulation final : public Simulation {
   bool Refuses();
   void Unfold(bool all);
   std::vector<Bytes> LinkBytes();
+  RowId WaitedFor(std::uint32_t row, RowId of_class) const;
   LinkId LinkOf(LinkId of_class, std::uint32_t row);
   std::span<const std::uint32_t> MembersOf(RowId row) const {
     const std::uint32_t first = quotient_->first_member[Index(row)];
@@ -51,6 +53,7 @@ class FoldedSimulation final : public Simulation {
   std::unique_ptr<Quotient> quotient_;  // null: the whole runs
   std::unique_ptr<FlowSimulation> classes_;
   std::string refused_;
+  bool tried_ = false;                                       // whether these programs fold
   std::vector<double> rate_bps_, before_bps_;                // [edges of the classes]
   std::vector<std::vector<std::uint32_t>> watched_by_edge_;  // rows of Quotient::watched
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -35,6 +36,15 @@ inline Colour Mixed(const Colour& c, std::uint64_t with) {
           Mix64((c.b ^ 0xd1b54a32d192ed03ULL) + 0x8cb92ba72f3d8dd7ULL * (with + 1))};
 }
 Colour Mixed(const Colour& c, const Colour& with) { return Mixed(Mixed(c, with.a), with.b); }
+// Sums of shares of colours, modulo 2^61 - 1: no part of a colour is lost.
+constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
+std::uint64_t MulAdd(std::uint64_t sum, std::uint64_t x, std::uint64_t share) {
+  return static_cast<std::uint64_t>((static_cast<unsigned __int128>(x % kPrime) * share + sum) %
+                                    kPrime);
+}
+void AddShare(Colour& sum, const Colour& one, std::uint64_t share) {
+  sum = {MulAdd(sum.a, one.a, share), MulAdd(sum.b, one.b, share)};
+}
 std::uint64_t Bits(double x) { return std::bit_cast<std::uint64_t>(x); }
 
 // Dense numbers for colours, in the order in which they are first seen.
@@ -95,7 +105,11 @@ class Refinement {
 
   // Why the program cannot be folded; empty: it may, if it pays.
   std::string Begin();
-  bool MayPay() const { return flows_ >= 2 * kLeastFolding * static_cast<double>(edges_used_); }
+  // Not of one communicator's operations alone, which memoising makes cheaper still.
+  bool MayPay() const {
+    return !(input_.memoise && OneAfterTheOther()) &&
+           flows_ >= 2 * kLeastFolding * static_cast<double>(edges_used_);
+  }
   // False where the classes are too fine to pay.
   bool Refine();
 
@@ -115,6 +129,7 @@ class Refinement {
   }
   std::string BeginSubject(std::uint32_t s);
   void BeginRows();
+  bool OneAfterTheOther() const;
   void FindBlockEnds();
   std::string KeepLinks();
   void ColourRows();
@@ -198,6 +213,8 @@ std::string Refinement::BeginSubject(std::uint32_t s) {
 }
 
 void Refinement::BeginRows() {
+  // Rows of one subject are never of one class: at the same time they are two flows on its edges.
+  std::vector<std::uint32_t> nth(subject_.size(), 0);
   for (std::uint32_t row = 0; row < row_.size(); ++row) {
     const Op& op = program_.ops[row];
     Colour colour = Mixed(Colour{}, static_cast<std::uint64_t>(op.kind));
@@ -211,10 +228,33 @@ void Refinement::BeginRows() {
     }
     row_[row] = colour;
     if (!Sends(op)) continue;
+    row_[row] = Mixed(colour, nth[SubjectOf(op)]++);
     runs_[SubjectOf(op)] += input_.schedule->times(row);
     flows_ += static_cast<double>(input_.schedule->times(row)) *
               paths_.subjects()[SubjectOf(op)].edge_count;
   }
+}
+
+// Whether all rows that send stand in one stream.
+bool Refinement::OneAfterTheOther() const {
+  std::vector<std::uint32_t> common, both;
+  bool first = true;
+  for (const Op& op : program_.ops) {
+    if (!Sends(op)) continue;
+    const auto begin = program_.streams.begin() + op.first_stream;
+    std::vector<std::uint32_t> mine(begin, begin + op.stream_count);
+    std::sort(mine.begin(), mine.end());
+    if (std::exchange(first, false)) {
+      common = std::move(mine);
+      continue;
+    }
+    both.clear();
+    std::set_intersection(common.begin(), common.end(), mine.begin(), mine.end(),
+                          std::back_inserter(both));
+    common.swap(both);
+    if (common.empty()) return false;
+  }
+  return true;
 }
 
 void Refinement::FindBlockEnds() {
@@ -269,7 +309,7 @@ std::string Refinement::KeepLinks() {
       holds = holds || kept(link);
       crosses = crosses || input_.silent[Index(link)] == 0;
     });
-    if (crosses && !holds) return "traffic starts and ends at switches";
+    if (crosses && !holds) return kNoEnds;
   }
   return {};
 }
@@ -331,7 +371,7 @@ void Refinement::ColourLinks() {
     if (edge_used_[e] == 0) continue;
     const Colour one = Mixed(edge_[e], 7);
     ForEachHop(e, [&](LinkId link, std::uint64_t share) {
-      if (kept(link)) sum[Index(link)] += Colour{one.a * share, one.b * share};
+      if (kept(link)) AddShare(sum[Index(link)], one, share);
     });
   }
   for (std::uint32_t l = 0; l < link_.size(); ++l)
@@ -546,10 +586,9 @@ void QuotientBuilder::AddRows() {
     deps.clear();
     for (std::uint32_t i = 0; i < op.dep_count; ++i) {
       const Dep& dep = whole_.deps[op.first_dep + i];
-      deps.emplace_back(out_->class_of_row[dep.row], dep.back);
+      const std::pair on(out_->class_of_row[dep.row], dep.back);
+      if (deps.empty() || deps.back() != on) deps.push_back(on);
     }
-    std::sort(deps.begin(), deps.end());
-    deps.erase(std::unique(deps.begin(), deps.end()), deps.end());
     if (op.kind == Op::Kind::kPattern || op.kind == Op::Kind::kSend) {
       const std::uint32_t subject = subject_class_[paths_.subject_row(0, op)];
       const auto patterns = static_cast<std::uint32_t>(program.patterns.size());
@@ -617,8 +656,7 @@ void QuotientBuilder::AddWatched() {
   };
   for_each_hop([&](std::uint32_t edge, LinkId link, double share) {
     const auto parts = static_cast<std::uint64_t>(share * 0x1p40 + 0.5);
-    const Colour one = Mixed(Colour{}, edge);
-    sum[Index(link)] += Colour{one.a * parts, one.b * parts};
+    AddShare(sum[Index(link)], Mixed(Colour{}, edge), parts);
   });
   Numbers numbers;
   std::vector<std::uint32_t> row_of(links, kNoClass);  // of watched, for one link a row
@@ -656,7 +694,7 @@ std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, bool watch,
   refused = classes.Begin();
   if (!refused.empty() || !classes.MayPay()) return nullptr;
   if (classes.Refine()) return QuotientBuilder(input, classes).Build();
-  refused = "the paths of replicas differ";
+  refused = "too few operations and paths are alike";
   return nullptr;
 }
 

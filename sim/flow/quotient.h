@@ -42,6 +42,9 @@ namespace weft {
 // Flows that start (an edge, each time it is run) over those of the classes: folding pays beyond.
 inline constexpr double kLeastFolding = 4;
 
+// The reason where links between switches are all that some traffic crosses.
+inline constexpr const char* kNoEnds = "traffic starts and ends at switches";
+
 struct Quotient {
   Program program;                           // one row a class, in the order of first members
   std::vector<std::uint8_t> tight;           // [rows of program]
@@ -75,6 +78,7 @@ struct QuotientInput {
   const PathTable* paths = nullptr;
   std::vector<std::uint8_t> tight;   // [rows]
   std::vector<std::uint8_t> silent;  // [L] MaxMinSystem's, never full
+  bool memoise = false;
 };
 
 // `watch`: links between switches are watched. Null with a reason in `refused`, or with none where

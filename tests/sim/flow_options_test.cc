@@ -69,13 +69,17 @@ void ExpectEqual(const Answer& a, const Answer& b) {
   ASSERT_EQ(a.completions.size(), b.completions.size());
   for (std::size_t i = 0; i < a.completions.size(); ++i) {
     ASSERT_EQ(a.completions[i].row, b.completions[i].row);
+    ASSERT_EQ(a.completions[i].pass, b.completions[i].pass);
     ASSERT_EQ(a.completions[i].status, b.completions[i].status);
     ExpectNear(a.completions[i].start, b.completions[i].start);
     ExpectNear(a.completions[i].end, b.completions[i].end);
   }
   ASSERT_EQ(a.channel_ends.size(), b.channel_ends.size());
-  for (std::size_t i = 0; i < a.channel_ends.size(); ++i)
+  for (std::size_t i = 0; i < a.channel_ends.size(); ++i) {
+    ASSERT_EQ(a.channel_ends[i].row, b.channel_ends[i].row);
+    ASSERT_EQ(a.channel_ends[i].channel, b.channel_ends[i].channel);
     ExpectNear(a.channel_ends[i].end, b.channel_ends[i].end);
+  }
   for (std::size_t l = 0; l < a.outcome.link_bytes.size(); ++l)
     ASSERT_NEAR(static_cast<double>(a.outcome.link_bytes[l].count()),
                 static_cast<double>(b.outcome.link_bytes[l].count()), 2);
@@ -250,7 +254,7 @@ TEST(Fold, ReplicasOfAPipelineAreOneToTheEngine) {
     SimulationInput input = InputOf(net, seed);
     const Answer all = RunWith(input, All(), b.program);
     folded += all.outcome.folded > 0 ? 1 : 0;
-    filled += all.outcome.not_folded.find(" fills, and others") != std::string::npos ? 1 : 0;
+    filled += all.outcome.not_folded.find(" fills, and replicas") != std::string::npos ? 1 : 0;
     SimOptions without = All();
     without.fold = false;
     const Answer whole = RunWith(input, without, b.program);
@@ -287,6 +291,44 @@ TEST(Fold, RefusesWhatMakesReplicasUnlike) {
   b.program.host_of_stream.assign(b.program.stream_count, HostId{0});
   EXPECT_EQ(RunWith(net.Input(), All(), b.program).outcome.not_folded,
             "jitter makes replicas unlike");
+}
+
+// Two operations over the same paths at the same time share them: they are not one.
+TEST(Fold, TwoRunsOfOnePatternAreTwo) {
+  const Net net = Star(8, GigabitsPerSecond(100), 1us);
+  Builder b;
+  b.AddPattern(Ring(net.nic, 1, 1, 500ns));
+  for (std::uint32_t stream = 0; stream < 2; ++stream) b.AddRun(0, 1'000'000, {stream});
+  b.program.blocks.push_back({0, 2, 16});
+  for (const Coupling coupling : {Coupling::kAuto, Coupling::kTight, Coupling::kLoose}) {
+    SimulationInput input = net.Input();
+    input.physics.coupling = coupling;
+    SimOptions without = All();
+    without.fold = false;
+    const Answer folded = RunWith(input, All(), b.program);
+    ExpectEqual(folded, RunWith(input, without, b.program));
+  }
+}
+
+// What a row waits for is of its own replica.
+TEST(Fold, NamesWhatEachRowWaitsFor) {
+  Random random(3);
+  const Net net = Star(18, GigabitsPerSecond(100), 1us);
+  const Builder b = Pipeline(net, 6, 3, random);
+  const auto waiting = [&](bool fold) {
+    SimulationInput input = net.Input();
+    input.options.fold = fold;
+    FoldedSimulation simulation(input);
+    simulation.Append(b.program);
+    EXPECT_EQ(simulation.Run(SimTime(10us), kNoBudget), Stop::kUntil);
+    return simulation.Finish().waiting;
+  };
+  const std::vector<Waiting> folded = waiting(true), whole = waiting(false);
+  ASSERT_EQ(folded.size(), whole.size());
+  for (std::size_t i = 0; i < folded.size(); ++i) {
+    EXPECT_EQ(folded[i].row, whole[i].row);
+    EXPECT_EQ(folded[i].for_row, whole[i].for_row) << Index(folded[i].row);
+  }
 }
 
 // Stopped half-way and gone on with, watched, cancelled: as the whole does.
