@@ -56,6 +56,12 @@ void Widen(const ErrorBand& one, ErrorBand& all) {
 void WidenCommunication(const RunReport& one, RunReport& all) {
   const bool same = one.calibration.digest == all.calibration.digest;
   const auto widen = [same](const CommunicationError& mine, CommunicationError& error) {
+    if (same && mine.nothing_waits) return;  // a case without a band says nothing of the others'
+    if (same && error.nothing_waits) {
+      error = mine;
+      return;
+    }
+    error.nothing_waits = false;
     Widen(same ? mine.exposed : ErrorBand(), error.exposed);
     Widen(same ? mine.time : ErrorBand(), error.time);
   };

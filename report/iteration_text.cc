@@ -118,9 +118,9 @@ std::string CauseText(const IterationReport& was, const IterationReport& is) {
   time("exposed expert", &IterationReport::expert_s);
   time("fixed time", &IterationReport::fixed_s);
   const std::optional<double> before = BetweenSegments(was), after = BetweenSegments(is);
-  if (before && after && *before > 0)
-    add(fmt::format("bytes between segments {:.0f} -> {:.0f} GB ({})", *before / 1e9, *after / 1e9,
-                    FormatSignedPercent(*after / *before - 1)));
+  if (before && after && *before + *after > 0)
+    add(fmt::format("bytes between segments {:.0f} -> {:.0f} GB{}", *before / 1e9, *after / 1e9,
+                    *before > 0 ? " (" + FormatSignedPercent(*after / *before - 1) + ")" : ""));
   return out.empty() ? "no part of the iteration is 0.1 % longer or shorter" : out;
 }
 
@@ -151,20 +151,23 @@ std::string GrowthText(const JobReport& job, int width) {
 std::string IterationsOfCasesText(const Comparison& comparison, int width) {
   Table table;
   table.AddColumn("case", Align::kLeft);
-  for (const char* column : {"iteration", "MFU", "exposed", "network GB", "between segments"})
+  for (const char* column :
+       {"iteration", "tokens/s", "MFU", "exposed", "network GB", "between segments"})
     table.AddColumn(column);
   std::string causes;
   for (std::size_t c = 0; c < comparison.cases.size(); ++c) {
     const RunReport& report = comparison.cases[c];
     if (!report.iteration) {
-      table.AddRow({CaseName(c), MakespanText(report), "-", "-", "-", "-"});
+      table.AddRow({CaseName(c), MakespanText(report), "-", "-", "-", "-", "-"});
       continue;
     }
     const IterationReport& i = *report.iteration;
     double network = 0;
     for (const GroupBytes& one : i.bytes) network += one.network;
     const std::optional<double> between = BetweenSegments(i);
-    table.AddRow({CaseName(c), FormatSecondsInterval(i.time_s), FormatPercent(i.mfu.median),
+    table.AddRow({CaseName(c), FormatSecondsInterval(i.time_s),
+                  FormatCount(static_cast<std::int64_t>(i.tokens_per_s.median)),
+                  FormatPercent(i.mfu.median),
                   FormatSeconds(i.tensor_s + i.pipeline_s + i.data_s + i.context_s + i.expert_s),
                   fmt::format("{:.1f}", network / 1e9),
                   between ? fmt::format("{:.1f}", *between / 1e9) : "not known"});
@@ -210,10 +213,11 @@ std::string IterationText(const RunReport& report, int width) {
               width, 2) +
          '\n';
   out += SplitText(i, width);
-  out += Wrap(fmt::format("of all communication {} is hidden behind compute",
-                          FormatPercent(i.overlap_efficiency)),
-              width, 2) +
-         '\n';
+  if (i.overlap_efficiency)
+    out += Wrap(fmt::format("of all communication {} is hidden behind compute",
+                            FormatPercent(*i.overlap_efficiency)),
+                width, 2) +
+           '\n';
   out += BytesText(i, width) + PathText(i, width) + WhatIfText(i, width);
   if (i.repeats_skipped > 0)
     out += Wrap(fmt::format("steady state: {} repeats simulated, {} more counted as the last ones",

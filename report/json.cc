@@ -107,7 +107,7 @@ Json ToJson(const IterationReport& i) {
             {"cp", i.context_s},
             {"ep", i.expert_s}}},
           {"communication_error", ToJson(i.error)},
-          {"overlap_efficiency", i.overlap_efficiency},
+          {"overlap_efficiency", OrNull(i.overlap_efficiency)},
           {"tokens_per_s", i.tokens_per_s.median},
           {"samples_per_s", i.samples_per_s},
           {"mfu", i.mfu.median},

@@ -108,14 +108,19 @@ LossCurve MakeCurve(const Comparison& comparison, std::size_t index, double loss
   return curve;
 }
 
-// Of iterations: the base's time over this case's, seed by seed, less 1.
+// Of iterations: tokens a second over the base's, seed by seed, less 1.
 void AddThroughputGains(const PreparedScenario& scenario, std::size_t index,
                         Comparison& comparison) {
   const RunReport &base = comparison.cases[comparison.base_of[index]],
                   &one = comparison.cases[index];
   if (comparison.base_of[index] == index || !base.iteration || !one.iteration) return;
-  const Interval<double> ratio = PairedRatio({one.seed_numbers, one.makespan_by_seed_s},
+  const Interval<double> times = PairedRatio({one.seed_numbers, one.makespan_by_seed_s},
                                              {base.seed_numbers, base.makespan_by_seed_s});
+  const auto tokens = [](const IterationReport& i) {
+    return i.tokens_per_s.median * i.time_s.median;
+  };
+  const double more = tokens(*one.iteration) / tokens(*base.iteration);
+  const Interval<double> ratio{times.median * more, times.p5 * more, times.p95 * more};
   for (const PublishedSpec& spec : scenario.spec.message.published()) {
     if (spec.figure() != PublishedSpec::THROUGHPUT_GAIN) continue;
     PublishedRow row;

@@ -363,39 +363,32 @@ void Widen(const StatedError& one, StatedError& all) {
   all.band->high = std::max(all.band->high, one.band->high);
 }
 
-// Hosts that so many ranks in a row stand on, `apart` GPUs from one to the next.
-int HostsOf(const TrainingProgram& t, int ranks, int apart) {
-  const int per_host = std::max(1, t.net.gpus_per_host);
-  return std::min(ranks, std::max(1, (ranks * apart + per_host - 1) / per_host));
-}
-
 // What closed forms price, by the size of one layer's: bands are told apart by powers of 16.
 void StatePriced(const TrainingProgram& t, const Calibration& calibration, const HostPart& host,
                  std::vector<StatedError>& out) {
   const Training& training = t.training;
   const Parallel& p = training.parallel;
   const auto state = [&](CommunicationKind kind, const char* op, double bytes, int ranks,
-                         int apart) {
+                         int hosts) {
     if (ranks < 2 || bytes <= 0) return;
-    Widen(StatedErrorOf(
-              calibration, host,
-              {op, Bytes(static_cast<std::int64_t>(bytes)), ranks, HostsOf(t, ranks, apart)}),
+    Widen(StatedErrorOf(calibration, host,
+                        {op, Bytes(static_cast<std::int64_t>(bytes)), ranks, hosts}),
           out[static_cast<std::size_t>(kind)]);
   };
   constexpr double kBf16 = 2;
   const auto tokens = static_cast<double>(training.micro_batch * training.sequence) / p.context;
   state(CommunicationKind::kTensor, p.sequence ? "all_gather" : "all_reduce",
-        tokens * training.model.hidden * kBf16, p.tensor, 1);
+        tokens * training.model.hidden * kBf16, p.tensor, HostsOfRanks(t.net, p.tensor));
   for (const ChunkCost& chunk : t.cost.chunks) {
     const double layers = std::max(1, chunk.layers);
     const auto whole = [&](const Exchange& exchange, int ranks) {
       return ranks > 1 ? exchange.bytes / layers * ranks / (ranks - 1) : 0;
     };
     state(CommunicationKind::kContext, "all_gather", whole(chunk.forward.context, p.context),
-          p.context, p.tensor);
+          p.context, std::min(p.context, HostsOfRanks(t.net, p.tensor * p.context)));
     // Dispatch and combine.
     state(CommunicationKind::kExpert, "all_to_all", whole(chunk.forward.expert, p.expert) / 2,
-          p.expert, p.tensor);
+          p.expert, HostsOfReplicas(training, t.net, p.expert, 1).hosts);
   }
 }
 
@@ -454,7 +447,9 @@ CommunicationError ErrorOfCommunication(const std::vector<StatedError>& errors,
     high += exposed[k] * (errors[k].band->high - 1);
   }
   out.in_range = false;
-  if (all > 0) out.exposed = {low / all, high / all, "held-out"};
+  out.nothing_waits = all <= 0;
+  if (out.nothing_waits) return out;
+  out.exposed = {low / all, high / all, "held-out"};
   out.time = {low / time_s, high / time_s, "held-out"};
   return out;
 }
@@ -528,9 +523,9 @@ std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario) {
       book(pass->context, context);
       book(pass->expert, expert);
     }
-  const std::span<const Host> hosts = fabric.hosts();
-  const bool segments = std::any_of(hosts.begin(), hosts.end(), [&](const Host& host) {
-    return std::pair(host.pod, host.segment) != std::pair(hosts[0].pod, hosts[0].segment);
+  const std::vector<GpuId>& gpus = scenario.placement.gpu_of_rank;
+  const bool segments = std::any_of(gpus.begin(), gpus.end(), [&](GpuId gpu) {
+    return segment_of(fabric.gpu(gpu)) != segment_of(fabric.gpu(gpus.front()));
   });
   for (GroupBytes* group : {&tensor, &context, &expert})
     if (segments && group->network > 0) group->between_segments = std::nullopt;

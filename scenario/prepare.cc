@@ -18,6 +18,7 @@
 #include "topology/build.h"
 #include "workloads/collectives/nccl/rules.h"
 #include "workloads/collectives/ring.h"
+#include "workloads/training/build_training.h"
 
 namespace weft {
 namespace {
@@ -85,6 +86,22 @@ std::string NvlinksOfOneEfficiency(const PreparedScenario& scenario) {
   return "the NVLink efficiency of each kind of host: that of the first holds for all";
 }
 
+// ZeRO-3's parameters as they are simulated: a chunk at a time, and memory counts layers.
+std::string GatheredChunks(const TrainingProgram& program) {
+  const Training& training = program.training;
+  const Parallel& p = training.parallel;
+  if (p.zero < 3 || p.data * p.context < 2) return {};
+  double most = 0;
+  for (const ChunkCost& chunk : program.cost.chunks)
+    most = std::max(most, chunk.parameters + chunk.expert_parameters);
+  constexpr double kGiB = 1024.0 * 1024 * 1024, kBf16 = 2;
+  return fmt::format(
+      "gathers of single layers: a whole chunk is gathered at once, of which {} held would be "
+      "{:.1f} "
+      "GiB; memory counts a layer in use and the next one, as they are gathered in fact",
+      ChunksGathered(training), ChunksGathered(training) * most * kBf16 / kGiB);
+}
+
 std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   std::vector<std::string> terms;
   const WorkloadSpec& workload = scenario.spec.message.workload();
@@ -110,6 +127,9 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
     terms.push_back(
         "DualPipe's two copies of every stage, on ranks s and p - 1 - s: the sum of their "
         "gradients is not sent");
+  if (workload.has_training())
+    if (std::string gathers = GatheredChunks(*scenario.workload->training); !gathers.empty())
+      terms.push_back(std::move(gathers));
   const HostSpec::Transport transport = HostOf(scenario.spec.message).transport();
   if (transport == HostSpec::EFA || transport == HostSpec::SLINGSHOT)
     terms.push_back(fmt::format("the framing of {}: RoCE's efficiency stands in for it",

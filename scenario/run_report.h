@@ -54,6 +54,7 @@ struct CommunicationError {
   ErrorBand time;     // of the whole time, by that alone: what compute is off is in no calibration
   std::optional<bool> in_range;  // as of collectives: false wherever a calibration is asked
   bool known_hardware = true;
+  bool nothing_waits = false;  // for communication, as priced: then there is no band
 };
 
 struct CollectiveReport {
@@ -191,7 +192,7 @@ struct IterationReport {
   double split_of_s = 0;                                          // the time that is split
   double compute_s = 0, bubble_s = 0, fixed_s = 0;
   double tensor_s = 0, pipeline_s = 0, data_s = 0, context_s = 0, expert_s = 0;  // exposed
-  double overlap_efficiency = 0;  // of all communication, the share that is hidden
+  std::optional<double> overlap_efficiency;  // of all communication, the hidden share; none of none
   std::int64_t gpus = 0, micro_batches = 0, slow_hosts = 0;
   std::int64_t repeats = 0, repeats_skipped = 0;  // of the steady state: simulated, counted
   CommunicationError error;

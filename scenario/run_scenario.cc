@@ -331,8 +331,8 @@ void AddIteration(const PreparedScenario& scenario, const SeedResult& seed,
   out.context_s = split.context_s;
   out.expert_s = split.expert_s;
   const double exposed = out.tensor_s + out.pipeline_s + out.data_s + out.context_s + out.expert_s;
-  out.overlap_efficiency =
-      split.communication_s > 0 ? std::clamp(1 - exposed / split.communication_s, 0.0, 1.0) : 1;
+  if (split.communication_s > 0)
+    out.overlap_efficiency = std::clamp(1 - exposed / split.communication_s, 0.0, 1.0);
   out.gpus = training.parallel.gpus();
   out.micro_batches = training.micro_batches();
   out.slow_hosts = program.slow_hosts;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <numeric>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "base/random.h"
@@ -125,15 +126,17 @@ class PlacementTable {
       return Refuse(line.number, line.words[0].column, "this is no rank",
                     "'host3,5', or 'host3' for all of its GPUs");
     const CsvCell& name = cells->front();
-    if (!std::exchange(begun_, true) && name.text == "host") return;  // the header
+    if (!std::exchange(begun_, true) && IsHeader(name.text)) return;
     const auto element = fabric_->FindElement(name.text);
     if (!element || element->kind != ElementId::Kind::kHost)
-      return Refuse(line.number, name.column, fmt::format("there is no host '{}'", name.text),
-                    fmt::format("{} to {}", fabric_->HostName(HostId{0}),
-                                fabric_->HostName(HostId{fabric_->host_count() - 1})));
+      return Refuse(
+          line.number, name.column, fmt::format("there is no host '{}'", name.text),
+          fmt::format("{} to {}; a line is 'host3,5' or 'host3'", fabric_->HostName(HostId{0}),
+                      fabric_->HostName(HostId{fabric_->host_count() - 1})));
     const Host& host = fabric_->host(HostId{element->id});
     if (cells->size() == 1) {
-      for (std::uint16_t g = 0; g < host.gpus; ++g) Take(host, g, line.number, name.column);
+      for (std::uint16_t g = 0; g < host.gpus; ++g)
+        if (!Take(host, g, line.number, name.column)) break;  // one error a line
       return;
     }
     const CsvCell& number = cells->back();
@@ -159,19 +162,29 @@ class PlacementTable {
         {ErrorCode::kInconsistent, {file_, line, column}, std::move(what), std::move(hint)});
   }
 
-  void Take(const Host& host, std::uint16_t g, int line, int column) {
+  static bool IsHeader(std::string_view name) {
+    return std::equal(name.begin(), name.end(), kHeader.begin(), kHeader.end(), [](char a, char b) {
+      return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
+    });
+  }
+
+  // False where an earlier line has it.
+  bool Take(const Host& host, std::uint16_t g, int line, int column) {
     const GpuId gpu{static_cast<std::uint32_t>(host.first_gpu_id) + g};
     int& taken = line_of_gpu_[static_cast<std::size_t>(gpu)];
-    if (taken == 0) {
-      taken = line;
-      out_.gpu_of_rank.push_back(gpu);
-    } else if (taken != line) {
+    if (taken != 0) {
       Refuse(line, column,
              fmt::format("{} is an earlier rank's, of line {}", fabric_->Name(fabric_->gpu(gpu)),
                          taken),
              "each GPU once");
+      return false;
     }
+    taken = line;
+    out_.gpu_of_rank.push_back(gpu);
+    return true;
   }
+
+  static constexpr std::string_view kHeader = "host";
 
   const Fabric* fabric_;
   std::string file_;
@@ -197,7 +210,10 @@ Result<Placement> PlacementFromFile(const PlacementSpec& spec, const SourceMap& 
   if (!in || text.fail() || std::filesystem::is_directory(path))
     return Fail(ErrorCode::kIo, origin.pos, fmt::format("'{}' cannot be read", path.string()),
                 "a path from this file's folder; with --set, from where weft was started");
-  const std::string all = text.str();  // lines are views of it
+  const std::string whole = text.str();  // lines are views of it
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  std::string_view all = whole;
+  if (all.starts_with(kByteOrderMark)) all.remove_prefix(kByteOrderMark.size());
   PlacementTable table(fabric, path.string());
   for (const TextLine& line : SplitLines(all)) table.Add(line);
   WEFT_TRY(Placement out, table.Finish());

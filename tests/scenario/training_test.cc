@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/random.h"
+#include "scenario/compare.h"
 #include "scenario/run_scenario.h"
 
 namespace weft {
@@ -112,6 +113,14 @@ TEST(Training, QuotesTheCalibrationsErrorOfItsCommunication) {
   EXPECT_EQ(i.error.exposed.basis, "held-out");
   EXPECT_EQ(report.calibration.in_range, std::optional(false));
   EXPECT_FALSE(report.error.low.has_value());  // nothing is said of compute
+  // One GPU waits for nothing: no band, and none of 0 %.
+  const RunReport alone = Simulate(
+      kSmall, {"calibration=" + file, "placement.gpus=1", Set("global_batch", "1"),
+               Set("parallel", "{ tensor: 1, pipeline: 1 }"), Set("ignore_memory", "true")});
+  EXPECT_TRUE(alone.iteration->error.nothing_waits);
+  EXPECT_FALSE(alone.iteration->error.time.low.has_value());
+  EXPECT_EQ(alone.iteration->error.time.basis, "none");
+  EXPECT_FALSE(alone.iteration->overlap_efficiency.has_value());
   const RunReport none = Simulate(kSmall, {"calibration=none"});
   EXPECT_FALSE(none.iteration->error.time.low.has_value());
   EXPECT_EQ(none.iteration->error.time.basis, "none");
@@ -170,6 +179,89 @@ TEST(Training, TakesAboutAsLongAsTheClosedFormSaysWithExperts) {
   }
   std::printf("seed %llu: furthest off %.2f %%, with overlap %.1f %%\n",
               static_cast<unsigned long long>(kSeed), 100 * worst[0], 100 * worst[1]);
+}
+
+// ZeRO-2 and 3 where few passes hide their rings.
+TEST(Training, TakesAboutAsLongAsTheClosedFormSaysWithFewMicroBatches) {
+  constexpr std::uint64_t kSeed = 20250617;
+  Random random(kSeed);
+  const auto one_of = [&](std::initializer_list<int> values) {
+    return values.begin()[random.Below(static_cast<std::uint32_t>(values.size()))];
+  };
+  double worst = 0;
+  for (int trial = 0; trial < 60; ++trial) {
+    const int zero = one_of({2, 3}), pipeline = one_of({1, 1, 2}), tensor = one_of({1, 2, 8});
+    const int replicas = 64 / (tensor * pipeline), micro = one_of({1, 2}) * pipeline;
+    const std::string parallel =
+        fmt::format("{{ tensor: {}, pipeline: {}, zero: {}, virtual_stages: {} }}", tensor,
+                    pipeline, zero, one_of({1, 2, 4}));
+    const RunReport report =
+        Simulate(kSmall, {Set("parallel", parallel), Set("ignore_memory", "true"),
+                          Set("sequence", std::to_string(one_of({512, 2048, 8192}))),
+                          Set("gradients", one_of({0, 1}) == 0 ? "bf16" : "fp32"),
+                          Set("global_batch", std::to_string(micro * replicas))});
+    ASSERT_TRUE(report.iteration.has_value());
+    const double ratio = report.iteration->estimate_s / report.iteration->time_s.median;
+    worst = std::max(worst, std::abs(ratio - 1));
+    EXPECT_NEAR(ratio, 1, 0.1) << "seed " << kSeed << ", trial " << trial << ", " << micro
+                               << " micro-batches, " << parallel;
+  }
+  std::printf("seed %llu: furthest off %.1f %%\n", static_cast<unsigned long long>(kSeed),
+              100 * worst);
+}
+
+// Ranks dealt over the hosts in turn: a tensor group has eight hosts, and its bytes leave them.
+TEST(Training, SendsTensorBytesOverTheNetworkWhereATableSpreadsThem) {
+  const std::string file = testing::TempDir() + "weft_turns.csv";
+  std::ofstream out(file);
+  for (int rank = 0; rank < 64; ++rank) out << "host" << rank % 8 << ',' << rank / 8 << '\n';
+  out.close();
+  const auto tensor = [](const RunReport& report) { return report.iteration->bytes.front(); };
+  const RunReport packed = Simulate(kSmall), turns = Simulate(kSmall, {"placement.file=" + file});
+  ASSERT_EQ(tensor(packed).group, "tensor");
+  EXPECT_EQ(tensor(packed).network, 0);
+  EXPECT_EQ(tensor(turns).network, tensor(packed).nvlink);
+  EXPECT_EQ(tensor(turns).nvlink, 0);
+  EXPECT_GT(turns.iteration->time_s.median, 1.2 * packed.iteration->time_s.median);
+  // Six tensor ranks on hosts of eight GPUs: every third group stands on one host.
+  const RunReport six = Simulate(
+      kSmall, {"placement.gpus=48", Set("parallel.tensor", "6"),
+               Set("architecture", "{ hidden: 3072, heads: 24 }"), Set("sequence", "1536")});
+  EXPECT_EQ(tensor(six).nvlink, 0);
+  EXPECT_GT(tensor(six).network, 0);
+}
+
+// Twice the batch in less than twice the time: what counts is tokens a second.
+TEST(Training, GainsThroughputByTokensNotByTime) {
+  FabricCache cache;
+  std::vector<PreparedScenario> cases;
+  for (const char* batch : {"32", "64"}) {
+    Result<Located<ScenarioSpec>> spec =
+        ParseScenario(kSmall, "s.yaml",
+                      {Set("global_batch", batch),
+                       "published=[{ figure: throughput_gain, share: 5%, source: x }]"},
+                      nullptr);
+    ASSERT_TRUE(spec.has_value());
+    cases.push_back(*Prepare(*std::move(spec), cache));
+  }
+  const Comparison comparison = CompareScenarios(cases, Patient());
+  ASSERT_EQ(comparison.published.size(), 1u);
+  const double was = comparison.cases[0].iteration->tokens_per_s.median,
+               is = comparison.cases[1].iteration->tokens_per_s.median;
+  ASSERT_GT(is, was);
+  EXPECT_NEAR(comparison.published[0].second.ours->median, is / was - 1, 1e-9);
+}
+
+// A second segment that the job has no host in: nothing goes there.
+TEST(Training, KnowsThatOneSegmentsJobSendsNothingBetweenSegments) {
+  const std::string over = Set("parallel", "{ tensor: 16, pipeline: 4 }");
+  const auto between = [](const RunReport& report) {
+    EXPECT_GT(report.iteration->bytes.front().network, 0);
+    return report.iteration->bytes.front().between_segments;
+  };
+  EXPECT_EQ(between(Simulate(kSmall, {"fabric.segments=2", over})), 0);
+  EXPECT_EQ(between(Simulate(kSmall, {"fabric.segments=2", "placement.policy=spread", over})),
+            std::nullopt);
 }
 
 // Repeats that are counted take as long as those that are simulated.
@@ -259,8 +351,15 @@ TEST(Training, SumsATiedEmbeddingsGradients) {
 TEST(Training, WarnsOfKeysThatChangeNothing) {
   for (const std::string& set :
        {Set("overlap.tensor_pieces", "8"), Set("imbalance", "1.5"), Set("jitter_seed", "2"),
-        Set("stragglers.seed", "2"), Set("dispatch", "fp8")}) {
-    const Result<PreparedScenario> prepared = Try(kSmall, {set});
+        Set("stragglers.seed", "2"), Set("dispatch", "fp8"),
+        Set("parallel", "{ tensor: 8, pipeline: 4, zero: 0 }"),
+        Set("parallel", "{ tensor: 8, pipeline: 1, zero: 1 }")}) {
+    std::vector<std::string> sets{set};
+    if (set.find("zero") != std::string::npos) {
+      sets.push_back(Set("overlap.data", "false"));
+      sets.push_back(Set("ignore_memory", "true"));
+    }
+    const Result<PreparedScenario> prepared = Try(kSmall, sets);
     ASSERT_TRUE(prepared.has_value()) << set;
     ASSERT_EQ(prepared->warnings.size(), 1u) << set;
     EXPECT_THAT(prepared->warnings.front().message, testing::HasSubstr("has no effect"));

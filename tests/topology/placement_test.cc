@@ -83,6 +83,8 @@ TEST(MakePlacement, ReadsATableRankByRank) {
   const std::string path = WriteRanks("host,gpu\r\nhost3, 1\n\n# a remark\nhost0 # both\nhost3,0");
   EXPECT_THAT(Gpus(fabric, "{ file: " + path + " }"), ElementsAre(7, 0, 1, 6));
   EXPECT_THAT(Gpus(fabric, "{ file: " + path + ", gpus: 2 }"), ElementsAre(7, 0));
+  EXPECT_THAT(Gpus(fabric, "{ file: " + WriteRanks("\xEF\xBB\xBFHost,GPU\nhost3\n") + " }"),
+              ElementsAre(6, 7));
   // Every placement can be said so: written rank by rank, it is read as it was.
   const std::vector<std::uint32_t> drawn = Gpus(fabric, "{ policy: random, seed: 5, gpus: 7 }");
   std::string table;
@@ -104,11 +106,14 @@ TEST(MakePlacement, RefusesATableAtItsLineAndColumn) {
     return out;
   };
   EXPECT_EQ(errors("host1,0\n  host9,0\nhost1, 2\nhost1,x\nhost1,0,1\nhost1\nhost0\n"),
-            "r.csv:2:3: error: there is no host 'host9' (host0 to host3)\n"
+            "r.csv:2:3: error: there is no host 'host9' (host0 to host3; a line is 'host3,5' "
+            "or 'host3')\n"
             "r.csv:3:8: error: '2' is no GPU of host1 (0 to 1, or no comma for all of them)\n"
             "r.csv:4:7: error: 'x' is no GPU of host1 (0 to 1, or no comma for all of them)\n"
             "r.csv:5:1: error: this is no rank ('host3,5', or 'host3' for all of its GPUs)\n"
             "r.csv:6:1: error: host1/gpu0 is an earlier rank's, of line 1 (each GPU once)\n");
+  EXPECT_EQ(errors("host1\nhost1\n"),  // once, of its two GPUs
+            "r.csv:2:1: error: host1/gpu0 is an earlier rank's, of line 1 (each GPU once)\n");
   EXPECT_EQ(errors("host,gpu\n"),
             "r.csv:1:1: error: the table has no ranks (lines such as 'host3,5' or 'host3')\n");
   EXPECT_NE(errors("host0,0\n", ", gpus: 3").find("'gpus' is 3, and r.csv has 1 ranks (at most 1)"),

@@ -112,6 +112,53 @@ TEST(MemoryOf, IsWhatKorthikantiPublished) {
   }
 }
 
+// LLaMA-7B, of whose 32 layers each has 4 h² of attention, 3 h w of feed-forward and 2 h of norms:
+// ZeRO-3 holds its share and, in bf16, the embedding and the head, a group of their own, with the
+// next layer; nothing hidden, one group alone.
+TEST(MemoryOf, CountsWhatZero3HasGathered) {
+  Training t;
+  t.model = *FindModel("llama-7b");
+  t.sequence = 2048;
+  t.global_batch = t.parallel.data = 16;
+  const double h = 4096, layer = 4 * h * h + 3 * h * 11008 + 2 * h, ends = 2 * 32000 * h;
+  t.parallel.zero = 2;
+  const double whole = MemoryOf(t).parameters;
+  t.parallel.zero = 3;
+  EXPECT_NEAR(MemoryOf(t).parameters / (whole / 16 + 2 * (layer + ends)), 1, 1e-3);
+  t.overlap.data = false;
+  EXPECT_NEAR(MemoryOf(t).parameters / (whole / 16 + 2 * ends), 1, 1e-3);
+  t.global_batch = t.parallel.data = 1;  // nothing to gather
+  EXPECT_EQ(MemoryOf(t).parameters, whole);
+}
+
+// By counting: every group of ranks against every host.
+TEST(HostsOfRanks, AreTheMostThatAGroupMeets) {
+  for (int of_host = 1; of_host <= 9; ++of_host)
+    for (int ranks = 1; ranks <= 20; ++ranks) {
+      int most = 0;
+      for (int first = 0; first < ranks * of_host; first += ranks)
+        most = std::max(most, (first + ranks - 1) / of_host - first / of_host + 1);
+      EXPECT_EQ(HostsOfRanks({.gpus_per_host = of_host}, ranks), most) << of_host << ' ' << ranks;
+    }
+}
+
+// Two tensor ranks, two context ranks, four stages, hosts of eight: replicas of a stage stand next
+// to each other, or every second one eight ranks on.
+TEST(HostsOfReplicas, FollowsTheOrderOfRanks) {
+  Training t;
+  t.parallel = {.tensor = 2, .context = 2, .pipeline = 4, .data = 4};
+  const auto of = [&t](int count, int apart) {
+    const ReplicaHosts on = HostsOfReplicas(t, Dgx(), count, apart);
+    return std::pair(on.on_first, on.hosts);
+  };
+  EXPECT_EQ(of(4, 1), std::pair(4, 1));
+  EXPECT_EQ(of(8, 1), std::pair(4, 2));
+  EXPECT_EQ(of(8, 4), std::pair(1, 2));
+  t.parallel.order = Parallel::Order::kTensorContextPipelineData;
+  EXPECT_EQ(of(4, 1), std::pair(2, 2));
+  EXPECT_EQ(of(8, 2), std::pair(1, 4));
+}
+
 // Eight heads of keys on sixteen tensor ranks: each rank holds a whole one.
 TEST(MemoryOf, GivesEachTensorRankAWholeHeadOfKeys) {
   Training t;

@@ -449,7 +449,7 @@ void TrainingBuilder::EmitGathersAhead() {
 // that two chunks' are held. Across repeats the stream's order sees to it.
 void TrainingBuilder::EmitShardGather(int s, std::size_t index, const Task& task) {
   std::vector<std::uint32_t> needs;
-  const std::size_t ahead = training_.overlap.data ? 2 : 1;
+  const auto ahead = static_cast<std::size_t>(ChunksGathered(training_));
   if (index >= ahead) needs = RowsOf(task_rows_[static_cast<std::size_t>(s)][index - ahead]);
   EmitRings(s, Kind::kGather, CollectiveSpec::ALL_GATHER, 2 * CostOf(s, task.chunk).parameters,
             2 * CostOf(s, task.chunk).expert_parameters, static_cast<std::uint16_t>(task.chunk),
@@ -633,8 +633,13 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
   const bool given_times = training.stage_times.has_value();
   constexpr const char* kTimes = "stage_times says how long passes take";
   const bool dualpipe = p.schedule == Parallel::Schedule::kDualpipe;
+  const std::int64_t micro = training.micro_batches();
   const bool one_replica = p.data * p.context < 2;
-  const std::array<Key, 29> keys{{
+  // Then the one reduction is behind all passes, and a gather before them.
+  const bool one_chunk =
+      !one_replica && !dualpipe && p.virtual_stages == 1 &&
+      (p.zero == 0 || (p.pipeline == 1 && (p.zero == 1 || (p.zero == 2 && micro == 1))));
+  const std::array<Key, 30> keys{{
       {"overlap.weights", p.tensor < 2, "tensor is 1"},
       {"overlap.weights", p.tensor > 1 && given_times, kTimes},
       {"overlap.tensor", p.tensor < 2, "tensor is 1"},
@@ -643,6 +648,8 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
       {"overlap.data", one_replica, "there is one replica"},
       {"overlap.data", dualpipe && !one_replica && p.zero == 0,
        "under dualpipe nothing hides a reduction"},
+      {"overlap.data", one_chunk,
+       "a stage's parameters are one chunk, before and behind all passes: virtual_stages cuts it"},
       {"overlap.context", p.context < 2, "context is 1"},
       {"overlap.expert", !experts, "expert is 1"},
       {"overlap.shared_experts", !experts || training.model.moe->shared == 0,
@@ -722,6 +729,7 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
   out->training = *std::move(made);
   out->gpu = *gpu;
   out->net = MakeNetRates(fabric, placement.gpu_of_rank.front(), options);
+  out->net.gpus_per_host = RanksOfAHost(fabric, placement);
   out->cost = PriceTraining(out->training, out->gpu, out->net);
   out->memory = MemoryOf(out->training);
   const std::set<HostId> slow = SlowHosts(spec.stragglers(), fabric, placement);

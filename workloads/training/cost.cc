@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
+#include <utility>
 
 #include "workloads/training/chunks_internal.h"
 #include "workloads/training/training.h"
@@ -202,9 +204,9 @@ Exchange Hide(double comm_s, double bytes, bool overlap, double left, double wor
   return out;
 }
 
-// Whether ranks `stride · (count - 1)` apart share a host.
-bool InHost(const NetRates& net, double ranks_apart) {
-  return net.nvlink_bytes_per_s > 0 && ranks_apart <= net.gpus_per_host;
+// Whether NVLink joins every group of so many ranks in a row.
+bool InHost(const NetRates& net, int ranks) {
+  return net.nvlink_bytes_per_s > 0 && HostsOfRanks(net, ranks) == 1;
 }
 
 double Ring(double bytes, int ranks, bool in_host, const NetRates& net) {
@@ -266,7 +268,7 @@ Exchange ContextExchange(const Training& t, double count, double work_s, const N
                                 : std::max(1.0, 1.0 * m.key_value_heads / t.parallel.tensor) *
                                       (m.query_dim + m.value_dim);
   const double bytes = 2 * static_cast<double>(t.micro_batch * t.sequence) * of_token;
-  const bool in_host = InHost(net, 1.0 * ranks * t.parallel.tensor);
+  const bool in_host = InHost(net, ranks * t.parallel.tensor);
   const double one = Ring(bytes, ranks, in_host, net);
   Exchange out =
       Hide(count * one, count * bytes * (ranks - 1) / ranks, t.overlap.context, 0, work_s);
@@ -281,10 +283,8 @@ Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
   const Parallel& p = t.parallel;
   if (p.expert < 2 || !t.model.moe) return {};
   const Model::Moe& moe = *t.model.moe;
-  const bool next_to = p.order == Parallel::Order::kTensorContextDataPipeline || p.pipeline == 1;
-  const int apart = next_to ? p.tensor : p.tensor * p.pipeline;
-  const double in_host = std::clamp<double>(1.0 * net.gpus_per_host / apart, 1, p.expert);
-  const double hosts = p.expert / in_host;
+  const double hosts = HostsOfReplicas(t, net, p.expert, 1).hosts;
+  const double in_host = p.expert / hosts;
   const double ranks =
       moe.devices_per_token > 0 ? std::min(moe.top_k, moe.devices_per_token) : moe.top_k;
   double copies = std::min<double>(ranks, hosts);
@@ -419,6 +419,27 @@ ChunkParameters ParametersOfChunk(const Training& t, const ChunkLayers& chunk) {
   if (chunk.first) out.plain += head + 1.0 * t.model.positions * t.model.hidden;
   // Tied, the last stage keeps a copy of the embedding [NSC+21 §2].
   if (chunk.last && !(t.model.tied && chunk.first)) out.plain += head;
+  return out;
+}
+
+int HostsOfRanks(const NetRates& net, int ranks) {
+  const int of_host = std::max(1, net.gpus_per_host);
+  const int longest = ranks + of_host - std::gcd(ranks, of_host);  // from its first host's start
+  return (longest + of_host - 1) / of_host;
+}
+
+ReplicaHosts HostsOfReplicas(const Training& t, const NetRates& net, int count, int apart) {
+  const Parallel& p = t.parallel;
+  const bool next_to = p.order == Parallel::Order::kTensorContextDataPipeline || p.pipeline == 1;
+  ReplicaHosts out;
+  std::int64_t last = -1;
+  for (int i = 0; i < count; i += apart) {
+    const std::int64_t outer = std::int64_t{i / p.context} * (next_to ? 1 : p.pipeline);
+    const std::int64_t rank = p.tensor * (i % p.context + p.context * outer);
+    const std::int64_t host = rank / std::max(1, net.gpus_per_host);
+    if (host == 0) ++out.on_first;
+    if (host != std::exchange(last, host)) ++out.hosts;
+  }
   return out;
 }
 

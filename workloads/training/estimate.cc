@@ -9,40 +9,30 @@ namespace {
 
 struct StageSum {
   double compute_s = 0, tensor_s = 0, context_s = 0, expert_s = 0;
+  double backward_s = 0;  // of the total
   double total() const { return compute_s + tensor_s + context_s + expert_s; }
 };
 
 StageSum SumOfStage(const Training& t, const TrainingCost& cost, int s) {
   StageSum sum;
-  for (int c = s; c < t.parallel.chunks(); c += t.parallel.pipeline)
-    for (const PassCost* pass : {&cost.chunks[static_cast<std::size_t>(c)].forward,
-                                 &cost.chunks[static_cast<std::size_t>(c)].backward}) {
+  for (int c = s; c < t.parallel.chunks(); c += t.parallel.pipeline) {
+    const ChunkCost& chunk = cost.chunks[static_cast<std::size_t>(c)];
+    sum.backward_s += chunk.backward.total_s();
+    for (const PassCost* pass : {&chunk.forward, &chunk.backward}) {
       sum.compute_s += pass->compute_s;
       sum.tensor_s += pass->tensor.exposed_s;
       sum.context_s += pass->context.exposed_s;
       sum.expert_s += pass->expert.exposed_s;
     }
-  return sum;
-}
-
-// Ranks of a group over data and context ranks that share the first one's host. The group is every
-// `apart`-th of them [TrainingRanks::Replicas].
-int RanksOnAHost(const Training& t, int apart, const NetRates& net) {
-  const Parallel& p = t.parallel;
-  const bool next_to = p.order == Parallel::Order::kTensorContextDataPipeline || p.pipeline == 1;
-  int count = 0;
-  for (int i = 0; i < p.data * p.context; i += apart, ++count) {
-    const std::int64_t outer = std::int64_t{i / p.context} * (next_to ? 1 : p.pipeline);
-    if (p.tensor * (i % p.context + p.context * outer) >= net.gpus_per_host) break;
   }
-  return std::max(1, count);
+  return sum;
 }
 
 // The ring of a group of replicas. It leaves a host by the NICs of all its ranks there, a channel
 // each; but a rank passes on all channels over NVLink, also what leaves by another's NIC (ring.h).
 double ReplicaRing(const Training& t, double bytes, int apart, const NetRates& net) {
   const int ranks = t.parallel.data * t.parallel.context / apart;
-  const int near = RanksOnAHost(t, apart, net);
+  const int near = HostsOfReplicas(t, net, t.parallel.data * t.parallel.context, apart).on_first;
   if (ranks < 2) return 0;
   const double nic = net.nic_bytes_per_s, nvlink = net.nvlink_bytes_per_s;
   if (nvlink > 0 && near == ranks)
@@ -65,14 +55,45 @@ ChunkData DataOf(const Training& t, const ChunkCost& chunk, const NetRates& net)
   return {both(t.gradient_bytes), both(t.parallel.zero >= 1 ? 2 : t.gradient_bytes)};
 }
 
-// Exposed on stage s, whose passes of one micro-batch take `passes_s`: with each micro-batch, and
+// Of ZeRO-2 and 3 with overlap, beyond the passes of all micro-batches and a first gather: the
+// longest of what passes or rings may wait for. A chunk's passes take 1/v of its stage's.
+double QueueSeconds(const Training& t, const StageSum& sum, const ChunkData& all,
+                    const ChunkData& last) {
+  const Parallel& p = t.parallel;
+  const auto micro = static_cast<double>(t.micro_batches());
+  const double v = p.virtual_stages, passes_s = sum.total(), backward_s = sum.backward_s;
+  const double forward_s = passes_s - backward_s;
+  // The first backward pass of a chunk ends behind all forward passes of its micro-batch, and
+  // interleaved behind those of p micro-batches [NSC+21 §2.2.2].
+  const double first_s = forward_s + backward_s / v + (p.pipeline - 1) * forward_s * (v - 1) / v;
+  // Gathers of a stage one after the other, ahead of a first backward pass and of the last gather's
+  // passes: ZeRO-2's before the first micro-batch, ZeRO-3's twice in each.
+  double gathers_s = all.gather_s, first_gathers_s = all.gather_s, first_passes_s = forward_s;
+  double behind_s = (micro - 1) * passes_s + backward_s + forward_s / v, wire_s = 0;
+  if (p.zero == 3) {
+    gathers_s = 2 * micro * all.gather_s;
+    first_gathers_s = all.gather_s + last.gather_s;
+    first_passes_s = 0;
+    behind_s = backward_s / v;
+    wire_s = micro * (all.reduction_s + 2 * all.gather_s);  // one network carries both
+  } else {
+    first_passes_s /= v;
+  }
+  const double reduced_s =
+      std::max(last.gather_s + first_s, first_gathers_s + first_passes_s + backward_s / v) +
+      micro * all.reduction_s;
+  const double ends_s = std::max({gathers_s + behind_s + last.reduction_s, reduced_s, wire_s});
+  return std::max(last.reduction_s, ends_s - last.gather_s - micro * passes_s);
+}
+
+// Exposed on stage s, whose passes of one micro-batch take `sum`: with each micro-batch, and
 // once more. ZeRO-2 reduces after every micro-batch, ZeRO-3 gathers before both of its passes, too.
 // With overlap they run behind the passes of other chunks or micro-batches; a first gather and a
 // last reduction have none.
 struct ExposedData {
   double each_s = 0, once_s = 0;
 };
-ExposedData DataSeconds(const Training& t, const TrainingCost& cost, int s, double passes_s,
+ExposedData DataSeconds(const Training& t, const TrainingCost& cost, int s, const StageSum& sum,
                         const NetRates& net) {
   const Parallel& p = t.parallel;
   const auto micro = static_cast<double>(t.micro_batches());
@@ -86,17 +107,14 @@ ExposedData DataSeconds(const Training& t, const TrainingCost& cost, int s, doub
   const double ends_s = last.reduction_s + last.gather_s;
   if (p.zero < 2) {
     out.once_s = all.reduction_s + all.gather_s;
-    if (t.overlap.data) out.once_s = std::max(ends_s, out.once_s - passes_s);
+    if (t.overlap.data) out.once_s = std::max(ends_s, out.once_s - sum.total());
     return out;
   }
   out.each_s = all.reduction_s + (p.zero == 3 ? 2 * all.gather_s : 0);
   out.once_s = p.zero == 2 ? all.gather_s : 0;
   if (!t.overlap.data) return out;
-  // Either passes wait for nothing and the last reduction ends behind them, or reductions queue
-  // from the first micro-batch's passes on.
-  const double queue_s = passes_s + micro * (out.each_s - passes_s);
-  out.each_s = std::max(0.0, out.each_s - passes_s);
-  out.once_s = last.gather_s + std::max(last.reduction_s, queue_s) - micro * out.each_s;
+  out.each_s = std::max(0.0, out.each_s - sum.total());
+  out.once_s = last.gather_s + QueueSeconds(t, sum, all, last) - micro * out.each_s;
   return out;
 }
 
@@ -126,7 +144,7 @@ IterationEstimate EstimateIteration(const Training& t, const TrainingCost& cost,
   double mean = 0, data_s = 0, optimiser_s = 0, each_s = 0;
   for (int s = 0; s < p.pipeline; ++s) {
     const StageSum sum = SumOfStage(t, cost, s);
-    const ExposedData data = DataSeconds(t, cost, s, sum.total(), net);
+    const ExposedData data = DataSeconds(t, cost, s, sum, net);
     mean += sum.total() / p.pipeline;  // rings of a stage that waits for its turn run meanwhile
     if (sum.total() + data.each_s > slowest.total() + each_s) {
       slowest = sum;

@@ -59,6 +59,27 @@ double ChunksInFlight(const Training& t, int s) {
   return std::min(all, warm_up + 1);
 }
 
+// ZeRO-3: bytes gathered at once on stage `s`. A layer is a group of parameters, embedding and head
+// are another; with overlap the next group comes while one is used [PT-FSDP].
+double GatheredBytes(const Training& t, int s) {
+  const Parallel& p = t.parallel;
+  const double replicas = 1.0 * p.data * p.context;
+  if (p.zero < 3 || replicas < 2) return 0;
+  const auto shared = [&](const ChunkLayers& chunk) {  // experts of few replicas are whole anyway
+    const ChunkParameters parameters = ParametersOfChunk(t, chunk);
+    return parameters.plain + (replicas > p.expert ? parameters.expert : 0);
+  };
+  double layer = 0, ends = 0;
+  for (int c = 0; c < p.virtual_stages; ++c) {
+    const ChunkLayers chunk = LayersOf(t, c * p.pipeline + s);
+    if (chunk.dense > 0) layer = std::max(layer, shared({.dense = 1}));
+    if (chunk.with_experts > 0) layer = std::max(layer, shared({.with_experts = 1}));
+    ends += shared({.first = chunk.first, .last = chunk.last});
+  }
+  constexpr double kBf16 = 2;
+  return kBf16 * (std::max(layer, ends) + layer * (ChunksGathered(t) - 1));
+}
+
 MemoryUse MemoryOfStage(const Training& t, int s) {
   const Parallel& p = t.parallel;
   MemoryUse use;
@@ -80,7 +101,7 @@ MemoryUse MemoryOfStage(const Training& t, int s) {
     return p.zero >= from ? plain * bytes / replicas + expert * bytes / expert_replicas
                           : (plain + expert) * bytes;
   };
-  use.parameters = shared(2, 3);
+  use.parameters = shared(2, 3) + GatheredBytes(t, s);
   use.gradients = shared(t.gradient_bytes, 2);
   use.optimiser = shared(12, 1);
   use.activations = ChunksInFlight(t, s) / p.virtual_stages * kept;

@@ -1,9 +1,19 @@
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "workloads/training/ranks_internal.h"
 
 namespace weft {
+
+int RanksOfAHost(const Fabric& fabric, const Placement& placement) {
+  const std::vector<GpuId>& gpus = placement.gpu_of_rank;
+  const auto host = [&](std::size_t rank) { return fabric.vertex(fabric.gpu(gpus[rank])).host; };
+  std::size_t common = 0;
+  for (std::size_t rank = 1; rank < gpus.size(); ++rank)
+    if (host(rank) != host(rank - 1)) common = std::gcd(common, rank);
+  return static_cast<int>(common == 0 ? gpus.size() : common);
+}
 
 std::uint32_t TrainingRanks::Rank(int tensor, int context, int replica, int stage) const {
   const Parallel& p = *parallel_;

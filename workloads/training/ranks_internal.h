@@ -6,6 +6,10 @@
 
 namespace weft {
 
+// The greatest g so that ranks [k·g, (k + 1)·g) share a host, for every k; of one host its ranks.
+// Requires: the placement has ranks.
+int RanksOfAHost(const Fabric& fabric, const Placement& placement);
+
 class TrainingRanks {
  public:
   // Requires: one rank a GPU, as many as `parallel` has; both outlive this.

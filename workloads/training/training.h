@@ -42,11 +42,15 @@ struct GpuRates {
 
 // What the closed forms know of the network: payload rates of one GPU, one direction.
 struct NetRates {
-  int gpus_per_host = 1;
+  int gpus_per_host = 1;          // as many ranks in a row share a host, from rank 0 on
   double nvlink_bytes_per_s = 0;  // 0: GPUs of a host meet over their NICs
   double nic_bytes_per_s = 0;     // a GPU's share of its host's NICs
   double nvlink_step_s = 0, network_step_s = 0, launch_s = 0;
 };
+
+// Hosts that a group of `ranks` ranks in a row stands on, at most: groups begin at multiples of
+// `ranks`, hosts at multiples of gpus_per_host.
+int HostsOfRanks(const NetRates& net, int ranks);
 
 struct Parallel {
   enum class Schedule : std::uint8_t { kOneFOneB, kDualpipe };
@@ -60,6 +64,15 @@ struct Parallel {
   int gpus() const { return tensor * context * pipeline * data; }
   int chunks() const { return pipeline * virtual_stages; }
 };
+
+struct Training;
+
+// Of `count` replicas in a row (data and context ranks), every `apart`-th from the first on: how
+// their ranks of one stage and tensor rank stand on hosts.
+struct ReplicaHosts {
+  int on_first = 0, hosts = 0;  // ranks on the first of these hosts
+};
+ReplicaHosts HostsOfReplicas(const Training& training, const NetRates& net, int count, int apart);
 
 struct Overlap {
   bool tensor = false, pipeline = true, data = true, context = false, expert = false;
@@ -90,6 +103,10 @@ struct Training {
   // Micro-batches of one replica. Requires: CheckTraining() found nothing.
   std::int64_t micro_batches() const { return global_batch / (micro_batch * parallel.data); }
 };
+
+// Chunks' gathered parameters that ZeRO-3's schedule holds at once: the next pass's, too, where
+// gathers overlap.
+inline int ChunksGathered(const Training& training) { return training.overlap.data ? 2 : 1; }
 
 // Bytes of the GPU that needs most, and where they go.
 struct MemoryUse {
