@@ -99,13 +99,16 @@ std::optional<GpuPart> ReadGpu(std::string_view name) {
 
 }  // namespace
 
-// Compiled in, so each is read once: a planner makes hosts of it dozens of times.
+// Compiled in, so each is read once: a planner makes hosts of it dozens of times. What is no preset
+// is not kept: names come from whoever asks, without end.
 std::optional<GpuPart> FindGpu(std::string_view name) {
   static std::mutex guard;
-  static std::map<std::string, std::optional<GpuPart>, std::less<>> known;
+  static std::map<std::string, GpuPart, std::less<>> known;
   const std::lock_guard lock(guard);
-  const auto at = known.find(name);
-  return at != known.end() ? at->second : known.emplace(name, ReadGpu(name)).first->second;
+  if (const auto at = known.find(name); at != known.end()) return at->second;
+  std::optional<GpuPart> part = ReadGpu(name);
+  if (part) known.emplace(name, *part);
+  return part;
 }
 
 Result<GpuPart> NeedGpu(std::string_view name, const SourcePos& pos) {

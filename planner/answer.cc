@@ -9,6 +9,14 @@
 #include "planner/planning_internal.h"
 
 namespace weft {
+namespace {
+
+// "0.3368", "92.02", "12345": whole above a thousand.
+std::string FourDigits(double value) {
+  return value < 1000 ? fmt::format("{:.4g}", value) : fmt::format("{:.0f}", value);
+}
+
+}  // namespace
 
 PlanRow Planning::RowOf(std::size_t candidate) const {
   const Candidate& it = candidates_[candidate];
@@ -150,8 +158,12 @@ std::size_t Planning::Dominated(const std::vector<std::size_t>& feasible) {
   };
   const auto worse = [&](std::size_t i) {
     const Candidate& one = candidates_[i];
-    return one.feasible() && one.exact == best.exact && one.capex() > best.capex() * 1.001 &&
-           one.site_watts >= best.site_watts;
+    if (!one.feasible() || one.exact != best.exact || one.capex() <= best.capex() * 1.001 ||
+        one.site_watts < best.site_watts)
+      return false;
+    const auto ranked = contenders_.find(i);
+    const double metric = MetricOf(ranked != contenders_.end() ? ranked->second : Bounded(i));
+    return metric >= MetricOf(contenders_.at(order_[0]));
   };
   std::vector<std::size_t> order = feasible;
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -219,13 +231,14 @@ void Planning::SaySentence(std::size_t best, std::size_t second) {
           : fmt::format("{} {} ({} servers)", FormatCount(chassis), choice.host,
                         FormatCount(it.provisioned));
   std::string buy = fmt::format(
-      "{} {} in {} on {}, {} tier{} of {}, {} x {:.6g}G a NIC, {:.3g}:1: {:.1f} MUSD, "
-      "{:.2f} MW at the site, {:.3g} stops a month, {:.2f} USD a useful {}-day.",
+      "{} {} in {} on {}, {} tier{} of {}, {} x {:.6g}G a NIC, {:.3g}:1: {} MUSD, "
+      "{} MW at the site, {:.3g} stops a month, {:.2f} USD a useful {}-day.",
       FormatCount(it.accelerators), question_.accelerators[it.accelerator].name, hosts,
       NameOf(it.design.family), it.design.tiers, it.design.tiers == 1 ? "" : "s",
       question_.switches[it.chip].preset, it.design.nic_ports,
-      it.design.nic_port().bits_per_second() / 1e9, it.oversubscription(), row.capex_mid / 1e6,
-      row.site_w / 1e6, row.stops_per_month, row.metric, unit);
+      it.design.nic_port().bits_per_second() / 1e9, it.oversubscription(),
+      FourDigits(row.capex_mid / 1e6), FourDigits(row.site_w / 1e6), row.stops_per_month,
+      row.metric, unit);
   const PlanRanking& first = out_.rankings[0];
   if (out_.clear) {
     out_.sentence = "Buy " + buy;

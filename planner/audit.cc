@@ -8,6 +8,30 @@
 
 namespace weft {
 
+// A link runs at the rate of a port: a cable of twice that rate, as twin-port plugs bring, is two.
+void Auditor::SplitCables(bool hosts, double port_bps) {
+  if (port_bps <= 0) return;
+  for (CableRow& cable : bill_.cables) {
+    if (hosts != (cable.end == CableRow::End::kHost)) continue;
+    const double ratio = cable.rate_bps / port_bps;
+    const auto links = static_cast<std::int64_t>(std::llround(ratio));
+    if (links < 2 || links > 8 || std::abs(ratio - static_cast<double>(links)) > 1e-6) continue;
+    cable.count *= links;
+    cable.rate_bps = port_bps;
+  }
+}
+
+// What the NIC ports run at, by whoever says it first, and what splits towards them.
+void Auditor::SplitHostCables() {
+  double nic_bps = ask_.rate_bps;
+  for (const HostRow& host : bill_.hosts)
+    if (nic_bps <= 0) nic_bps = host.nic_bps;
+  if (nic_bps <= 0) nic_bps = bill_.usual_nic_bps;
+  // A port's own rate is the most that a link has; below it only where links would be missing.
+  if (leaf_->port_bps > 0 && (nic_bps <= 0 || nic_bps > leaf_->port_bps)) nic_bps = leaf_->port_bps;
+  if (Links(CableRow::End::kHost) < ask_.endpoints) SplitCables(true, nic_bps);
+}
+
 void Auditor::Derive() {
   leaf_ = First(SwitchRole::kLeaf);
   if (leaf_ == nullptr) leaf_ = First(SwitchRole::kAny);
@@ -31,6 +55,11 @@ void Auditor::Derive() {
     if (!row.up && ask_.rate_bps <= 0) ask_.rate_bps = row.rate_bps;
     if (row.up) ask_.up_bps = row.rate_bps;
   }
+  SplitHostCables();
+  double between_bps = leaf_->port_bps;
+  if (spine_->port_bps > 0 && (between_bps <= 0 || spine_->port_bps < between_bps))
+    between_bps = spine_->port_bps;
+  SplitCables(false, between_bps);
   for (const CableRow& cable : bill_.cables) {
     if (cable.end == CableRow::End::kSwitch && ask_.up_bps <= 0) ask_.up_bps = cable.rate_bps;
     if (cable.end != CableRow::End::kSwitch && ask_.rate_bps <= 0) ask_.rate_bps = cable.rate_bps;
@@ -142,9 +171,33 @@ void Auditor::CheckLeaves() {
       ports += one.count * (Tiers() == 1 ? Ports(one, ask_.rate_bps) : LeafDown(one));
   const std::int64_t needed = Needed(Tiers(), ask_.each()).leaves * ask_.planes;
   if (ports < ask_.endpoints || (Uniform(SwitchRole::kLeaf) && have < needed))
-    Find("leaf_ports", leaf_->line,
-         fmt::format("{} leaves of {} ports down", have, Tiers() == 1 ? Reach(1) : LeafDown()),
-         fmt::format("{} leaves for {} endpoints", needed, ask_.endpoints));
+    return Find(
+        "leaf_ports", leaf_->line,
+        fmt::format("{} leaves of {} ports down", have, Tiers() == 1 ? Reach(1) : LeafDown()),
+        fmt::format("{} leaves for {} endpoints", needed, ask_.endpoints));
+  if (Tiers() == 2) CheckLeafCables();
+}
+
+// Of two tiers every cable between switches has an end at a leaf, beside the endpoints'.
+void Auditor::CheckLeafCables() {
+  double chips_bps = 0, up_bps = 0;
+  for (const SwitchRow& one : bill_.switches)
+    if (one.role == SwitchRole::kLeaf) chips_bps += static_cast<double>(one.count) * one.chip_bps;
+  for (const CableRow& one : bill_.cables)
+    if (one.end == CableRow::End::kSwitch)
+      up_bps += static_cast<double>(one.count) * (one.rate_bps > 0 ? one.rate_bps : ask_.up_bps);
+  const double down_bps = static_cast<double>(ask_.endpoints) * ask_.rate_bps;
+  if (up_bps <= 0 || down_bps + up_bps <= chips_bps * (1 + kSlack)) return;
+  const std::int64_t between = Links(CableRow::End::kSwitch);
+  const std::int64_t leaves = Count(SwitchRole::kLeaf);
+  const double each_bps = chips_bps / static_cast<double>(leaves);
+  Find("leaf_ports", leaf_->line,
+       fmt::format("{} leaves of {:.6g} Tbps in all", leaves, chips_bps / 1e12),
+       fmt::format("{:.6g} Tbps, {} leaves, for {} endpoints and {} cables between switches",
+                   (down_bps + up_bps) / 1e12, Up((down_bps + up_bps) / each_bps), ask_.endpoints,
+                   between),
+       {fmt::format("at most {} cables between switches",
+                    Down((chips_bps - down_bps) / (up_bps / static_cast<double>(between))))});
 }
 
 void Auditor::CheckUppers() {
@@ -251,14 +304,19 @@ void Auditor::CheckCables() {
   }
 }
 
-// A cable with its plugs on is no longer than such cables are made.
+// A cable with its plugs on is no longer than such cables are made, at its own rate or at that of
+// the ports it joins.
 void Auditor::CheckLengths() {
-  for (const CableRow& one : bill_.cables)
-    if (one.reach_m > 0 && one.length_m > one.reach_m)
-      Find("cable_length", one.line, fmt::format("{} of {:.6g} m", one.part, one.length_m),
-           fmt::format("at most {:.6g} m of its kind at {:.6g} Gbps", one.reach_m,
-                       one.rate_bps / 1e9),
-           {"optics and fibre"});
+  for (const CableRow& one : bill_.cables) {
+    if (one.length_m <= 0) continue;
+    double rate_bps = one.rate_bps;
+    if (rate_bps <= 0) rate_bps = one.end == CableRow::End::kSwitch ? ask_.up_bps : ask_.rate_bps;
+    const double most_m = LongestCable(one.part, rate_bps);
+    if (most_m <= 0 || one.length_m <= most_m) continue;
+    const std::string at = rate_bps > 0 ? fmt::format(" at {:.6g} Gbps", rate_bps / 1e9) : "";
+    Find("cable_length", one.line, fmt::format("{} of {:.6g} m", one.part, one.length_m),
+         fmt::format("at most {:.6g} m of its kind{}", most_m, at), {"optics and fibre"});
+  }
 }
 
 // Ends that an optic serves at most: one with a fibre a lane can be split to a slower rate.
@@ -332,8 +390,8 @@ void Auditor::CheckForms(std::int64_t host_ends, std::int64_t switch_ends) {
 }
 
 Result<std::vector<Finding>> AuditText(std::string_view text, const std::string& file_name) {
-  WEFT_TRY(const AuditBill bill, ReadAuditBill(text, file_name));
-  return Auditor(bill).Run();
+  WEFT_TRY(AuditBill bill, ReadAuditBill(text, file_name));
+  return Auditor(std::move(bill)).Run();
 }
 
 Result<std::vector<Finding>> AuditFile(const std::string& path, SourceTexts* texts) {

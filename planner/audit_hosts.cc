@@ -150,8 +150,8 @@ void Auditor::CheckPower() {
   if (bill_.it_power && bill_.it_power->value.count() < watts * (1 - 1e-3))
     Find("it_power", bill_.it_power->line,
          fmt::format("{:.6g} kW", bill_.it_power->value.count() / 1e3),
-         fmt::format("{:.6g} kW at {}, optics aside", watts / 1e3,
-                     complete ? "most" : "least, some hosts have no figure"));
+         fmt::format("{:.6g} kW, the maximum of its hosts and switches, optics aside{}",
+                     watts / 1e3, complete ? "" : "; some hosts have no figure"));
   CheckRacks(watts, complete);
 }
 

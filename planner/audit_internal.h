@@ -58,9 +58,8 @@ struct CableRow {
   End end = End::kAny;
   Medium medium = Medium::kUnsaid;
   double rate_bps = 0;  // 0: not said
-  // With plugs of its own: how long each is said to be, and the longest of its kind; 0: not said.
   std::string part;
-  double length_m = 0, reach_m = 0;
+  double length_m = 0;  // of one with plugs of its own, as it is said; 0: not said
 };
 
 struct OpticRow {
@@ -117,6 +116,10 @@ struct AuditBill {
   std::optional<Key<NumberType>> dtype;
   std::optional<Key<Basis>> basis;
 };
+
+// Of copper and of active cables the longest that is made for such a rate; 0: not known. `part`:
+// what the bill calls it; `rate_bps` of a link, 0 where nobody says.
+double LongestCable(const std::string& part, double rate_bps);
 
 Result<AuditBill> ReadAuditBill(std::string_view text, const std::string& file_name);
 

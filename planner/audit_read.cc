@@ -8,6 +8,7 @@
 #include <map>
 #include <regex>
 
+#include "base/check.h"
 #include "base/schema/quantity.h"
 #include "base/schema/reader.h"
 #include "base/schema/wording.h"
@@ -39,7 +40,10 @@ std::string_view Trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-// "64x400G", "400G", "51.2T": how many and what rate each.
+constexpr double kMostPorts = 1e5;  // of one switch, far above any
+bool IsRate(double bps) { return bps >= 1e6 && bps <= 1e16; }
+
+// "64x400G", "400G", "51.2T": how many and what rate each; none where either is nothing.
 struct Rates {
   double times = 1, each_bps = 0;
   bool counted = false;  // "64x" was there
@@ -53,6 +57,7 @@ std::optional<Rates> ParseRates(const std::string& text) {
   out.counted = found[1].matched;
   if (out.counted) out.times = std::stod(found[1].str());
   out.each_bps = std::stod(found[2].str()) * (Lower(found[3].str()) == "t" ? 1e12 : 1e9);
+  if (out.times < 1 || out.times > kMostPorts || !IsRate(out.each_bps)) return std::nullopt;
   return out;
 }
 
@@ -424,6 +429,9 @@ class BillReader {
       if (found[4].matched) out.ports = std::stoi(found[4].str());  // 800G-2xDR4
       out.port_bps = rate / out.ports;
     }
+    if (out.ports < 1 || !IsRate(out.port_bps))
+      return Complain(ErrorCode::kOutOfRange, part.column,
+                      fmt::format("{} carries no rate", Quoted(part.text)), "400G-DR4/QSFP-DD");
     out.parallel = std::regex_search(tokens.front(), kParallel);
     for (std::size_t i = 1; i < tokens.size(); ++i) {
       const auto form = ParseForm(tokens[i]);
@@ -448,33 +456,28 @@ class BillReader {
     const std::string text = Lower(part.text);
     static const std::regex kPlugs("dac|aoc|aec|acc|copper|twinax");
     static const std::regex kFibre("fib|mpo|smf|mmf|mode|om\\d|os2|[dsfl]r\\d");
-    static const std::regex kRate(
-        R"((?:(\d)\s*x\s*)?(\d+(?:\.\d+)?)\s*([gt])(?:bps|b/s|be|b)?(?![a-z]))");
+    // "800G 2x400G": how it splits says more than its sum.
+    static const std::regex kSplit(
+        R"((\d)\s*x\s*(\d+(?:\.\d+)?)\s*([gt])(?:bps|b/s|be|b)?(?![a-z]))");
+    static const std::regex kRate(R"(()(\d+(?:\.\d+)?)\s*([gt])(?:bps|b/s|be|b)?(?![a-z]))");
     if (std::regex_search(text, kPlugs))
       out.medium = CableRow::Medium::kOwnPlugs;
     else if (std::regex_search(text, kFibre))
       out.medium = CableRow::Medium::kFibre;
     std::smatch found;
-    if (std::regex_search(text, found, kRate)) {
+    if (std::regex_search(text, found, kSplit) || std::regex_search(text, found, kRate)) {
       out.rate_bps = std::stod(found[2].str()) * (found[3].str() == "t" ? 1e12 : 1e9);
-      if (found[1].matched) out.count *= std::stoi(found[1].str());
+      const int links = found[1].str().empty() ? 1 : std::stoi(found[1].str());
+      out.count *= links;
+      if (links == 0 || !IsRate(out.rate_bps))
+        return Complain(ErrorCode::kOutOfRange, part.column,
+                        fmt::format("{} carries no rate", Quoted(part.text)), "400G DAC 2m");
     }
     static const std::regex kLength(R"((\d+(?:\.\d+)?)\s*m(?:eters?|etres?)?(?![a-z\d]))");
     if (out.medium == CableRow::Medium::kOwnPlugs && std::regex_search(text, found, kLength))
       out.length_m = std::stod(found[1].str());
     out.part = part.text;
-    out.reach_m = ReachOf(text, out.rate_bps);
     bill_.cables.push_back(out);
-  }
-
-  // Of copper and of active cables the longest that is made for such a rate; 0: not known.
-  static double ReachOf(const std::string& text, double rate_bps) {
-    constexpr double kFast = 200e9;  // lanes of 50 and 100 Gb/s; slower copper reaches farther
-    const auto has = [&](const char* word) { return text.find(word) != std::string::npos; };
-    if (has("aoc")) return 100;  // [IEEE802.3 cl. 138]: as far as multimode optics reach
-    if (rate_bps < kFast) return 0;
-    if (has("aec") || has("acc")) return 7;                       // as makers advertise
-    return has("dac") || has("copper") || has("twinax") ? 3 : 0;  // [IEEE802.3 cl. 136]
   }
 
   template <class T>
@@ -495,6 +498,10 @@ class BillReader {
 
   void ReadKey(const std::string& key, const CsvCell& value) {
     const std::string text = Lower(value.text);
+    if (const auto [at, first] = key_lines_.try_emplace(key, line_); !first)
+      return Complain(ErrorCode::kInconsistent, value.column,
+                      fmt::format("'{}' is said twice, first in line {}", key, at->second),
+                      "one of the two rows");
     if (key == "tiers") return SetWhole(bill_.tiers, value, 3);
     if (key == "planes") return SetWhole(bill_.planes, value, 255);
     if (key == "rack_power") return SetPower(bill_.rack_power, value);
@@ -554,10 +561,33 @@ class BillReader {
   const PresetTable presets_;
   AuditBill bill_;
   Errors errors_;
+  std::map<std::string, int> key_lines_;
   int line_ = 0, rows_ = 0;
 };
 
+double PresetReach(std::string_view name) {
+  const PresetTable presets(HardwarePresets());
+  const Preset* preset = presets.Find("cable", name);
+  WEFT_CHECK(preset != nullptr);
+  const auto spec = ParseText<CableSpec>(preset->text, preset->file, {&presets, {}, nullptr});
+  WEFT_CHECK(spec.has_value());
+  return spec->message.reach();
+}
+
 }  // namespace
+
+double LongestCable(const std::string& part, double rate_bps) {
+  constexpr double kFast = 200e9;  // lanes of 50 and 100 Gb/s; slower copper reaches farther
+  const std::string text = Lower(part);
+  const auto has = [&](const char* word) { return text.find(word) != std::string::npos; };
+  // The catalogue's AOC and DAC are what a plan counts on, of every shape; longer ones are sold.
+  if (has("aoc")) return 100;  // [IEEE802.3 cl. 138]: as far as multimode optics reach
+  if (rate_bps < kFast) return 0;
+  const bool copper = has("dac") || has("copper") || has("twinax");
+  if (has("acc") || (has("active") && copper)) return PresetReach("acc-112g");
+  if (has("aec")) return PresetReach("aec-112g");
+  return copper ? 3 : 0;  // [IEEE802.3 cl. 136], and split ones of faster lanes [NV-LINKX MCP7Y10]
+}
 
 Result<AuditBill> ReadAuditBill(std::string_view text, const std::string& file_name) {
   return BillReader(file_name).Read(text);

@@ -39,7 +39,7 @@ struct ClosNeed {
 
 class Auditor {
  public:
-  explicit Auditor(const AuditBill& bill) : bill_(bill) {}
+  explicit Auditor(AuditBill bill) : bill_(std::move(bill)) {}
 
   std::vector<Finding> Run() {
     CheckHosts();
@@ -134,12 +134,15 @@ class Auditor {
   void CheckRackUnits();
   void CheckRacks(double watts, bool complete);
   void Derive();
+  void SplitCables(bool hosts, double port_bps);
+  void SplitHostCables();
   void DeriveOversubscription();
   void CheckPortSum();
   bool CheckRate();
   void CheckReach();
   void CheckSwitches();
   void CheckLeaves();
+  void CheckLeafCables();
   void CheckUppers();
   void CheckSpread(std::int64_t uplinks);
   void CheckExcess(std::int64_t spines, std::int64_t cores);
@@ -213,7 +216,7 @@ class Auditor {
     return 3;
   }
 
-  const AuditBill& bill_;
+  AuditBill bill_;  // cables as links, once it is derived what a link runs at
   std::vector<Finding> findings_;
   Ask ask_;
   const SwitchRow *leaf_ = nullptr, *spine_ = nullptr, *core_ = nullptr;

@@ -51,6 +51,25 @@ double SecondsOf(const std::vector<double>& seconds, double draw) {
   return sorted[(sorted.size() - 1) / 2];
 }
 
+// Metrics are sums over the rows of a bill, in the order of its rows.
+constexpr double kSame = 1e-12;
+
+// Of `metric`s the least, and which cost the same but for the order of a sum.
+struct Firsts {
+  double least = INFINITY;
+  std::vector<std::size_t> all;
+};
+void AddMetric(Firsts& firsts, std::size_t one, double metric) {
+  if (metric < firsts.least * (1 - kSame)) firsts.all.clear();
+  if (firsts.all.empty() || metric <= firsts.least * (1 + kSame)) firsts.all.push_back(one);
+  firsts.least = std::min(firsts.least, metric);
+}
+
+// A draw: what cost the same shares it.
+void Credit(const std::vector<std::size_t>& firsts, std::vector<double>& count) {
+  for (const std::size_t one : firsts) count[one] += 1.0 / static_cast<double>(firsts.size());
+}
+
 Seconds Picoseconds(std::int64_t ps) { return Seconds(static_cast<double>(ps) * 1e-12); }
 
 }  // namespace
@@ -301,30 +320,29 @@ Decision::Odds Decision::Draw(const std::string& known) const {
   for (int d = 0; d < draws; ++d) {
     const Factors draw = DrawFactors(d, known);
     std::vector<double> metric(n), useful(n);
-    std::vector<std::size_t> first_of(accelerators, n);
+    std::vector<Firsts> first_of(accelerators);
     for (std::size_t i = 0; i < n; ++i) {
       const Figures figures = Evaluate(contenders_[i], Inputs{}, &draw);
       metric[i] = figures.metric;
       useful[i] = figures.useful_pflop_days;
       out.drawn[i].push_back(metric[i]);
-      std::size_t& first = first_of[contenders_[i].candidate->accelerator];
-      if (first == n || metric[i] < metric[first]) first = i;
+      AddMetric(first_of[contenders_[i].candidate->accelerator], i, metric[i]);
     }
     for (std::size_t i = 0; i < n; ++i)
       out.regret_usd[i] +=
-          share * useful[i] * (metric[i] - metric[first_of[contenders_[i].candidate->accelerator]]);
-    std::size_t first = accelerators;
-    for (std::size_t a = 0; a < accelerators; ++a) {
-      if (champion[a] == n) continue;
-      out.p_first[first_of[a]] += share;
-      if (first == accelerators || metric[champion[a]] < metric[champion[first]]) first = a;
-    }
-    if (first < accelerators) out.p_accelerator[first] += share;
+          share * useful[i] * (metric[i] - first_of[contenders_[i].candidate->accelerator].least);
+    Firsts first;
+    for (std::size_t a = 0; a < accelerators; ++a)
+      if (champion[a] < n) AddMetric(first, a, metric[champion[a]]);
+    for (const Firsts& of : first_of) Credit(of.all, out.p_first);
+    Credit(first.all, out.p_accelerator);
     for (std::size_t a = 0; a < accelerators; ++a)
       if (champion[a] < n)
         out.accelerator_regret_usd[a] +=
-            share * useful[champion[a]] * (metric[champion[a]] - metric[champion[first]]);
+            share * useful[champion[a]] * (metric[champion[a]] - first.least);
   }
+  for (double& p : out.p_first) p /= draws;
+  for (double& p : out.p_accelerator) p /= draws;
   for (std::vector<double> values : out.drawn) {
     std::sort(values.begin(), values.end());
     const auto at = [&](double p) {
@@ -334,6 +352,12 @@ Decision::Odds Decision::Draw(const std::string& known) const {
   }
   return out;
 }
+
+bool Decision::Odds::CostTheSame(std::size_t a, std::size_t b) const {
+  return std::equal(drawn[a].begin(), drawn[a].end(), drawn[b].begin(), SameMetric);
+}
+
+bool SameMetric(double a, double b) { return std::abs(a - b) <= kSame * std::max(a, b); }
 
 std::size_t Decision::First(const Inputs& inputs) const {
   std::size_t first = contenders_.size();
@@ -364,7 +388,8 @@ void Decision::TryInput(Among among, Flip flip, double Inputs::*factor, Inputs b
     const auto winner = [&](double distance) {
       Inputs inputs = base;
       inputs.*factor = std::exp(sign * distance);
-      return first(inputs);
+      const std::size_t one = first(inputs);
+      return SameMetric(At(one, inputs).metric, At(now, inputs).metric) ? now : one;
     };
     double far = kStep;
     while (far <= kMost && same(winner(far))) far += kStep;

@@ -66,6 +66,9 @@ struct Figures {
   double stops_per_month = 0;  // of the cluster at work, jobs side by side
 };
 
+// Whether two metrics differ by no more than the order of their sums.
+bool SameMetric(double a, double b);
+
 class Decision {
  public:
   // `reference_s` [accelerators][jobs]: t₀, the median of the non-blocking candidate.
@@ -77,12 +80,14 @@ class Decision {
 
   struct Odds {
     // [contenders] among those of the same accelerator; regret: expected, for the same useful work.
+    // Plans that cost the same in a draw share it.
     std::vector<double> p_first, regret_usd;
     std::vector<std::array<double, 3>> metric;  // [contenders] 5, 50, 95 %
     // [accelerators] each by its best contender, which has the smallest metric at the middle of
     // everything; 0 for one without.
     std::vector<double> p_accelerator, accelerator_regret_usd;
     std::vector<std::vector<double>> drawn;  // [contenders][draws] metrics, in the order of draws
+    bool CostTheSame(std::size_t a, std::size_t b) const;  // two contenders, in every draw
   };
   // `known`: a source of doubt that is taken as known: "prices", "failures", "communication",
   // "compute", "seeds", with a quarter of the draws; empty: none.

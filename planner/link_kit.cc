@@ -117,19 +117,22 @@ int PortsOfCage(const CagePart& cage, BitRate rate) {
   return lanes == 0 ? 0 : std::min(cage.lanes / lanes, std::max(cage.ports, 1));
 }
 
-std::optional<LinkKit> FindLinkKit(const CableMarket& market, const LinkEnd& a, const LinkEnd& b,
-                                   Metres length) {
+std::optional<LinkKit> FindLinkKitOf(const CableMarket& market, const LinkEnd& a, const LinkEnd& b,
+                                     Medium medium, Metres length) {
   if (PortsOfCage(a.cage, a.rate) == 0 || PortsOfCage(b.cage, b.rate) == 0) return std::nullopt;
   if (a.rate != b.rate) return std::nullopt;
-  for (const Medium medium :
-       {Medium::kDac, Medium::kAec, Medium::kMultimode, Medium::kAoc, Medium::kSingleMode}) {
-    auto kit = HasOptics(medium) ? WithOptics(market, a, b, medium, length)
-                                 : WithPlugs(market, a, b, medium, length);
-    if (!kit) continue;
-    kit->rate[0] = a.rate;
-    kit->rate[1] = b.rate;
-    return kit;
-  }
+  auto kit = HasOptics(medium) ? WithOptics(market, a, b, medium, length)
+                               : WithPlugs(market, a, b, medium, length);
+  if (!kit) return std::nullopt;
+  kit->rate[0] = a.rate;
+  kit->rate[1] = b.rate;
+  return kit;
+}
+
+std::optional<LinkKit> FindLinkKit(const CableMarket& market, const LinkEnd& a, const LinkEnd& b,
+                                   Metres length) {
+  for (const Medium medium : kMediaInOrder)
+    if (auto kit = FindLinkKitOf(market, a, b, medium, length)) return kit;
   return std::nullopt;
 }
 

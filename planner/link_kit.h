@@ -54,6 +54,12 @@ struct LinkKit {
   }
 };
 
+// In the order in which FindLinkKit tries them.
+inline constexpr Medium kMediaInOrder[] = {Medium::kDac, Medium::kAec, Medium::kMultimode,
+                                           Medium::kAoc, Medium::kSingleMode};
+// Of one medium; none: it does not reach, or does not fit.
+std::optional<LinkKit> FindLinkKitOf(const CableMarket& market, const LinkEnd& a, const LinkEnd& b,
+                                     Medium medium, Metres length);
 std::optional<LinkKit> FindLinkKit(const CableMarket& market, const LinkEnd& a, const LinkEnd& b,
                                    Metres length);
 

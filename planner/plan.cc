@@ -52,7 +52,16 @@ void Planning::RankFabrics(const Decision& decision, const Decision::Odds& odds,
     for (const std::size_t i :
          TieOf(of, out_.confidence, [&](std::size_t one) { return figures_.at(one).p_first; }))
       out.tie.push_back(candidates_[i].id);
-    out.measure = MeasureOf(decision, true, row);
+    const auto same = [&](const std::string& id) {
+      const std::size_t other = static_cast<std::size_t>(
+          std::find_if(index.begin(), index.end(),
+                       [&](std::size_t i) { return candidates_[i].id == id; }) -
+          index.begin());
+      return odds.CostTheSame(row, other);
+    };
+    out.measure = out.tie.size() > 1 && std::all_of(out.tie.begin(), out.tie.end(), same)
+                      ? "nothing: they cost the same"
+                      : MeasureOf(decision, true, row);
   }
   out_.rankings.push_back(std::move(out));
 }
@@ -83,10 +92,12 @@ void Planning::FillPairs(const Decision::Odds& odds, const std::vector<std::size
         continue;
       PlanPair pair{candidates_[compared_[x]].id, candidates_[compared_[y]].id, 0, 1, 1, 1};
       std::vector<double> ratios;
-      for (std::size_t d = 0; d < odds.drawn[a].size(); ++d)
+      for (std::size_t d = 0; d < odds.drawn[a].size(); ++d) {
         ratios.push_back(odds.drawn[b][d] / odds.drawn[a][d]);
-      for (const double ratio : ratios)
-        pair.p_a += (ratio > 1 ? 1.0 : 0.0) / static_cast<double>(ratios.size());
+        const bool same = SameMetric(odds.drawn[a][d], odds.drawn[b][d]);
+        pair.p_a += same ? 0.5 : ratios.back() > 1 ? 1 : 0;
+      }
+      pair.p_a /= static_cast<double>(ratios.size());
       const Interval<double> ratio = IntervalOf(std::move(ratios));
       pair.ratio_p5 = ratio.p5;
       pair.ratio = ratio.median;

@@ -68,6 +68,7 @@ class Planning {
   void SayBuilt();
   void SayUnranked();
   void SayFlaps();
+  void SayMedia();
   void ShowNothingFeasible();
   std::string MeasureOf(const Decision& decision, bool fabrics, std::size_t row) const;
   void FillFlips(const Decision& decision, std::size_t best);

@@ -72,6 +72,8 @@ class Reader {
     bool integer;
   };
   std::optional<Compute> ReadCompute(const std::string& text, const std::string& path);
+  template <class Items>
+  void RefuseTwice(const Items& items, const char* path);
   void ReadParts();
   void ReadAccelerator(const std::string& name, const std::string& path);
   void ReadSwitch(const std::string& name, const std::string& path);
@@ -208,6 +210,10 @@ void Reader::ReadSwitch(const std::string& name, const std::string& path) {
   const auto spec = ParseText<SwitchSpec>(fmt::format("preset: {}", preset), preset,
                                           ReadOptions{&presets_, {}, nullptr});
   WEFT_CHECK(spec.has_value());
+  if (std::any_of(out_.switches.begin(), out_.switches.end(),
+                  [&](const SwitchChoice& one) { return one.preset == preset; }))
+    return Add(ErrorCode::kInconsistent, path, fmt::format("{} is named twice", preset),
+               "each once");
   const Result<SwitchPart> part = MakeSwitchPart(spec->message, spec->sources, "");
   if (part)
     out_.switches.push_back({preset, *part, CoolerPower(part->cooler)});
@@ -215,8 +221,22 @@ void Reader::ReadSwitch(const std::string& name, const std::string& path) {
     Add(ErrorCode::kInconsistent, path, part.error()[0].message, part.error()[0].hint);
 }
 
+// What is named twice would be planned against itself.
+template <class Items>
+void Reader::RefuseTwice(const Items& items, const char* path) {
+  for (int i = 0; i < items.size(); ++i)
+    if (std::find(items.begin(), items.begin() + i, items.Get(i)) != items.begin() + i)
+      Add(ErrorCode::kInconsistent, fmt::format("{}[{}]", path, i),
+          fmt::format("{} is named twice", items.Get(i)), "each once");
+}
+
 void Reader::ReadParts() {
   const PartsSpec& parts = out_.spec().parts();
+  RefuseTwice(parts.accelerators(), "parts.accelerators");
+  RefuseTwice(parts.nic(), "parts.nic");
+  RefuseTwice(parts.nic_ports(), "parts.nic_ports");
+  RefuseTwice(parts.oversubscription(), "parts.oversubscription");
+  RefuseTwice(parts.families(), "parts.families");
   for (int i = 0; i < parts.accelerators_size(); ++i)
     ReadAccelerator(parts.accelerators(i), fmt::format("parts.accelerators[{}]", i));
   if (parts.switches().empty())

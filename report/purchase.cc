@@ -11,6 +11,11 @@
 namespace weft {
 namespace {
 
+// MUSD or MW in a table: of less than one four digits.
+std::string Millions(double value) {
+  return value < 1e6 ? fmt::format("{:.4g}", value / 1e6) : fmt::format("{:.2f}", value / 1e6);
+}
+
 std::string Megawatts(double watts) { return fmt::format("{:.3g} MW", watts / 1e6); }
 
 std::string SizingText(const PlanReport& report, int width) {
@@ -55,7 +60,7 @@ std::string RowsText(const PlanReport& report, int width) {
     if (!row.feasible) {
       const std::string figures =
           row.site_w > 0
-              ? fmt::format("; {:.2f} MUSD, {:.2f} MW", row.capex_mid / 1e6, row.site_w / 1e6)
+              ? fmt::format("; {} MUSD, {} MW", Millions(row.capex_mid), Millions(row.site_w))
               : "";
       infeasible +=
           Wrap(fmt::format("{}: {} ({}){}", name, row.rule, row.binding, figures), width, 2) + '\n';
@@ -63,8 +68,7 @@ std::string RowsText(const PlanReport& report, int width) {
     }
     // Of what was not simulated beside others that were there is only a bound.
     const bool known = row.ranked || report.simulated == 0;
-    table.AddRow({name, fmt::format("{:.2f}", row.capex_mid / 1e6),
-                  fmt::format("{:.2f}", row.site_w / 1e6),
+    table.AddRow({name, Millions(row.capex_mid), Millions(row.site_w),
                   fmt::format("{:.3g}", row.gpu_rate_bps / 1e9 / row.oversubscription),
                   known ? fmt::format("{:.3f}", row.speed) : "-",
                   fmt::format("{:.3f}", row.goodput), fmt::format("{:.3g}", row.stops_per_month),

@@ -2,7 +2,9 @@
 """Back-tests: what weft would have bought where somebody built, as a Markdown table.
 
 Every plan here has the catalogue, objective and assumptions that weft has for everyone; cases.json
-says what was built, what is claimed of it, and which published inputs the plan does not hold.
+says what was built, what is claimed of it, and which inputs the plan does not hold; it was fixed
+before any plan was run. Inputs of tried_later.json came after the results were known: they are run
+and printed apart, and count for nothing.
 
     backtests.py            the table, some minutes
     backtests.py --update   the same, into docs/validation.md
@@ -69,10 +71,10 @@ def claims(report, case):
     return out
 
 
-def tried(case):
+def tried(case, inputs):
     """[(why, what it does, whether it puts the built design among the winners)], one at a time."""
     out = []
-    for one in case["inputs"]:
+    for one in inputs:
         again = plan(case["plan"], one["set"])
         wins = among_winners(again, case["built"])
         place, of, row = rank(again, case["built"])
@@ -84,10 +86,10 @@ def tried(case):
 
 
 def explained(report, case):
-    """In words: what puts it among the winners, and what every published input does."""
+    """In words: what puts it among the winners, and what every input does."""
     if among_winners(report, case["built"]):
         return "as planned"
-    inputs = tried(case)
+    inputs = tried(case, case["inputs"])
     first = next((why for why, _, wins in inputs if wins), "not explained")
     each = "; ".join(f"{why}: {does}" for why, does, _ in inputs)
     return f"{first}; one at a time: {each}" if each else first
@@ -122,6 +124,20 @@ the input that puts it among the winners |
 """
 
 
+LATER = """
+Tried after the results were known, one at a time; these count for nothing:
+
+| back-test | input | rank of the built design | among the winners |
+| --- | --- | --- | --- |
+"""
+
+
+def later(case, inputs):
+    title = plan(case["plan"], screen_only=True)["plan"]
+    return "".join(f"| {title} | {why} | {does} | {'yes' if wins else 'no'} |\n"
+                   for why, does, wins in tried(case, inputs))
+
+
 def check(case):
     report = plan(case["plan"], screen_only=True)
     row = next(row for row in report["candidates"] if row["id"] == case["built"])
@@ -138,6 +154,9 @@ def main():
             print(check(case), flush=True)
         return
     table = HEADER + "".join(line(case) + "\n" for case in cases)
+    by_plan = {case["plan"]: case for case in cases}
+    table += LATER + "".join(later(by_plan[one["plan"]], one["inputs"])
+                             for one in json.loads(pathlib.Path("tried_later.json").read_text()))
     print(table, end="")
     if "--update" in sys.argv:
         page = here.parent.parent / "docs" / "validation.md"

@@ -144,10 +144,33 @@ TEST(Audit, FindsNothingInForeignBillsThatCanBeBuilt) {
       // A twin plug of eight lanes is two ends of 400G, in a box of 32 OSFP cages.
       "h100,512,accelerator\n64x400G/OSFP,16,leaf\n64x400G/OSFP,8,spine\nfibre,512,host_cable\n"
       "fibre,512,isl_cable\n400G-DR4/QSFP112,512,optic\n800G-DR8/OSFP,768,optic\n",
+      // Twin-port plugs: a cable of 800G between ports of 400G is two links, at hosts too.
+      "h100,512,accelerator\n64x400G,16,leaf\n64x400G,8,spine\n400G DAC 3m,512,host_cable\n"
+      "800G AOC 30m,256,isl_cable\n",
+      "h100,512,accelerator\n64x400G,16,leaf\n64x400G,8,spine\n800G DAC 2m,256,host_cable\n"
+      "800G AOC 30m,256,isl_cable\n",
+      "h100,512,accelerator\n400G,512,nic\nqm9700,16,leaf\nqm9700,8,spine\n"
+      "800G 2x400G copper 2m,256,host_cable\n2x400G AOC 30m,256,isl_cable\n",
+      "h100,512,accelerator\n64x400G/OSFP,16,leaf\n64x400G/OSFP,8,spine\n"
+      "800G fibre,256,host_cable\n800G fibre,256,isl_cable\n800G-DR8/OSFP,768,optic\n"
+      "400G-DR4/QSFP112,512,optic\n",
       // Two kinds of rack, the weaker one named first.
       "8xh100/10.2kW,64,host\n64x400G,24,switch\n48U/10kW,4,rack\n48U/45kW,20,rack\n",
   };
   for (const char* bill : bills) EXPECT_EQ(Said(bill), "") << bill;
+}
+
+// The rules that a bill breaks, each said in numbers.
+void ExpectRules(const ForeignBill& bill) {
+  const auto has_number = [](const std::string& text) {
+    return text.find_first_of("0123456789") != std::string::npos;
+  };
+  EXPECT_EQ(Rules(bill.text), bill.rules) << bill.text << Said(bill.text);
+  for (const Finding& one : Audit(bill.text)) {
+    EXPECT_TRUE(has_number(one.said) && (has_number(one.needs) || one.rule == "optics"))
+        << one.said << one.needs;
+    EXPECT_GT(one.line, 0) << bill.text;
+  }
 }
 
 // One fault each, of the kinds that design tools and people make; all said in numbers.
@@ -205,17 +228,49 @@ TEST(Audit, FindsTheFaultOfForeignBills) {
       {"dtype", "h800,5056,accelerator\nneed,5000POPS,\ndtype,bf16,\n"},
       {"basis", "ascend-910b2,6656,accelerator\nneed,5000PFLOPS,\nbasis,sparse,\n"},
   };
-  const auto has_number = [](const std::string& text) {
-    return text.find_first_of("0123456789") != std::string::npos;
+  for (const ForeignBill& bill : bills) ExpectRules(bill);
+}
+
+// Cables that are too long for what they are, or too many for the leaves.
+TEST(Audit, FindsTheFaultOfCables) {
+  const ForeignBill bills[] = {
+      // Without a rate of its own a cable runs at that of the ports it joins.
+      {"cable_length cable_length",
+       "h100,512,accelerator\n64x400G,16,leaf\n64x400G,8,spine\n"
+       "DAC 5M,512,host_cable\nAOC 130m,512,isl_cable\n"},
+      {"cable_length cable_length",
+       "400G ACC 6m,64,host_cable\n400G active DAC 6m,64,host_cable\n400G ACC 5m,64,cable\n"
+       "400G active DAC 5m,64,cable\n"},
+      // More ends than the leaves have ports, the spines' sufficing.
+      {"leaf_ports",
+       "h100,1024,accelerator\n64x400G,32,leaf\n64x400G,32,spine\n400G AOC 20m,1024,host_cable\n"
+       "400G AOC 30m,1500,isl_cable\n"},
+      {"leaf_ports uneven_spines?",
+       "h100,128,accelerator\n64x400G,4,leaf\n64x400G,4,spine\n400G AOC 20m,128,host_cable\n"
+       "400G AOC 30m,200,isl_cable\n"},
+      {"leaf_ports",
+       "h100,1024,accelerator\n64x400G,32,leaf\n64x400G,32,spine\n400G AOC 20m,1024,host_cable\n"
+       "800G AOC 30m,750,isl_cable\n"},
   };
-  for (const ForeignBill& bill : bills) {
-    EXPECT_EQ(Rules(bill.text), bill.rules) << bill.text << Said(bill.text);
-    for (const Finding& one : Audit(bill.text)) {
-      EXPECT_TRUE(has_number(one.said) && (has_number(one.needs) || one.rule == "optics"))
-          << one.said << one.needs;
-      EXPECT_GT(one.line, 0) << bill.text;
-    }
-  }
+  for (const ForeignBill& bill : bills) ExpectRules(bill);
+}
+
+// What is at hand and what is needed, in numbers that add up.
+TEST(Audit, CountsTheEndsOfCablesAtLeaves) {
+  EXPECT_EQ(Said("h100,1024,accelerator\n64x400G,32,leaf\n64x400G,32,spine\n"
+                 "400G AOC 20m,1024,host_cable\n400G AOC 30m,1500,isl_cable\n"),
+            "leaf_ports: 32 leaves of 819.2 Tbps in all; needs 1009.6 Tbps, 40 leaves, for 1024 "
+            "endpoints and 1500 cables between switches | at most 1024 cables between switches\n");
+  EXPECT_EQ(Said("h100,1024,accelerator\n64x400G,32,leaf\n64x400G,16,spine\n"
+                 "400G AOC 20m,1024,host_cable\n400G AOC 30m,1024,isl_cable\n"),
+            "");
+}
+
+// The feed of servers at their maximum is said as such; where some have no figure, that too.
+TEST(Audit, SaysWhatTheWattsAreOf) {
+  EXPECT_EQ(Said("8xh100/10.2kW,100,host\nit_power,1MW,\n"),
+            "it_power: 1000 kW; needs 1020 kW, the maximum of its hosts and switches, optics "
+            "aside\n");
 }
 
 // 5,000 PFLOPS of 1.979 each is the sparse rate: dense it is half of that.
@@ -253,6 +308,13 @@ TEST(Audit, RefusesWhatItCannotRead) {
   EXPECT_EQ(said("part,quantity,role\n"),
             "b.csv:1:1: error: the bill has no rows (part,quantity,role: 64x400G,96,switch)\n");
   EXPECT_NE(said("need,lots,\n").find("'lots' is no need"), std::string::npos);
+  EXPECT_EQ(said("tiers,2,\nh100,8,accelerator\nTiers,3,\n"),
+            "b.csv:3:7: error: 'tiers' is said twice, first in line 1 (one of the two rows)\n");
+  EXPECT_EQ(said("0G,32,down\n"), "b.csv:1:1: error: '0G' is no rate of a port (400G)\n");
+  for (const char* nothing :
+       {"0x400G,1,leaf\n", "64x0G,1,leaf\n", "0G DAC,1,cable\n", "0x400G DAC,1,cable\n",
+        "0x400G-DR4,1,optic\n", "0G-DR4,1,optic\n", "2x0G,1,nic\n", "99999999999999x400G,1,leaf\n"})
+    EXPECT_NE(said(nothing), "") << nothing;
 }
 
 // The bill of a Clos that can be built: of random ports, tiers, planes and fill.

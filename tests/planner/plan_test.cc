@@ -82,6 +82,14 @@ TEST(ReadQuestion, RefusesWhatDoesNotSayWhatItCounts) {
   EXPECT_THAT(WrongWith("need: { compute: 8PFLOPS, dtype: int8 }\n" + parts),
               HasSubstr("dtype is int8"));
   EXPECT_THAT(WrongWith("need: {}\n" + parts), HasSubstr("neither 'compute' nor 'gpus'"));
+  // What is named twice is not planned against itself.
+  EXPECT_EQ(WrongWith("need: { gpus: 8 }\nparts: { accelerators: [h100, h100] }\n")
+                .substr(0, sizeof("plan.yaml:2:31: error: h100 is named twice") - 1),
+            "plan.yaml:2:31: error: h100 is named twice");
+  EXPECT_THAT(
+      WrongWith("need: { gpus: 8 }\nparts: { accelerators: [h100], switches: [25.6T, "
+                "switch-25t6], nic_ports: [2, 2] }\n"),
+      testing::AllOf(HasSubstr("switch-25t6 is named twice"), HasSubstr("2 is named twice")));
   EXPECT_THAT(WrongWith("need: { gpus: 8 }\nparts: { accelerators: [h1000] }\n"),
               HasSubstr("plan.yaml:2:25"));
   EXPECT_THAT(WrongWith("need: { gpus: 8 }\nparts: { accelerators: [h100], switches: [52T] }\n"),
@@ -387,6 +395,41 @@ TEST(MakePlan, KeepsTheTwoRankingsApart) {
   for (const PlanRow& row : both->rows)
     if (row.ranked && row.id.rfind("h800/", 0) == 0) of_h800 += row.p_first;
   EXPECT_NEAR(of_h800, 1, 1e-9);
+}
+
+// Fabrics whose bills are alike cost the same in every draw: neither is first, and no measurement
+// would tell them apart.
+TEST(MakePlan, SharesADrawAmongPlansThatCostTheSame) {
+  const char* rails = "h100/rail_optimized/2-tier/400G/4-plane/25.6T/1:1/even/64-spines";
+  const char* tree = "h100/fat_tree/2-tier/400G/4-plane/25.6T/1:1/even/64-spines";
+  const auto report =
+      MakePlan(Ask(fmt::format("need: {{ gpus: 2048 }}\ngrowth: 16384\nparts: {{ accelerators: "
+                               "[h100], switches: [25.6T] }}\ndecide: {{ compare: [{}, {}] }}\n",
+                               rails, tree)),
+               {});
+  ASSERT_TRUE(report);
+  EXPECT_EQ(*report->best, rails);
+  EXPECT_FALSE(report->clear);
+  EXPECT_DOUBLE_EQ(report->p_first, 0.5);
+  EXPECT_EQ(report->tie, (std::vector<std::string>{rails, tree}));
+  EXPECT_EQ(report->measure, "nothing: they cost the same");
+  ASSERT_EQ(report->pairs.size(), 1u);
+  EXPECT_DOUBLE_EQ(report->pairs[0].p_a, 0.5);
+  EXPECT_TRUE(report->flips.empty());
+  EXPECT_THAT(report->sentence, HasSubstr("No clear winner among the fabrics"));
+}
+
+// What comes first in every draw has all of them, to the last digit.
+TEST(MakePlan, CountsDrawsExactly) {
+  const auto report = MakePlan(Ask("need: { gpus: 8 }\nparts: { accelerators: [h100] }\n"), {});
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->rankings[0].p_accelerator, 1.0);
+  EXPECT_THAT(report->sentence, HasSubstr(": 0.3"));  // MUSD, of four digits
+  for (const PlanRow& row : report->rows) {
+    if (!row.roles.empty() && row.roles.back().find("dominated") != std::string::npos) {
+      EXPECT_GE(row.metric, report->rows[0].metric) << row.id;
+    }
+  }
 }
 
 TEST(MakePlan, AnswersAPlainQuestion) {
