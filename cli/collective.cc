@@ -136,25 +136,35 @@ FabricQuestion OnFabric(const CollectiveArgs& args) {
   return question;
 }
 
+// A matrix's keys in YAML, with braces around them or without.
+std::string MatrixText(const std::string& text) {
+  if (text.find('{') != std::string::npos) return text;
+  if (text.find(": ") != std::string::npos && !std::filesystem::exists(text))
+    return fmt::format("{{ {} }}", text);
+  return fmt::format("{{ file: \"{}\" }}", text);
+}
+
 // --matrix: a file, or YAML such as '{ skew: 1 }'. Returns a file's own size.
 Result<std::optional<Bytes>> ReadMatrix(const CollectiveArgs& args, SourceTexts& texts,
                                         CollectiveQuestion& question) {
   if (args.matrix.empty() || args.op != "all_to_all_v" || args.gpus < 1)
     return std::optional<Bytes>();
-  question.matrix_text = args.matrix.find('{') != std::string::npos
-                             ? args.matrix
-                             : fmt::format("{{ file: \"{}\" }}", args.matrix);
+  question.matrix_text = MatrixText(args.matrix);
   WEFT_TRY(const Located<SendMatrixSpec> spec,
            ParseText<SendMatrixSpec>(question.matrix_text, "--matrix", {nullptr, {}, &texts}));
   WEFT_TRY(question.matrix,
            MakeSendMatrix(CollectiveSpec::ALL_TO_ALL_V, spec.message,
                           static_cast<std::uint32_t>(args.gpus), {"--matrix", 0, 0}));
+  if (spec.sources.Given("seed") && !spec.message.has_skew())
+    return WrongArgument("--matrix: 'seed' draws the places of 'skew', which is not there",
+                         "--matrix '{ skew: 1, seed: 3 }'");
   return spec.message.has_file() ? std::optional(BusiestRank(*question.matrix)) : std::nullopt;
 }
 
 struct Asked {
   CollectiveQuestion question;
   std::vector<Bytes> sizes;
+  bool matrix_in_file = false;
   Calibration calibration;
 };
 
@@ -167,6 +177,7 @@ Result<Asked> ReadArgs(const CollectiveArgs& args, SourceTexts& texts) {
   out.question.channels = args.channels;
   out.question.sharp = args.sharp;
   WEFT_TRY(const std::optional<Bytes> own, ReadMatrix(args, texts, out.question));
+  out.matrix_in_file = own.has_value();
   if (args.sizes.empty() && own) {
     out.sizes = {*own};
   } else {
@@ -220,11 +231,38 @@ Result<std::vector<CollectiveTimeRow>> Simulated(const CollectiveArgs& args,
   seeds = times.seeds;
   std::vector<CollectiveTimeRow> rows = times.rows;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const CollectiveTime t = model.Time(asked.sizes[i], asked.calibration.constants);
+    const NcclTimeCase which =
+        rows[i].ran ? model.Case(asked.sizes[i], {rows[i].ran->algorithm, rows[i].ran->protocol})
+                    : model.Case(asked.sizes[i]);
+    const CollectiveTime t = model.Time(which, asked.calibration.constants);
     rows[i].in_place_us = rows[i].us - (t.us - t.in_place_us);
     rows[i].bound = t.bound;
   }
   return rows;
+}
+
+// Where an engine ran something else than NCCL's choice, the table has what ran. Returns the
+// choice, of the first such row; none where there is none.
+std::optional<NcclAlgorithm> TakeWhatRan(CollectiveTable& table) {
+  std::optional<NcclAlgorithm> wanted;
+  for (std::size_t i = 0; i < table.times.size(); ++i) {
+    std::optional<NcclChoice>& choice = table.plan.rows[i].choice;
+    const std::optional<NcclChoice>& ran = table.times[i].ran;
+    if (!choice || !ran || choice->algorithm == ran->algorithm) continue;
+    if (!wanted) wanted = choice->algorithm;
+    choice = ran;
+  }
+  return wanted;
+}
+
+// What alltoallv_perf prints of a matrix in a file: the busiest rank's sum, cells rounded down to
+// 16 bytes [NCT src/alltoallv.cu].
+std::vector<Bytes> TestedSizes(const Asked& asked) {
+  std::vector<Bytes> out;
+  if (!asked.matrix_in_file) return out;
+  for (const Bytes bytes : asked.sizes)
+    out.push_back(BusiestRank(RoundedTo(ScaledTo(*asked.question.matrix, bytes), Bytes(16))));
+  return out;
 }
 
 Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts,
@@ -241,6 +279,7 @@ Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts
   WEFT_TRY(table.plan, BuildNcclPlan(args.op, comm, asked.sizes, asked.question.forced));
   if (!args.matrix.empty() && args.op != "all_to_all_v")
     warn("--matrix has no effect: only all_to_all_v sends by one");
+  table.tested = TestedSizes(asked);
   table.busbw_factor = model.busbw_factor();
   table.host = HostName(args);
   table.fabric = args.fabric;
@@ -254,6 +293,11 @@ Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts
         warn(fmt::format("{} has no effect without --fabric: times are in closed form", option));
   } else {
     WEFT_TRY(table.times, Simulated(args, model, asked, texts, table.seeds));
+    if (const auto wanted = TakeWhatRan(table))
+      warn(
+          fmt::format("NCCL would run {}, of which there is no pattern here: a ring ran in its "
+                      "place (docs/nccl.md)",
+                      NcclName(*wanted)));
   }
   table.known_hardware = asked.calibration.KnowsHardware(asked.question.host, comm.nodes);
   if (!StateErrors(asked, comm, table.times)) {

@@ -131,10 +131,16 @@ struct TestColumns {
 };
 
 // Elements are floats; where every rank has a block of its own they are the block's.
-TestColumns ColumnsOf(const NcclPlan& plan, Bytes bytes) {
+TestColumns ColumnsOf(const CollectiveTable& table, std::size_t row) {
   constexpr std::int64_t kFloat = 4;
+  const NcclPlan& plan = table.plan;
+  const Bytes bytes = plan.rows[row].bytes;
   const std::string& op = plan.op;
   TestColumns out;
+  if (!table.tested.empty()) {  // blocks are unlike: there is no count
+    out.size = table.tested[row].count();
+    return out;
+  }
   const bool blocks = HasBlocks(op);
   out.size = TestedSize(op, plan.comm.ranks(), bytes).count();
   out.count = out.size / kFloat / (blocks ? plan.comm.ranks() : 1);
@@ -179,7 +185,7 @@ std::string RowsText(const CollectiveTable& table) {
   for (std::size_t i = 0; i < plan.rows.size(); ++i) {
     const NcclPlanRow& row = plan.rows[i];
     const CollectiveTimeRow& time = table.times[i];
-    const TestColumns columns = ColumnsOf(plan, row.bytes);
+    const TestColumns columns = ColumnsOf(table, i);
     out += fmt::format("{:12}  {:12}  {:>8}  {:>6}  {:>6}", columns.size, columns.count, "float",
                        columns.redop, columns.root);
     out += HalfLine(columns.size, time.us, table.busbw_factor);

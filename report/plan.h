@@ -17,6 +17,7 @@
 namespace weft {
 
 struct CollectiveTable {
+  std::vector<Bytes> tested;  // what nccl-tests prints for each size of a matrix; empty: by the op
   NcclPlan plan;
   std::vector<CollectiveTimeRow> times;  // a row of the plan each
   double busbw_factor = 1;

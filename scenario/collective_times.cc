@@ -69,7 +69,7 @@ Result<std::shared_ptr<const SendMatrix>> MatrixOf(const CollectiveQuestion& que
   for (const auto op :
        {CollectiveSpec::ALL_TO_ALL_V, CollectiveSpec::GATHER, CollectiveSpec::SCATTER}) {
     if (question.op != OpName(op)) continue;
-    WEFT_TRY(SendMatrix matrix, MakeSendMatrix(op, {}, ranks, {}));
+    WEFT_TRY(SendMatrix matrix, MakeSendMatrix(op, {}, ranks, {"--gpus", 0, 0}));
     return std::make_shared<const SendMatrix>(std::move(matrix));
   }
   return none;
@@ -146,6 +146,10 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
                     {.sharp = question.sharp, .channels = question.channels, .pxn = question.pxn}));
   model.parameters_ = NcclTimeParameters(*model.comm_, host);
   WEFT_TRY(model.matrix_, MatrixOf(question));
+  if (model.matrix_ != nullptr) {
+    model.loads_ = NcclLoadsOf(*model.comm_, host, *model.matrix_);
+    model.matrix_size_ = BusiestRank(*model.matrix_);
+  }
   if (const auto op = model.time_question_.op) {
     WEFT_TRY(const NcclChoice choice,
              ChooseNcclOrSay(*model.comm_, question.op, *op, Bytes(1 << 20), question.forced));
@@ -154,11 +158,13 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
   return model;
 }
 
-NcclTimeCase CollectiveModel::Case(Bytes bytes) const {
-  if (matrix_ == nullptr) return MakeNcclTimeCase(*comm_, host_, time_question_, bytes);
-  const SendMatrix matrix = ScaledTo(*matrix_, bytes);
+NcclTimeCase CollectiveModel::Case(Bytes bytes, const NcclForced& forced) const {
   NcclTimeQuestion question = time_question_;
-  question.matrix = &matrix;
+  question.forced = forced;
+  if (matrix_ == nullptr) return MakeNcclTimeCase(*comm_, host_, question, bytes);
+  const SendLoads loads =
+      loads_.Times(static_cast<double>(bytes.count()) / static_cast<double>(matrix_size_.count()));
+  question.loads = &loads;
   return MakeNcclTimeCase(*comm_, host_, question, bytes);
 }
 
@@ -204,6 +210,10 @@ Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
     row.us = one.time_s.median * 1e6;
     row.p5_us = one.time_s.p5 * 1e6;
     row.p95_us = one.time_s.p95 * 1e6;
+    const auto op = NcclOpOf(one.op);
+    if (op && one.protocol && !one.protocol->empty())
+      row.ran = ChooseNccl(comm, *op, one.bytes,
+                           {ParseNcclAlgorithm(one.algorithm), ParseNcclProtocol(*one.protocol)});
     out.rows.push_back(std::move(row));
   }
   return out;

@@ -63,7 +63,9 @@ class CollectiveModel {
   static Result<CollectiveModel> Build(const CollectiveQuestion& question);
 
   // What does not hang on constants: NCCL's choice for a size, steps, bytes by link class.
-  NcclTimeCase Case(Bytes bytes) const;
+  NcclTimeCase Case(Bytes bytes) const { return Case(bytes, time_question_.forced); }
+  // Of an algorithm and protocol that are on for the operation.
+  NcclTimeCase Case(Bytes bytes, const NcclForced& forced) const;
   CollectiveTime Time(const NcclTimeCase& which, const CollectiveConstants& constants) const;
   CollectiveTime Time(Bytes bytes, const CollectiveConstants& constants) const {
     return Time(Case(bytes), constants);
@@ -82,6 +84,8 @@ class CollectiveModel {
   HostPart host_;
   NcclTimeQuestion time_question_;
   std::shared_ptr<const SendMatrix> matrix_;  // none: the operation sends by none
+  SendLoads loads_;                           // of the matrix
+  Bytes matrix_size_;
   std::shared_ptr<const NcclComm> comm_;
   std::vector<std::size_t> parameters_;
   bool version_known_ = true;
@@ -104,6 +108,8 @@ struct CollectiveTimeRow {
   double us = 0, p5_us = 0, p95_us = 0;
   double in_place_us = 0;
   CollectiveTime::Bound bound = CollectiveTime::Bound::kLatency;
+  // Of a fabric, in an engine: what NCCL would run where weft has a pattern of it, else the ring.
+  std::optional<NcclChoice> ran;
   ErrorBand error;               // of the time on a network that does not block
   std::optional<bool> in_range;  // of the calibration; none: there is none
 };

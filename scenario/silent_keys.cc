@@ -19,6 +19,11 @@ bool NobodyAsksNccl(const PreparedScenario& s) {
 bool NothingIsCalibrated(const PreparedScenario& s) {
   return NobodyAsksNccl(s) && (!s.workload->training || s.errors.empty());
 }
+bool Trains(const PreparedScenario& s) { return Spec(s).workload().has_training(); }
+bool CollectivesAskNobody(const PreparedScenario& s) { return !Trains(s) && NobodyAsksNccl(s); }
+bool DrawsNoMatrix(const PreparedScenario& s) {
+  return Spec(s).workload().has_collective() && !Collective(s).matrix().has_skew();
+}
 bool NoFault(const PreparedScenario& s) { return Spec(s).faults().empty(); }
 bool IsAnalytic(const PreparedScenario& s) { return s.engine == EngineKind::kAnalytic; }
 bool IsTraffic(const PreparedScenario& s) { return Spec(s).workload().has_traffic(); }
@@ -148,8 +153,10 @@ constexpr SilentKey kSilentKeys[] = {
     {"physics.ib_efficiency", "the hosts do not speak InfiniBand", IsNoInfiniband},
     {"physics.nvlink_efficiency", kNoNvlink, NoHostHasNvswitch},
     {"physics.nvlink_step", kNoNvlink, NoHostHasNvswitch},
+    {"collectives", "training runs rings, whoever chooses", Trains},
     {"collectives", "no collective with algorithm: auto runs on hosts that are NCCL's",
-     NobodyAsksNccl},
+     CollectivesAskNobody},
+    {"workload.collective.matrix.seed", "only 'skew' draws", DrawsNoMatrix},
     {"calibration",
      "only collectives that NCCL chooses depend on it (collectives:), and what training's "
      "communication is off",

@@ -106,7 +106,8 @@ void PathTable::AddPattern(const Pattern& pattern) {
                       subject.first_channel + edge.channel,
                       {},
                       TighterCap(edge_class.cap, physics_.channel_cap),
-                      0});
+                      0,
+                      edge.lane});
     any_cap_ = any_cap_ || edges_.back().cap_bps > 0;
     step_.push_back(edge_class.step);
   }
@@ -209,6 +210,8 @@ void PathTable::BindQp(Qp& qp) {
     const FlowKey key = router_->QpKey(edge.from, edge.to, seed_, qp.number);
     qp.entropy = key.entropy;
     qp.host_port = key.host_port;
+  } else {
+    qp.entropy = edge.lane;  // nothing is hashed
   }
   qp.bound = search ? Search(qp) : Route(qp, qp.host_port, all_up_, scratch_);
   qp.hop_count = static_cast<std::uint32_t>(scratch_.links.size());

@@ -45,6 +45,7 @@ class PathTable {
     SimDuration latency{};          // path, step, store-and-forward: the slowest QP's
     double cap_bps = 0;             // 0: none
     double path_bps = 0;            // the narrowest link's capacity; 0: no links
+    std::uint16_t lane = 0;         // as in weft::Edge
   };
   struct Qp {
     std::uint32_t first_hop = 0, hop_count = 0;

@@ -50,6 +50,7 @@ struct Edge {
   std::uint16_t round = 0;    // Advance::kRounds: the sender's order
   std::uint8_t qps = 1;       // sub-flows with equal bytes, each with its own hash
   std::uint8_t edge_class = 0;
+  std::uint16_t lane = 0;  // between switches, or a NIC and its leaf: which of parallel cables
   std::uint32_t first_feed = 0, feed_count = 0;
   // Which data each chunk is, and where it is reduced: step k carries slice
   // (first_slice + k·slice_stride) mod Pattern::slices of its channel; in steps

@@ -241,13 +241,27 @@ Router::HostWay Router::WayInside(VertexId src, VertexId dst) const {
   return {kNoWay, {}};
 }
 
-bool Router::HostPath(VertexId src, VertexId dst, const LinkState& state,
-                      std::vector<LinkId>& path) const {
+// Of the parallel links that are up the one by `lane`; none where none is.
+LinkId Router::LinkOfLane(VertexId from, VertexId to, std::uint32_t lane,
+                          const LinkState& state) const {
+  const LinkId first = fabric_->FindLink(from, to);
+  // Asking for one link's state is a walk to memory that a whole fabric can be spared.
+  if (first == kNoLink || (lane == 0 && state.all_up())) return first;
+  const std::uint32_t end = Index(fabric_->first_link_from(from)) +
+                            static_cast<std::uint32_t>(fabric_->links_from(from).size());
+  std::vector<LinkId> up;
+  for (std::uint32_t l = Index(first); l < end && fabric_->link(LinkId{l}).to == to; ++l)
+    if (state.up(LinkId{l})) up.push_back(LinkId{l});
+  return up.empty() ? kNoLink : up[lane % up.size()];
+}
+
+bool Router::HostPath(VertexId src, VertexId dst, const LinkState& state, std::vector<LinkId>& path,
+                      std::uint32_t lane) const {
   if (src == dst) return true;
   const auto step = [&](VertexId from, VertexId to) {
-    const LinkId link = fabric_->FindLink(from, to);
-    // Asking for one link's state is a walk to memory that a whole fabric can be spared.
-    if (link == kNoLink || (!state.all_up() && !state.up(link))) return false;
+    const bool inside = !IsSwitch(from) && !IsSwitch(to);
+    const LinkId link = LinkOfLane(from, to, inside ? 0 : lane, state);
+    if (link == kNoLink) return false;
     path.push_back(link);
     return true;
   };
@@ -432,7 +446,8 @@ bool Router::Split(const FlowKey& key, const LinkState& state, SplitPath& split)
     return found;
   };
   const auto found = [&] {
-    if (InsideHost(key.src, key.dst)) return rest(HostPath(key.src, key.dst, state, split.links));
+    if (InsideHost(key.src, key.dst))
+      return rest(HostPath(key.src, key.dst, state, split.links, key.entropy));
     const VertexId src_nic = NetworkNic(key.src, key.dst), dst_nic = NicAt(key.dst);
     if (src_nic == kNoVertex || dst_nic == kNoVertex ||
         !HostPath(key.src, src_nic, state, split.links))
@@ -455,7 +470,7 @@ bool Router::Path(const FlowKey& key, HashSeed seed, const LinkState& state,
                   std::vector<LinkId>& path) const {
   path.clear();
   const auto found = [&] {
-    if (InsideHost(key.src, key.dst)) return HostPath(key.src, key.dst, state, path);
+    if (InsideHost(key.src, key.dst)) return HostPath(key.src, key.dst, state, path, key.entropy);
     const VertexId src_nic = NetworkNic(key.src, key.dst), dst_nic = NicAt(key.dst);
     return src_nic != kNoVertex && dst_nic != kNoVertex &&
            AttachedPath(key.src, src_nic, state, path) &&

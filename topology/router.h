@@ -82,8 +82,9 @@ struct RoutingPolicy {
 };
 
 struct FlowKey {
-  // GPUs or NICs; inside a host also its NVSwitch; a switch, where one cable joins the two ends or
-  // their GPU's own NIC: what a network that reduces sends. Nothing is hashed then.
+  // GPUs or NICs; inside a host also its NVSwitch; a switch, where cables join the two ends or
+  // their GPU's own NIC: what a network that reduces sends. Nothing is hashed then: of the cables
+  // that are up number `entropy` is taken, modulo their count.
   VertexId src = kNoVertex, dst = kNoVertex;
   std::uint8_t host_port = 0;  // of the source NIC
   std::uint16_t entropy = 0;   // UDP source port
@@ -263,8 +264,9 @@ class Router {
   bool InsideHost(VertexId src, VertexId dst) const;
   // Appends the way between two vertices of one host, or to or from a switch beside it; false where
   // a link is down or missing.
-  bool HostPath(VertexId src, VertexId dst, const LinkState& state,
-                std::vector<LinkId>& path) const;
+  bool HostPath(VertexId src, VertexId dst, const LinkState& state, std::vector<LinkId>& path,
+                std::uint32_t lane = 0) const;
+  LinkId LinkOfLane(VertexId from, VertexId to, std::uint32_t lane, const LinkState& state) const;
   // The way from a GPU to a NIC of its host or back, where the plan has it.
   HostWay WayInside(VertexId src, VertexId dst) const;
   bool AttachedPath(VertexId src, VertexId dst, const LinkState& state,

@@ -96,12 +96,16 @@ std::vector<MeasuredTable> NcclTests(const json& root, const std::string& file,
   about.hosts = hosts.empty() ? hints.hosts : static_cast<int>(hosts.size());
   if (about.ranks == 0) about.ranks = hints.ranks;
   if (about.gpu.empty()) about.gpu = hints.gpu;
+  bool other = false;
   if (const json* const args = At(root, "args"); args && args->is_array() && !args->empty()) {
     const std::string program = args->front().is_string() ? args->front().get<std::string>() : "";
-    about.op = OperationNamed(program.substr(program.find_last_of('/') + 1));
+    const std::string name = program.substr(program.find_last_of('/') + 1);
+    about.op = OperationNamed(name);
+    other = NamesOtherTest(name);
   }
   if (about.op.empty()) about.op = hints.op;
-  if (about.op.empty()) about.op = OperationInName(file.substr(file.find_last_of('/') + 1));
+  if (about.op.empty() && !other)
+    about.op = OperationInName(file.substr(file.find_last_of('/') + 1));
   std::vector<MeasuredTable> out;
   int number = 0;
   for (const json& row : *At(root, "results")) {

@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "scenario/collective_times.h"
 #include "validate/tables_internal.h"
 
 namespace weft {
@@ -64,11 +65,26 @@ std::string Contradiction(Bytes size, std::string_view time_us, std::string_view
                      time_us, static_cast<double>(size.count()) / (1e3 * *us));
 }
 
-std::string OperationNamed(std::string_view text) {
+namespace {
+
+// Its letters and digits alone, small.
+std::string BareWord(std::string_view text) {
   std::string word;
   for (const char c : text)
     if (std::isalnum(static_cast<unsigned char>(c)))
       word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return word;
+}
+
+}  // namespace
+
+bool NamesOtherTest(std::string_view text) {
+  const std::string word = BareWord(text);
+  return word.find("alltoallv") != std::string::npos || word.find("hypercube") != std::string::npos;
+}
+
+std::string OperationNamed(std::string_view text) {
+  std::string word = BareWord(text);
   if (word.ends_with("perf")) word.resize(word.size() - 4);
   for (const auto& [name, op] : std::initializer_list<std::pair<const char*, const char*>>{
            {"allreduce", "all_reduce"},
@@ -78,16 +94,16 @@ std::string OperationNamed(std::string_view text) {
            {"sendrecv", "send_recv"},
            {"broadcast", "broadcast"},
            {"bcast", "broadcast"},
+           {"gather", "gather"},
+           {"scatter", "scatter"},
            {"reduce", "reduce"}})
     if (word == name) return op;
   return {};
 }
 
 std::string OperationInName(std::string_view name) {
-  std::string word;
-  for (const char c : name)
-    if (std::isalnum(static_cast<unsigned char>(c)))
-      word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (NamesOtherTest(name)) return {};
+  const std::string word = BareWord(name);
   for (const char* const op :
        {"allreduce", "allgather", "reducescatter", "alltoall", "sendrecv", "broadcast"})
     if (word.find(op) != std::string::npos) return OperationNamed(op);
@@ -241,11 +257,29 @@ std::string OperationOf(const std::vector<Evidence>& rows, int ranks) {
   return out;
 }
 
+// How many ranks busbw over algbw says, as far as all rows agree on one number; 0: they do not.
+// `op` may be empty: above 1 there is only an all-reduce, below only what has blocks.
+int RanksOf(const std::vector<Evidence>& rows, const std::string& op) {
+  double low = 2, high = 1e6;
+  for (const Evidence& row : rows) {
+    const bool twice = op.empty() ? row.factor > 1.02 : op == "all_reduce";
+    const bool once = op.empty() ? row.factor < 0.98 : HasBlocks(op);
+    if (!twice && !once) return 0;
+    const double share = row.factor / (twice ? 2 : 1), slack = row.slack / (twice ? 2 : 1);
+    low = std::max(low, 1 / (1 - std::min(share - slack, 1 - 1e-6)));
+    high = std::min(high, 1 / (1 - std::min(share + slack, 1 - 1e-6)));
+  }
+  const double ranks = std::ceil(low - 1e-9);
+  return !rows.empty() && ranks <= high && ranks + 1 > high ? static_cast<int>(ranks) : 0;
+}
+
 // The state of a log: what its comments said so far.
 class LogReader {
  public:
   LogReader(std::string file, TableHints hints) : file_(std::move(file)), hints_(std::move(hints)) {
-    name_op_ = OperationInName(file_.substr(file_.find_last_of('/') + 1));
+    const std::string name = file_.substr(file_.find_last_of('/') + 1);
+    name_op_ = OperationInName(name);
+    name_is_other_ = NamesOtherTest(name);
   }
 
   void Line(std::string_view line, int number) {
@@ -302,7 +336,10 @@ class LogReader {
     if (const std::size_t at = line.find("Collective test starting:"); at != line.npos) {
       EndRun();
       const std::vector<Word> words = WordsOf(line.substr(at + 25));
-      if (!words.empty()) op_ = OperationNamed(words.front().text);
+      if (!words.empty()) {
+        op_ = OperationNamed(words.front().text);
+        is_other_ = NamesOtherTest(words.front().text);
+      }
     }
     if (has("size") && has("count") && has("type") && has("time")) {
       root_column_ = has("root");
@@ -378,21 +415,28 @@ class LogReader {
     return static_cast<int>(spans.size());
   }
 
-  // What the comments of a run said belongs to its tables.
-  void EndRun() {
+  // Ranks and hosts that the list of devices says; hosts 0: unclear. A list may be cut, where the
+  // rows know better.
+  std::pair<int, int> RanksAndHosts(int by_rows) const {
     int ranks = 0;
     for (const Rank& rank : ranks_) ranks = std::max(ranks, rank.rank + 1);
-    int hosts = Hosts(ranks);
-    if (ranks > 0 && ranks < devices_) {  // a list that was cut within the first process
-      ranks = std::max(devices_, hints_.ranks);
-      hosts = hints_.hosts > 0 || ranks > devices_ ? 0 : 1;
-    }
+    if (ranks == 0) return {0, 0};
+    if (by_rows > std::max(ranks, devices_)) return {by_rows, 0};
+    if (ranks >= devices_) return {ranks, Hosts(ranks)};
+    ranks = std::max(devices_, hints_.ranks);  // cut within the first process
+    return {ranks, hints_.hosts > 0 || ranks > devices_ ? 0 : 1};
+  }
+
+  // What the comments of a run said belongs to its tables.
+  void EndRun() {
     for (std::size_t i = first_of_run_; i < tables_.size(); ++i) {
       MeasuredTable& table = tables_[i];
+      if (table.op.empty()) table.op = hints_.op;
+      if (table.op.empty() && !is_other_) table.op = name_op_;
+      const bool other = table.op.empty() && (is_other_ || name_is_other_);
+      const auto [ranks, hosts] = RanksAndHosts(other ? 0 : RanksOf(evidence_[i], table.op));
       table.ranks = ranks > 0 ? ranks : hints_.ranks;
-      for (const std::string* op : {&hints_.op, &name_op_})
-        if (table.op.empty()) table.op = *op;
-      if (table.op.empty()) table.op = OperationOf(evidence_[i], table.ranks);
+      if (table.op.empty() && !other) table.op = OperationOf(evidence_[i], table.ranks);
       table.nccl = version_;
       table.gpu = gpu_.empty() ? hints_.gpu : gpu_;
       table.hosts = hosts > 0 ? hosts : hints_.hosts;
@@ -401,6 +445,7 @@ class LogReader {
     if (tables_.size() > first_of_run_) {  // a run without rows yet is still being announced
       ranks_.clear();
       op_.clear();
+      is_other_ = false;
       root_column_.reset();
     }
     first_of_run_ = tables_.size();
@@ -414,6 +459,7 @@ class LogReader {
   int devices_ = 1;  // of a process
   std::optional<bool> root_column_;
   bool new_table_ = false;
+  bool is_other_ = false, name_is_other_ = false;  // a test that weft has no model of
   std::size_t first_of_run_ = 0;
   std::vector<MeasuredTable> tables_;
   std::vector<std::vector<Evidence>> evidence_;  // of each table

@@ -74,6 +74,10 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view text, const std:
 Result<std::vector<MeasuredTable>> ReadTables(const std::string& path,
                                               const TableHints& hints = {});
 
+// Whether a name is that of a test of nccl-tests that no table of weft is of: hypercube_perf, and
+// alltoallv_perf, whose log does not say the matrix.
+bool NamesOtherTest(std::string_view text);
+
 // weft's word for an operation: "alltoall", "AllReduce" and "all_reduce_perf" are known;
 // empty where it is none.
 std::string OperationNamed(std::string_view text);

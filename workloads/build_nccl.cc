@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -45,12 +46,15 @@ Result<NcclPatternPlan> PlanOf(const NcclComm& comm, const CollectiveSpec& spec,
   question.op = NcclOpOf(op);
   question.send_recv = spec.op() == CollectiveSpec::SEND_RECV;
   question.forced = nccl.forced;
-  question.matrix = matrix;
   NcclPatternPlan plan;
   plan.comm = &comm;
   plan.op = spec.op();
   plan.qps = options.qps;
   plan.matrix = matrix;
+  if (matrix != nullptr) {
+    plan.loads = NcclLoadsOf(comm, nccl.host, *matrix);
+    question.loads = &plan.loads;
+  }
   if (question.op) {
     auto choice = ChooseNcclOrSay(comm, op, *question.op, bytes, question.forced);
     if (!choice) {
@@ -60,7 +64,14 @@ Result<NcclPatternPlan> PlanOf(const NcclComm& comm, const CollectiveSpec& spec,
     }
   }
   plan.which = MakeNcclTimeCase(comm, nccl.host, question, bytes);
-  if (!HasNcclPattern(plan)) {  // the ring always is on
+  if (question.op && !HasNcclPattern(plan)) {  // the ring always is on
+    plan.wanted = plan.which.choice->algorithm;
+    if (nccl.forced.algorithm)
+      return Fail(ErrorCode::kInconsistent, sources.At("collectives.algorithm").pos,
+                  fmt::format("there is no pattern of {} for {} on {} ranks, which the engines run",
+                              NcclName(*plan.wanted), op, comm.ranks()),
+                  "Ring, or auto: then a ring runs in its place; weft collective without "
+                  "--fabric has its time");
     question.forced = {NcclAlgorithm::kRing, std::nullopt};
     plan.which = MakeNcclTimeCase(comm, nccl.host, question, bytes);
   }
@@ -164,6 +175,7 @@ Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const Sou
   NcclComms& comms = options.nccl->comms != nullptr ? *options.nccl->comms : own;
   std::vector<RunOfSize> runs;
   std::uint64_t edges = 0;
+  std::set<NcclAlgorithm> replaced;  // choices that no pattern runs
   Program& program = workload.program;
   for (int i = 0; i < spec.bytes_size(); ++i) {
     RunOfSize run{"-", {}, streams, 0, false};
@@ -178,6 +190,7 @@ Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const Sou
           MatrixOfMembers(matrices, g, communicators[g], Bytes(spec.bytes(i)));
       WEFT_TRY(const NcclPatternPlan plan, PlanOf(comm, spec, sources, Bytes(spec.bytes(i)),
                                                   matrix ? &*matrix : nullptr, options));
+      if (plan.wanted) replaced.insert(*plan.wanted);
       edges += NcclPatternEdges(plan);
       if (edges > kEdgeLimit)
         return Fail(ErrorCode::kOutOfRange, sources.At(kBytesPath).pos,
@@ -203,6 +216,14 @@ Result<std::vector<RunOfSize>> AddNcclRuns(const CollectiveSpec& spec, const Sou
     runs.push_back(std::move(run));
   }
   workload.warnings = NcclKeysWithoutEffect(sources, options, runs);
+  for (const NcclAlgorithm one : replaced)
+    workload.warnings.push_back(
+        {ErrorCode::kInconsistent,
+         sources.At(kBytesPath).pos,
+         fmt::format("NCCL would run {} with {}, of which there is no pattern: a ring runs in its "
+                     "place (docs/nccl.md)",
+                     OpName(spec.op()), NcclName(one)),
+         {}});
   return runs;
 }
 

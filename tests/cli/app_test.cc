@@ -63,6 +63,37 @@ TEST(Weft, PrintsJsonAndNothingElseWhenAsked) {
   EXPECT_FALSE(json["partial"]);
 }
 
+// A matrix's keys need no braces; a seed that nothing draws by is refused; a file's matrix has the
+// size that alltoallv_perf prints, cells rounded down to 16 bytes, and no count.
+TEST(Weft, ReadsAMatrixFromKeysOrAFile) {
+  const auto run = [](const std::string& matrix) {
+    return Weft({"collective", "all_to_all_v", "--gpus", "2", "--matrix", matrix, "--sizes", "1MiB",
+                 "--calibration", "none"});
+  };
+  const Ran plain = run("skew: 1");
+  EXPECT_EQ(plain.status, kOk) << plain.err;
+  EXPECT_EQ(plain.out, run("{ skew: 1 }").out);
+  const Ran silent = run("{ seed: 3 }");
+  EXPECT_EQ(silent.status, kBadInput);
+  EXPECT_THAT(silent.err, HasSubstr("'seed' draws the places of 'skew'"));
+  const Scenario file("0 1000\n40 1e6\n");  // read by its cells, whatever its name
+  const Ran own = Weft({"collective", "all_to_all_v", "--gpus", "2", "--matrix", file.path(),
+                        "--calibration", "none"});
+  EXPECT_EQ(own.status, kOk) << own.err;
+  EXPECT_THAT(own.out, HasSubstr("     1000992             0     float    none      -1"));
+}
+
+// What ran stands in the table, not what NCCL would have run.
+TEST(Weft, PrintsTheRingThatRanInPlaceOfAChoice) {
+  const Ran ran = Weft({"collective", "all_gather", "--gpus", "32", "--sizes", "1GiB", "--sharp",
+                        "--seeds", "1", "--calibration", "none", "--host", "hgx-h100", "--fabric",
+                        "{ family: leaf_spine, leaves: 2, spines: 8, hosts_per_leaf: 2, link: "
+                        "400Gbps }"});
+  EXPECT_EQ(ran.status, kOk) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("a ring ran in its place"));
+  EXPECT_THAT(ran.out, HasSubstr("  Ring "));
+}
+
 TEST(Weft, ExitsWithTwoOnBadInputAndDrawsACaret) {
   const Scenario scenario(std::string(kSmall) + "segmnets: 3\n");
   const Ran ran = Weft({"simulate", scenario.path()});

@@ -76,6 +76,46 @@ TEST(CollectiveModel, KeepsThePhysicalBound) {
     }
 }
 
+// What a rank keeps is copied at the rate of its memory at most, however little else moves, and
+// sizes scale the messages of a matrix alike.
+TEST(CollectiveModel, KeepsThePhysicalBoundByAMatrix) {
+  CollectiveQuestion question;
+  question.host = NcclHost("hgx-h100");
+  for (const int gpus : {8, 32}) {
+    question.gpus = gpus;
+    const auto ranks = static_cast<std::uint32_t>(gpus);
+    SendMatrix diagonal = SpreadMatrix(ranks, 0);
+    for (std::uint32_t rank = 0; rank < ranks; ++rank)
+      diagonal.bytes[std::size_t{rank} * ranks + rank] *= 1'000'000;
+    const double copy = CollectiveParameters()[FindCollectiveParameter("hopper.copy")].prior;
+    for (const auto& [op, matrix, rate] : {std::tuple("all_to_all_v", &diagonal, copy),
+                                           {"all_to_all_v", nullptr, 450.0},
+                                           {"gather", nullptr, 450.0}}) {
+      question.op = op;
+      question.matrix = matrix != nullptr ? std::optional(*matrix) : std::nullopt;
+      const auto model = CollectiveModel::Build(question);
+      ASSERT_TRUE(model.has_value()) << model.error().front();
+      for (const Bytes bytes : {MiB(1), MiB(64), GiB(4)}) {
+        const CollectiveTime t = model->Time(bytes, {});
+        EXPECT_LE(static_cast<double>(bytes.count()) / (1000 * t.us) * model->busbw_factor(), rate)
+            << op << ' ' << gpus << ' ' << bytes.count();
+        EXPECT_LE(t.in_place_us, t.us);
+        const SendMatrix scaled = ScaledTo(*model->matrix(), bytes);
+        const SendLoads loads = NcclLoadsOf(model->comm(), question.host, scaled);
+        const NcclTimeCase direct =
+            MakeNcclTimeCase(model->comm(), question.host, {{}, false, {}, &loads}, bytes);
+        EXPECT_NEAR(model->Time(direct, {}).us / t.us, 1, 1e-3) << op << ' ' << bytes.count();
+      }
+    }
+  }
+  question.op = "gather";
+  question.gpus = 131'072;
+  question.matrix.reset();
+  const auto huge = CollectiveModel::Build(question);
+  ASSERT_FALSE(huge.has_value());
+  EXPECT_THAT(huge.error().front().message, HasSubstr("131072 ranks have 17179869184 pairs"));
+}
+
 // 32 NICs of 100 Gb/s over EFA are eight devices of 400 to NCCL [AWS-OFI src/nccl_ofi_topo.c]: two
 // hosts of eight H100 take as long as with eight NICs, and run NVLSTree; four NICs stay four.
 TEST(CollectiveModel, TakesEfaNicsBesideAGpuForOneDevice) {
@@ -145,7 +185,8 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
         {"all_to_all", "hgx-h100", 4, {}, 0.1},
         {"all_to_all_v", "hgx-h100", 4, {}, 0.1},
         {"gather", "hgx-h100", 4, {}, 0.1},
-        {"scatter", "hgx-h100", 4, {}, 0.16},
+        {"scatter", "hgx-h100", 2, {}, 0.05},
+        {"scatter", "hgx-h100", 4, {}, 0.05},
         {"all_reduce", "hgx-h100", 8, NcclAlgorithm::kCollNetChain, 0.05, 8, true},
         {"all_reduce", "dgx-a100", 8, NcclAlgorithm::kCollNetDirect, 0.05, 8, true},
         {"all_reduce", "hgx-h100", 8, NcclAlgorithm::kNvls, 0.05, 8, true},
@@ -169,7 +210,7 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
         const bool analytic = std::string(engine) == "analytic";
         const double least = !analytic                                       ? 1 - one.tolerance
                              : std::string(one.op).starts_with("all_to_all") ? 0.7
-                             : std::string(one.op) == "scatter"              ? 0.4
+                             : std::string(one.op) == "scatter"              ? 0.3
                                                                              : 1 - one.tolerance;
         EXPECT_LE(got->rows[i].us / expected, 1 + one.tolerance)
             << one.op << ", " << engine << ", " << sizes[i].count();
@@ -180,6 +221,70 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
       }
     }
   }
+}
+
+// A network that reduces takes all its cables, and all ports of a head's NIC: however the same 32
+// cables above two leaves are cut into spines and parallel ones, the closed form holds.
+TEST(SimulateCollective, ReducesOverParallelCablesAndPorts) {
+  for (const auto& [spines, parallel, host] : {std::tuple(32, 1, "{ preset: hgx-h100 }"),
+                                               {4, 8, "{ preset: hgx-h100 }"},
+                                               {1, 32, "{ preset: hgx-h100 }"},
+                                               {8, 4, "{ preset: hgx-h100, nic_ports: 2 }"}}) {
+    for (const NcclAlgorithm algorithm :
+         {NcclAlgorithm::kNvls, NcclAlgorithm::kCollNetDirect, NcclAlgorithm::kCollNetChain}) {
+      FabricQuestion fabric;
+      fabric.fabric = fmt::format(
+          "{{ family: leaf_spine, leaves: 2, spines: {}, hosts_per_leaf: 2, link: 400Gbps, "
+          "links_per_pair: {} }}",
+          spines, parallel);
+      fabric.host = host;
+      fabric.calibration = "none";
+      fabric.seeds = 1;
+      CollectiveQuestion question;
+      const auto part = HostOfFabric(fabric, nullptr);
+      ASSERT_TRUE(part.has_value()) << part.error().front();
+      question.host = *part;
+      question.gpus = 32;
+      question.sharp = true;
+      question.forced.algorithm = algorithm;
+      const auto model = CollectiveModel::Build(question);
+      ASSERT_TRUE(model.has_value()) << model.error().front();
+      const auto got = SimulateCollective(*model, question, fabric, {GiB(1)}, nullptr);
+      ASSERT_TRUE(got.has_value()) << got.error().front();
+      EXPECT_NEAR(got->rows[0].us / Us(*model, GiB(1)), 1, 0.05)
+          << spines << " x " << parallel << ", " << host << ", " << NcclName(algorithm);
+      ASSERT_TRUE(got->rows[0].ran.has_value());
+      EXPECT_EQ(got->rows[0].ran->algorithm, algorithm);
+    }
+  }
+}
+
+// What no pattern runs: NCCL's own choice becomes the ring, and says so; a forced one is refused.
+TEST(SimulateCollective, SaysWhatRanInPlaceOfAChoice) {
+  FabricQuestion fabric;
+  fabric.fabric = "{ family: leaf_spine, leaves: 2, spines: 8, hosts_per_leaf: 2, link: 400Gbps }";
+  fabric.host = "{ preset: hgx-h100 }";
+  fabric.calibration = "none";
+  fabric.seeds = 1;
+  CollectiveQuestion question;
+  question.op = "all_gather";
+  question.host = NcclHost("hgx-h100");
+  question.gpus = 32;
+  question.sharp = true;
+  const auto model = CollectiveModel::Build(question);
+  ASSERT_TRUE(model.has_value());
+  const auto chosen = model->Case(GiB(1)).choice;
+  ASSERT_TRUE(chosen && chosen->algorithm != NcclAlgorithm::kRing);
+  const auto got = SimulateCollective(*model, question, fabric, {GiB(1)}, nullptr);
+  ASSERT_TRUE(got.has_value()) << got.error().front();
+  ASSERT_TRUE(got->rows[0].ran.has_value());
+  EXPECT_EQ(got->rows[0].ran->algorithm, NcclAlgorithm::kRing);
+  question.forced.algorithm = chosen->algorithm;
+  const auto forced = SimulateCollective(*model, question, fabric, {GiB(1)}, nullptr);
+  ASSERT_FALSE(forced.has_value());
+  EXPECT_THAT(forced.error().front().message,
+              HasSubstr(fmt::format("there is no pattern of {} for all_gather",
+                                    NcclName(chosen->algorithm))));
 }
 
 // Seconds of one operation on so many hosts of eight H800, one 400G InfiniBand NIC a GPU.

@@ -262,6 +262,35 @@ TEST(Path, TakesNvlinkInsideAHostAndToTheRailOfTheDestination) {
   EXPECT_EQ(router.SourceNic(fabric.gpu(GpuId{0}), fabric.gpu(GpuId{3})), kNoVertex);
 }
 
+// Between switches, and between a NIC and its leaf, a lane says which parallel cable; of those that
+// are up, so that a cut one takes nothing with it.
+TEST(Path, TakesParallelCablesByLane) {
+  const Fabric fabric = MakeFabric(
+      "{ family: leaf_spine, leaves: 2, spines: 1, hosts_per_leaf: 1, link: 100Gbps, "
+      "links_per_pair: 4, host: { gpus: 1, nics: 1 } }");
+  const Router router(fabric, {});
+  const VertexId nic = fabric.NicOf(fabric.gpu(GpuId{0}));
+  const VertexId leaf = fabric.link(fabric.PortLink(nic, 0)).to;
+  VertexId spine = kNoVertex;
+  for (const Link& link : fabric.links_from(leaf))
+    if (fabric.vertex(link.to).tier > fabric.vertex(leaf).tier) spine = link.to;
+  ASSERT_NE(spine, kNoVertex);
+  LinkState state(fabric);
+  const auto taken = [&](std::uint16_t lane) {
+    std::vector<LinkId> path;
+    return router.Path({leaf, spine, 0, lane, 0}, kSeed, state, path) ? path.at(0) : kNoLink;
+  };
+  const LinkId first = fabric.FindLink(leaf, spine);
+  for (std::uint16_t lane = 0; lane < 8; ++lane)
+    EXPECT_EQ(Index(taken(lane)), Index(first) + lane % 4);
+  state.Apply(fabric, {ElementId::Kind::kCable, Index(first)}, {false, 1, Direction::kBoth});
+  for (std::uint16_t lane = 0; lane < 8; ++lane)
+    EXPECT_EQ(Index(taken(lane)), Index(first) + 1 + lane % 3);
+  for (std::uint32_t i = 1; i < 4; ++i)
+    state.Apply(fabric, {ElementId::Kind::kCable, Index(first) + i}, {false, 1, Direction::kBoth});
+  EXPECT_EQ(taken(0), kNoLink);
+}
+
 TEST(Path, GoesOverTheSharedNicOrTheNetworkWithoutNvswitch) {
   const Fabric fabric = MakeFabric(
       "{ family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 1, link: 100Gbps, "

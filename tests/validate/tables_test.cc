@@ -215,6 +215,39 @@ TEST(ParseTables, CountsTheDevicesOfAProcessWhereTheirListIsCut) {
   EXPECT_EQ(known->at(0).hosts, 0);
 }
 
+// 15/8 of algbw is an all-reduce of 16, whatever of the list is left.
+TEST(ParseTables, AsksTheRowsWhereTheListOfDevicesIsCut) {
+  std::string text = kOneProcess;
+  const std::string eight = "27.44   48.02";
+  text.replace(text.find(eight), eight.size(), "27.44   51.45");
+  const auto tables = Tables(text, "all_reduce.log");
+  ASSERT_THAT(tables, SizeIs(1));
+  EXPECT_EQ(tables[0].ranks, 16);
+  EXPECT_EQ(tables[0].hosts, 0);
+  EXPECT_TRUE(tables[0].hosts_unclear);
+}
+
+// Tests whose columns are those of another operation; a matrix is not in the log.
+TEST(ParseTables, LeavesTestsWithoutAModelWithoutOperation) {
+  const auto log = [](const char* name, const char* busbw, const char* file) {
+    const auto tables =
+        Tables(fmt::format("# Collective test starting: {}\n"
+                           "# nThread 1 nGpus 8 minBytes 8\n"
+                           "268435456 67108864 float none -1 2684.35 100.00 {} 0 2684.35 100.00 "
+                           "{} N/A\n",
+                           name, busbw, busbw),
+               file, {"", "", 8, 1});
+    return tables.empty() ? "no table" : tables[0].op;
+  };
+  EXPECT_EQ(log("alltoall_perf", "87.50", "a.log"), "all_to_all");
+  EXPECT_EQ(log("alltoallv_perf", "87.50", "a.log"), "");
+  EXPECT_EQ(log("alltoallv_perf", "87.50", "alltoall.log"), "");
+  EXPECT_EQ(log("hypercube_perf", "87.50", "a.log"), "");
+  EXPECT_EQ(log("gather_perf", "87.50", "a.log"), "gather");
+  EXPECT_EQ(log("scatter_perf", "87.50", "a.log"), "scatter");
+  EXPECT_EQ(log("unknown", "87.50", "alltoallv-8.log"), "");
+}
+
 TEST(ParseTables, ReadsWhatAWindowsShellWrites) {
   std::string little("\xFF\xFE", 2), big("\xFE\xFF", 2);
   for (const char* c = kOneProcess; *c != 0; ++c) {

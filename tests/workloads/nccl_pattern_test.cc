@@ -165,8 +165,9 @@ void ExpectMatrix(const Cluster& cluster, Op op, const SendMatrix& matrix, std::
   plan.comm = &cluster.comm;
   plan.op = op;
   plan.matrix = &matrix;
-  plan.which =
-      MakeNcclTimeCase(cluster.comm, cluster.host, {{}, false, {}, &matrix}, BusiestRank(matrix));
+  plan.loads = NcclLoadsOf(cluster.comm, cluster.host, matrix);
+  plan.which = MakeNcclTimeCase(cluster.comm, cluster.host, {{}, false, {}, &plan.loads},
+                                BusiestRank(matrix));
   plan.time = NcclTime(plan.which, {});
   const Pattern pattern = BuildNcclPattern(plan, cluster.fabric, cluster.communicator);
   const std::vector<Bytes> amounts = NcclSendAmounts(plan, pattern);
@@ -347,7 +348,8 @@ TEST(BuildNcclPattern, SendsAUniformMatrixAsAnAllToAll) {
     ASSERT_TRUE(plain.has_value());
     NcclPatternPlan plan = *plain;
     plan.matrix = &matrix;
-    plan.which = MakeNcclTimeCase(cluster.comm, cluster.host, {{}, false, {}, &matrix}, size);
+    plan.loads = NcclLoadsOf(cluster.comm, cluster.host, matrix);
+    plan.which = MakeNcclTimeCase(cluster.comm, cluster.host, {{}, false, {}, &plan.loads}, size);
     plan.time = NcclTime(plan.which, {});
 
     const Pattern a = BuildNcclPattern(*plain, cluster.fabric, cluster.communicator);
@@ -398,6 +400,22 @@ TEST(SendMatrix, SaysWhereAFileIsWrong) {
             "m.csv:1:1: error: the matrix has 1 rows and 2 columns (as many of both as ranks)\n");
   EXPECT_EQ(said("# nothing\n"),
             "m.csv:1:1: error: the matrix has no rows (a row a rank: 0, 1048576, 2MiB)\n");
+  EXPECT_EQ(said("1,\"2\n3,4\n"),
+            "m.csv:1:3: error: a quote is not closed (cells need no quotes: 0, 1048576, 2MiB)\n");
+  EXPECT_EQ(said("1.5e0 2\n3 1e16\n"),
+            "m.csv:1:1: error: '1.5e0' is no size (bytes, such as 1048576 or 1MiB, at most 1 PB)\n"
+            "m.csv:2:3: error: '1e16' is no size (bytes, such as 1048576 or 1MiB, at most 1 PB)\n");
+}
+
+// As a spreadsheet and numpy write them.
+TEST(SendMatrix, ReadsAMarkAndExponents) {
+  const Result<SendMatrix> read = ParseSendMatrix(
+      "\xEF\xBB\xBF"
+      "1e6,1.048576000000000000e+06\r\n0.0,2e0\r\n",
+      "m.csv");
+  ASSERT_TRUE(read.has_value()) << read.error().front();
+  EXPECT_EQ(read->bytes, (std::vector<std::int64_t>{1'000'000, 1'048'576, 0, 2}));
+  EXPECT_EQ(BusiestRank(RoundedTo(*read, Bytes(16))), Bytes(1'000'000 + 1'048'576));
 }
 
 // alltoallv_perf of nccl-tests 2.19.6 on four ranks: nothing to itself, then 1/6, 2/6, 3/6.

@@ -222,16 +222,19 @@ std::string Failed(const Step& step, const std::string& why) {
   return "{" + step.Fields() + ", \"failed\": " + Quote(why) + "}";
 }
 
-// What a step measured, or why it could not, as a result of the record; `failed`: it could not.
-std::string RunStep(const Step& step, Communicators& communicators, bool& failed) {
-  failed = false;
+// What a step measured, or why it could not, as a result of the record.
+struct Measured {
+  std::string json;
+  bool failed = false;
+};
+
+Measured RunStep(const Step& step, Communicators& communicators) {
   try {
     const bool device = step.kind == "launch" || step.kind == "gemm" || step.kind == "copy";
-    return "{" + step.Fields() + ", " + (device ? RunDeviceStep(step) : communicators.Run(step)) +
-           "}";
+    return {"{" + step.Fields() + ", " + (device ? RunDeviceStep(step) : communicators.Run(step)) +
+            "}"};
   } catch (const std::exception& e) {
-    failed = true;
-    return Failed(step, e.what());
+    return {Failed(step, e.what()), true};
   }
 }
 
@@ -247,13 +250,12 @@ int Work(const Args& args, const std::vector<Group>& plan) {
     alarm(300);  // a hang ends the worker, not the probe
     std::printf("WEFT-BEGIN\t%s\n", step.Key().c_str());
     std::fflush(stdout);
-    bool failed = false;
-    const std::string json = RunStep(step, communicators, failed);
-    std::printf("WEFT-DONE\t%s\t%s\n", step.Key().c_str(), json.c_str());
+    const Measured measured = RunStep(step, communicators);
+    std::printf("WEFT-DONE\t%s\t%s\n", step.Key().c_str(), measured.json.c_str());
     std::fflush(stdout);
     // CUDA's errors stick, and NCCL may be left within a group: what came after would be neither
     // measured nor refused. Another worker goes on, without the library's farewell.
-    if (failed) _exit(0);
+    if (measured.failed) _exit(0);
   }
   alarm(30);
   return 0;
@@ -364,10 +366,9 @@ std::string RunTogether(const World& world, const std::vector<Group>& plan, Jour
       ShareBytes(world, &skip, 1);
       if (skip) continue;
       alarm(300);
-      bool failed = false;
-      const std::string json = RunStep(step, communicators, failed);
+      const Measured measured = RunStep(step, communicators);
       if (world.rank != 0) continue;
-      if (wrong = journal.Add(step.Key(), json); !wrong.empty()) return wrong;
+      if (wrong = journal.Add(step.Key(), measured.json); !wrong.empty()) return wrong;
       progress.Done(step.Key());
     }
   }

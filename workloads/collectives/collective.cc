@@ -84,6 +84,9 @@ bool SendsByMatrix(CollectiveSpec::Op op) {
 Result<SendMatrix> MakeSendMatrix(CollectiveSpec::Op op, const SendMatrixSpec& spec,
                                   std::uint32_t ranks, const SourcePos& given) {
   WEFT_CHECK(SendsByMatrix(op) && ranks >= 1);
+  if (const std::uint64_t cells = std::uint64_t{ranks} * ranks; cells > kMostCells)
+    return Fail(ErrorCode::kOutOfRange, given, fmt::format("{} ranks have {} pairs", ranks, cells),
+                fmt::format("a matrix has at most {}: fewer ranks", kMostCells));
   if (op != CollectiveSpec::ALL_TO_ALL_V) return RootMatrix(ranks, op == CollectiveSpec::GATHER);
   if (spec.has_skew()) return SkewedMatrix(ranks, spec.skew(), spec.seed());
   if (!spec.has_file()) return SpreadMatrix(ranks, spec.has_spread() ? spec.spread() : 1);

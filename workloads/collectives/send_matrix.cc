@@ -24,16 +24,28 @@ namespace {
 constexpr std::int64_t kMostOfCell = 1'000'000'000'000'000;  // 1 PB: sums stay far below 2^63
 constexpr std::int64_t kShape = std::int64_t{1} << 40;       // what a made matrix's rank sends
 
-std::vector<CsvCell> CellsOf(const TextLine& line) {
-  if (line.text.find(',') != std::string_view::npos)
-    return SplitCells(line.text).value_or(std::vector<CsvCell>{});
+// None where a quote is not closed.
+std::optional<std::vector<CsvCell>> CellsOf(const TextLine& line) {
+  if (line.text.find(',') != std::string_view::npos) return SplitCells(line.text);
   std::vector<CsvCell> out;
   for (const TextWord& word : line.words) out.push_back({std::string(word.text), word.column});
   return out;
 }
 
+// "1e6", "1.048576000000000000e+06" as numpy writes it: a whole number all the same.
+std::optional<std::int64_t> WholeReal(const std::string& text) {
+  double value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || at != end || !(value >= 0) || value > kMostOfCell ||
+      value != std::floor(value))
+    return std::nullopt;
+  return static_cast<std::int64_t>(value);
+}
+
 std::optional<std::int64_t> BytesOf(const std::string& text) {
   if (const auto digits = WholeNumber(text, kMostOfCell)) return digits;
+  if (const auto real = WholeReal(text)) return real;
   const auto size = ScanWhole(text, Unit::BYTES);
   if (!size || *size < 0 || *size > kMostOfCell) return std::nullopt;
   return *size;
@@ -44,6 +56,7 @@ class MatrixReader {
   explicit MatrixReader(const std::string& file) : file_(file) {}
 
   Result<SendMatrix> Read(std::string_view text) {
+    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     for (const TextLine& line : SplitLines(text))
       if (!IsBlankOrComment(line)) ReadRow(line);
     if (rows_ == 0) Report(1, 1, "the matrix has no rows", "a row a rank: 0, 1048576, 2MiB");
@@ -62,9 +75,16 @@ class MatrixReader {
   }
 
   void ReadRow(const TextLine& line) {
-    const std::vector<CsvCell> cells = CellsOf(line);
+    const auto found = CellsOf(line);
     last_line_ = line.number;
-    if (rows_++ == 0) columns_ = cells.size();
+    if (!found) {
+      ++rows_;
+      return Report(line.number, static_cast<int>(line.text.rfind('"')) + 1,
+                    "a quote is not closed", "cells need no quotes: 0, 1048576, 2MiB");
+    }
+    const std::vector<CsvCell>& cells = *found;
+    ++rows_;
+    if (columns_ == 0) columns_ = cells.size();
     if (cells.size() != columns_)
       return Report(line.number, 1,
                     fmt::format("row {} has {} cells, and the first has {}", rows_ - 1,
@@ -202,12 +222,26 @@ SendMatrix ScaledTo(const SendMatrix& matrix, Bytes busiest) {
   return out;
 }
 
+SendMatrix RoundedTo(const SendMatrix& matrix, Bytes unit) {
+  SendMatrix out = matrix;
+  for (std::int64_t& cell : out.bytes) cell -= cell % unit.count();
+  return out;
+}
+
 SendMatrix Reordered(const SendMatrix& matrix, const std::vector<std::uint32_t>& order) {
   WEFT_CHECK(order.size() == matrix.ranks);
   SendMatrix out{matrix.ranks, {}};
   out.bytes.reserve(matrix.bytes.size());
   for (const std::uint32_t from : order)
     for (const std::uint32_t to : order) out.bytes.push_back(matrix.At(from, to));
+  return out;
+}
+
+SendLoads SendLoads::Times(double factor) const {
+  SendLoads out = *this;
+  for (double* bytes :
+       {&out.link, &out.through, &out.nic, &out.far, &out.own, &out.first, &out.heaviest})
+    *bytes *= factor;
   return out;
 }
 
@@ -219,16 +253,18 @@ SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails) 
   };
   MessageCount link(n), net(n), far_of_rank(n);
   SendLoads out;
+  std::uint32_t senders = 0;  // to other hosts
   for (std::uint32_t from = 0; from < n; ++from) {
     const auto [near, far] = MessagesOf(matrix, from, p);
     const auto own = static_cast<double>(matrix.At(from, from));
-    double through = 0;
+    double through = 0, inside = 0;
     for (std::uint32_t to = 0; to < n; ++to) {
       const auto bytes = static_cast<double>(matrix.At(from, to));
       if (from == to || bytes == 0) continue;
       if (from / p == to / p) {
         link.Add(from, to, bytes, near);
         through += bytes;
+        inside += bytes;
       } else {
         const std::uint32_t by = rails ? to : from;
         net.Add(nic(from / p, by), nic(to / p, to), bytes, far);
@@ -236,6 +272,7 @@ SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails) 
         if (nic(0, by) != nic(0, from)) through += bytes;
       }
     }
+    if (far > 0) out.first = senders++ == 0 ? inside : 0;
     out.through = std::max(out.through, through);
     out.own = std::max(out.own, own);
     out.peers = std::max(out.peers, near + far + (own > 0 ? 1 : 0));

@@ -38,8 +38,9 @@ struct SendMatrix {
   }
 };
 
-// Cells between commas, or between blanks as nccl-tests has them: digits alone are bytes, else a
-// size with its unit; lines that are empty or begin with # are skipped.
+// Cells between commas, or between blanks as nccl-tests has them: digits alone are bytes, as are
+// 1e6 and 1.5e+06 where they are whole; else a size with its unit. Lines that are empty or begin
+// with # are skipped, as is UTF-8's mark.
 Result<SendMatrix> ParseSendMatrix(std::string_view text, const std::string& file);
 // `asked`: where the file was named.
 Result<SendMatrix> ReadSendMatrix(const std::string& path, const SourcePos& asked);
@@ -51,11 +52,17 @@ SendMatrix RootMatrix(std::uint32_t ranks, bool gather);
 // The most that a rank sends or receives.
 Bytes BusiestRank(const SendMatrix& matrix);
 
+// Every cell rounded down to a multiple of `unit`.
+SendMatrix RoundedTo(const SendMatrix& matrix, Bytes unit);
+
 // The same shape, the busiest rank at `busiest`; cells rounded down. Requires: it is above 0 now.
 SendMatrix ScaledTo(const SendMatrix& matrix, Bytes busiest);
 
 // Row i of the result is row order[i] of `matrix`, columns alike.
 SendMatrix Reordered(const SendMatrix& matrix, const std::vector<std::uint32_t>& order);
+
+// Cells that a matrix may have: 10,000 ranks, 0.8 GB.
+inline constexpr std::uint64_t kMostCells = 100'000'000;
 
 inline constexpr int kPeersAtOnce = 8;  // messages that a rank has under way
 
@@ -66,12 +73,16 @@ struct SendLoads {
   double nic = 0;        // the most that a NIC sends or receives
   double far = 0;        // the most that a rank sends to, or receives from, other hosts
   double own = 0;        // the largest block that stays
+  double first = 0;      // of the only rank that sends to other hosts: what its own host has before
   double heaviest = 0;   // message between hosts
   struct Class {         // inside a host, by rank; between hosts, by NIC
     double skew = 1;     // the heaviest message over the mean of all
     double at_once = 0;  // messages under way at the busiest; 0: there are none
   } link_class, net_class;
   int peers = 0;  // that one rank sends to, itself included, at most
+
+  // Of the same shape, all messages `factor` times as large.
+  SendLoads Times(double factor) const;
 };
 // `nics` of a host take part, shared by its ranks in order; `rails`: a message leaves by the NIC of
 // its receiver's number (PXN), else by its sender's.

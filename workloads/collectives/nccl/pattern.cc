@@ -245,10 +245,27 @@ void MakeTree(const NcclPatternPlan& plan, Maker& maker) {
   }
 }
 
-SwitchTree TreeAbove(const Maker& maker, const std::vector<int>& heads, int channel) {
+// Channels of a pattern that crosses switches: each of a head's ports carries its share, so there
+// is one for every head and port at least, channel c by port c / heads.
+int SwitchChannels(const NcclPatternPlan& plan, const Fabric& fabric,
+                   const Communicator& communicator) {
+  const auto algorithm = plan.which.choice->algorithm;
+  const auto heads = static_cast<int>(plan.comm->GraphOf(algorithm).channels());
+  const int channels =
+      algorithm == NcclAlgorithm::kCollNetChain ? plan.which.choice->channels : heads;
+  const std::uint32_t ports = SwitchPorts(fabric, communicator.members.front().gpu);
+  return std::max(channels, heads * static_cast<int>(std::max(1U, ports)));
+}
+
+std::uint32_t PortOf(const NcclGraph& graph, int channel) {
+  return static_cast<std::uint32_t>(channel) / graph.channels();
+}
+
+SwitchTree TreeAbove(const Maker& maker, const std::vector<int>& heads, int channel,
+                     std::uint32_t port) {
   std::vector<VertexId> gpus;
   for (const int head : heads) gpus.push_back(maker.Gpu(head));
-  auto tree = FindSwitchTree(maker.fabric(), gpus, static_cast<std::uint32_t>(channel));
+  auto tree = FindSwitchTree(maker.fabric(), gpus, static_cast<std::uint32_t>(channel), port);
   WEFT_CHECK(tree.has_value());
   return *std::move(tree);
 }
@@ -257,19 +274,24 @@ SwitchTree TreeAbove(const Maker& maker, const std::vector<int>& heads, int chan
 // has its node's sum; none where its own is all. Returns the edges by which the result comes back.
 using EdgesOfNode = std::vector<std::vector<std::uint32_t>>;
 std::vector<std::uint32_t> CrossSwitches(Maker& maker, const std::vector<int>& heads,
-                                         const EdgesOfNode& sums, int channel) {
-  const SwitchTree tree = TreeAbove(maker, heads, channel);
+                                         const EdgesOfNode& sums, int channel, std::uint32_t port) {
+  const SwitchTree tree = TreeAbove(maker, heads, channel, port);
+  const auto add = [&](VertexId from, VertexId to, bool switches) {
+    maker.Next().lane = switches ? tree.lane : static_cast<std::uint16_t>(port);
+    const std::uint32_t edge = maker.Add(from, to, channel);
+    maker.Next().lane = 0;
+    return edge;
+  };
   std::map<VertexId, std::vector<std::uint32_t>> into;
   std::map<VertexId, std::uint32_t> down;
   maker.Next().reduce_steps = 1;
   for (std::size_t i = 0; i < heads.size(); ++i) {
     for (const std::uint32_t edge : sums[i]) maker.Feed(edge);
-    into[tree.leaf_of_head[i]].push_back(
-        maker.Add(maker.Gpu(heads[i]), tree.leaf_of_head[i], channel));
+    into[tree.leaf_of_head[i]].push_back(add(maker.Gpu(heads[i]), tree.leaf_of_head[i], false));
   }
   for (const SwitchTree::Hop& hop : tree.hops) {
     for (const std::uint32_t edge : into[hop.child]) maker.Feed(edge);
-    into[hop.parent].push_back(maker.Add(hop.child, hop.parent, channel));
+    into[hop.parent].push_back(add(hop.child, hop.parent, true));
   }
   maker.Next().reduce_steps = 0;
   const auto feed_result = [&](VertexId at) {
@@ -278,12 +300,12 @@ std::vector<std::uint32_t> CrossSwitches(Maker& maker, const std::vector<int>& h
   };
   for (auto hop = tree.hops.rbegin(); hop != tree.hops.rend(); ++hop) {
     feed_result(hop->parent);
-    down[hop->child] = maker.Add(hop->parent, hop->child, channel);
+    down[hop->child] = add(hop->parent, hop->child, true);
   }
   std::vector<std::uint32_t> result;
   for (std::size_t i = 0; i < heads.size(); ++i) {
     feed_result(tree.leaf_of_head[i]);
-    result.push_back(maker.Add(tree.leaf_of_head[i], maker.Gpu(heads[i]), channel));
+    result.push_back(add(tree.leaf_of_head[i], maker.Gpu(heads[i]), false));
   }
   return result;
 }
@@ -297,9 +319,8 @@ std::vector<int> HeadsOf(const NcclComm& comm, const NcclGraph& graph, std::size
 }
 
 // Per channel a chain into each node's head, the switches, and the chain back.
-void MakeCollNetChain(const NcclPatternPlan& plan, Maker& maker) {
+void MakeCollNetChain(const NcclPatternPlan& plan, int channels, Maker& maker) {
   const NcclComm& comm = *plan.comm;
-  const int channels = plan.which.choice->channels;
   const auto length = static_cast<std::size_t>(comm.per_node);
   maker.Set(ReducedRatio(1, static_cast<std::uint64_t>(channels)), channels,
             plan.which.steps - plan.which.net_steps, plan.which.net_steps);
@@ -318,8 +339,8 @@ void MakeCollNetChain(const NcclPatternPlan& plan, Maker& maker) {
         for (const std::uint32_t edge : last) maker.Feed(edge);
         last = {maker.Add(rank(node, i), rank(node, i - 1), c)};
       }
-    std::vector<std::uint32_t> result =
-        CrossSwitches(maker, HeadsOf(comm, comm.collnet_chain, row), sums, c);
+    std::vector<std::uint32_t> result = CrossSwitches(maker, HeadsOf(comm, comm.collnet_chain, row),
+                                                      sums, c, PortOf(comm.collnet_chain, c));
     for (int node = 0; node < comm.nodes; ++node)
       for (std::size_t i = 1; i < length; ++i) {
         std::uint32_t& last = result[static_cast<std::size_t>(node)];
@@ -329,14 +350,13 @@ void MakeCollNetChain(const NcclPatternPlan& plan, Maker& maker) {
   }
 }
 
-// Per head the parts of all GPUs of its node, the switches, and the sum to all.
-void MakeCollNetDirect(const NcclPatternPlan& plan, Maker& maker) {
+// Per head and port the parts of all GPUs of its node, the switches, and the sum to all.
+void MakeCollNetDirect(const NcclPatternPlan& plan, int channels, Maker& maker) {
   const NcclComm& comm = *plan.comm;
-  const int heads = static_cast<int>(comm.collnet_direct.channels());
-  maker.Set({1, static_cast<std::uint32_t>(heads)}, heads, plan.which.steps - plan.which.net_steps,
-            plan.which.net_steps);
-  maker.pattern().slice_owner.assign(static_cast<std::size_t>(heads), 0);
-  for (int c = 0; c < heads; ++c) {
+  maker.Set({1, static_cast<std::uint32_t>(channels)}, channels,
+            plan.which.steps - plan.which.net_steps, plan.which.net_steps);
+  maker.pattern().slice_owner.assign(static_cast<std::size_t>(channels), 0);
+  for (int c = 0; c < channels; ++c) {
     const std::vector<int> head_of =
         HeadsOf(comm, comm.collnet_direct, static_cast<std::size_t>(c));
     EdgesOfNode sums(head_of.size());
@@ -348,7 +368,8 @@ void MakeCollNetDirect(const NcclPatternPlan& plan, Maker& maker) {
         sums[static_cast<std::size_t>(node)].push_back(
             maker.Add(maker.Gpu(rank), maker.Gpu(head), c));
       }
-    const std::vector<std::uint32_t> result = CrossSwitches(maker, head_of, sums, c);
+    const std::vector<std::uint32_t> result =
+        CrossSwitches(maker, head_of, sums, c, PortOf(comm.collnet_direct, c));
     for (int node = 0; node < comm.nodes; ++node)
       for (int gpu = 0; gpu < comm.per_node; ++gpu) {
         const int rank = node * comm.per_node + gpu, head = head_of[static_cast<std::size_t>(node)];
@@ -384,7 +405,7 @@ class HeadChannel {
       EdgesOfNode sums;
       for (const std::uint32_t edge : sum_) sums.push_back({edge});
       down_ = CrossSwitches(maker_, HeadsOf(comm_, comm_.nvls, static_cast<std::size_t>(channel_)),
-                            sums, channel_);
+                            sums, channel_, PortOf(comm_.nvls, channel_));
     } else if (comm_.nodes > 1) {
       Cross();
     }
@@ -472,11 +493,10 @@ class HeadChannel {
   std::vector<std::uint32_t> sum_, up_, down_;  // [nodes] edges
 };
 
-void MakeNvls(const NcclPatternPlan& plan, Maker& maker) {
+void MakeNvls(const NcclPatternPlan& plan, int channels, Maker& maker) {
   const NcclComm& comm = *plan.comm;
-  const int heads = static_cast<int>(comm.nvls.channels());
-  const int trees = plan.which.kind == Kind::kNvlsTree ? 2 : 1;
-  const int channels = heads * trees;
+  const std::uint32_t heads = comm.nvls.channels();
+  const bool tree = plan.which.kind == Kind::kNvlsTree;
   const bool both = plan.op == CollectiveSpec::ALL_REDUCE;
   maker.Set(ReducedRatio(1, static_cast<std::uint64_t>(channels)), channels, both ? 4 : 2,
             plan.which.net_steps);
@@ -484,9 +504,10 @@ void MakeNvls(const NcclPatternPlan& plan, Maker& maker) {
   const auto per_node = static_cast<std::size_t>(comm.per_node);
   maker.Reserve(nodes * (2 * per_node + 4), nodes * (2 * per_node + 8));
   for (int c = 0; c < channels; ++c) {
-    const int head = static_cast<int>(comm.nvls.gpus[static_cast<std::size_t>(c / trees)].front());
+    const std::size_t row = static_cast<std::size_t>(c) / (tree ? 2 : 1) % heads;
+    const auto head = static_cast<int>(comm.nvls.gpus[row].front());
     maker.pattern().slice_owner.push_back(maker.RankOf(head));
-    HeadChannel(plan, maker, c, head, c % trees == 1).Make();
+    HeadChannel(plan, maker, c, head, tree && c % 2 == 1).Make();
   }
 }
 
@@ -505,9 +526,8 @@ void CapSends(const NcclPatternPlan& plan, Pattern& pattern) {
   SendLoads::Class link{1, at_once(comm.per_node - 1)};
   SendLoads::Class net{1, at_once(comm.ranks() - comm.per_node) * comm.per_node / which.send_nics};
   if (plan.matrix != nullptr) {
-    const SendLoads loads = LoadsOf(*plan.matrix, comm.per_node, which.send_nics, which.send_rails);
-    link = loads.link_class;
-    net = loads.net_class;
+    link = plan.loads.link_class;
+    net = plan.loads.net_class;
   }
   const double link_rate = plan.time.link_rate * which.link_bytes / which.bytes;
   const double nic_rate = plan.time.net_rate * which.net_bytes / which.bytes / which.send_nics;
@@ -601,14 +621,13 @@ bool HasSwitchTrees(const NcclPatternPlan& plan, const Fabric& fabric,
   const bool nvls = plan.which.kind == Kind::kNvls && comm.nodes > 1;
   if (!nvls && plan.which.kind != Kind::kCollNet) return true;
   const NcclGraph& graph = comm.GraphOf(plan.which.choice->algorithm);
-  const std::uint32_t channels = plan.which.choice->algorithm == NcclAlgorithm::kCollNetChain
-                                     ? static_cast<std::uint32_t>(plan.which.choice->channels)
-                                     : graph.channels();
-  for (std::uint32_t c = 0; c < channels; ++c) {
+  const int channels = SwitchChannels(plan, fabric, communicator);
+  for (int c = 0; c < channels; ++c) {
     std::vector<VertexId> heads;
-    for (const int rank : HeadsOf(comm, graph, c))
+    for (const int rank : HeadsOf(comm, graph, static_cast<std::size_t>(c)))
       heads.push_back(communicator.members[static_cast<std::size_t>(rank)].gpu);
-    if (!FindSwitchTree(fabric, heads, c)) return false;
+    if (!FindSwitchTree(fabric, heads, static_cast<std::uint32_t>(c), PortOf(graph, c)))
+      return false;
   }
   return true;
 }
@@ -632,12 +651,18 @@ Pattern BuildNcclPattern(const NcclPatternPlan& plan, const Fabric& fabric,
       MakeTree(plan, maker);
       break;
     case Kind::kCollNet:
-      plan.which.choice->algorithm == NcclAlgorithm::kCollNetChain ? MakeCollNetChain(plan, maker)
-                                                                   : MakeCollNetDirect(plan, maker);
+      plan.which.choice->algorithm == NcclAlgorithm::kCollNetChain
+          ? MakeCollNetChain(plan, SwitchChannels(plan, fabric, communicator), maker)
+          : MakeCollNetDirect(plan, SwitchChannels(plan, fabric, communicator), maker);
       break;
     case Kind::kNvls:
+      MakeNvls(plan,
+               plan.comm->nodes > 1 ? SwitchChannels(plan, fabric, communicator)
+                                    : static_cast<int>(plan.comm->nvls.channels()),
+               maker);
+      break;
     case Kind::kNvlsTree:
-      MakeNvls(plan, maker);
+      MakeNvls(plan, 2 * static_cast<int>(plan.comm->nvls.channels()), maker);
       break;
     default:
       plan.op == CollectiveSpec::SEND_RECV ? MakeSendRecv(plan, communicator, maker)
@@ -654,8 +679,9 @@ std::uint64_t NcclPatternEdges(const NcclPatternPlan& plan) {
   switch (plan.which.kind) {
     case Kind::kTree:
       return 2 * channels * ranks;
-    case Kind::kCollNet:  // up to three switches a node, both ways
-      return std::max<std::uint64_t>(channels, plan.comm->collnet_direct.channels()) *
+    case Kind::kCollNet:  // up to three switches a node, both ways; two ports a NIC
+      return std::max<std::uint64_t>(
+                 channels, 2 * plan.comm->GraphOf(plan.which.choice->algorithm).channels()) *
              (2 * ranks + 8 * nodes);
     case Kind::kNvls:
     case Kind::kNvlsTree:

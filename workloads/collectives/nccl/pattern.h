@@ -9,7 +9,8 @@
 //     NVLSTree  two channels a head, one a tree: between the two halves of NVLS sums go up the
 //               tree over equal heads of all nodes and the result comes down.
 //     CollNet   all-reduce where the network reduces: per channel a chain to its head (Chain), or
-//               per head all GPUs' parts (Direct, NVLS), then up a tree of switches and back
+//               per head all GPUs' parts (Direct, NVLS), then up a tree of switches and back,
+//               each port of a head's NIC in a channel of its own
 //               (switch_tree.h); a switch sends one copy on.
 //     flow      broadcast and reduce: per channel the ring, cut at rank 0.
 //     PAT       all-gather and reduce-scatter with a rank a node: a binomial tree a block.
@@ -56,7 +57,9 @@ struct NcclPatternPlan {
   NcclTimeCase which;
   CollectiveTime time;
   std::uint8_t qps = 1;
-  const SendMatrix* matrix = nullptr;  // of all_to_all_v, gather and scatter, by NCCL's ranks
+  const SendMatrix* matrix = nullptr;     // of all_to_all_v, gather and scatter, by NCCL's ranks
+  SendLoads loads;                        // of the matrix
+  std::optional<NcclAlgorithm> wanted{};  // NCCL's choice, where a ring stands in for it
 };
 
 // Whether the communicator's hosts have equally many ranks, as NcclComm supposes.

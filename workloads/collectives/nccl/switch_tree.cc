@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 namespace weft {
 namespace {
@@ -40,25 +41,31 @@ std::optional<std::vector<SwitchTree::Hop>> HopsBelow(const Fabric& fabric, Vert
 
 }  // namespace
 
+std::uint32_t SwitchPorts(const Fabric& fabric, VertexId head) {
+  return fabric.host(fabric.vertex(head).host).nics == 0 ? 0 : fabric.PortCount(fabric.NicOf(head));
+}
+
 std::optional<SwitchTree> FindSwitchTree(const Fabric& fabric, const std::vector<VertexId>& heads,
-                                         std::uint32_t number) {
+                                         std::uint32_t number, std::uint32_t port) {
   SwitchTree out;
   for (const VertexId head : heads) {
-    if (fabric.host(fabric.vertex(head).host).nics == 0) return std::nullopt;
-    const VertexId nic = fabric.NicOf(head);
-    const std::uint32_t ports = fabric.PortCount(nic);
+    const std::uint32_t ports = SwitchPorts(fabric, head);
     if (ports == 0) return std::nullopt;
-    const LinkId port = fabric.PortLink(nic, static_cast<std::uint8_t>(number % ports));
-    if (port == kNoLink) return std::nullopt;
-    out.leaf_of_head.push_back(fabric.link(port).to);
+    const LinkId link =
+        fabric.PortLink(fabric.NicOf(head), static_cast<std::uint8_t>(port % ports));
+    if (link == kNoLink) return std::nullopt;
+    out.leaf_of_head.push_back(fabric.link(link).to);
   }
   std::vector<VertexId> leaves = out.leaf_of_head;
   std::sort(leaves.begin(), leaves.end());
   leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
+  std::uint64_t distinct = 1;  // ways up before one comes again
   for (out.root = leaves.front(); leaves.size() > 1;) {
     const std::vector<VertexId> above = SwitchesBeside(fabric, out.root, true);
     if (above.empty()) return std::nullopt;
     out.root = above[number % above.size()];
+    distinct = std::lcm(distinct, std::uint64_t{above.size()});
+    out.lane = static_cast<std::uint16_t>(number / distinct);
     if (auto hops = HopsBelow(fabric, out.root, leaves)) {
       out.hops = *std::move(hops);
       break;

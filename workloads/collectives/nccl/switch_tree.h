@@ -6,7 +6,9 @@
 //            +-----+-----+
 //     leaves leaf 0    leaf 1
 //            |    |    |    |
-//     heads  NIC  NIC  NIC  NIC   of a GPU a host, its own NIC's port `number` mod ports
+//     heads  NIC  NIC  NIC  NIC   of a GPU a host, its own NIC's port `port` mod ports
+//
+// Of parallel cables of a hop a tree takes one: the turns of the trees that share a root.
 //
 // Cost     O(links below the root) a tree. Repeats: ties go to the lower id.
 #pragma once
@@ -25,10 +27,14 @@ struct SwitchTree {
   VertexId root = kNoVertex;
   std::vector<VertexId> leaf_of_head;  // [heads]
   std::vector<Hop> hops;               // a child's own come before it; none where one leaf has all
+  std::uint16_t lane = 0;              // of parallel cables: trees before with the same way up
 };
 
 // None where a head has no cabled NIC, or no switch stands above all.
 std::optional<SwitchTree> FindSwitchTree(const Fabric& fabric, const std::vector<VertexId>& heads,
-                                         std::uint32_t number);
+                                         std::uint32_t number, std::uint32_t port);
+
+// Ports that the NIC of a head has; 0: none.
+std::uint32_t SwitchPorts(const Fabric& fabric, VertexId head);
 
 }  // namespace weft

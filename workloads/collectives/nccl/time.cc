@@ -170,33 +170,38 @@ void SetPat(const NcclComm& comm, NcclTimeCase& out) {
   out.own_block = out.bytes / comm.ranks();
 }
 
+// NICs of a host that sends share, and whether they leave by the NIC of the receiver's number.
+int SendNics(const NcclComm& comm, const HostPart& host) {
+  return std::clamp(comm.per_node * host.nics / std::max(1, host.gpus), 1, comm.per_node);
+}
+bool SendsByRails(const HostPart& host) {
+  return host.nvlink.bits_per_second() > 0 && host.nvlink_shape == HostSpec::NVLINK_SHAPE_SWITCH;
+}
+
 // What the ranks send to all others, alike or by a matrix.
-void SetManySends(const NcclComm& comm, const HostPart& host, const SendMatrix* matrix,
+void SetManySends(const NcclComm& comm, const HostPart& host, const SendLoads* loads,
                   NcclTimeCase& out) {
   const int ranks = comm.ranks(), per_node = comm.per_node;
   out.send_channels = std::min(comm.p2p_channels, comm.p2p_channels_per_peer * kPeersAtOnce) *
                       static_cast<double>(per_node);
   out.net_rate = SendNicRate(comm, host);
-  out.send_nics = std::clamp(per_node * host.nics / std::max(1, host.gpus), 1, per_node);
-  out.send_rails =
-      host.nvlink.bits_per_second() > 0 && host.nvlink_shape == HostSpec::NVLINK_SHAPE_SWITCH;
-  double own = out.bytes / ranks;
+  out.send_nics = SendNics(comm, host);
+  out.own_block = out.bytes / ranks;
   out.peers_at_once = CeilDiv(ranks, kPeersAtOnce);
-  if (matrix == nullptr) {
+  if (loads == nullptr) {
     out.link_bytes = out.bytes * (per_node - 1) / ranks;
     out.net_bytes = comm.nodes > 1 ? out.bytes * (ranks - per_node) / ranks * per_node : 0;
     out.peer_bytes = comm.nodes > 1 ? out.bytes / ranks : 0;
   } else {
-    const SendLoads loads = LoadsOf(*matrix, per_node, out.send_nics, out.send_rails);
-    out.link_bytes = loads.link;
-    out.net_bytes = loads.nic * out.send_nics;
-    out.peer_bytes = loads.heaviest;
-    out.through_bytes = loads.through;
-    out.far_bytes = loads.far;
-    own = loads.own;
-    out.peers_at_once = std::max(1, CeilDiv(loads.peers, kPeersAtOnce));
+    out.link_bytes = loads->link;
+    out.net_bytes = loads->nic * out.send_nics;
+    out.peer_bytes = loads->heaviest;
+    out.through_bytes = loads->through;
+    out.far_bytes = loads->far;
+    out.first_bytes = loads->first;
+    out.own_block = loads->own;
+    out.peers_at_once = std::max(1, CeilDiv(loads->peers, kPeersAtOnce));
   }
-  out.own_block = comm.nodes > 1 ? 0 : own;  // beside the network it is hidden
 }
 
 void SetSends(const NcclComm& comm, const HostPart& host, const NcclTimeQuestion& question,
@@ -218,7 +223,7 @@ void SetSends(const NcclComm& comm, const HostPart& host, const NcclTimeQuestion
       out.link_rate = Gigabytes(host.nvlink) / host.nvlinks *
                       std::max(1, std::min(comm.p2p_channels_per_peer / 2, host.nvlinks));
   } else {
-    SetManySends(comm, host, question.matrix, out);
+    SetManySends(comm, host, question.loads, out);
   }
   out.net_steps = comm.nodes > 1 ? 2 : 0;  // the receiver's credit, then the data
 }
@@ -435,15 +440,26 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   if (c.through_bytes > c.link_bytes)
     Narrow(c.link_rate * v(GpuConstant::kSendEfficiency) * c.bytes / c.through_bytes, v.LinkBound(),
            rates);
-  const double once =
-      v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) + Us(c.own_block, v(GpuConstant::kCopy));
+  // Between hosts a rank's own block is copied beside what moves: only what is left then counts.
+  const double moving = c.nodes > 1 && rates.all < kNoLimit ? Us(c.bytes, rates.all) : 0;
+  const double copy = std::max(0.0, OwnBlock(c, v) - moving);
+  const double once = v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) + copy;
   const double net = c.net_steps * c.peers_at_once * v(NetConstant::kSimpleHop);
   CollectiveTime t = Finish(c, v, rates, once, net, 0, net);
+  // Of an all-to-all the constants have this in them: they were read off such.
+  const double before = c.first_bytes > 0 ? Us(c.first_bytes, rates.link) : 0;
+  t.bytes_us += before;
+  t.us += before;
+  t.in_place_us = t.us - copy;
   if (c.peer_bytes > 0) t.peer_rate = peer;
   return t;
 }
 
 }  // namespace
+
+SendLoads NcclLoadsOf(const NcclComm& comm, const HostPart& host, const SendMatrix& matrix) {
+  return LoadsOf(matrix, comm.per_node, SendNics(comm, host), SendsByRails(host));
+}
 
 NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
                               const NcclTimeQuestion& question, Bytes bytes) {

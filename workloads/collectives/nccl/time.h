@@ -24,7 +24,9 @@
 //   PAT       log2 N steps, (R − 1)/R of the bytes on a NIC.
 //   sends     an all-to-all's R − P blocks a rank over the host's NICs, eight peers at a time,
 //             one peer's by the channels that it gets; of a matrix what the busiest NIC and the
-//             busiest GPU's link carry; send/recv over the channels that a peer gets.
+//             busiest GPU's link carry, one after the other where one rank alone sends to other
+//             hosts (scatter: NCCL's order has the own host first); send/recv over the channels
+//             that a peer gets.
 //
 // Protocols  LL carries 4 bytes of 8 and LL128 120 of 128 over the network [NCCL 2.28.9
 //            src/include/device.h]; over NVLink the constants say.
@@ -67,7 +69,7 @@ struct NcclTimeCase {
   double channels = 1;
   double chunk = 0;  // bytes a channel moves in one step
   int steps = 0, net_steps = 0;
-  double own_block = 0;      // bytes copied out of place
+  double own_block = 0;      // bytes copied out of place; sends between hosts: beside the bytes
   double link_bytes = 0;     // on a GPU's NVLink or PCIe, one direction
   double net_bytes = 0;      // on all NICs of the busiest host, one direction
   double link_rate = 0;      // GB/s of line rate; a GPU's NVLinks that are used, or PCIe
@@ -76,9 +78,9 @@ struct NcclTimeCase {
   double send_channels = 0;  // sends: that a rank has for the network
   double peer_bytes = 0;     // sends: the heaviest message between hosts
   double through_bytes = 0;  // sends of a matrix: on a GPU's link with what other GPUs' NICs take
+  double first_bytes = 0;    // sends of a matrix: inside the host of the only rank that leaves it
   double far_bytes = 0;      // sends of a matrix: the most of a rank to or from other hosts
   int send_nics = 1;         // sends: of a host
-  bool send_rails = false;   // sends: by the NIC of the receiver's number
   double heads = 0;          // NVLS
   bool nvlink = true;
   bool through_cpu = false;  // GPU and NIC meet in the CPU's host bridge, PCIe on both sides
@@ -100,13 +102,17 @@ struct CollectiveTime {
   Bound bound = Bound::kLatency;  // the narrowest place; kLatency: less than half is bytes
 };
 
-// `op` none: sends, of a matrix where there is one, else send/recv or all-to-all.
+// `op` none: sends, by a matrix where `loads` says what it puts where, else send/recv or
+// all-to-all.
 struct NcclTimeQuestion {
   std::optional<NcclOp> op;
   bool send_recv = false;
   NcclForced forced{};
-  const SendMatrix* matrix = nullptr;  // of NCCL's ranks, at the size asked for
+  const SendLoads* loads = nullptr;  // NcclLoadsOf, at the size asked for
 };
+
+// What a matrix of NCCL's ranks puts on GPUs and NICs.
+SendLoads NcclLoadsOf(const NcclComm& comm, const HostPart& host, const SendMatrix& matrix);
 
 // Requires: the choice exists (ChooseNccl with question.forced).
 NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
