@@ -21,9 +21,6 @@ bool NothingIsCalibrated(const PreparedScenario& s) {
 }
 bool Trains(const PreparedScenario& s) { return Spec(s).workload().has_training(); }
 bool CollectivesAskNobody(const PreparedScenario& s) { return !Trains(s) && NobodyAsksNccl(s); }
-bool DrawsNoMatrix(const PreparedScenario& s) {
-  return Spec(s).workload().has_collective() && !Collective(s).matrix().has_skew();
-}
 bool NoFault(const PreparedScenario& s) { return Spec(s).faults().empty(); }
 bool IsAnalytic(const PreparedScenario& s) { return s.engine == EngineKind::kAnalytic; }
 bool IsTraffic(const PreparedScenario& s) { return Spec(s).workload().has_traffic(); }
@@ -156,7 +153,6 @@ constexpr SilentKey kSilentKeys[] = {
     {"collectives", "training runs rings, whoever chooses", Trains},
     {"collectives", "no collective with algorithm: auto runs on hosts that are NCCL's",
      CollectivesAskNobody},
-    {"workload.collective.matrix.seed", "only 'skew' draws", DrawsNoMatrix},
     {"calibration",
      "only collectives that NCCL chooses depend on it (collectives:), and what training's "
      "communication is off",

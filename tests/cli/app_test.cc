@@ -85,7 +85,7 @@ TEST(Weft, ReadsAMatrixFromKeysOrAFile) {
 
 // What ran stands in the table, not what NCCL would have run.
 TEST(Weft, PrintsTheRingThatRanInPlaceOfAChoice) {
-  const Ran ran = Weft({"collective", "all_gather", "--gpus", "32", "--sizes", "1GiB", "--sharp",
+  const Ran ran = Weft({"collective", "all_gather", "--gpus", "32", "--sizes", "1MiB", "--sharp",
                         "--seeds", "1", "--calibration", "none", "--host", "hgx-h100", "--fabric",
                         "{ family: leaf_spine, leaves: 2, spines: 8, hosts_per_leaf: 2, link: "
                         "400Gbps }"});

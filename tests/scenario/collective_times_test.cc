@@ -185,8 +185,8 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
         {"all_to_all", "hgx-h100", 4, {}, 0.1},
         {"all_to_all_v", "hgx-h100", 4, {}, 0.1},
         {"gather", "hgx-h100", 4, {}, 0.1},
-        {"scatter", "hgx-h100", 2, {}, 0.05},
-        {"scatter", "hgx-h100", 4, {}, 0.05},
+        {"scatter", "hgx-h100", 2, {}, 0.1},
+        {"scatter", "hgx-h100", 4, {}, 0.1},
         {"all_reduce", "hgx-h100", 8, NcclAlgorithm::kCollNetChain, 0.05, 8, true},
         {"all_reduce", "dgx-a100", 8, NcclAlgorithm::kCollNetDirect, 0.05, 8, true},
         {"all_reduce", "hgx-h100", 8, NcclAlgorithm::kNvls, 0.05, 8, true},
@@ -273,14 +273,14 @@ TEST(SimulateCollective, SaysWhatRanInPlaceOfAChoice) {
   question.sharp = true;
   const auto model = CollectiveModel::Build(question);
   ASSERT_TRUE(model.has_value());
-  const auto chosen = model->Case(GiB(1)).choice;
+  const auto chosen = model->Case(MiB(1)).choice;
   ASSERT_TRUE(chosen && chosen->algorithm != NcclAlgorithm::kRing);
-  const auto got = SimulateCollective(*model, question, fabric, {GiB(1)}, nullptr);
+  const auto got = SimulateCollective(*model, question, fabric, {MiB(1)}, nullptr);
   ASSERT_TRUE(got.has_value()) << got.error().front();
   ASSERT_TRUE(got->rows[0].ran.has_value());
   EXPECT_EQ(got->rows[0].ran->algorithm, NcclAlgorithm::kRing);
   question.forced.algorithm = chosen->algorithm;
-  const auto forced = SimulateCollective(*model, question, fabric, {GiB(1)}, nullptr);
+  const auto forced = SimulateCollective(*model, question, fabric, {MiB(1)}, nullptr);
   ASSERT_FALSE(forced.has_value());
   EXPECT_THAT(forced.error().front().message,
               HasSubstr(fmt::format("there is no pattern of {} for all_gather",

@@ -11,6 +11,10 @@ constexpr const char* kLeafSpine =
     "fabric: { family: leaf_spine, leaves: 2, spines: 2, hosts_per_leaf: 2, link: 400Gbps }\n";
 constexpr const char* kTraffic = "workload: { traffic: { pattern: permutation, bytes: 1MB } }\n";
 constexpr const char* kRing = "workload: { collective: { op: all_reduce, bytes: 1MiB } }\n";
+constexpr const char* kTraining =
+    "placement: { gpus: 16 }\nworkload: { training: { architecture: { layers: 4, hidden: 4096, "
+    "heads: 32, vocabulary: 32000 }, parallel: { tensor: 8, data: 2 }, global_batch: 4, "
+    "sequence: 2048 } }\n";
 constexpr const char* kPod = "fabric: { preset: hpn, segments: 1, hosts: 2 }\n";
 
 std::vector<std::string> WarningsOf(const std::string& text) {
@@ -106,6 +110,7 @@ std::vector<std::string> ScenarioOfEachRow() {
       leaf_spine + kTraffic + "physics: { ib_efficiency: 90% }\n",
       leaf_spine + kTraffic + "physics: { nvlink_efficiency: 90% }\n",
       leaf_spine + kTraffic + "physics: { nvlink_step: 1us }\n",
+      pod + kTraining + "collectives: { nccl: \"2.28\" }\n",
       leaf_spine + kTraffic + "collectives: { nccl: \"2.28\" }\n",
       leaf_spine + kTraffic + "calibration: none\n",
       leaf_spine + kTraffic + "host: { cpu: amd }\n",

@@ -30,13 +30,13 @@ class TablesTest(unittest.TestCase):
         self.program.chmod(self.program.stat().st_mode | stat.S_IXUSR)
 
     def test_what_the_program_prints_replaces_what_was_there(self):
-        text = docs.with_tables(PAGE, [self.program], self.program)
+        text = docs.with_tables(PAGE, [self.program], self.program, False)
         self.assertEqual(text, PAGE.replace("stale\n", "\n| 1 |\n\n").replace("old\n", "\n| 1 |\n\n"))
-        self.assertEqual(docs.with_tables(text, [self.program], self.program), text)
+        self.assertEqual(docs.with_tables(text, [self.program], self.program, False), text)
 
     def test_a_page_without_its_place_is_refused(self):
         with self.assertRaises(SystemExit):
-            docs.with_tables("no place\n", [self.program], self.program)
+            docs.with_tables("no place\n", [self.program], self.program, False)
 
 
 if __name__ == "__main__":
