@@ -118,6 +118,17 @@ class PathTable {
     return shares_.empty() ? std::span<const double>()
                            : std::span(shares_).subspan(qp.first_hop, qp.hop_count);
   }
+  // visit(link, share of the edge's bytes): a hop of a QP at a time.
+  template <typename Visit>
+  void ForEachHop(std::uint32_t edge, const Visit& visit) const {
+    const Edge& e = edges_[edge];
+    for (std::uint32_t q = e.first_qp; q < e.first_qp + e.qps; ++q) {
+      const auto links = hops(qps_[q]);
+      const auto parts = shares(qps_[q]);
+      for (std::size_t h = 0; h < links.size(); ++h)
+        visit(links[h], (parts.empty() ? 1 : parts[h]) / e.qps);
+    }
+  }
   HashSeed seed() const { return seed_; }
   const RoutingPolicy& policy() const { return router_->policy(); }
   const SearchWork& search_work() const { return search_.work(); }

@@ -201,13 +201,7 @@ std::vector<Bytes> FoldedSimulation::LinkBytes() {
   for (std::uint32_t e = 0; e < paths.edges().size(); ++e) {
     const std::uint32_t of = quotient_->edge_of[e];
     if (of >= sent.size() || sent[of] == 0) continue;
-    const PathTable::Edge& edge = paths.edges()[e];
-    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
-      const auto hops = paths.hops(paths.qps()[q]);
-      const auto shares = paths.shares(paths.qps()[q]);
-      for (std::size_t h = 0; h < hops.size(); ++h)
-        bits[Index(hops[h])] += sent[of] / edge.qps * (shares.empty() ? 1 : shares[h]);
-    }
+    paths.ForEachHop(e, [&](LinkId link, double share) { bits[Index(link)] += sent[of] * share; });
   }
   std::vector<Bytes> bytes;
   bytes.reserve(bits.size());

@@ -138,17 +138,12 @@ class Refinement {
   void ColourLinks();
   double FlowsOfClasses() const;
 
-  // Of what a QP puts on each link, in whole parts of 2^-40.
+  // What an edge puts on each link, in whole parts of 2^-40.
   template <typename Visit>
   void ForEachHop(std::uint32_t edge, const Visit& visit) const {
-    const PathTable::Edge& e = paths_.edges()[edge];
-    const double part = 0x1p40 / e.qps;
-    for (std::uint32_t q = e.first_qp; q < e.first_qp + e.qps; ++q) {
-      const auto hops = paths_.hops(paths_.qps()[q]);
-      const auto shares = paths_.shares(paths_.qps()[q]);
-      for (std::size_t h = 0; h < hops.size(); ++h)
-        visit(hops[h], static_cast<std::uint64_t>((shares.empty() ? 1 : shares[h]) * part + 0.5));
-    }
+    paths_.ForEachHop(edge, [&](LinkId link, double share) {
+      visit(link, static_cast<std::uint64_t>(share * 0x1p40 + 0.5));
+    });
   }
 
   const QuotientInput& input_;
@@ -447,6 +442,14 @@ class QuotientBuilder {
   void AddBlocks();
   void AddPaths();
   void AddWatched();
+  // visit(class of edges, link, share of an edge's bytes): every hop of every edge that is run.
+  template <typename Visit>
+  void ForEachHop(const Visit& visit) const {
+    for (std::uint32_t e = 0; e < out_->edge_of.size(); ++e)
+      if (out_->edge_of[e] != kNoClass)
+        paths_.ForEachHop(e,
+                          [&](LinkId link, double share) { visit(out_->edge_of[e], link, share); });
+  }
   std::vector<std::vector<std::uint32_t>> StreamsByClass();
   std::uint32_t Representative(std::uint32_t row) const {
     return out_->members[out_->first_member[row]];
@@ -621,17 +624,10 @@ void QuotientBuilder::AddBlocks() {
 
 void QuotientBuilder::AddPaths() {
   std::map<std::pair<std::uint32_t, std::uint32_t>, double> load;  // edge, link
-  for (std::uint32_t e = 0; e < out_->edge_of.size(); ++e) {
-    if (out_->edge_of[e] == kNoClass) continue;
-    const PathTable::Edge& edge = paths_.edges()[e];
-    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
-      const auto hops = paths_.hops(paths_.qps()[q]);
-      const auto shares = paths_.shares(paths_.qps()[q]);
-      for (std::size_t h = 0; h < hops.size(); ++h)
-        if (out_->link_of[Index(hops[h])] == hops[h])
-          load[{out_->edge_of[e], Index(hops[h])}] += shares.empty() ? 1 : shares[h];
-    }
-  }
+  ForEachHop([&](std::uint32_t edge, LinkId link, double share) {
+    const std::uint32_t qps = paths_.edges()[merged_[edge].of].qps;
+    if (out_->link_of[Index(link)] == link) load[{edge, Index(link)}] += share * qps;
+  });
   for (const auto& [at, share] : load) merged_[at.first].hops.push_back({LinkId{at.second}, share});
   out_->paths = std::make_unique<PathTable>(paths_, out_->program, subjects_, merged_);
 }
@@ -642,17 +638,9 @@ void QuotientBuilder::AddWatched() {
   std::vector<Colour> sum(links);
   std::vector<std::vector<Quotient::WatchedTerm>> terms;
   const auto for_each_hop = [&](const auto& visit) {
-    for (std::uint32_t e = 0; e < out_->edge_of.size(); ++e) {
-      if (out_->edge_of[e] == kNoClass) continue;
-      const PathTable::Edge& edge = paths_.edges()[e];
-      for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
-        const auto hops = paths_.hops(paths_.qps()[q]);
-        const auto shares = paths_.shares(paths_.qps()[q]);
-        for (std::size_t h = 0; h < hops.size(); ++h)
-          if (classes_.watched(hops[h]))
-            visit(out_->edge_of[e], hops[h], (shares.empty() ? 1 : shares[h]) / edge.qps);
-      }
-    }
+    ForEachHop([&](std::uint32_t edge, LinkId link, double share) {
+      if (classes_.watched(link)) visit(edge, link, share);
+    });
   };
   for_each_hop([&](std::uint32_t edge, LinkId link, double share) {
     const auto parts = static_cast<std::uint64_t>(share * 0x1p40 + 0.5);
