@@ -23,8 +23,7 @@ void PortSearch::Clear() {
   on_port_.clear();
 }
 
-bool PortSearch::BetweenSwitches(LinkId link) const {
-  const Fabric& fabric = router_->fabric();
+bool BetweenSwitches(const Fabric& fabric, LinkId link) {
   return fabric.vertex(fabric.link(link).from).kind == VertexKind::kSwitch &&
          fabric.vertex(fabric.link(link).to).kind == VertexKind::kSwitch;
 }
@@ -32,7 +31,8 @@ bool PortSearch::BetweenSwitches(LinkId link) const {
 std::uint32_t PortSearch::Load(VertexId nic, const std::vector<LinkId>& path) const {
   std::uint32_t most = 0;
   for (const LinkId link : path)
-    if (BetweenSwitches(link)) most = std::max(most, Find(on_link_, At(nic, link)));
+    if (BetweenSwitches(router_->fabric(), link))
+      most = std::max(most, Find(on_link_, At(nic, link)));
   return most;
 }
 
@@ -65,7 +65,7 @@ bool PortSearch::Place(FlowKey& key, HashSeed seed, std::uint32_t qp_of_nic,
   if (least > fewest) ++work_.shared;
   ++placed;
   for (const LinkId link : path)
-    if (BetweenSwitches(link)) ++on_link_[At(nic, link)];
+    if (BetweenSwitches(fabric, link)) ++on_link_[At(nic, link)];
   return true;
 }
 

@@ -26,6 +26,9 @@ namespace weft {
 // A way missed in this many tries a way is one in e^32.
 inline constexpr std::size_t kTriesPerWay = 32;
 
+// Whether both ends of a link are switches: where paths of hosts may differ and meet.
+bool BetweenSwitches(const Fabric& fabric, LinkId link);
+
 struct SearchWork {
   std::uint64_t qps = 0;     // that were placed
   std::uint64_t tried = 0;   // paths computed for them
@@ -49,7 +52,6 @@ class PortSearch {
  private:
   // How many of the NIC's QPs are on the path's fullest link between switches.
   std::uint32_t Load(VertexId nic, const std::vector<LinkId>& path) const;
-  bool BetweenSwitches(LinkId link) const;
 
   const Router* router_;
   SearchWork work_;

@@ -83,36 +83,6 @@ class Order {
 
 using Pair = std::pair<std::uint32_t, std::uint32_t>;
 
-// The streams in which every one of `rows` stands: rows that share one come one after the other.
-std::vector<std::uint32_t> CommonStreams(const Schedule& schedule,
-                                         const std::vector<std::uint32_t>& rows) {
-  std::vector<std::uint32_t> common, both;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Op& op = schedule.op(rows[i]);
-    const Program& program = schedule.program(rows[i]);
-    if (i > 0) {
-      const Op& before = schedule.op(rows[i - 1]);
-      const bool same = &schedule.program(rows[i - 1]) == &program &&
-                        before.first_stream == op.first_stream &&
-                        before.stream_count == op.stream_count;
-      if (same) continue;
-    }
-    const auto begin = program.streams.begin() + op.first_stream;
-    std::vector<std::uint32_t> streams(begin, begin + op.stream_count);
-    std::sort(streams.begin(), streams.end());
-    if (i == 0) {
-      common = std::move(streams);
-      continue;
-    }
-    both.clear();
-    std::set_intersection(common.begin(), common.end(), streams.begin(), streams.end(),
-                          std::back_inserter(both));
-    common.swap(both);
-    if (common.empty()) break;
-  }
-  return common;
-}
-
 // Rows that still may run tight, by subject; pairs of them are looked at once.
 class TightRows {
  public:
@@ -201,6 +171,35 @@ std::vector<Pair> Meetings(const PathTable& paths, std::uint32_t link_count) {
 }
 
 }  // namespace
+
+std::vector<std::uint32_t> CommonStreams(const Schedule& schedule,
+                                         const std::vector<std::uint32_t>& rows) {
+  std::vector<std::uint32_t> common, both;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Op& op = schedule.op(rows[i]);
+    const Program& program = schedule.program(rows[i]);
+    if (i > 0) {
+      const Op& before = schedule.op(rows[i - 1]);
+      const bool same = &schedule.program(rows[i - 1]) == &program &&
+                        before.first_stream == op.first_stream &&
+                        before.stream_count == op.stream_count;
+      if (same) continue;
+    }
+    const auto begin = program.streams.begin() + op.first_stream;
+    std::vector<std::uint32_t> streams(begin, begin + op.stream_count);
+    std::sort(streams.begin(), streams.end());
+    if (i == 0) {
+      common = std::move(streams);
+      continue;
+    }
+    both.clear();
+    std::set_intersection(common.begin(), common.end(), streams.begin(), streams.end(),
+                          std::back_inserter(both));
+    common.swap(both);
+    if (common.empty()) break;
+  }
+  return common;
+}
 
 std::vector<std::uint8_t> DecideCoupling(const Schedule& schedule, const PathTable& paths,
                                          std::uint32_t link_count) {

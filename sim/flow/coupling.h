@@ -29,6 +29,10 @@ inline constexpr std::uint32_t kMaxOrderedRows = 8192;
 // the program that writes its tables fails where this is not what they say.
 inline constexpr double kLooseTimeUpTo = 0.42;
 
+// The streams in which every one of `rows` stands: rows that share one come one after the other.
+std::vector<std::uint32_t> CommonStreams(const Schedule& schedule,
+                                         const std::vector<std::uint32_t>& rows);
+
 // [rows] 1: tight. Rows that are no pipelined pattern are 0.
 std::vector<std::uint8_t> DecideCoupling(const Schedule& schedule, const PathTable& paths,
                                          std::uint32_t link_count);

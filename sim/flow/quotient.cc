@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <iterator>
 #include <map>
 #include <utility>
 
 #include "base/check.h"
 #include "base/random.h"
+#include "sim/flow/coupling.h"
 #include "sim/startup.h"
 
 namespace weft {
@@ -106,10 +106,7 @@ class Refinement {
   // Why the program cannot be folded; empty: it may, if it pays.
   std::string Begin();
   // Not of one communicator's operations alone, which memoising makes cheaper still.
-  bool MayPay() const {
-    return !(input_.memoise && OneAfterTheOther()) &&
-           flows_ >= 2 * kLeastFolding * static_cast<double>(edges_used_);
-  }
+  bool may_pay() const { return may_pay_; }
   // False where the classes are too fine to pay.
   bool Refine();
 
@@ -153,6 +150,7 @@ class Refinement {
   std::vector<Colour> row_, subject_, edge_, link_;
   std::vector<double> runs_;  // [subjects] how often one runs
   double flows_ = 0;
+  bool may_pay_ = false;
   std::size_t edges_used_ = 0, hops_ = 0;
   std::vector<std::uint8_t> edge_used_, link_used_;
   std::vector<std::uint8_t> kept_;  // [L] used, and may hold a flow back
@@ -232,24 +230,10 @@ void Refinement::BeginRows() {
 
 // Whether all rows that send stand in one stream.
 bool Refinement::OneAfterTheOther() const {
-  std::vector<std::uint32_t> common, both;
-  bool first = true;
-  for (const Op& op : program_.ops) {
-    if (!Sends(op)) continue;
-    const auto begin = program_.streams.begin() + op.first_stream;
-    std::vector<std::uint32_t> mine(begin, begin + op.stream_count);
-    std::sort(mine.begin(), mine.end());
-    if (std::exchange(first, false)) {
-      common = std::move(mine);
-      continue;
-    }
-    both.clear();
-    std::set_intersection(common.begin(), common.end(), mine.begin(), mine.end(),
-                          std::back_inserter(both));
-    common.swap(both);
-    if (common.empty()) return false;
-  }
-  return true;
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t row = 0; row < program_.ops.size(); ++row)
+    if (Sends(program_.ops[row])) rows.push_back(row);
+  return !CommonStreams(*input_.schedule, rows).empty();
 }
 
 void Refinement::FindBlockEnds() {
@@ -272,7 +256,9 @@ std::string Refinement::Begin() {
   BeginRows();
   for (std::uint32_t s = 0; s < subject_.size(); ++s)
     if (runs_[s] > 0) edges_used_ += paths_.subjects()[s].edge_count;
-  if (!MayPay()) return {};
+  may_pay_ = flows_ >= 2 * kLeastFolding * static_cast<double>(edges_used_) &&
+             !(input_.memoise && OneAfterTheOther());
+  if (!may_pay_) return {};
   if (program_.jitter.sigma > 0) return "jitter makes replicas unlike";
   for (const Op& op : program_.ops)
     if (op.first_amount != 0) return "edges carry unequal amounts";
@@ -286,14 +272,11 @@ std::string Refinement::Begin() {
 
 std::string Refinement::KeepLinks() {
   const Fabric& fabric = *input_.fabric;
-  const auto between_switches = [&](const Link& link) {
-    return link.link_class == LinkClass::kNetwork &&
-           fabric.vertex(link.from).kind == VertexKind::kSwitch &&
-           fabric.vertex(link.to).kind == VertexKind::kSwitch;
-  };
   for (std::uint32_t l = 0; l < link_.size(); ++l) {
     const Link& link = fabric.link(LinkId{l});
-    if (link_used_[l] == 0 || input_.silent[l] != 0 || (watch_ && between_switches(link))) continue;
+    if (link_used_[l] == 0 || input_.silent[l] != 0 ||
+        (watch_ && BetweenSwitches(fabric, LinkId{l})))
+      continue;
     kept_[l] = 1;
     link_[l] = Mixed(Colour{}, Bits(Capacity(link, input_.physics).bits_per_second()));
   }
@@ -680,7 +663,7 @@ std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, bool watch,
                                        std::string& refused) {
   Refinement classes(input, watch);
   refused = classes.Begin();
-  if (!refused.empty() || !classes.MayPay()) return nullptr;
+  if (!refused.empty() || !classes.may_pay()) return nullptr;
   if (classes.Refine()) return QuotientBuilder(input, classes).Build();
   refused = "too few operations and paths are alike";
   return nullptr;

@@ -166,16 +166,21 @@ TEST(Calibrate, WritesAFileThatIsReadBackAndDoesNotHangOnTheOrder) {
   EXPECT_EQ(FormatCalibration(*Calibrate(turned)), text);
 }
 
-// Hosts of two generations whose tables the model makes under its priors: each, left out whole, is
-// told by the other to the last digit, and what was left out is not in the fit.
-TEST(Calibrate, LeavesAClassOfHardwareOutWhole) {
+// Hopper and Ampere, two tables of one host each.
+MeasuredCases CasesOfTwoGenerations() {
   std::vector<TableEntry> entries;
   for (const char* host : {"hgx-h100", "dgx-a100"})
     for (const int ranks : {4, 8}) {
       entries.push_back(EntryOf("all_gather", ranks, 1, host));
       entries.back().host = host;
     }
-  MeasuredCases cases = *PrepareCases(std::move(entries));
+  return *PrepareCases(std::move(entries));
+}
+
+// Hosts of two generations whose tables the model makes under its priors: each, left out whole, is
+// told by the other to the last digit, and what was left out is not in the fit.
+TEST(Calibrate, LeavesAClassOfHardwareOutWhole) {
+  MeasuredCases cases = CasesOfTwoGenerations();
   for (CasesOfEntry& table : cases.tables)
     for (MeasuredCase& point : table.points)
       point.measured_us = cases.models[point.model].Time(point.which, CollectiveConstants()).us;
@@ -205,13 +210,7 @@ TEST(Calibrate, LeavesAClassOfHardwareOutWhole) {
 // Two generations whose hosts differ alike from table to table: told by each other they are wrong
 // by a third, and told by another table of their own by more.
 TEST(Calibrate, NeverSaysMoreOfUnknownHardwareThanOfKnown) {
-  std::vector<TableEntry> entries;
-  for (const char* host : {"hgx-h100", "dgx-a100"})
-    for (const int ranks : {4, 8}) {
-      entries.push_back(EntryOf("all_gather", ranks, 1, host));
-      entries.back().host = host;
-    }
-  MeasuredCases cases = *PrepareCases(std::move(entries));
+  MeasuredCases cases = CasesOfTwoGenerations();
   for (CasesOfEntry& table : cases.tables)
     for (MeasuredCase& point : table.points)
       point.measured_us = cases.models[point.model].Time(point.which, CollectiveConstants()).us *
