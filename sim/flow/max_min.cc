@@ -174,8 +174,7 @@ void MaxMinSystem::Enter(std::uint32_t id) {
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const std::uint32_t link = terms[i].link;
     __builtin_prefetch(&members_[links_[link].members.first], 1);
-    crossings_[v.crossings.first + i] = {link, 0, v.weight * terms[i].coefficient,
-                                         links_[link].share_bps};
+    crossings_[v.crossings.first + i] = {link, 0, v.weight * terms[i].coefficient};
     Touch(link);
   }
   if (v.count > kFewLinks) EnterWide(v);
@@ -184,25 +183,31 @@ void MaxMinSystem::Enter(std::uint32_t id) {
   const Held held{v.level, v.elsewhere, v.bottleneck};
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const Crossing& c = crossings_[v.crossings.first + i];
-    AddMember(links_[c.link], {Elsewhere(held, c.link), c.amount, id, v.crossings.first + i});
+    LinkRow& link = links_[c.link];
+    if (link.share_bps == kInfinite) link.load_bps += v.level * c.amount;
+    const bool bound = v.wide == kNarrow && v.bottleneck == LinkId{c.link};
+    AddMember(link, {Elsewhere(held, c.link), c.amount, id,
+                     (v.crossings.first + i) & kCrossingBits, bound});
   }
 }
 
 void MaxMinSystem::Leave(std::uint32_t id) {
   Variable& v = variables_[id];
   if (v.wide != kNarrow) LeaveWide(v);
-  v.level = 0;
-  v.bottleneck = kNoLink;
   for (std::uint32_t i = 0; i < v.count; ++i) {
     __builtin_prefetch(&links_[crossings_[v.crossings.first + i].link], 1);
     __builtin_prefetch(&members_[crossings_[v.crossings.first + i].member], 1);
   }
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const Crossing& c = crossings_[v.crossings.first + i];
-    DropMember(links_[c.link], c.member);
+    LinkRow& link = links_[c.link];
+    if (link.share_bps == kInfinite) link.load_bps -= v.level * c.amount;
+    DropMember(link, c.member);
     Touch(c.link);
   }
   v.count = 0;
+  v.level = 0;
+  v.bottleneck = kNoLink;
 }
 
 void MaxMinSystem::Note(std::uint32_t id) {
@@ -216,7 +221,7 @@ void MaxMinSystem::Hold(Variable& v) const {
   double level = v.cap_level, elsewhere = kInfinite;
   LinkId bottleneck = kNoLink;
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
-    const double share = crossings_[i].share;
+    const double share = links_[crossings_[i].link].share_bps;
     if (share < level) {
       elsewhere = level;
       level = share;
@@ -274,6 +279,44 @@ void MaxMinSystem::Tidy(LinkRow& link) {
   for (std::uint32_t i = 0; i < link.count; ++i) Place(link.members.first + i, members[i]);
 }
 
+// Whether the link is so far from full that what it carries need not be summed.
+bool MaxMinSystem::IsSlack(const LinkRow& link) const {
+  return link.share_bps == kInfinite && link.count > 0 &&
+         link.load_bps < link.capacity_bps * (1 - kNearlyFull);
+}
+
+// A link that was not full holds nobody back: its members get their level elsewhere.
+void MaxMinSystem::AskLevels(LinkRow& link) {
+  Member* const first = &members_[link.members.first];
+  for (Member* m = first; m != first + link.count; ++m) m->elsewhere = variables_[m->variable].level;
+}
+
+// What those members whose lower bound is not above `share` can get indeed; whether that
+// differs from the bounds.
+bool MaxMinSystem::AskBounds(LinkRow& link, double share) {
+  bool differs = false;
+  Member* const first = &members_[link.members.first];
+  for (Member* m = first; m != first + link.count; ++m) {
+    if (m->bound == 0 || m->elsewhere > share) continue;
+    Variable& v = variables_[m->variable];
+    double elsewhere = v.cap_level;
+    for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
+      if (i != m->crossing)
+        elsewhere = std::min(elsewhere, links_[crossings_[i].link].share_bps);
+    differs = differs || elsewhere != m->elsewhere;
+    v.elsewhere = m->elsewhere = elsewhere;
+  }
+  return differs;
+}
+
+double MaxMinSystem::ShareOfOne(LinkRow& link) {
+  const Member& m = members_[link.members.first];
+  const double alone = link.capacity_bps / m.amount;
+  if (m.bound != 0 && m.elsewhere <= alone) AskBounds(link, alone);
+  link.load_bps = m.elsewhere * m.amount;
+  return m.elsewhere <= alone ? kInfinite : alone;
+}
+
 // The level at which the link is full: a root of Σ amount · min(level, elsewhere)
 // = capacity, which is concave and rises piece by piece. Newton's method from the
 // present share comes from below after one step at most and ends when the same
@@ -282,28 +325,32 @@ double MaxMinSystem::ShareOf(std::uint32_t l) {
   LinkRow& link = links_[l];
   link.load_bps = 0;
   if (link.count == 0) return kInfinite;
-  const Member* const first = &members_[link.members.first];
-  const Member* const last = first + link.count;
   const double capacity = link.capacity_bps;
   WEFT_CHECK(capacity > 0);
-  if (link.wides > 0) AskWides(link);
-  if (link.count == 1) {
-    const double alone = capacity / first->amount;
-    link.load_bps = first->elsewhere * first->amount;
-    return first->elsewhere <= alone ? kInfinite : alone;
-  }
-  double share = std::isinf(link.share_bps) ? 0 : link.share_bps;
+  if (link.share_bps == kInfinite)
+    AskLevels(link);
+  else if (link.wides > 0)
+    AskWides(link);
+  if (link.count == 1) return ShareOfOne(link);
+  const Member* const first = &members_[link.members.first];
+  const Member* const last = first + link.count;
+  double share = link.share_bps == kInfinite ? 0 : link.share_bps;
   bool from_below = share == 0;
-  for (std::uint32_t before = link.count + 1;;) {
-    std::uint32_t held = 0;
+  while (true) {
+    std::uint32_t held = 0, unsure = 0;
     double spare = capacity, open = 0;
+    double most_held = 0, least_open = kInfinite;  // what they can get elsewhere
     for (const Member* m = first; m != last; ++m) {
-      const bool is_held = m->elsewhere <= share;
+      const double elsewhere = m->elsewhere;
+      const bool is_held = elsewhere <= share;
       held += is_held ? 1 : 0;
-      spare -= is_held ? m->elsewhere * m->amount : 0;
+      unsure += is_held ? m->bound : 0;
+      spare -= is_held ? elsewhere * m->amount : 0;
       open += is_held ? 0 : m->amount;
+      most_held = std::max(most_held, is_held ? elsewhere : 0);
+      least_open = std::min(least_open, is_held ? kInfinite : elsewhere);
     }
-    if (held == before) return share;
+    if (unsure > 0 && AskBounds(link, share)) continue;
     if (held == link.count) {
       link.load_bps = capacity - spare;
       if (spare >= 0 || from_below) return kInfinite;
@@ -312,10 +359,10 @@ double MaxMinSystem::ShareOf(std::uint32_t l) {
       continue;
     }
     const double next = std::max(0.0, spare) / open;
-    if (next == share) return share;
-    share = from_below ? std::max(share, next) : next;
+    if (next == share || (from_below && next < share)) return share;
+    if (next >= most_held && next < least_open) return next;  // held by the same as at `share`
+    share = next;
     from_below = true;
-    before = held;
   }
 }
 
@@ -331,6 +378,8 @@ void MaxMinSystem::Queue(std::uint32_t l) {
   work_.Push({share, l});
 }
 
+// Of most members nothing has to be told: those that another link holds back, and that
+// stay there, but for a lower bound that no longer is one.
 void MaxMinSystem::SetShare(std::uint32_t l, double share) {
   LinkRow& link = links_[l];
   const double before = link.share_bps;
@@ -338,24 +387,43 @@ void MaxMinSystem::SetShare(std::uint32_t l, double share) {
   if (!link.moved) moved_links_.push_back(l);
   link.moved = true;
   for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
-    const Member& m = members_[i];
-    Variable& v = variables_[m.variable];
-    crossings_[m.crossing].share = share;
-    if (v.wide != kNarrow) TrackFull(v, m.crossing, before, share);
-    const Held was{v.level, v.elsewhere, v.bottleneck};
-    if (was.bottleneck == LinkId{l} && share <= was.elsewhere) {
-      Raise(v, i, share);
-      continue;
-    }
-    if (was.bottleneck != LinkId{l} && std::min(before, share) > was.elsewhere) continue;
-    Hold(v);
-    if (v.bottleneck != was.bottleneck) Note(m.variable);
-    if (v.level == was.level && v.elsewhere == was.elsewhere) continue;
-    if (v.level == was.level && v.bottleneck == was.bottleneck)
+    Variable& v = variables_[members_[i].variable];
+    if (v.wide != kNarrow) {
+      SetShareOfWide(i, l, before, share);
+    } else if (v.bottleneck == LinkId{l}) {
+      if (share <= v.elsewhere)
+        Raise(v, share);
+      else
+        Hold(v, l, members_[i]);
+    } else if (share <= v.level) {
+      Hold(v, l, members_[i]);
+    } else if (share < v.elsewhere) {
+      LowerBound(v, share);
+    } else if (before <= v.elsewhere) {  // which was more than a bound
       TellBottleneck(v);
-    else
-      TellOthers(v, l, was);
+    }
   }
+}
+
+// Finds out anew what holds the variable back, and tells its other links. `own` is its
+// member on `link`, whose share has moved.
+void MaxMinSystem::Hold(Variable& v, std::uint32_t link, Member& own) {
+  const Held was{v.level, v.elsewhere, v.bottleneck};
+  Hold(v);
+  own.elsewhere = Elsewhere({v.level, v.elsewhere, v.bottleneck}, link);
+  own.bound = v.bottleneck == LinkId{link};
+  if (v.bottleneck != was.bottleneck) Note(own.variable);
+  if (v.level == was.level && v.bottleneck == was.bottleneck)
+    TellBottleneck(v);
+  else
+    TellOthers(v, link, was);
+}
+
+// Another of its links has come between the variable's level and what it could get
+// elsewhere. Half the way is left: that link will go on moving.
+void MaxMinSystem::LowerBound(Variable& v, double share) {
+  v.elsewhere = v.level + (share - v.level) / 2;
+  TellBottleneck(v);
 }
 
 // What the variable can get but for its bottleneck has moved, and is no less than what
@@ -372,27 +440,23 @@ void MaxMinSystem::TellBottleneck(const Variable& v) {
 }
 
 // The variable's bottleneck stays and its level moves: TellOthers() in the case that
-// is nearly all of them. `own` is its member on the bottleneck.
-void MaxMinSystem::Raise(Variable& v, std::uint32_t own, double level) {
-  if (v.wide != kNarrow) {
-    const Held was{v.level, v.elsewhere, v.bottleneck};
-    v.level = level;
-    return TellOthersWide(v, Index(v.bottleneck), was);
-  }
+// is nearly all of them.
+void MaxMinSystem::Raise(Variable& v, double level) {
+  const std::uint32_t own = Index(v.bottleneck);
   const double more = level - v.level;
   v.level = level;
   const Crossing* c = &crossings_[v.crossings.first];
   for (std::uint32_t i = 0; i < v.count; ++i) __builtin_prefetch(&links_[c[i].link], 1);
   for (const Crossing* const end = c + v.count; c != end; ++c) {
-    if (c->member == own) continue;
-    members_[c->member].elsewhere = level;
+    if (c->link == own) continue;
     LinkRow& other = links_[c->link];
-    if (other.queued == Queued::kStale) continue;
-    if (other.queued == Queued::kNo && c->share == kInfinite) {
+    if (other.share_bps < kInfinite) {
+      members_[c->member].elsewhere = level;
+    } else if (other.queued == Queued::kNo) {
       other.load_bps += more * c->amount;
       if (other.load_bps < other.capacity_bps * (1 - kNearlyFull)) continue;
     }
-    Queue(c->link);
+    if (other.queued != Queued::kStale) Queue(c->link);
   }
 }
 
@@ -404,9 +468,11 @@ void MaxMinSystem::TellOthers(const Variable& v, std::uint32_t link, const Held&
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
     const Crossing& c = crossings_[i];
     if (c.link == link) continue;
+    Member& m = members_[c.member];
+    m.bound = v.bottleneck == LinkId{c.link};
     const double before = Elsewhere(was, c.link), after = Elsewhere(now, c.link);
     if (before == after) continue;
-    members_[c.member].elsewhere = after;
+    m.elsewhere = after;
     TellOther(c, before, after);
   }
 }
@@ -414,8 +480,8 @@ void MaxMinSystem::TellOthers(const Variable& v, std::uint32_t link, const Held&
 void MaxMinSystem::TellOther(const Crossing& c, double before, double after) {
   LinkRow& other = links_[c.link];
   if (other.queued == Queued::kNo) {
-    if (std::min(before, after) >= c.share) return;
-    if (c.share == kInfinite) {
+    if (std::min(before, after) >= other.share_bps) return;
+    if (other.share_bps == kInfinite) {
       other.load_bps += (after - before) * c.amount;
       if (other.load_bps < other.capacity_bps * (1 - kNearlyFull)) return;
     }
@@ -426,7 +492,8 @@ void MaxMinSystem::TellOther(const Crossing& c, double before, double after) {
 // The work list. False where it does not settle within its budget; the shares
 // are then of no use.
 bool MaxMinSystem::Settle() {
-  for (const std::uint32_t link : touched_) Queue(link);
+  for (const std::uint32_t link : touched_)
+    if (!IsSlack(links_[link])) Queue(link);
   std::size_t budget = 1000 + 16 * touched_.size();
   while (!work_.empty() && budget-- > 0) {
     const WorkList::Item top = work_.Pop();

@@ -138,6 +138,7 @@ class MaxMinSystem {
  private:
   static constexpr double kInfinite = std::numeric_limits<double>::infinity();
   static constexpr std::uint32_t kNoVariable = 0xffffffff, kNarrow = 0xffffffff;
+  static constexpr std::uint32_t kCrossingBits = 0x7fffffff;
   enum class State : std::uint8_t { kFree, kPaused, kLive, kLeaving };
   struct TermsRow {
     std::uint32_t first = 0, count = 0, silent = 0;
@@ -145,7 +146,7 @@ class MaxMinSystem {
   };
   struct Variable {
     double level = 0;              // of its bottleneck or cap
-    double elsewhere = kInfinite;  // the least of all but the bottleneck
+    double elsewhere = kInfinite;  // the least of all but the bottleneck, or less (see Member)
     double weight = 1, cap_level = kInfinite;
     Chunk crossings;
     std::uint32_t count = 0;  // of crossings
@@ -163,13 +164,17 @@ class MaxMinSystem {
   struct Crossing {
     std::uint32_t link = 0, member = 0;  // the link's member that is this one
     double amount = 1;                   // weight · coefficient
-    double share = kInfinite;            // of the link
   };
-  // … and as the link does. Each holds a copy of what its side reads of the other.
+  // … and as the link does, with a copy of what it reads of the variable. The copy is
+  // kept where the link is full. Of a variable that it holds back it is a lower bound
+  // only: that the second of its links moved matters to nobody before the first has
+  // come up to it, and then ShareOf() asks.
   struct Member {
     double elsewhere = kInfinite;  // what the variable can get at its other links
     double amount = 1;
-    std::uint32_t variable = 0, crossing = 0;  // row of crossings_
+    std::uint32_t variable = 0;
+    std::uint32_t crossing : 31 = 0;  // row of crossings_
+    std::uint32_t bound : 1 = 0;      // `elsewhere` may be less than it is
   };
   struct Share {
     double level = 0;
@@ -221,11 +226,18 @@ class MaxMinSystem {
   bool Settle();
   void Queue(std::uint32_t link);
   void SetShare(std::uint32_t link, double share);
-  void Raise(Variable& v, std::uint32_t own, double level);
+  void SetShareOfWide(std::uint32_t member, std::uint32_t link, double before, double share);
+  void Hold(Variable& v, std::uint32_t link, Member& own);
+  void Raise(Variable& v, double level);
+  void LowerBound(Variable& v, double share);
   void TellBottleneck(const Variable& v);
   void TellOthers(const Variable& v, std::uint32_t link, const Held& was);
   void TellOther(const Crossing& c, double before, double after);
   double ShareOf(std::uint32_t link);
+  double ShareOfOne(LinkRow& link);
+  void AskLevels(LinkRow& link);
+  bool AskBounds(LinkRow& link, double share);
+  bool IsSlack(const LinkRow& link) const;
   static double Elsewhere(const Held& held, std::uint32_t link) {
     return held.bottleneck == LinkId{link} ? held.elsewhere : held.level;
   }

@@ -18,7 +18,6 @@ void MaxMinSystem::FillComponent() {
       const Member& m = members_[i];
       const Variable& v = variables_[m.variable];
       link.load_bps += v.level * m.amount;
-      crossings_[m.crossing].share = link.share_bps;
     }
     if (link.share_bps == filling_[l].share_before || link.moved) continue;
     link.moved = true;
@@ -32,8 +31,11 @@ void MaxMinSystem::FillComponent() {
     if (v.bottleneck != before) Note(id);
     if (v.wide != kNarrow) continue;
     const Held held{v.level, v.elsewhere, v.bottleneck};
-    for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
-      members_[crossings_[i].member].elsewhere = Elsewhere(held, crossings_[i].link);
+    for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
+      Member& m = members_[crossings_[i].member];
+      m.elsewhere = Elsewhere(held, crossings_[i].link);
+      m.bound = v.bottleneck == LinkId{crossings_[i].link};
+    }
   }
 }
 

@@ -33,7 +33,7 @@ void MaxMinSystem::FindFull(const Variable& v) {
   std::vector<std::uint32_t>& full = wides_[v.wide].full;
   full.clear();
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
-    if (crossings_[i].share < kInfinite) full.push_back(i);
+    if (links_[crossings_[i].link].share_bps < kInfinite) full.push_back(i);
 }
 
 void MaxMinSystem::TrackFull(const Variable& v, std::uint32_t crossing, double before,
@@ -52,7 +52,7 @@ void MaxMinSystem::HoldWide(Variable& v) const {
   double level = v.cap_level, elsewhere = kInfinite;
   std::uint32_t at = kNoVariable;
   for (const std::uint32_t i : wides_[v.wide].full) {
-    const double share = crossings_[i].share;
+    const double share = links_[crossings_[i].link].share_bps;
     if (share < level || (share == level && at != kNoVariable && i < at)) {
       elsewhere = level;
       level = share;
@@ -64,6 +64,27 @@ void MaxMinSystem::HoldWide(Variable& v) const {
   v.level = level;
   v.elsewhere = elsewhere;
   v.bottleneck = at == kNoVariable ? kNoLink : LinkId{crossings_[at].link};
+}
+
+// SetShare() for one wide member: what it can get elsewhere is kept exactly.
+void MaxMinSystem::SetShareOfWide(std::uint32_t member, std::uint32_t link, double before,
+                                  double share) {
+  const std::uint32_t id = members_[member].variable;
+  Variable& v = variables_[id];
+  TrackFull(v, members_[member].crossing, before, share);
+  const Held was{v.level, v.elsewhere, v.bottleneck};
+  if (was.bottleneck == LinkId{link} && share <= was.elsewhere) {
+    v.level = share;
+    return TellOthersWide(v, link, was);
+  }
+  if (was.bottleneck != LinkId{link} && std::min(before, share) > was.elsewhere) return;
+  HoldWide(v);
+  if (v.bottleneck != was.bottleneck) Note(id);
+  if (v.level == was.level && v.elsewhere == was.elsewhere) return;
+  if (v.level == was.level && v.bottleneck == was.bottleneck)
+    TellBottleneck(v);
+  else
+    TellOthersWide(v, link, was);
 }
 
 // TellOthers(), but for the links' copies: they ask.
