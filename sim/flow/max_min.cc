@@ -359,6 +359,7 @@ double MaxMinSystem::ShareOf(std::uint32_t l) {
       continue;
     }
     const double next = std::max(0.0, spare) / open;
+    link.open_weight = open;
     if (next == share || (from_below && next < share)) return share;
     if (next >= most_held && next < least_open) return next;  // held by the same as at `share`
     share = next;
@@ -452,11 +453,15 @@ void MaxMinSystem::Raise(Variable& v, double level) {
     LinkRow& other = links_[c->link];
     if (other.share_bps < kInfinite) {
       members_[c->member].elsewhere = level;
+      if (other.queued == Queued::kNo)  // others will follow: its share is found when its turn comes
+        work_.Push({other.share_bps - more * c->amount / other.open_weight, c->link});
+      other.queued = Queued::kStale;
     } else if (other.queued == Queued::kNo) {
       other.load_bps += more * c->amount;
-      if (other.load_bps < other.capacity_bps * (1 - kNearlyFull)) continue;
+      if (other.load_bps >= other.capacity_bps * (1 - kNearlyFull)) Queue(c->link);
+    } else {
+      other.queued = Queued::kStale;
     }
-    if (other.queued != Queued::kStale) Queue(c->link);
   }
 }
 

@@ -195,6 +195,7 @@ class MaxMinSystem {
     // Where the share is infinite: what its members get elsewhere. Kept in passing,
     // and summed anew whenever it comes near the capacity.
     double load_bps = 0;
+    double open_weight = 1;  // of the members it held back when its share was last found
     Chunk members;
     std::uint32_t count = 0;  // of members
     std::uint32_t wides = 0;  // of these wide
