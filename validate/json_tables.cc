@@ -160,13 +160,71 @@ std::vector<MeasuredTable> ProbeRecord(const json& root, const std::string& file
   return out;
 }
 
+// rccl-tests' -Z json [RCT src/common.cu]: a row for out of place, then one for in place.
+std::vector<MeasuredTable> RcclTests(const json& rows, const std::string& file,
+                                     const TableHints& hints) {
+  std::map<std::tuple<std::string, std::string, int, int>, std::size_t> row_of;
+  std::vector<MeasuredTable> out;
+  int number = 0;
+  for (const json& row : rows) {
+    ++number;
+    const std::string op = OperationNamed(TextAt(row, "name")), type = TextAt(row, "type");
+    const int each = std::max(1, static_cast<int>(NumberAt(row, "gpusPerRank")));
+    const int processes = static_cast<int>(NumberAt(row, "ranks"));
+    const int ranks = processes > 0 ? processes * each : static_cast<int>(NumberAt(row, "gpus"));
+    const int hosts = std::max(1, static_cast<int>(NumberAt(row, "nodes")));
+    const auto [at, fresh] = row_of.try_emplace({op, type, ranks, hosts}, out.size());
+    if (fresh) {
+      MeasuredTable table;
+      table.file = file;
+      table.line = number;
+      table.op = op.empty() && !NamesOtherTest(TextAt(row, "name")) ? hints.op : op;
+      table.type = type;
+      table.gpu = hints.gpu;
+      table.ranks = ranks > 0 ? ranks : hints.ranks;
+      table.hosts = hosts;
+      out.push_back(std::move(table));
+    }
+    MeasuredTable& table = out[at->second];
+    const Bytes size(static_cast<std::int64_t>(NumberAt(row, "size")));
+    const auto time = FromMicroseconds(NumberAt(row, "time"));
+    if (size.count() <= 0 || !time)
+      table.rejected.push_back({number, "its size or time is not above 0"});
+    else if (NumberAt(row, "inPlace") > 0 && !table.points.empty() &&
+             table.points.back().size == size && !table.points.back().in_place)
+      table.points.back().in_place = time;
+    else
+      table.points.push_back({size, *time, std::nullopt, number});
+  }
+  return out;
+}
+
+// Objects a line, as one list: what early versions of rccl-tests write.
+std::string AsList(std::string_view text) {
+  std::string out = "[";
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = text.substr(at, end - at);
+    if (line.find_first_not_of(" \t\r") != line.npos) {
+      if (out.size() > 1) out += ',';
+      out += line;
+    }
+    at = end + 1;
+  }
+  return out + "]";
+}
+
 }  // namespace
 
 Result<std::vector<MeasuredTable>> ParseJsonTables(std::string_view text, const std::string& file,
                                                    const TableHints& hints) {
-  json root;
+  json root = json::parse(AsList(text), nullptr, false);
+  if (root.is_array() && !root.empty() && At(root.front(), "inPlace"))
+    return RcclTests(root, file, hints);
   try {
     root = json::parse(text);
+    if (root.is_array() && !root.empty() && At(root.front(), "inPlace"))
+      return RcclTests(root, file, hints);
   } catch (const json::parse_error& e) {
     return Fail(ErrorCode::kSyntax, PosAt(text, file, e.byte == 0 ? 0 : e.byte - 1),
                 "this is no JSON from here on", "is the file cut off?");
@@ -174,7 +232,7 @@ Result<std::vector<MeasuredTable>> ParseJsonTables(std::string_view text, const 
   const json* const results = At(root, "results");
   if (!results || !results->is_array())
     return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the JSON has no list 'results'",
-                "want nccl-tests' -J, or a record of weft-probe");
+                "want nccl-tests' -J, rccl-tests' -Z json, or a record of weft-probe");
   const std::string schema = TextAt(root, "schema");
   std::vector<MeasuredTable> out =
       schema.starts_with("weft.probe/") ? ProbeRecord(root, file) : NcclTests(root, file, hints);

@@ -298,6 +298,50 @@ TEST(ParseTables, SeesThroughPrefixesAndForeignLines) {
 
 // Bytes changed, dropped and added anywhere: never a crash, and a row that is believed is either
 // one of the text's or one whose own figures agree.
+// Every blank of the log as `blank`, every line between `before` and `after`.
+std::string Decorated(std::string_view log, std::string_view before, std::string_view blank,
+                      std::string_view after) {
+  std::string out(before);
+  for (const char c : log)
+    if (c == '\n')
+      (out += after) += std::string("\n") += before;
+    else if (c == ' ')
+      out += blank;
+    else
+      out += c;
+  return out;
+}
+
+// As a terminal colours it, a page lays it out, an issue quotes it; and its rows as a table in
+// Markdown and in a box.
+TEST(ParseTables, SeesThroughDecoration) {
+  const std::vector<MeasuredTable> plain = Tables(kLog);
+  std::vector<std::string> texts = {Decorated(kLog, "\x1B[1;32m", " ", "\x1B[0m"),
+                                    Decorated(kLog, "", "\xC2\xA0", ""),
+                                    Decorated(kLog, "> ", " ", ""), "```\n" + std::string(kLog)};
+  for (const std::string_view bar : {" | ", "|", "\xE2\x94\x82 "}) {
+    std::string rows;
+    for (const std::string_view row :
+         {"1048576 262144 float sum -1 104.9 10.00 18.75 0 104.0 10.08 18.90 0",
+          "2097152 524288 float sum -1 140.0 14.98 28.09 0 139.0 15.09 28.29 0",
+          "4194304 1048576 float sum -1 210.0 19.97 37.45 0 209.0 20.07 37.63 0"})
+      rows += Decorated(row, bar, bar, bar) + "\n";
+    texts.push_back(rows);
+  }
+  for (const std::string& text : texts) {
+    const std::vector<MeasuredTable> got = Tables(text);
+    ASSERT_THAT(got, SizeIs(1)) << text;
+    EXPECT_THAT(got[0].rejected, IsEmpty()) << text;
+    ASSERT_EQ(got[0].points.size(), plain[0].points.size()) << text;
+    for (std::size_t i = 0; i < got[0].points.size(); ++i) {
+      EXPECT_EQ(got[0].points[i].size, plain[0].points[i].size);
+      EXPECT_EQ(got[0].points[i].time, plain[0].points[i].time);
+      EXPECT_EQ(got[0].points[i].in_place, plain[0].points[i].in_place);
+    }
+  }
+  EXPECT_EQ(Tables(texts[0])[0].gpu, "NVIDIA A100-SXM4-40GB");
+}
+
 TEST(ParseTables, BelievesNoDamagedRowWhoseFiguresDisagree) {
   std::size_t believed = 0;
   for (std::uint64_t seed = FirstSeed(); seed < FirstSeed() + 2000; ++seed) {
@@ -412,6 +456,45 @@ TEST(ParseTables, LeavesOutRowsOfACsvWhoseTimeAndRateDisagree) {
   EXPECT_EQ(got[0].rejected[0].line, 4);
   EXPECT_EQ(got[0].rejected[0].why,
             "algbw_mbps is 100000, but 2097152 bytes in 10.486 us are 200.00 GB/s");
+}
+
+// One table of 16 ranks on two hosts, as spreadsheets, issues and rccl-tests write it.
+TEST(ParseTables, ReadsWhatSpreadsheetsIssuesAndRcclTestsWrite) {
+  for (const std::string_view text :
+       {"op;dtype;ranks;ranks_per_node;size_bytes;time_us;algbw_GBps\r\n"
+        "all_reduce;float;16;8;1048576;104,9;10,00\r\n",
+        "op\tdtype\tranks\tranks_per_node\tsize\ttime_us\n"
+        "all_reduce\tfloat\t16\t8\t1048576\t104.9\n",
+        "| Op | Type | GPUs | GPUs per node | Size (B) | Time (us) | algbw (GB/s) |\n"
+        "|----|:----:|-----:|--------------:|---------:|----------:|-------------:|\n"
+        "| AllReduce | float | 16 | 8 | 1048576 | 104.9 | 10.00 |\n\nas you see\n",
+        "numCycle,collective,nodes,ranks,ranksPerNode,gpusPerRank,size,type,redop,inplace,time,"
+        "algbw,busbw,#wrong\n"
+        "0,\"AllReduce\",2,16,8,1,1048576,\"float\",\"sum\",0,104.9,9.996,18.742,\"0\"\n"
+        "0,\"AllReduce\",2,16,8,1,1048576,\"float\",\"sum\",1,104.0,10.082,18.905,\"0\"\n",
+        "collective, ranks, rankspernode, gpusperrank, size, type, redop, inplace, time, algbw, "
+        "busbw, #wrong\n"
+        "\"AllReduce\", 2, 16, 8, 1, 1048576, \"float\", \"sum\", 0, 104.9, 9.996, 18.742, "
+        "\"0\"\n",
+        "[\n{\"numCycle\":0, \"name\":\"AllReduce\", \"nodes\":2, \"ranks\":16, \"gpusPerRank\":1, "
+        "\"size\":1048576, \"type\":\"float\", \"inPlace\":0, \"time\":104.9}\n]\n",
+        "{\"name\":\"AllReduce\", \"nodes\":2, \"ranks\":16, \"gpusPerRank\":1, \"size\":1048576, "
+        "\"type\":\"float\", \"inPlace\":0, \"time\":104.9}\n"
+        "{\"name\":\"AllReduce\", \"nodes\":2, \"ranks\":16, \"gpusPerRank\":1, \"size\":1048576, "
+        "\"type\":\"float\", \"inPlace\":1, \"time\":104.0}\n"}) {
+    const std::vector<MeasuredTable> got = Tables(text, "a.csv");
+    ASSERT_THAT(got, SizeIs(1)) << text;
+    EXPECT_EQ(got[0].op, "all_reduce") << text;
+    EXPECT_EQ(got[0].type, "float") << text;
+    EXPECT_EQ(got[0].ranks, 16) << text;
+    EXPECT_EQ(got[0].hosts, 2) << text;
+    ASSERT_THAT(got[0].points, SizeIs(1)) << text;
+    EXPECT_EQ(got[0].points[0].size, MiB(1)) << text;
+    EXPECT_DOUBLE_EQ(Microseconds(got[0].points[0].time), 104.9) << text;
+    if (got[0].points[0].in_place) {
+      EXPECT_DOUBLE_EQ(Microseconds(*got[0].points[0].in_place), 104) << text;
+    }
+  }
 }
 
 TEST(ParseTables, NamesTheCellOfACsvThatIsWrong) {
