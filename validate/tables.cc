@@ -543,6 +543,31 @@ bool IsCsvHeader(std::string_view head) {
   return sizes && !(count && type);
 }
 
+// CSV or a table in Markdown below other text, as issues have them: from the first header that
+// makes a table of what follows, up to a line that no cell is set apart on. Lines before are left
+// blank, so that those of the table keep their numbers.
+std::vector<MeasuredTable> TablesAmongProse(std::string_view text, const std::string& file,
+                                            const TableHints& hints) {
+  std::string before;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view header = text.substr(at, end - at);
+    if (IsCsvHeader(header)) {
+      std::size_t last = end;
+      while (last < text.size()) {
+        const std::size_t next = std::min(text.find('\n', last + 1), text.size());
+        if (text.substr(last + 1, next - last - 1).find_first_of(",;\t|") == text.npos) break;
+        last = next;
+      }
+      auto got = ParseCsvTables(before + std::string(text.substr(at, last - at)), file, hints);
+      if (got) return *std::move(got);
+    }
+    before += '\n';
+    at = end + 1;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const std::string& file,
@@ -562,6 +587,7 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const st
     at = end + 1;
   }
   std::vector<MeasuredTable> tables = reader.Finish();
+  if (tables.empty()) tables = TablesAmongProse(text, file, hints);
   if (tables.empty())
     return Fail(ErrorCode::kSyntax, {file, 1, 1}, "there is no table of nccl-tests here",
                 "want rows such as '1048576 262144 float sum -1 35.2 29.8 52.1 0', nccl-tests' "

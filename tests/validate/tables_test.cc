@@ -298,6 +298,23 @@ TEST(ParseTables, SeesThroughPrefixesAndForeignLines) {
 
 // Bytes changed, dropped and added anywhere: never a crash, and a row that is believed is either
 // one of the text's or one whose own figures agree.
+// An issue: words with commas, then a table, then more words; its rows keep their lines.
+TEST(ParseTables, FindsATableAmongProse) {
+  for (const std::string_view table :
+       {"| Size (B) | Time (us) |\n|---|---|\n| 1048576 | 104.9 |\n| 2097152 | 140.0 |\n",
+        "size_bytes,time_us\n# of eight runs, the median\n1048576,104.9\n2097152,140.0\n"}) {
+    const std::vector<MeasuredTable> got =
+        Tables("Hello,\nwe see this, whatever the size:\n\n```\n" + std::string(table) +
+                   "```\nIs it, for this size, as it should be?\n",
+               "issue_all_reduce.md");
+    ASSERT_THAT(got, SizeIs(1)) << table;
+    EXPECT_EQ(got[0].op, "all_reduce");
+    ASSERT_THAT(got[0].points, SizeIs(2));
+    EXPECT_EQ(got[0].points[1].line, 8);
+    EXPECT_DOUBLE_EQ(Microseconds(got[0].points[1].time), 140);
+  }
+}
+
 // Every blank of the log as `blank`, every line between `before` and `after`.
 std::string Decorated(std::string_view log, std::string_view before, std::string_view blank,
                       std::string_view after) {
