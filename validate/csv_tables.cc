@@ -329,6 +329,26 @@ class CsvReader {
     return -1;
   }
 
+  // Bytes above 0, alone or in KiB … TiB, or K … T, which are nccl-tests' own words for the same.
+  std::int64_t Size(const Word& cell, int number) {
+    const std::size_t end = std::min(cell.text.find_first_not_of("0123456789"), cell.text.size());
+    const auto count = WholeNumber<std::int64_t>(cell.text.substr(0, end));
+    std::string_view unit = cell.text.substr(end);
+    if (unit.starts_with(' ')) unit.remove_prefix(1);
+    for (const std::string_view ends : {"", "iB"})
+      for (const auto& [letter, shift] :
+           {std::pair('K', 10), std::pair('M', 20), std::pair('G', 30), std::pair('T', 40)})
+        if (unit == letter + std::string(ends) && count.value_or(0) > 0 && *count < 1 << 20)
+          return *count << shift;
+    if ((unit.empty() || unit == "B") && count.value_or(0) > 0) return *count;
+    const bool decimal = unit.size() == 2 && unit[1] == 'B';
+    Wrong(number, cell.column,
+          fmt::format("{} is '{}' (want a whole number of bytes above 0)",
+                      layout_.names[*layout_.size], cell.text),
+          decimal ? "write KiB, MiB or GiB: of others nobody tells 1000 from 1024" : "");
+    return -1;
+  }
+
   void Row(std::string_view line, int number) {
     std::string decimals;  // commas are decimal where they do not separate
     if (separator_ != ',') {
@@ -344,11 +364,13 @@ class CsvReader {
       return Wrong(
           number, cells.back().column,
           fmt::format("{} cells where the header has {}", cells.size(), layout_.names.size()));
-    const std::int64_t size = Whole(cells, layout_.size, number);
-    const std::int64_t per_rank = Whole(cells, layout_.per_rank, number);
+    const std::int64_t size = Size(cells[*layout_.size], number);
+    constexpr std::int64_t kMost = 1'000'000;  // beyond all machines, and all products fit
+    const std::int64_t per_rank =
+        std::min<std::int64_t>(1000, Whole(cells, layout_.per_rank, number));
     const std::int64_t ranks =
-        Whole(cells, layout_.ranks, number) * std::max<std::int64_t>(1, per_rank);
-    const std::int64_t per_host = Whole(cells, layout_.per_host, number);
+        std::min(kMost, Whole(cells, layout_.ranks, number)) * std::max<std::int64_t>(1, per_rank);
+    const std::int64_t per_host = std::min(kMost, Whole(cells, layout_.per_host, number));
     if (size < 0 || ranks < 0 || per_host < 0 || per_rank < 0) return;
     std::string op = Text(cells, layout_.op);
     if (!op.empty() && OperationNamed(op).empty())

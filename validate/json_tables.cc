@@ -38,6 +38,16 @@ double NumberAt(const json& value, const char* key) {
   return found && found->is_number() ? found->get<double>() : 0;
 }
 
+// A whole number above 0; 0 where there is none, or one beyond all counts and sizes.
+std::int64_t CountAt(const json& value, const char* key) {
+  const double number = NumberAt(value, key);
+  return number >= 1 && number < 1e18 ? static_cast<std::int64_t>(number) : 0;
+}
+
+int SmallCountAt(const json& value, const char* key) {
+  return static_cast<int>(std::min<std::int64_t>(CountAt(value, key), 1'000'000));
+}
+
 // "2.28.9", from that or from 22809.
 std::string VersionOf(const json& value, const char* key) {
   const json* const found = At(value, key);
@@ -62,7 +72,7 @@ std::optional<SimDuration> HalfTime(const json& row, const char* half) {
 
 // The result's number stands for a line: JSON of one line is common.
 void AddNcclTestsRow(const json& row, int number, MeasuredTable& table) {
-  const auto size = static_cast<std::int64_t>(NumberAt(row, "size"));
+  const auto size = CountAt(row, "size");
   const auto out = HalfTime(row, "out_of_place"), in = HalfTime(row, "in_place");
   const json* const half = At(row, out ? "out_of_place" : "in_place");
   std::string why;
@@ -88,7 +98,7 @@ std::vector<MeasuredTable> NcclTests(const json& root, const std::string& file,
   std::set<std::string> hosts;
   if (const json* const devices = At(root, "devices"); devices && devices->is_array()) {
     for (const json& device : *devices) {
-      about.ranks = std::max(about.ranks, static_cast<int>(NumberAt(device, "rank")) + 1);
+      about.ranks = std::max(about.ranks, SmallCountAt(device, "rank") + 1);
       hosts.insert(TextAt(device, "hostname"));
       about.gpu = TextAt(device, "device_info");
     }
@@ -131,7 +141,7 @@ std::vector<MeasuredTable> ProbeRecord(const json& root, const std::string& file
     ++number;
     if (TextAt(row, "kind") != "collective") continue;
     const std::string op = OperationNamed(TextAt(row, "op"));
-    const int ranks = static_cast<int>(NumberAt(row, "ranks"));
+    const int ranks = SmallCountAt(row, "ranks");
     const auto [at, fresh] = row_of.try_emplace(
         {op, TextAt(row, "type"), ranks, TextAt(row, "algorithm"), TextAt(row, "protocol")},
         out.size());
@@ -144,13 +154,13 @@ std::vector<MeasuredTable> ProbeRecord(const json& root, const std::string& file
       table.gpu = TextAt(*provenance, "gpu");
       table.nccl = VersionOf(*provenance, "nccl");
       table.ranks = ranks;
-      table.hosts = static_cast<int>(NumberAt(*provenance, "hosts"));
+      table.hosts = SmallCountAt(*provenance, "hosts");
       for (auto [text, key] :
            {std::pair(&table.algorithm, "algorithm"), {&table.protocol, "protocol"}})
         if (TextAt(row, key) != "auto") *text = TextAt(row, key);
       out.push_back(std::move(table));
     }
-    const auto size = static_cast<std::int64_t>(NumberAt(row, "bytes"));
+    const auto size = CountAt(row, "bytes");
     const auto time = FromMicroseconds(NumberAt(row, "median_us"));
     if (size > 0 && time)
       out[at->second].points.push_back({Bytes(size), *time, std::nullopt, number});
@@ -169,10 +179,10 @@ std::vector<MeasuredTable> RcclTests(const json& rows, const std::string& file,
   for (const json& row : rows) {
     ++number;
     const std::string op = OperationNamed(TextAt(row, "name")), type = TextAt(row, "type");
-    const int each = std::max(1, static_cast<int>(NumberAt(row, "gpusPerRank")));
-    const int processes = static_cast<int>(NumberAt(row, "ranks"));
-    const int ranks = processes > 0 ? processes * each : static_cast<int>(NumberAt(row, "gpus"));
-    const int hosts = std::max(1, static_cast<int>(NumberAt(row, "nodes")));
+    const int each = std::clamp(SmallCountAt(row, "gpusPerRank"), 1, 1000);
+    const int processes = SmallCountAt(row, "ranks");
+    const int ranks = processes > 0 ? processes * each : SmallCountAt(row, "gpus");
+    const int hosts = std::max(1, SmallCountAt(row, "nodes"));
     const auto [at, fresh] = row_of.try_emplace({op, type, ranks, hosts}, out.size());
     if (fresh) {
       MeasuredTable table;
@@ -186,7 +196,7 @@ std::vector<MeasuredTable> RcclTests(const json& rows, const std::string& file,
       out.push_back(std::move(table));
     }
     MeasuredTable& table = out[at->second];
-    const Bytes size(static_cast<std::int64_t>(NumberAt(row, "size")));
+    const Bytes size(CountAt(row, "size"));
     const auto time = FromMicroseconds(NumberAt(row, "time"));
     if (size.count() <= 0 || !time)
       table.rejected.push_back({number, "its size or time is not above 0"});
@@ -218,17 +228,19 @@ std::string AsList(std::string_view text) {
 
 Result<std::vector<MeasuredTable>> ParseJsonTables(std::string_view text, const std::string& file,
                                                    const TableHints& hints) {
-  json root = json::parse(AsList(text), nullptr, false);
-  if (root.is_array() && !root.empty() && At(root.front(), "inPlace"))
-    return RcclTests(root, file, hints);
+  json root;
   try {
     root = json::parse(text);
-    if (root.is_array() && !root.empty() && At(root.front(), "inPlace"))
-      return RcclTests(root, file, hints);
   } catch (const json::parse_error& e) {
-    return Fail(ErrorCode::kSyntax, PosAt(text, file, e.byte == 0 ? 0 : e.byte - 1),
-                "this is no JSON from here on", "is the file cut off?");
+    root = json::parse(AsList(text), nullptr, false);
+    if (root.is_discarded())
+      return Fail(ErrorCode::kSyntax, PosAt(text, file, e.byte == 0 ? 0 : e.byte - 1),
+                  "this is no JSON from here on", "is the file cut off?");
+  } catch (const json::exception&) {
+    return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the JSON has a number that is too large", {});
   }
+  if (root.is_array() && !root.empty() && At(root.front(), "inPlace"))
+    return RcclTests(root, file, hints);
   const json* const results = At(root, "results");
   if (!results || !results->is_array())
     return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the JSON has no list 'results'",

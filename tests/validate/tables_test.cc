@@ -514,6 +514,19 @@ TEST(ParseTables, ReadsWhatSpreadsheetsIssuesAndRcclTestsWrite) {
   }
 }
 
+TEST(ParseTables, ReadsSizesOfACsvInPowersOf1024Alone) {
+  const std::vector<MeasuredTable> got =
+      Tables("size,time_us\n512,1\n8 B,1\n1M,9\n2 MiB,10\n8GiB,20000\n", "all_reduce.csv");
+  ASSERT_THAT(got, SizeIs(1));
+  std::vector<std::int64_t> sizes;
+  for (const MeasuredPoint& point : got[0].points) sizes.push_back(point.size.count());
+  EXPECT_THAT(sizes, ElementsAre(512, 8, 1 << 20, 2 << 20, std::int64_t{8} << 30));
+  const auto wrong = ParseTables("size,time_us\n1 MB,9\n", "all_reduce.csv");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().front().message, "size is '1 MB' (want a whole number of bytes above 0)");
+  EXPECT_THAT(wrong.error().front().hint, HasSubstr("MiB"));
+}
+
 TEST(ParseTables, NamesTheCellOfACsvThatIsWrong) {
   const auto got =
       ParseTables("size_bytes,ranks,time_us\n1024,2,5.0\n2048,2,fast\n4096,2\n", "x.csv");
@@ -566,6 +579,19 @@ TEST(ParseTables, NamesTheLineWhereJsonBreaks) {
   const auto got = ParseTables("{\n  \"results\": [\n    {\"size\": 1,,\n", "x.json");
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().front().pos.line, 3);
+}
+
+TEST(ParseTables, TakesNoNumberBeyondAllCounts) {
+  EXPECT_FALSE(ParseTables("{\"results\": [{\"size\": 1e999}]}", "x.json"));
+  for (const std::string_view text :
+       {"{\"results\": [{\"size\": 1e300, \"out_of_place\": {\"time\": 3}}]}",
+        "[{\"name\": \"AllReduce\", \"ranks\": 1e300, \"gpusPerRank\": 9e9, \"inPlace\": 0, "
+        "\"size\": 1e300, \"time\": 3}]"}) {
+    const std::vector<MeasuredTable> got = Tables(text, "all_reduce.json");
+    ASSERT_THAT(got, SizeIs(1)) << text;
+    EXPECT_THAT(got[0].points, IsEmpty()) << text;
+    EXPECT_THAT(got[0].rejected, SizeIs(1)) << text;
+  }
 }
 
 TEST(ReadTables, ReadsThePublicExcerpts) {
