@@ -85,17 +85,23 @@ ResidualSpread::ResidualSpread(const std::vector<Residual>& residuals) {
     between_[cell] = {std::max(kLeastVariance, between.mean()), between.count};
     if (within.count > 0) within_[cell] = {std::max(kLeastVariance, within.mean()), tables_within};
   }
-  between_prior_ = PriorOf(between_);
-  within_prior_ = PriorOf(within_);
+  between_prior_ = PriorsOf(between_);
+  within_prior_ = PriorsOf(within_);
 }
 
 // e = log s² less its bias has the variance ψ'(d/2) of few degrees, and ψ'(ν₀/2) of classes that
-// differ: what is left of the one is the other.
-std::map<std::size_t, Variance> ResidualSpread::PriorOf(const Cells& cells) {
+// differ: what is left of the one is the other. Where nothing is, all are alike, and s₀² their
+// mean.
+ResidualSpread::Priors ResidualSpread::PriorsOf(const Cells& cells) {
   std::map<std::size_t, std::vector<std::pair<double, double>>> columns;  // e, ψ'(d/2)
-  for (const auto& [cell, variance] : cells)
+  Priors out;
+  for (const auto& [cell, variance] : cells) {
+    Prior& all = out[cell.second];
+    all.all_degrees += variance.degrees;
+    all.variance.value += variance.value * variance.degrees;
     columns[cell.second].emplace_back(std::log(variance.value) - LogBias(variance.degrees),
                                       Trigamma(variance.degrees / 2));
+  }
   double squares = 0, by_chance = 0, freedom = 0;
   std::map<std::size_t, double> means;
   for (const auto& [column, rows] : columns) {
@@ -111,23 +117,27 @@ std::map<std::size_t, Variance> ResidualSpread::PriorOf(const Cells& cells) {
   }
   const double differ = freedom > 0 ? (squares - by_chance) / freedom : 0;
   const double degrees = differ > 0 ? std::min(kAlike, 2 * InverseTrigamma(differ)) : kAlike;
-  std::map<std::size_t, Variance> out;
-  for (const auto& [column, mean] : means)
-    out[column] = {std::exp(mean + LogBias(degrees)), columns[column].size() > 1 ? degrees : 0};
+  for (auto& [column, prior] : out) {
+    prior.variance.value = differ > 0 ? std::exp(means[column] + LogBias(degrees))
+                                      : prior.variance.value / prior.all_degrees;
+    prior.variance.degrees = columns[column].size() > 1 ? degrees : 0;
+  }
   return out;
 }
 
-Variance ResidualSpread::Drawn(const Cells& cells, const std::map<std::size_t, Variance>& prior,
-                               std::size_t row, std::size_t column) {
+Variance ResidualSpread::Drawn(const Cells& cells, const Priors& priors, std::size_t row,
+                               std::size_t column) {
   const auto own = cells.find({row, column});
-  const auto common = prior.find(column);
+  const auto prior = priors.find(column);
+  if (prior == priors.end()) return {};
   Variance out;
-  for (const Variance& one : {own == cells.end() ? Variance() : own->second,
-                              common == prior.end() ? Variance() : common->second}) {
+  for (const Variance& one :
+       {own == cells.end() ? Variance() : own->second, prior->second.variance}) {
     out.value += one.value * one.degrees;
     out.degrees += one.degrees;
   }
   if (out.degrees > 0) out.value /= out.degrees;
+  out.degrees = std::min(out.degrees, prior->second.all_degrees);
   return out;
 }
 

@@ -14,10 +14,12 @@
 // scaled inverse chi-square with ν₀ degrees about s₀² of their column. ν₀, one for each part, and
 // s₀² are found from the logs' means and variances, and a class's variance becomes
 //
-//   (ν₀ s₀² + d s²) / (ν₀ + d)    with ν₀ + d degrees of freedom    [Smy04 §§3.3, 6.2]
+//   (ν₀ s₀² + d s²) / (ν₀ + d)    with ν₀ + d degrees of freedom    [Smy04 §§3, 6.2]
 //
-// A column of one class alone has nothing to be drawn to and keeps its own. The interval of a point
-// is ± t · √(between + within), t Student's quantile with the sum's degrees [Sat46].
+// though never with more degrees than all classes of the column have together, for s₀² is no better
+// known than that. A column of one class alone has nothing to be drawn to and keeps its own. The
+// interval of a point is ± t · √(between + within), t Student's quantile with the sum's degrees
+// [Sat46].
 //
 // Errors   none.
 // Cost     linear in the residuals.
@@ -54,13 +56,17 @@ class ResidualSpread {
 
  private:
   using Cells = std::map<std::pair<std::size_t, std::size_t>, Variance>;  // by row, column
-  // The prior of a part: by column s₀² with ν₀; without degrees where a row is alone.
-  static std::map<std::size_t, Variance> PriorOf(const Cells& cells);
-  static Variance Drawn(const Cells& cells, const std::map<std::size_t, Variance>& prior,
-                        std::size_t row, std::size_t column);
+  struct Prior {
+    Variance variance;       // s₀² with ν₀; without degrees where a row is alone
+    double all_degrees = 0;  // of the column's rows together
+  };
+  using Priors = std::map<std::size_t, Prior>;  // by column
+  static Priors PriorsOf(const Cells& cells);
+  static Variance Drawn(const Cells& cells, const Priors& priors, std::size_t row,
+                        std::size_t column);
 
   Cells between_, within_;
-  std::map<std::size_t, Variance> between_prior_, within_prior_;
+  Priors between_prior_, within_prior_;
 };
 
 // What 95 % of Student's distribution lie below: a series in 1 / degrees, 0.3 % off at two degrees

@@ -287,6 +287,16 @@ TEST(ResidualSpread, OfOneClassIsItsOwn) {
   EXPECT_FALSE(spread.HalfWidth(0, 1));
 }
 
+// Two classes of one source each, 0.3 and -0.3 off: alike, and known by two sources together. So
+// each part has two degrees, 0.09 and the least; without that bound t would be 1.645.
+TEST(ResidualSpread, IsKnownNoBetterThanAllClassesTogether) {
+  const ResidualSpread spread(
+      {{0, 0, 1, 1, 0.3}, {0, 0, 1, 1, 0.3}, {1, 0, 2, 2, -0.3}, {1, 0, 2, 2, -0.3}});
+  EXPECT_NEAR(*spread.HalfWidth(0, 0), 2.92 * 0.3, 0.01);
+  EXPECT_NEAR(*spread.HalfWidth(1, 0), *spread.HalfWidth(0, 0), 1e-9);
+  EXPECT_NEAR(*spread.HalfWidth(7, 0), *spread.HalfWidth(0, 0), 1e-6);  // nobody measured it
+}
+
 // Residuals of classes with the deviation of a source's mean and of its points.
 struct SpreadClass {
   double between, within;
