@@ -414,7 +414,7 @@ std::string CalibrationText(const CalibrationResult& result, const std::string& 
   out += constants.Format(width);
   out += fmt::format(
       "\nHeld out by source, {} folds; interval of measured over simulated; inside: of a source's\n"
-      "points, in the interval that the other sources state:\n",
+      "points, on average over sources, in the interval that the others state:\n",
       result.folds);
   out += StatedErrorsText(result, false, width) + LeftOutClassesText(result, width);
   if (const std::string unseen = StatedErrorsText(result, true, width); !unseen.empty())

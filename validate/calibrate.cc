@@ -7,9 +7,11 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "base/schema/quantity.h"
 #include "base/version.h"
+#include "validate/interval.h"
 
 namespace weft {
 namespace {
@@ -62,12 +64,11 @@ std::map<std::string, std::vector<std::size_t>> TablesByHardware(
   return out;
 }
 
-// Every point of every fold under the fit to all other tables. What may learn nothing of each
-// other is a group: the table, or the fold.
+// Every point of every fold under the fit to all other tables; the fold is the group.
 std::vector<HeldOutPoint> HoldOut(const MeasuredCases& cases,
                                   const std::vector<std::size_t>& tables,
                                   const std::vector<std::vector<std::size_t>>& folds,
-                                  const CollectiveConstants& from, bool by_fold) {
+                                  const CollectiveConstants& from) {
   std::vector<std::vector<HeldOutPoint>> parts(folds.size());
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t f = 0; f < folds.size(); ++f) {
@@ -79,29 +80,19 @@ std::vector<HeldOutPoint> HoldOut(const MeasuredCases& cases,
       for (const MeasuredCase& point : cases.tables[t].points)
         parts[f].push_back(
             {t, point.size,
-             point.measured_us / cases.models[point.model].Time(point.which, fit.constants).us,
-             by_fold ? f : t});
+             point.measured_us / cases.models[point.model].Time(point.which, fit.constants).us, f});
   }
   std::vector<HeldOutPoint> out;
   for (const auto& part : parts) out.insert(out.end(), part.begin(), part.end());
   return out;
 }
 
-struct Weighted {
-  double value = 0, weight = 0;
-};
-
-// The value below which `share` of the weight lies.
-double Quantile(std::vector<Weighted>& values, double share) {
-  std::sort(values.begin(), values.end(),
-            [](const Weighted& a, const Weighted& b) { return a.value < b.value; });
-  double all = 0, below = 0;
-  for (const Weighted& one : values) all += one.weight;
-  for (const Weighted& one : values) {
-    below += one.weight;
-    if (below >= share * all) return one.value;
-  }
-  return values.back().value;
+// The value below which `share` of all lie.
+double Quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  const auto below =
+      static_cast<std::size_t>(std::ceil(share * static_cast<double>(values.size())));
+  return values[std::clamp<std::size_t>(below, 1, values.size()) - 1];
 }
 
 // Sizes that an error is stated for: below the bands that classes are told apart by, too.
@@ -112,169 +103,109 @@ double Down(double ratio) { return std::floor(ratio * 1000) / 1000; }
 double Up(double ratio) { return std::ceil(ratio * 1000) / 1000; }
 double Near(double ratio) { return std::round(ratio * 1000) / 1000; }
 
-// The points of a class and a range of sizes, by table of a group.
-using ByTable = std::map<std::pair<std::size_t, std::size_t>, std::vector<double>>;
-
-ByTable PointsOf(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
-                 ErrorClass which, std::size_t range) {
+// The range of sizes that `size` is in.
+std::size_t RangeOf(Bytes size) {
   const std::vector<Bytes> stated = StatedFrom();
-  ByTable out;
-  for (const HeldOutPoint& point : points)
-    if (cases.tables[point.table].error_class == which && point.size >= stated[range] &&
-        (range + 1 == stated.size() || point.size < stated[range + 1]))
-      out[{point.group, point.table}].push_back(std::log(point.ratio));
+  std::size_t out = 0;
+  while (out + 1 < stated.size() && size >= stated[out + 1]) ++out;
   return out;
 }
 
-// Logarithms of measured over simulated: the 5th percentile, the median, the 95th.
-struct Spread {
-  double low = 0, middle = 0, high = 0;
-  // How many half-widths `value` is from the middle.
-  double Score(double value) const {
-    constexpr double kLeast = 0.01;  // no interval is narrower than a percent to a side
-    return value > middle ? (value - middle) / std::max(kLeast, high - middle)
-                          : (middle - value) / std::max(kLeast, middle - low);
-  }
-};
-
-// Of all tables of a class but those of `without`, and of the other classes' as if they were
-// kOthers tables more, so that few tables do not promise what only many can; none where none is.
-constexpr double kOthers = 2;
-
-std::optional<Spread> SpreadOf(const ByTable& tables, const ByTable& of_others,
-                               std::optional<std::size_t> without) {
-  // A table may stand in several groups: those of the group are left out of all.
+// The residuals of all points but those of a group and of its tables, in whatever group they are.
+std::vector<Residual> ResidualsOf(const MeasuredCases& cases,
+                                  const std::vector<HeldOutPoint>& points,
+                                  std::optional<std::size_t> without = std::nullopt) {
   std::set<std::size_t> left_out;
-  for (const ByTable* part : {&tables, &of_others})
-    for (const auto& [key, mine] : *part)
-      if (without && key.first == *without) left_out.insert(key.second);
-  std::vector<Weighted> values;
-  const auto add = [&](const ByTable& part, double weight) {
-    for (const auto& [key, mine] : part) {
-      if ((without && key.first == *without) || left_out.count(key.second) > 0) continue;
-      for (const double value : mine)
-        values.push_back({value, weight / static_cast<double>(mine.size())});
-    }
-  };
-  add(tables, 1);
-  add(of_others, kOthers / static_cast<double>(std::max<std::size_t>(1, of_others.size())));
-  if (values.empty()) return std::nullopt;
-  return Spread{Quantile(values, 0.05), Quantile(values, 0.5), Quantile(values, 0.95)};
-}
-
-// What the interval of a class is stretched by: nine of ten points of a group are inside that of
-// the other groups. Never below 1; 1 where there is one group alone, of which nothing can be said.
-double StretchOf(const ByTable& tables, const ByTable& of_others) {
-  std::vector<Weighted> scores;
-  for (const auto& [key, mine] : tables)
-    if (const auto others = SpreadOf(tables, of_others, key.first))
-      for (const double value : mine)
-        scores.push_back({others->Score(value), 1.0 / static_cast<double>(mine.size())});
-  return scores.empty() ? 1 : std::max(1.0, Quantile(scores, 0.9));
-}
-
-struct Interval {
-  double low = 0, high = 0;  // logarithms of measured over simulated
-};
-
-std::optional<Interval> IntervalOf(const ByTable& tables, const ByTable& of_others) {
-  const auto spread = SpreadOf(tables, of_others, std::nullopt);
-  if (!spread) return std::nullopt;
-  const double stretch = StretchOf(tables, of_others);
-  return Interval{spread->middle - stretch * (spread->middle - spread->low),
-                  spread->middle + stretch * (spread->high - spread->middle)};
-}
-
-ByTable Without(const ByTable& tables, std::size_t group) {
-  ByTable out = tables;
-  std::erase_if(out, [group](const auto& one) { return one.first.first == group; });
+  for (const HeldOutPoint& point : points)
+    if (point.group == without) left_out.insert(point.table);
+  std::vector<Residual> out;
+  for (const HeldOutPoint& point : points)
+    if (left_out.count(point.table) == 0)
+      out.push_back({static_cast<std::size_t>(cases.tables[point.table].error_class),
+                     RangeOf(point.size), point.group, point.table, std::log(point.ratio)});
   return out;
 }
 
-// The other classes' points, with which a class of few tables is stated.
-ByTable OfOthers(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
-                 ErrorClass which, std::size_t range) {
-  ByTable out;
-  for (std::size_t c = 0; c < kErrorClasses; ++c)
-    if (static_cast<ErrorClass>(c) != which)
-      out.merge(PointsOf(cases, points, static_cast<ErrorClass>(c), range));
-  return out;
-}
-
-// Of a class and a range of sizes: the points of a source inside the interval that all others
-// state, tables counting alike.
-CoverageBySource CoverageOf(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
-                            ErrorClass which, std::size_t range) {
-  const ByTable tables = PointsOf(cases, points, which, range);
-  const ByTable of_others = OfOthers(cases, points, which, range);
-  CoverageBySource out{which, StatedFrom()[range], 0, std::nullopt};
-  std::set<std::size_t> sources;
-  for (const auto& [key, mine] : tables) sources.insert(key.first);
-  out.sources = sources.size();
-  double inside = 0, all = 0;
-  for (const std::size_t source : sources) {
-    const auto interval = IntervalOf(Without(tables, source), Without(of_others, source));
-    if (!interval) continue;
-    for (const auto& [key, mine] : tables) {
-      if (key.first != source) continue;
-      const auto in = std::count_if(mine.begin(), mine.end(), [&](double value) {
-        return value >= interval->low && value <= interval->high;
-      });
-      inside += static_cast<double>(in) / static_cast<double>(mine.size());
-      ++all;
-    }
-  }
-  if (all > 0) out.inside = inside / all;
-  return out;
-}
-
-std::vector<CoverageBySource> CoverageBySources(const MeasuredCases& cases,
-                                                std::vector<HeldOutPoint> points) {
+// Who measured a table: the project, or, where one alone measured all, each table by itself.
+void GroupBySource(const MeasuredCases& cases, std::vector<HeldOutPoint>& points) {
   std::map<std::string, std::size_t> number;
+  for (const HeldOutPoint& point : points)
+    number.try_emplace(ProjectOf(cases.entries[point.table]), number.size());
   for (HeldOutPoint& point : points)
     point.group =
-        number.try_emplace(ProjectOf(cases.entries[point.table]), number.size()).first->second;
-  std::vector<CoverageBySource> out;
-  for (std::size_t c = 0; c < kErrorClasses; ++c)
-    for (std::size_t range = 0; range < StatedFrom().size(); ++range) {
-      const CoverageBySource one = CoverageOf(cases, points, static_cast<ErrorClass>(c), range);
-      if (one.sources > 0) out.push_back(one);
+        number.size() > 1 ? number.at(ProjectOf(cases.entries[point.table])) : point.table;
+}
+
+// Of each class and range of sizes: the share of a source's points inside the interval that all
+// others state, a source's tables and then sources counting alike.
+std::vector<CoverageBySource> CoverageBySources(const MeasuredCases& cases,
+                                                const std::vector<HeldOutPoint>& points) {
+  using Cell = std::pair<std::size_t, std::size_t>;
+  struct Mean {
+    double sum = 0;
+    std::size_t count = 0, unjudged = 0;
+    void Add(double value) { sum += value, ++count; }
+    double value() const { return sum / static_cast<double>(count); }
+  };
+  std::map<Cell, Mean> cells;
+  std::set<std::size_t> sources;
+  const std::vector<Residual> all = ResidualsOf(cases, points);
+  for (const Residual& one : all) sources.insert(one.source);
+  for (const std::size_t source : sources) {
+    const ResidualSpread others(ResidualsOf(cases, points, source));
+    std::map<Cell, std::map<std::size_t, Mean>> mine;  // by table
+    for (const Residual& one : all) {
+      if (one.source != source) continue;
+      Mean& table = mine[{one.row, one.column}][one.table];
+      if (const auto half = others.HalfWidth(one.row, one.column))
+        table.Add(std::abs(one.value) <= *half ? 1 : 0);
     }
+    for (const auto& [cell, tables] : mine) {
+      Mean shares;
+      for (const auto& [table, inside] : tables)
+        if (inside.count > 0) shares.Add(inside.value());
+      if (shares.count > 0)
+        cells[cell].Add(shares.value());
+      else
+        ++cells[cell].unjudged;  // no other source says anything of such sizes
+    }
+  }
+  std::vector<CoverageBySource> out;
+  for (const auto& [cell, mean] : cells)
+    out.push_back({static_cast<ErrorClass>(cell.first), StatedFrom()[cell.second],
+                   mean.count + mean.unjudged,
+                   mean.count > 0 ? std::optional(mean.value()) : std::nullopt});
   return out;
 }
 
-// The points of a class from a size on, up to the next.
-void StateErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points, bool unseen,
-                 ErrorClass which, CalibrationSpec& spec) {
-  const std::vector<Bytes> stated = StatedFrom();
-  for (std::size_t b = 0; b < stated.size(); ++b) {
-    const ByTable tables = PointsOf(cases, points, which, b);
-    if (tables.empty()) continue;
-    const ByTable of_others = OfOthers(cases, points, which, b);
-    std::vector<Weighted> medians, errors;
-    for (const auto& [key, mine] : tables) {
-      std::vector<Weighted> own;
-      for (const double value : mine) own.push_back({std::abs(std::exp(-value) - 1), 1});
-      errors.insert(errors.end(), own.begin(), own.end());
-      medians.push_back({Quantile(own, 0.5), 1});
+// What is said of every class, from a size on, up to the next.
+void StateAllErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
+                    bool unseen, CalibrationSpec& spec) {
+  const std::vector<Residual> residuals = ResidualsOf(cases, points);
+  const ResidualSpread spread(residuals);
+  std::map<std::pair<std::size_t, std::size_t>,
+           std::map<std::pair<std::size_t, std::size_t>, std::vector<double>>>
+      cells;  // by class and range, by source and table: sizes of errors
+  for (const Residual& one : residuals)
+    cells[{one.row, one.column}][{one.source, one.table}].push_back(
+        std::abs(std::exp(-one.value) - 1));
+  for (const auto& [cell, tables] : cells) {
+    std::vector<double> medians, errors;
+    for (const auto& [table, mine] : tables) {
+      errors.insert(errors.end(), mine.begin(), mine.end());
+      medians.push_back(Quantile(mine, 0.5));
     }
-    const Interval interval = *IntervalOf(tables, of_others);
+    const double half = *spread.HalfWidth(cell.first, cell.second);
     CalibrationErrorSpec& out = *spec.add_errors();
-    out.set_what(NameOf(which));
-    out.set_from(stated[b].count());
+    out.set_what(NameOf(static_cast<ErrorClass>(cell.first)));
+    out.set_from(StatedFrom()[cell.second].count());
     out.set_median(Near(Quantile(medians, 0.5)));
     out.set_p95(Near(Quantile(errors, 0.95)));
-    out.set_low(Down(std::exp(interval.low)));
-    out.set_high(Up(std::exp(interval.high)));
+    out.set_low(Down(std::exp(-half)));
+    out.set_high(Up(std::exp(half)));
     out.set_tables(static_cast<int>(tables.size()));
     out.set_unseen(unseen);
   }
-}
-
-void StateAllErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
-                    bool unseen, CalibrationSpec& spec) {
-  for (std::size_t c = 0; c < kErrorClasses; ++c)
-    StateErrors(cases, points, unseen, static_cast<ErrorClass>(c), spec);
 }
 
 // Of hardware that no table is of nobody knows more than of hardware that some are of: where
@@ -294,16 +225,18 @@ void WidenUnseen(CalibrationSpec& spec) {
 // The tables of a class that was left out whole, beside the interval that the other classes state.
 LeftOutClass FiguresOfLeftOut(const MeasuredCases& cases, const std::string& hardware,
                               const std::vector<HeldOutPoint>& mine,
-                              const std::vector<HeldOutPoint>& others) {
-  Calibration stated;
-  StateAllErrors(cases, others, true, stated.spec);
+                              const std::vector<Residual>& others) {
+  const ResidualSpread stated(others);
   std::map<std::size_t, ComparedTable> tables;
   for (const HeldOutPoint& point : mine) {
     ComparedTable& table = tables[point.table];
     table.entry = cases.tables[point.table].entry;
     table.error_class = cases.tables[point.table].error_class;
-    table.points.push_back({point.size, 0, 0, 0, point.ratio, 1,
-                            BandOf(stated, table.error_class, point.size, false)});
+    std::optional<RatioBand> band;
+    if (const auto half =
+            stated.HalfWidth(static_cast<std::size_t>(table.error_class), RangeOf(point.size)))
+      band = RatioBand{std::exp(-*half), std::exp(*half)};
+    table.points.push_back({point.size, 0, 0, 0, point.ratio, 1, band});
   }
   std::vector<ComparedTable> list;
   for (auto& [t, table] : tables) list.push_back(std::move(table));
@@ -394,7 +327,7 @@ void LeaveOutClasses(const MeasuredCases& cases, const CalibrateOptions& options
   const auto by_hardware = TablesByHardware(cases, out.fitted);
   std::vector<std::vector<std::size_t>> folds;
   for (const auto& [hardware, mine] : by_hardware) folds.push_back(mine);
-  out.unseen = HoldOut(cases, out.fitted, folds, CollectiveConstants(), true);
+  out.unseen = HoldOut(cases, out.fitted, folds, CollectiveConstants());
   if (!of_class.empty()) {
     std::vector<HeldOutPoint> points;
     for (const std::size_t t : of_class)
@@ -403,14 +336,16 @@ void LeaveOutClasses(const MeasuredCases& cases, const CalibrateOptions& options
             {t, point.size,
              point.measured_us / cases.models[point.model].Time(point.which, out.fit.constants).us,
              0});
-    out.left_out_classes.push_back(FiguresOfLeftOut(cases, options.leave_out, points, out.unseen));
+    out.left_out_classes.push_back(
+        FiguresOfLeftOut(cases, options.leave_out, points, ResidualsOf(cases, out.unseen)));
   }
   std::size_t fold = 0;
   for (const auto& [hardware, tables] : by_hardware) {
-    std::vector<HeldOutPoint> mine, others;
+    std::vector<HeldOutPoint> mine;
     for (const HeldOutPoint& point : out.unseen)
-      (point.group == fold ? mine : others).push_back(point);
-    out.left_out_classes.push_back(FiguresOfLeftOut(cases, hardware, mine, others));
+      if (point.group == fold) mine.push_back(point);
+    out.left_out_classes.push_back(
+        FiguresOfLeftOut(cases, hardware, mine, ResidualsOf(cases, out.unseen, fold)));
     ++fold;
   }
 }
@@ -439,7 +374,8 @@ Result<CalibrationResult> Calibrate(const MeasuredCases& cases, const CalibrateO
   out.fit = FitConstants(cases, out.fitted);
   const auto folds = FoldsOf(cases, out.fitted);
   out.folds = static_cast<int>(folds.size());
-  if (folds.size() > 1) out.held_out = HoldOut(cases, out.fitted, folds, out.fit.constants, false);
+  if (folds.size() > 1) out.held_out = HoldOut(cases, out.fitted, folds, out.fit.constants);
+  GroupBySource(cases, out.held_out);
   LeaveOutClasses(cases, options, of_class, out);
   out.spec.set_weft(kWeftVersion);
   StateConstants(out.fit, out.spec);

@@ -11,15 +11,10 @@
 // out whole, and its tables are compared under the fit to the rest. Its interval always contains
 // that of known hardware.
 //
-// The interval of a time is [low, high] · simulated. By class and from a size on it is the 5th and
-// 95th percentile of measured over simulated, tables counting alike and all other classes' as two
-// more, stretched about its median by the factor at which nine of ten points of a table lie inside
-// the interval of the other tables. So it holds for a table that was neither fitted nor had a say
-// in the interval; few tables, or tables that differ, stretch it (a cross-conformal interval
-// [VOV15] with the distance in half-widths as its score, tables left out in place of points).
-// Tables and not sources, of which some classes have two: with sources left out, and the correction
-// for so few, the interval of public tables is beyond any use (a factor of 500). How often it holds
-// for a source that had no say in it is stated beside it: `coverage`.
+// The interval of a time is [low, high] · simulated, by class and from a size on: of the residuals
+// of tables that were held out, classes drawn towards each other (validate/interval.h); a source is
+// a project, or, where one project alone measured all tables, a table. How often it holds for a
+// source that had no say in it is stated beside it: `coverage`.
 //
 // Errors   no table that can be fitted, with why each was left out.
 // Repeats  the same tables give the same text, in whatever order they are named.
@@ -38,11 +33,12 @@ struct HeldOutPoint {
   std::size_t table = 0;  // row of MeasuredCases::tables
   Bytes size;
   double ratio = 1;       // measured over simulated
-  std::size_t group = 0;  // left out together with others: of these alone nothing is learned
+  std::size_t group = 0;  // the source; of hardware left out whole, the class of hardware
 };
 
 // Of a class from a size on, up to the next: how many sources it has, and the share of a source's
-// points inside the interval that all other sources state; none where there is no other.
+// points, on average over sources, inside the interval that all others state; none where there is
+// no other.
 struct CoverageBySource {
   ErrorClass which = ErrorClass::kOneHost;
   Bytes from;
@@ -53,7 +49,7 @@ struct CoverageBySource {
 // A GPU generation or transport whose tables were all left out.
 struct LeftOutClass {
   std::string hardware;               // "hopper"
-  std::vector<ClassFigures> figures;  // in_band: of what the other classes alone state
+  std::vector<ClassFigures> figures;  // in_band: of the interval that the others state
 };
 
 struct CalibrationResult {

@@ -25,19 +25,36 @@ struct Series {
 struct Layout {
   std::vector<std::string> names;    // in lower case
   std::vector<std::string> written;  // as they stand
-  std::optional<std::size_t> size, op, type, ranks, per_host, gpu;
+  std::optional<std::size_t> size, op, type, ranks, per_host, per_rank, gpu, in_place;
   std::vector<Series> series;
   std::vector<Series> times, algbw;  // all of them: of a row they say the same
 };
 
-std::vector<Word> CellsOf(std::string_view line) {
-  if (line.ends_with('\r')) line.remove_suffix(1);
+// What cells stand between: the one of , ; | and a tab that there are most of in the header.
+char SeparatorOf(std::string_view header) {
+  char out = ',';
+  for (const char one : {';', '\t', '|'})
+    if (std::count(header.begin(), header.end(), one) >
+        std::count(header.begin(), header.end(), out))
+      out = one;
+  return out;
+}
+
+std::vector<Word> CellsOf(std::string_view line, char separator) {
+  line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
+  std::size_t from = 0;
+  if (separator == '|') {  // Markdown's bars stand around them too
+    if (const std::size_t bar = line.find_first_not_of(' '); bar < line.size() && line[bar] == '|')
+      from = bar + 1;
+    if (line.size() > from && line.back() == '|') line.remove_suffix(1);
+  }
   std::vector<Word> out;
-  for (std::size_t at = 0; at <= line.size();) {
-    std::size_t end = std::min(line.find(',', at), line.size());
-    if (at < line.size() && line[at] == '"') {
-      const std::size_t close = std::min(line.find('"', at + 1), line.size());
-      end = std::min(line.find(',', close), line.size());
+  for (std::size_t at = from; at <= line.size();) {
+    std::size_t end = std::min(line.find(separator, at), line.size());
+    if (const std::size_t first = line.find_first_not_of(' ', at);
+        first < line.size() && line[first] == '"') {
+      const std::size_t close = std::min(line.find('"', first + 1), line.size());
+      end = std::min(line.find(separator, close), line.size());
     }
     std::string_view cell = line.substr(at, end - at);
     const std::size_t first = std::min(cell.find_first_not_of(" \t\""), cell.size());
@@ -52,6 +69,24 @@ std::vector<Word> CellsOf(std::string_view line) {
 std::string Lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+// The rule under a table's header, or text around the table.
+bool IsNoRowOfMarkdown(std::string_view line) {
+  return line.find('|') == line.npos || line.find_first_not_of("|-: \t\r") == line.npos;
+}
+
+// A column's name in lower case with its unit behind a line: "Time (us)" is time_us.
+std::string PlainName(std::string_view text) {
+  std::string out;
+  for (const char c : Lower(text)) {
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      out += c;
+    else if (!out.empty() && out.back() != '_')
+      out += '_';
+  }
+  if (out.ends_with('_')) out.pop_back();
   return out;
 }
 
@@ -133,16 +168,17 @@ std::optional<double> RateUnitIn(const std::string& text) {
 // Every column of times, medians before others.
 std::vector<Series> FindTimes(const Layout& layout) {
   std::vector<Series> out;
-  for (const auto& [known, unit_us] :
-       std::initializer_list<std::pair<const char*, double>>{{"median_us", 1},
-                                                             {"time_us", 1},
-                                                             {"mean_us", 1},
-                                                             {"avg_us", 1},
-                                                             {"latency_us", 1},
-                                                             {"median_ms", 1e3},
-                                                             {"time_ms", 1e3},
-                                                             {"mean_ms", 1e3},
-                                                             {"time_s", 1e6}})
+  for (const auto& [known, unit_us] : std::initializer_list<std::pair<const char*, double>>{
+           {"median_us", 1},
+           {"time_us", 1},
+           {"time", 1},  // as over nccl-tests' own
+           {"mean_us", 1},
+           {"avg_us", 1},
+           {"latency_us", 1},
+           {"median_ms", 1e3},
+           {"time_ms", 1e3},
+           {"mean_ms", 1e3},
+           {"time_s", 1e6}})
     for (std::size_t i = 0; i < layout.names.size(); ++i)
       if (layout.names[i] == known)
         out.push_back(SeriesOf(i, layout.names[i], Measure::kTime, unit_us));
@@ -185,8 +221,8 @@ std::vector<Series> FindUnnamedRates(const Layout& layout, const std::string& co
   if (!(unit > 0)) return out;
   for (std::size_t i = 0; i < layout.names.size(); ++i) {
     bool taken = false;
-    for (const auto& column :
-         {layout.size, layout.op, layout.type, layout.ranks, layout.per_host, layout.gpu})
+    for (const auto& column : {layout.size, layout.op, layout.type, layout.ranks, layout.per_host,
+                               layout.per_rank, layout.gpu, layout.in_place})
       taken |= column == i;
     if (!taken)
       out.push_back(
@@ -206,9 +242,10 @@ class CsvReader {
     if (line[line.find_first_not_of(" \t\r")] == '#') {
       comments_ += std::string(line) + '\n';
     } else if (layout_.names.empty()) {
-      Header(CellsOf(line), number);
-    } else if (layout_.size) {
-      Row(CellsOf(line), number);
+      separator_ = SeparatorOf(line);
+      Header(CellsOf(line, separator_), number);
+    } else if (layout_.size && !(separator_ == '|' && IsNoRowOfMarkdown(line))) {
+      Row(line, number);
     }
   }
 
@@ -231,16 +268,20 @@ class CsvReader {
 
   void Header(const std::vector<Word>& cells, int number) {
     for (const Word& cell : cells) {
-      layout_.names.push_back(Lower(cell.text));
+      layout_.names.push_back(PlainName(cell.text));
       layout_.written.emplace_back(cell.text);
     }
     const auto& names = layout_.names;
     layout_.op = Find(names, {"op", "operation", "collective"});
     layout_.type = Find(names, {"dtype", "type", "datatype"});
     layout_.ranks = Find(names, {"ranks", "gpus", "num_gpus", "world_size"});
-    layout_.per_host = Find(names, {"ranks_per_node", "ranks_per_host", "gpus_per_node"});
+    layout_.per_host =
+        Find(names, {"ranks_per_node", "ranks_per_host", "gpus_per_node", "rankspernode"});
+    layout_.per_rank = Find(names, {"gpusperrank"});  // rccl-tests' -Z csv [RCT src/common.cu]
+    layout_.in_place = Find(names, {"inplace", "in_place"});
     layout_.gpu = Find(names, {"gpu", "device"});
-    layout_.size = Find(names, {"size_bytes", "bytes", "size"});
+    layout_.size = Find(
+        names, {"size_bytes", "bytes", "size", "size_b", "message_size_bytes", "message_size_b"});
     FindSeries(cells, number);
     if (!layout_.size)
       Wrong(number, 1, "no column of sizes", "call it size_bytes");
@@ -288,15 +329,49 @@ class CsvReader {
     return -1;
   }
 
-  void Row(const std::vector<Word>& cells, int number) {
+  // Bytes above 0, alone or in KiB … TiB, or K … T, which are nccl-tests' own words for the same.
+  std::int64_t Size(const Word& cell, int number) {
+    const std::size_t end = std::min(cell.text.find_first_not_of("0123456789"), cell.text.size());
+    const auto count = WholeNumber<std::int64_t>(cell.text.substr(0, end));
+    std::string_view unit = cell.text.substr(end);
+    if (unit.starts_with(' ')) unit.remove_prefix(1);
+    for (const std::string_view ends : {"", "iB"})
+      for (const auto& [letter, shift] :
+           {std::pair('K', 10), std::pair('M', 20), std::pair('G', 30), std::pair('T', 40)})
+        if (unit == letter + std::string(ends) && count.value_or(0) > 0 && *count < 1 << 20)
+          return *count << shift;
+    if ((unit.empty() || unit == "B") && count.value_or(0) > 0) return *count;
+    const bool decimal = unit.size() == 2 && unit[1] == 'B';
+    Wrong(number, cell.column,
+          fmt::format("{} is '{}' (want a whole number of bytes above 0)",
+                      layout_.names[*layout_.size], cell.text),
+          decimal ? "write KiB, MiB or GiB: of others nobody tells 1000 from 1024" : "");
+    return -1;
+  }
+
+  void Row(std::string_view line, int number) {
+    std::string decimals;  // commas are decimal where they do not separate
+    if (separator_ != ',') {
+      decimals = line;
+      std::replace(decimals.begin(), decimals.end(), ',', '.');
+      line = decimals;
+    }
+    std::vector<Word> cells = CellsOf(line, separator_);
+    // Early versions of rccl-tests write how many hosts behind the operation, and do not name it.
+    if (layout_.per_rank && layout_.op && cells.size() == layout_.names.size() + 1)
+      cells.erase(cells.begin() + static_cast<std::ptrdiff_t>(*layout_.op) + 1);
     if (cells.size() != layout_.names.size())
       return Wrong(
           number, cells.back().column,
           fmt::format("{} cells where the header has {}", cells.size(), layout_.names.size()));
-    const std::int64_t size = Whole(cells, layout_.size, number);
-    const std::int64_t ranks = Whole(cells, layout_.ranks, number);
-    const std::int64_t per_host = Whole(cells, layout_.per_host, number);
-    if (size < 0 || ranks < 0 || per_host < 0) return;
+    const std::int64_t size = Size(cells[*layout_.size], number);
+    constexpr std::int64_t kMost = 1'000'000;  // beyond all machines, and all products fit
+    const std::int64_t per_rank =
+        std::min<std::int64_t>(1000, Whole(cells, layout_.per_rank, number));
+    const std::int64_t ranks =
+        std::min(kMost, Whole(cells, layout_.ranks, number)) * std::max<std::int64_t>(1, per_rank);
+    const std::int64_t per_host = std::min(kMost, Whole(cells, layout_.per_host, number));
+    if (size < 0 || ranks < 0 || per_host < 0 || per_rank < 0) return;
     std::string op = Text(cells, layout_.op);
     if (!op.empty() && OperationNamed(op).empty())
       return Wrong(number, cells[*layout_.op].column, fmt::format("no operation '{}'", op),
@@ -306,9 +381,10 @@ class CsvReader {
       const int all = ranks > 0          ? static_cast<int>(ranks)
                       : series.ranks > 0 ? series.ranks
                                          : hints_.ranks;
-      const int hosts = per_host > 0 && all > 0 ? std::max(1, all / static_cast<int>(per_host))
-                        : series.hosts > 0      ? series.hosts
-                                                : hints_.hosts;
+      const std::int64_t beside = per_host * std::max<std::int64_t>(1, per_rank);
+      const int hosts = beside > 0 && all > 0 ? std::max(1, all / static_cast<int>(beside))
+                        : series.hosts > 0    ? series.hosts
+                                              : hints_.hosts;
       Point(cells, number, series, TableFor(cells, number, series, op, all, hosts), Bytes(size));
     }
   }
@@ -382,12 +458,18 @@ class CsvReader {
       table.rejected.push_back({number, fmt::format("{} is {}", series.name, cell.text)});
       return;
     }
-    table.points.push_back({size, *time, std::nullopt, number});
+    const bool in_place = layout_.in_place && cells[*layout_.in_place].text == "1";
+    if (in_place && !table.points.empty() && table.points.back().size == size &&
+        !table.points.back().in_place)
+      table.points.back().in_place = time;
+    else
+      table.points.push_back({size, *time, std::nullopt, number});
   }
 
   std::string file_;
   TableHints hints_;
   std::string name_op_, comments_;
+  char separator_ = ',';
   Layout layout_;
   std::map<std::tuple<std::string, std::string, std::string, int, int, std::size_t>, std::size_t>
       row_of_;

@@ -128,7 +128,7 @@ Result<TableEntry> EntryOfRow(const Row& row, const SourcePos& pos, const std::s
   TableEntry entry;
   entry.pos = pos;
   entry.name = at("file");
-  entry.file = folder + entry.name;
+  entry.file = entry.name.starts_with('/') ? entry.name : folder + entry.name;
   if (entry.name.empty()) return Fail(ErrorCode::kSyntax, pos, "the line names no file", {});
   const std::string op = at("op");
   entry.op = OperationNamed(op);

@@ -38,6 +38,16 @@ double NumberAt(const json& value, const char* key) {
   return found && found->is_number() ? found->get<double>() : 0;
 }
 
+// A whole number above 0; 0 where there is none, or one beyond all counts and sizes.
+std::int64_t CountAt(const json& value, const char* key) {
+  const double number = NumberAt(value, key);
+  return number >= 1 && number < 1e18 ? static_cast<std::int64_t>(number) : 0;
+}
+
+int SmallCountAt(const json& value, const char* key) {
+  return static_cast<int>(std::min<std::int64_t>(CountAt(value, key), 1'000'000));
+}
+
 // "2.28.9", from that or from 22809.
 std::string VersionOf(const json& value, const char* key) {
   const json* const found = At(value, key);
@@ -62,7 +72,7 @@ std::optional<SimDuration> HalfTime(const json& row, const char* half) {
 
 // The result's number stands for a line: JSON of one line is common.
 void AddNcclTestsRow(const json& row, int number, MeasuredTable& table) {
-  const auto size = static_cast<std::int64_t>(NumberAt(row, "size"));
+  const auto size = CountAt(row, "size");
   const auto out = HalfTime(row, "out_of_place"), in = HalfTime(row, "in_place");
   const json* const half = At(row, out ? "out_of_place" : "in_place");
   std::string why;
@@ -88,7 +98,7 @@ std::vector<MeasuredTable> NcclTests(const json& root, const std::string& file,
   std::set<std::string> hosts;
   if (const json* const devices = At(root, "devices"); devices && devices->is_array()) {
     for (const json& device : *devices) {
-      about.ranks = std::max(about.ranks, static_cast<int>(NumberAt(device, "rank")) + 1);
+      about.ranks = std::max(about.ranks, SmallCountAt(device, "rank") + 1);
       hosts.insert(TextAt(device, "hostname"));
       about.gpu = TextAt(device, "device_info");
     }
@@ -131,7 +141,7 @@ std::vector<MeasuredTable> ProbeRecord(const json& root, const std::string& file
     ++number;
     if (TextAt(row, "kind") != "collective") continue;
     const std::string op = OperationNamed(TextAt(row, "op"));
-    const int ranks = static_cast<int>(NumberAt(row, "ranks"));
+    const int ranks = SmallCountAt(row, "ranks");
     const auto [at, fresh] = row_of.try_emplace(
         {op, TextAt(row, "type"), ranks, TextAt(row, "algorithm"), TextAt(row, "protocol")},
         out.size());
@@ -144,13 +154,13 @@ std::vector<MeasuredTable> ProbeRecord(const json& root, const std::string& file
       table.gpu = TextAt(*provenance, "gpu");
       table.nccl = VersionOf(*provenance, "nccl");
       table.ranks = ranks;
-      table.hosts = static_cast<int>(NumberAt(*provenance, "hosts"));
+      table.hosts = SmallCountAt(*provenance, "hosts");
       for (auto [text, key] :
            {std::pair(&table.algorithm, "algorithm"), {&table.protocol, "protocol"}})
         if (TextAt(row, key) != "auto") *text = TextAt(row, key);
       out.push_back(std::move(table));
     }
-    const auto size = static_cast<std::int64_t>(NumberAt(row, "bytes"));
+    const auto size = CountAt(row, "bytes");
     const auto time = FromMicroseconds(NumberAt(row, "median_us"));
     if (size > 0 && time)
       out[at->second].points.push_back({Bytes(size), *time, std::nullopt, number});
@@ -158,6 +168,60 @@ std::vector<MeasuredTable> ProbeRecord(const json& root, const std::string& file
       out[at->second].rejected.push_back({number, "its bytes or median_us is not above 0"});
   }
   return out;
+}
+
+// rccl-tests' -Z json [RCT src/common.cu]: a row for out of place, then one for in place.
+std::vector<MeasuredTable> RcclTests(const json& rows, const std::string& file,
+                                     const TableHints& hints) {
+  std::map<std::tuple<std::string, std::string, int, int>, std::size_t> row_of;
+  std::vector<MeasuredTable> out;
+  int number = 0;
+  for (const json& row : rows) {
+    ++number;
+    const std::string op = OperationNamed(TextAt(row, "name")), type = TextAt(row, "type");
+    const int each = std::clamp(SmallCountAt(row, "gpusPerRank"), 1, 1000);
+    const int processes = SmallCountAt(row, "ranks");
+    const int ranks = processes > 0 ? processes * each : SmallCountAt(row, "gpus");
+    const int hosts = std::max(1, SmallCountAt(row, "nodes"));
+    const auto [at, fresh] = row_of.try_emplace({op, type, ranks, hosts}, out.size());
+    if (fresh) {
+      MeasuredTable table;
+      table.file = file;
+      table.line = number;
+      table.op = op.empty() && !NamesOtherTest(TextAt(row, "name")) ? hints.op : op;
+      table.type = type;
+      table.gpu = hints.gpu;
+      table.ranks = ranks > 0 ? ranks : hints.ranks;
+      table.hosts = hosts;
+      out.push_back(std::move(table));
+    }
+    MeasuredTable& table = out[at->second];
+    const Bytes size(CountAt(row, "size"));
+    const auto time = FromMicroseconds(NumberAt(row, "time"));
+    if (size.count() <= 0 || !time)
+      table.rejected.push_back({number, "its size or time is not above 0"});
+    else if (NumberAt(row, "inPlace") > 0 && !table.points.empty() &&
+             table.points.back().size == size && !table.points.back().in_place)
+      table.points.back().in_place = time;
+    else
+      table.points.push_back({size, *time, std::nullopt, number});
+  }
+  return out;
+}
+
+// Objects a line, as one list: what early versions of rccl-tests write.
+std::string AsList(std::string_view text) {
+  std::string out = "[";
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = text.substr(at, end - at);
+    if (line.find_first_not_of(" \t\r") != line.npos) {
+      if (out.size() > 1) out += ',';
+      out += line;
+    }
+    at = end + 1;
+  }
+  return out + "]";
 }
 
 }  // namespace
@@ -168,13 +232,19 @@ Result<std::vector<MeasuredTable>> ParseJsonTables(std::string_view text, const 
   try {
     root = json::parse(text);
   } catch (const json::parse_error& e) {
-    return Fail(ErrorCode::kSyntax, PosAt(text, file, e.byte == 0 ? 0 : e.byte - 1),
-                "this is no JSON from here on", "is the file cut off?");
+    root = json::parse(AsList(text), nullptr, false);
+    if (root.is_discarded())
+      return Fail(ErrorCode::kSyntax, PosAt(text, file, e.byte == 0 ? 0 : e.byte - 1),
+                  "this is no JSON from here on", "is the file cut off?");
+  } catch (const json::exception&) {
+    return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the JSON has a number that is too large", {});
   }
+  if (root.is_array() && !root.empty() && At(root.front(), "inPlace"))
+    return RcclTests(root, file, hints);
   const json* const results = At(root, "results");
   if (!results || !results->is_array())
     return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the JSON has no list 'results'",
-                "want nccl-tests' -J, or a record of weft-probe");
+                "want nccl-tests' -J, rccl-tests' -Z json, or a record of weft-probe");
   const std::string schema = TextAt(root, "schema");
   std::vector<MeasuredTable> out =
       schema.starts_with("weft.probe/") ? ProbeRecord(root, file) : NcclTests(root, file, hints);

@@ -283,6 +283,12 @@ class LogReader {
   }
 
   void Line(std::string_view line, int number) {
+    std::string cells;  // of a table in Markdown: more bars than a prefix has
+    if (std::count(line.begin(), line.end(), '|') > 4) {
+      cells = line;
+      std::replace(cells.begin(), cells.end(), '|', ' ');
+      line = cells;
+    }
     if (const auto row = ParseRow(line, root_column_)) return Row(*row, number);
     Comment(line);
   }
@@ -465,18 +471,42 @@ class LogReader {
   std::vector<std::vector<Evidence>> evidence_;  // of each table
 };
 
+// Without what terminals are coloured by (ESC [ … letter), and with blanks for what pages lay text
+// out with: blanks that do not break or have no width, and the bars of boxes.
+std::string WithoutDecoration(std::string_view text) {
+  constexpr std::string_view kBlanks[] = {"\xC2\xA0",     "\xE2\x80\xAF", "\xE2\x80\x8B",
+                                          "\xE2\x94\x82", "\xE2\x94\x83", "\xE2\x95\x91"};
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    if (text.substr(at).starts_with("\x1B[")) {
+      at += 2;
+      while (at < text.size() && (text[at] < '@' || text[at] > '~')) ++at;
+      at = std::min(at + 1, text.size());
+      continue;
+    }
+    std::size_t blanks = 0;
+    if (static_cast<unsigned char>(text[at]) >= 0xC2)
+      for (const std::string_view one : kBlanks)
+        if (text.substr(at).starts_with(one)) blanks = one.size();
+    out += blanks > 0 ? ' ' : text[at];
+    at += std::max<std::size_t>(1, blanks);
+  }
+  return out;
+}
+
 // What a Windows shell writes, UTF-16 behind its mark, as the ASCII in it; else `text` itself,
-// without the mark of UTF-8.
+// without the mark of UTF-8 and without decoration.
 std::string Plain(std::string_view text) {
   const bool little = text.starts_with("\xFF\xFE");
   if (!little && !text.starts_with("\xFE\xFF"))
-    return std::string(text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0));
+    return WithoutDecoration(text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0));
   std::string out;
   for (std::size_t i = 2; i + 1 < text.size(); i += 2) {
     const char low = text[little ? i : i + 1], high = text[little ? i + 1 : i];
     out += high == 0 && static_cast<unsigned char>(low) < 0x80 ? low : '?';
   }
-  return out;
+  return WithoutDecoration(out);
 }
 
 // The first line that is neither blank nor a comment, as CSV has its header there.
@@ -491,6 +521,53 @@ std::string_view HeadOf(std::string_view text) {
   return {};
 }
 
+// Names between commas, semicolons, tabs or bars, one of them of sizes; and not the words that
+// stand over a log's columns or behind its prefix.
+bool IsCsvHeader(std::string_view head) {
+  bool count = false, type = false, sizes = false;
+  for (const Word& word : WordsOf(head)) {
+    count |= word.text == "count";
+    type |= word.text == "type";
+  }
+  for (const std::string_view separator : {",", ";", "\t", "|"}) {
+    if (head.find(separator) == head.npos) continue;
+    for (std::size_t at = 0; at <= head.size();) {
+      const std::size_t end = std::min(head.find(separator, at), head.size());
+      const std::string_view cell = head.substr(at, end - at);
+      const std::string name = BareWord(cell);
+      sizes |= WordsOf(cell).size() <= 3 &&
+               (name.find("size") != name.npos || name.find("bytes") != name.npos);
+      at = end + 1;
+    }
+  }
+  return sizes && !(count && type);
+}
+
+// CSV or a table in Markdown below other text, as issues have them: from the first header that
+// makes a table of what follows, up to a line that no cell is set apart on. Lines before are left
+// blank, so that those of the table keep their numbers.
+std::vector<MeasuredTable> TablesAmongProse(std::string_view text, const std::string& file,
+                                            const TableHints& hints) {
+  std::string before;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view header = text.substr(at, end - at);
+    if (IsCsvHeader(header)) {
+      std::size_t last = end;
+      while (last < text.size()) {
+        const std::size_t next = std::min(text.find('\n', last + 1), text.size());
+        if (text.substr(last + 1, next - last - 1).find_first_of(",;\t|") == text.npos) break;
+        last = next;
+      }
+      auto got = ParseCsvTables(before + std::string(text.substr(at, last - at)), file, hints);
+      if (got) return *std::move(got);
+    }
+    before += '\n';
+    at = end + 1;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const std::string& file,
@@ -498,10 +575,10 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const st
   const std::string text = Plain(pasted);
   const std::string_view head = HeadOf(text);
   const std::size_t start = head.find_first_not_of(" \t\r");
-  if (start != head.npos && head[start] == '{') return ParseJsonTables(text, file, hints);
-  if (head.find(',') != head.npos &&
-      (head.find("size") != head.npos || head.find("bytes") != head.npos))
-    return ParseCsvTables(text, file, hints);
+  if (start != head.npos &&
+      (head[start] == '{' || head.substr(start) == "[" || head.substr(start).starts_with("[{")))
+    return ParseJsonTables(text, file, hints);
+  if (IsCsvHeader(head)) return ParseCsvTables(text, file, hints);
   LogReader reader(file, hints);
   int number = 0;
   for (std::size_t at = 0; at < text.size();) {
@@ -510,6 +587,7 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const st
     at = end + 1;
   }
   std::vector<MeasuredTable> tables = reader.Finish();
+  if (tables.empty()) tables = TablesAmongProse(text, file, hints);
   if (tables.empty())
     return Fail(ErrorCode::kSyntax, {file, 1, 1}, "there is no table of nccl-tests here",
                 "want rows such as '1048576 262144 float sum -1 35.2 29.8 52.1 0', nccl-tests' "

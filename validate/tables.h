@@ -5,11 +5,13 @@
 //   logs   nccl-tests and rccl-tests as printed, every version's columns [NCT src/common.cu]:
 //          with and without root, redop and in-place; one table or several; behind prefixes of
 //          mpirun ([1,0]<stdout>:), srun (0:), kubectl or a clock; with lines of anybody
-//          else's between; cut off at either end; with rows left out of the rank list
-//   JSON   nccl-tests' own (-J), and the records of weft-probe
-//   CSV    a header that names a size (size_bytes, size, bytes) and a time (…_us, …_ms) or rates
-//          (busbw…, algbw…; the unit of other columns from a comment), optionally op, dtype,
-//          ranks, ranks_per_node, gpu. Several columns of rates are several tables
+//          else's between; coloured, quoted, in a Markdown table or a box; cut off at either end;
+//          with rows left out of the rank list
+//   JSON   nccl-tests' own (-J), rccl-tests' (-Z json [RCT src/common.cu]), weft-probe's records
+//   CSV    between commas, tabs, Markdown's bars, or semicolons (then with decimal commas): a
+//          header that names a size (size_bytes, size, bytes) and a time (time, …_us, …_ms) or
+//          rates (busbw…, algbw…; the unit of other columns from a comment), optionally op, dtype,
+//          ranks, ranks_per_node, gpu, inplace. Several columns of rates are several tables
 //
 // A row that contradicts itself is worth less than none: where the printed algbw is not
 // size / time, beyond what printing rounds, where a line is cut off, or where a rate is printed

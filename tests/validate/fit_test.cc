@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "validate/calibrate.h"
+#include "validate/interval.h"
 
 namespace weft {
 namespace {
@@ -263,6 +264,95 @@ TEST(Calibrate, SaysWhyNothingCanBeFitted) {
   const auto got = Calibrate(cases);
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().front().message, "the table cannot be fitted: it is degraded");
+}
+
+// Of tables [Student's t at 95 %]: 2.920 at 2 degrees, 2.015 at 5, 1.697 at 30, 1.645 beyond.
+TEST(StudentQuantile95, IsThatOfTables) {
+  EXPECT_NEAR(StudentQuantile95(2), 2.920, 0.01);
+  EXPECT_NEAR(StudentQuantile95(5), 2.015, 0.001);
+  EXPECT_NEAR(StudentQuantile95(30), 1.697, 0.001);
+  EXPECT_NEAR(StudentQuantile95(1e9), 1.645, 0.001);
+}
+
+// By hand: sources with means 0.3 and -0.1, each a table of two points 0.1 to either side. Between
+// is (0.09 + 0.01) / 2 = 0.05 of two degrees, within 0.01 of two; the sum 0.06 has
+// 0.06² / (0.05² / 2 + 0.01² / 2) = 2.77 of them, whose t is 2.436.
+TEST(ResidualSpread, OfOneClassIsItsOwn) {
+  const ResidualSpread spread(
+      {{0, 0, 1, 1, 0.4}, {0, 0, 1, 1, 0.2}, {0, 0, 2, 2, 0.0}, {0, 0, 2, 2, -0.2}});
+  const auto half = spread.HalfWidth(0, 0);
+  ASSERT_TRUE(half);
+  EXPECT_NEAR(*half, 2.436 * std::sqrt(0.06), 0.002);
+  EXPECT_FALSE(spread.HalfWidth(1, 0));  // nobody to learn from
+  EXPECT_FALSE(spread.HalfWidth(0, 1));
+}
+
+// Two classes of one source each, 0.3 and -0.3 off: alike, and known by two sources together. So
+// each part has two degrees, 0.09 and the least; without that bound t would be 1.645.
+TEST(ResidualSpread, IsKnownNoBetterThanAllClassesTogether) {
+  const ResidualSpread spread(
+      {{0, 0, 1, 1, 0.3}, {0, 0, 1, 1, 0.3}, {1, 0, 2, 2, -0.3}, {1, 0, 2, 2, -0.3}});
+  EXPECT_NEAR(*spread.HalfWidth(0, 0), 2.92 * 0.3, 0.01);
+  EXPECT_NEAR(*spread.HalfWidth(1, 0), *spread.HalfWidth(0, 0), 1e-9);
+  EXPECT_NEAR(*spread.HalfWidth(7, 0), *spread.HalfWidth(0, 0), 1e-6);  // nobody measured it
+}
+
+// Residuals of classes with the deviation of a source's mean and of its points.
+struct SpreadClass {
+  double between, within;
+  std::size_t sources;
+};
+
+void DrawSource(const SpreadClass& of, std::size_t row, std::size_t source, Random& random,
+                std::vector<Residual>& out) {
+  const double mean = of.between * random.Normal();
+  for (std::size_t i = 0; i < 8; ++i)
+    out.push_back({row, 0, source, source, mean + of.within * random.Normal()});
+}
+
+// The oracle: of classes drawn with known deviations, some of two sources only, nine of ten points
+// of a source that had no say are inside, and those of two sources are narrower than by themselves.
+TEST(ResidualSpread, HoldsNineOfTenPointsOfNewSources) {
+  const SpreadClass classes[] = {{0.1, 0.05, 8}, {0.12, 0.05, 3}, {0.1, 0.04, 2}, {0.08, 0.06, 2}};
+  Random random(5);
+  double inside[4] = {}, drawn = 0, pooled = 0, alone = 0;
+  for (int again = 0; again < 400; ++again) {
+    std::vector<Residual> residuals, own;
+    for (std::size_t row = 0; row < 4; ++row)
+      for (std::size_t s = 0; s < classes[row].sources; ++s)
+        DrawSource(classes[row], row, 10 * row + s, random, residuals);
+    for (const Residual& one : residuals)
+      if (one.row == 2) own.push_back(one);
+    const ResidualSpread spread(residuals);
+    pooled += std::log(*spread.HalfWidth(2, 0));
+    alone += std::log(*ResidualSpread(own).HalfWidth(2, 0));
+    for (std::size_t row = 0; row < 4; ++row) {
+      std::vector<Residual> fresh;
+      for (std::size_t s = 0; s < 5; ++s) DrawSource(classes[row], row, s, random, fresh);
+      for (const Residual& one : fresh)
+        inside[row] += std::abs(one.value) <= *spread.HalfWidth(row, 0);
+    }
+    drawn += 40;
+  }
+  for (const double row : inside) {
+    EXPECT_GT(row / drawn, 0.85);
+    EXPECT_LT(row / drawn, 0.96);
+  }
+  EXPECT_LT(pooled, alone);
+}
+
+// Classes ten times apart, each told well: nobody is drawn to the others.
+TEST(ResidualSpread, LeavesClassesThatDifferApart) {
+  Random random(9);
+  std::vector<Residual> residuals;
+  for (std::size_t s = 0; s < 40; ++s) {
+    DrawSource({0.3, 0.1, 0}, 0, s, random, residuals);
+    DrawSource({0.03, 0.01, 0}, 1, s, random, residuals);
+    DrawSource({0.1, 0.03, 0}, 2, s, random, residuals);
+  }
+  const ResidualSpread spread(residuals);
+  EXPECT_NEAR(*spread.HalfWidth(0, 0), 1.68 * std::hypot(0.3, 0.1), 0.15);
+  EXPECT_NEAR(*spread.HalfWidth(1, 0), 1.68 * std::hypot(0.03, 0.014), 0.015);
 }
 
 // Two points 10 % and 30 % off, the third below 64 KiB: the median of two is 20 %, and their bias.

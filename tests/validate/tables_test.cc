@@ -298,6 +298,67 @@ TEST(ParseTables, SeesThroughPrefixesAndForeignLines) {
 
 // Bytes changed, dropped and added anywhere: never a crash, and a row that is believed is either
 // one of the text's or one whose own figures agree.
+// An issue: words with commas, then a table, then more words; its rows keep their lines.
+TEST(ParseTables, FindsATableAmongProse) {
+  for (const std::string_view table :
+       {"| Size (B) | Time (us) |\n|---|---|\n| 1048576 | 104.9 |\n| 2097152 | 140.0 |\n",
+        "size_bytes,time_us\n# of eight runs, the median\n1048576,104.9\n2097152,140.0\n"}) {
+    const std::vector<MeasuredTable> got =
+        Tables("Hello,\nwe see this, whatever the size:\n\n```\n" + std::string(table) +
+                   "```\nIs it, for this size, as it should be?\n",
+               "issue_all_reduce.md");
+    ASSERT_THAT(got, SizeIs(1)) << table;
+    EXPECT_EQ(got[0].op, "all_reduce");
+    ASSERT_THAT(got[0].points, SizeIs(2));
+    EXPECT_EQ(got[0].points[1].line, 8);
+    EXPECT_DOUBLE_EQ(Microseconds(got[0].points[1].time), 140);
+  }
+}
+
+// Every blank of the log as `blank`, every line between `before` and `after`.
+std::string Decorated(std::string_view log, std::string_view before, std::string_view blank,
+                      std::string_view after) {
+  std::string out(before);
+  for (const char c : log)
+    if (c == '\n')
+      (out += after) += std::string("\n") += before;
+    else if (c == ' ')
+      out += blank;
+    else
+      out += c;
+  return out;
+}
+
+// As a terminal colours it, a page lays it out, an issue quotes it; and its rows as a table in
+// Markdown and in a box.
+TEST(ParseTables, SeesThroughDecoration) {
+  const std::vector<MeasuredTable> plain = Tables(kLog);
+  std::vector<std::string> texts = {Decorated(kLog, "\x1B[1;32m", " ", "\x1B[0m"),
+                                    Decorated(kLog, "", "\xC2\xA0", ""),
+                                    Decorated(kLog, "> ", " ", ""), "```\n" + std::string(kLog)};
+  for (const std::string_view bar : {" | ", "|", "\xE2\x94\x82 "}) {
+    std::string rows;
+    for (const std::string_view row :
+         {"1048576 262144 float sum -1 104.9 10.00 18.75 0 104.0 10.08 18.90 0",
+          "2097152 524288 float sum -1 140.0 14.98 28.09 0 139.0 15.09 28.29 0",
+          "4194304 1048576 float sum -1 210.0 19.97 37.45 0 209.0 20.07 37.63 0"})
+      rows += Decorated(row, bar, bar, bar) + "\n";
+    texts.push_back(rows);
+  }
+  for (const std::string& text : texts) {
+    const std::vector<MeasuredTable> got = Tables(text);
+    ASSERT_THAT(got, SizeIs(1)) << text;
+    EXPECT_THAT(got[0].rejected, IsEmpty()) << text;
+    ASSERT_EQ(got[0].points.size(), plain[0].points.size()) << text;
+    for (std::size_t i = 0; i < got[0].points.size(); ++i) {
+      EXPECT_EQ(got[0].points[i].size, plain[0].points[i].size);
+      EXPECT_EQ(got[0].points[i].time, plain[0].points[i].time);
+      EXPECT_EQ(got[0].points[i].in_place, plain[0].points[i].in_place);
+    }
+  }
+  EXPECT_EQ(Tables(texts[0])[0].gpu, "NVIDIA A100-SXM4-40GB");
+}
+
 TEST(ParseTables, BelievesNoDamagedRowWhoseFiguresDisagree) {
   std::size_t believed = 0;
   for (std::uint64_t seed = FirstSeed(); seed < FirstSeed() + 2000; ++seed) {
@@ -414,6 +475,58 @@ TEST(ParseTables, LeavesOutRowsOfACsvWhoseTimeAndRateDisagree) {
             "algbw_mbps is 100000, but 2097152 bytes in 10.486 us are 200.00 GB/s");
 }
 
+// One table of 16 ranks on two hosts, as spreadsheets, issues and rccl-tests write it.
+TEST(ParseTables, ReadsWhatSpreadsheetsIssuesAndRcclTestsWrite) {
+  for (const std::string_view text :
+       {"op;dtype;ranks;ranks_per_node;size_bytes;time_us;algbw_GBps\r\n"
+        "all_reduce;float;16;8;1048576;104,9;10,00\r\n",
+        "op\tdtype\tranks\tranks_per_node\tsize\ttime_us\n"
+        "all_reduce\tfloat\t16\t8\t1048576\t104.9\n",
+        "| Op | Type | GPUs | GPUs per node | Size (B) | Time (us) | algbw (GB/s) |\n"
+        "|----|:----:|-----:|--------------:|---------:|----------:|-------------:|\n"
+        "| AllReduce | float | 16 | 8 | 1048576 | 104.9 | 10.00 |\n\nas you see\n",
+        "numCycle,collective,nodes,ranks,ranksPerNode,gpusPerRank,size,type,redop,inplace,time,"
+        "algbw,busbw,#wrong\n"
+        "0,\"AllReduce\",2,16,8,1,1048576,\"float\",\"sum\",0,104.9,9.996,18.742,\"0\"\n"
+        "0,\"AllReduce\",2,16,8,1,1048576,\"float\",\"sum\",1,104.0,10.082,18.905,\"0\"\n",
+        "collective, ranks, rankspernode, gpusperrank, size, type, redop, inplace, time, algbw, "
+        "busbw, #wrong\n"
+        "\"AllReduce\", 2, 16, 8, 1, 1048576, \"float\", \"sum\", 0, 104.9, 9.996, 18.742, "
+        "\"0\"\n",
+        "[\n{\"numCycle\":0, \"name\":\"AllReduce\", \"nodes\":2, \"ranks\":16, \"gpusPerRank\":1, "
+        "\"size\":1048576, \"type\":\"float\", \"inPlace\":0, \"time\":104.9}\n]\n",
+        "{\"name\":\"AllReduce\", \"nodes\":2, \"ranks\":16, \"gpusPerRank\":1, \"size\":1048576, "
+        "\"type\":\"float\", \"inPlace\":0, \"time\":104.9}\n"
+        "{\"name\":\"AllReduce\", \"nodes\":2, \"ranks\":16, \"gpusPerRank\":1, \"size\":1048576, "
+        "\"type\":\"float\", \"inPlace\":1, \"time\":104.0}\n"}) {
+    const std::vector<MeasuredTable> got = Tables(text, "a.csv");
+    ASSERT_THAT(got, SizeIs(1)) << text;
+    EXPECT_EQ(got[0].op, "all_reduce") << text;
+    EXPECT_EQ(got[0].type, "float") << text;
+    EXPECT_EQ(got[0].ranks, 16) << text;
+    EXPECT_EQ(got[0].hosts, 2) << text;
+    ASSERT_THAT(got[0].points, SizeIs(1)) << text;
+    EXPECT_EQ(got[0].points[0].size, MiB(1)) << text;
+    EXPECT_DOUBLE_EQ(Microseconds(got[0].points[0].time), 104.9) << text;
+    if (got[0].points[0].in_place) {
+      EXPECT_DOUBLE_EQ(Microseconds(*got[0].points[0].in_place), 104) << text;
+    }
+  }
+}
+
+TEST(ParseTables, ReadsSizesOfACsvInPowersOf1024Alone) {
+  const std::vector<MeasuredTable> got =
+      Tables("size,time_us\n512,1\n8 B,1\n1M,9\n2 MiB,10\n8GiB,20000\n", "all_reduce.csv");
+  ASSERT_THAT(got, SizeIs(1));
+  std::vector<std::int64_t> sizes;
+  for (const MeasuredPoint& point : got[0].points) sizes.push_back(point.size.count());
+  EXPECT_THAT(sizes, ElementsAre(512, 8, 1 << 20, 2 << 20, std::int64_t{8} << 30));
+  const auto wrong = ParseTables("size,time_us\n1 MB,9\n", "all_reduce.csv");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().front().message, "size is '1 MB' (want a whole number of bytes above 0)");
+  EXPECT_THAT(wrong.error().front().hint, HasSubstr("MiB"));
+}
+
 TEST(ParseTables, NamesTheCellOfACsvThatIsWrong) {
   const auto got =
       ParseTables("size_bytes,ranks,time_us\n1024,2,5.0\n2048,2,fast\n4096,2\n", "x.csv");
@@ -466,6 +579,19 @@ TEST(ParseTables, NamesTheLineWhereJsonBreaks) {
   const auto got = ParseTables("{\n  \"results\": [\n    {\"size\": 1,,\n", "x.json");
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().front().pos.line, 3);
+}
+
+TEST(ParseTables, TakesNoNumberBeyondAllCounts) {
+  EXPECT_FALSE(ParseTables("{\"results\": [{\"size\": 1e999}]}", "x.json"));
+  for (const std::string_view text :
+       {"{\"results\": [{\"size\": 1e300, \"out_of_place\": {\"time\": 3}}]}",
+        "[{\"name\": \"AllReduce\", \"ranks\": 1e300, \"gpusPerRank\": 9e9, \"inPlace\": 0, "
+        "\"size\": 1e300, \"time\": 3}]"}) {
+    const std::vector<MeasuredTable> got = Tables(text, "all_reduce.json");
+    ASSERT_THAT(got, SizeIs(1)) << text;
+    EXPECT_THAT(got[0].points, IsEmpty()) << text;
+    EXPECT_THAT(got[0].rejected, SizeIs(1)) << text;
+  }
 }
 
 TEST(ReadTables, ReadsThePublicExcerpts) {

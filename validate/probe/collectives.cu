@@ -38,6 +38,8 @@ World JoinWorld(int* argc, char*** argv) {
     hosts.insert(name);
   }
   world.hosts = static_cast<int>(hosts.size());
+  int visible = 0;  // a launcher may show each process a GPU of its own, and that is number 0
+  if (cudaGetDeviceCount(&visible) == cudaSuccess && visible > 0) world.local_gpu %= visible;
 #else
   (void)argc;
   (void)argv;

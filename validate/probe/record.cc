@@ -130,7 +130,11 @@ std::string WriteWhole(const std::string& path, const std::string& text) {
   std::ofstream out(beside, std::ios::binary | std::ios::trunc);
   out << text;
   out.close();
-  if (!out) return Failure(beside);
+  if (!out) {
+    const std::string wrong = Failure(beside);
+    std::remove(beside.c_str());  // half a file, on a disk that is full
+    return wrong;
+  }
   if (std::rename(beside.c_str(), path.c_str()) != 0) return Failure(path);
   return {};
 }
