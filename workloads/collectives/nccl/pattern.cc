@@ -1,9 +1,11 @@
 #include "workloads/collectives/nccl/pattern.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <map>
 
+#include "base/ceil_div.h"
 #include "base/check.h"
 #include "workloads/collectives/collective.h"
 #include "workloads/collectives/nccl/shape.h"
@@ -15,7 +17,6 @@ namespace {
 using Kind = NcclTimeCase::Kind;
 
 constexpr std::uint8_t kLink = 0, kNet = 1, kSwitches = 2;  // rows of Pattern::classes
-constexpr int kMostPatRanks = 1024;                         // an edge a block and rank: a million
 
 // Wire bytes a byte of payload.
 WireRatio ProtocolWire(NcclProtocol protocol) {
@@ -61,6 +62,7 @@ class Maker {
     const WireRatio protocol = ProtocolWire(plan_.which.protocol);
     const WireRatio wire = ReducedRatio(std::uint64_t{share.num} * protocol.num,
                                         std::uint64_t{share.den} * protocol.den);
+    all_ = wire;
     edge_.wire_num = wire.num;
     edge_.wire_den = wire.den;
     const double of_wire = static_cast<double>(wire.num) / wire.den;
@@ -70,6 +72,19 @@ class Maker {
     pattern_.classes[kNet] = {Step(plan_.time.net_steps_us, net_edges, kUsualPath),
                               Cap(plan_.time.net_rate, of_wire)};
   }
+
+  // The edges that follow carry slices [first, first + count), a step each, of what Set dealt.
+  void Carry(std::uint32_t first, std::uint32_t count, bool reduce) {
+    const WireRatio wire =
+        ReducedRatio(std::uint64_t{all_.num} * count, std::uint64_t{all_.den} * pattern_.slices);
+    edge_.wire_num = wire.num;
+    edge_.wire_den = wire.den;
+    edge_.first_slice = first;
+    edge_.slice_stride = 1;
+    edge_.steps = count;
+    edge_.reduce_steps = reduce ? count : 0;
+  }
+  void CarryAll(bool reduce) { Carry(0, pattern_.slices, reduce); }
 
   void Reserve(std::size_t edges, std::size_t feeds) {
     pattern_.edges.reserve(edges);
@@ -108,6 +123,7 @@ class Maker {
   const Communicator& communicator_;
   Pattern pattern_;
   Edge edge_;
+  WireRatio all_;  // wire bytes of all slices of a channel
   std::uint32_t feeds_ = 0;
 };
 
@@ -164,29 +180,38 @@ void MakeFlow(const NcclPatternPlan& plan, Maker& maker) {
 
 // PAT, one rank a node: block s goes down the binomial tree over s, s + 1, … s + R − 1 (mod R),
 // in which the parent of s + x is s + x without x's lowest bit: few blocks go far, most go next
-// door. Reduce-scatter goes the same ways backwards. [NCCL 2.28.9 src/include/collectives.h]
+// door. So a rank has one edge for every bit, from the rank `bit` before it, with the blocks
+// s = rank − x of x = bit, 3·bit, 5·bit … < R. Reduce-scatter goes the same ways backwards, the
+// furthest blocks first. [NCCL 2.28.9 src/include/collectives.h]
 void MakePat(const NcclPatternPlan& plan, Maker& maker) {
   const std::uint32_t n = maker.ranks();
   const bool gather = plan.op == CollectiveSpec::ALL_GATHER;
   Pattern& pattern = maker.pattern();
   pattern.slices = n;
-  maker.Set({1, n}, 1, 1, plan.which.net_steps);
-  maker.Reserve(std::size_t{n} * (n - 1), std::size_t{n} * (n - 1));
-  maker.Next().reduce_steps = gather ? 0 : 1;
-  for (std::uint32_t s = 0; s < n; ++s) {
-    const std::uint32_t first = maker.edge_count() - 1;  // the edge of offset x is first + x
-    const auto gpu = [&](std::uint32_t x) { return maker.Gpu(static_cast<int>((s + x) % n)); };
-    pattern.slice_owner.push_back(maker.RankOf(static_cast<int>(s)));
-    maker.Next().first_slice = s;
-    for (std::uint32_t x = 1; x < n; ++x) {
-      const std::uint32_t bit = x & (~x + 1), parent = x - bit;
-      if (gather) {
-        if (parent > 0) maker.Feed(first + parent);
-        maker.Add(gpu(parent), gpu(x), 0);
-      } else {
-        for (std::uint32_t d = 1; d < bit && x + d < n; d *= 2) maker.Feed(first + x + d);
-        maker.Add(gpu(x), gpu(parent), 0);
-      }
+  maker.Set({1, 1}, 1, 1, plan.which.net_steps);
+  for (std::uint32_t r = 0; r < n; ++r)
+    pattern.slice_owner.push_back(maker.RankOf(static_cast<int>(r)));
+  std::vector<std::uint32_t> bits;  // their edges stand in this order, a rank after the other
+  for (std::uint32_t bit = 1; bit < n; bit *= 2) bits.push_back(bit);
+  if (gather) std::reverse(bits.begin(), bits.end());
+  maker.Reserve(std::size_t{n} * bits.size(), std::size_t{n} * bits.size() * bits.size() / 2);
+  const EdgeClass all = pattern.classes[kNet];
+  for (std::size_t level = 0; level < bits.size(); ++level) {
+    const std::uint32_t bit = bits[level], blocks = (n - 1 - bit) / (2 * bit) + 1;
+    const auto row = static_cast<std::uint8_t>(pattern.classes.size());
+    pattern.classes.push_back({all.step, all.cap * (static_cast<double>(blocks) / n)});
+    for (std::uint32_t rank = 0; rank < n; ++rank) {
+      const std::uint32_t before = (rank + n - bit) % n;
+      // Blocks of others come by the higher bits; sums by the lower ones, all before any goes on.
+      for (std::uint32_t i = 0; i < level && (blocks > 1 || !gather); ++i)
+        maker.Feed(i * n + (gather ? before : (rank + bits[i]) % n),
+                   gather ? 0 : -static_cast<std::int32_t>(n));
+      const std::uint32_t furthest = 2 * bit * (blocks - 1);
+      maker.Carry(gather ? before : (before + n - furthest % n) % n, blocks, !gather);
+      maker.Next().slice_stride = (gather ? -2 : 2) * static_cast<std::int32_t>(bit);
+      const auto at = [&](std::uint32_t r) { return maker.Gpu(static_cast<int>(r)); };
+      gather ? maker.Add(at(before), at(rank), 0) : maker.Add(at(rank), at(before), 0);
+      pattern.edges.back().edge_class = row;
     }
   }
 }
@@ -261,53 +286,132 @@ std::uint32_t PortOf(const NcclGraph& graph, int channel) {
   return static_cast<std::uint32_t>(channel) / graph.channels();
 }
 
-SwitchTree TreeAbove(const Maker& maker, const std::vector<int>& heads, int channel,
-                     std::uint32_t port) {
-  std::vector<VertexId> gpus;
-  for (const int head : heads) gpus.push_back(maker.Gpu(head));
-  auto tree = FindSwitchTree(maker.fabric(), gpus, static_cast<std::uint32_t>(channel), port);
-  WEFT_CHECK(tree.has_value());
-  return *std::move(tree);
-}
-
-// From the heads of all nodes up a tree of switches, and back. `sums`: the edges by which a head
-// has its node's sum; none where its own is all. Returns the edges by which the result comes back.
+// The edges after which something is there, of each node.
 using EdgesOfNode = std::vector<std::vector<std::uint32_t>>;
-std::vector<std::uint32_t> CrossSwitches(Maker& maker, const std::vector<int>& heads,
-                                         const EdgesOfNode& sums, int channel, std::uint32_t port) {
-  const SwitchTree tree = TreeAbove(maker, heads, channel, port);
-  const auto add = [&](VertexId from, VertexId to, bool switches) {
-    maker.Next().lane = switches ? tree.lane : static_cast<std::uint16_t>(port);
-    const std::uint32_t edge = maker.Add(from, to, channel);
-    maker.Next().lane = 0;
+
+// From the heads of all nodes up a tree of switches, and back. Slices of a gather are the heads'
+// blocks, numbered so that what stands below a switch is a range:
+//
+//     all-reduce       one slice: its sum goes up and comes down
+//     all-gather       a head's own block goes up, all blocks come down
+//     reduce-scatter   sums of all blocks go up, a head's own comes down
+class SwitchCrossing {
+ public:
+  SwitchCrossing(Maker& maker, const NcclPatternPlan& plan, const std::vector<int>& heads,
+                 int channel, std::uint32_t port)
+      : maker_(maker), op_(plan.op), heads_(heads), channel_(channel), port_(port) {
+    std::vector<VertexId> gpus;
+    for (const int head : heads) gpus.push_back(maker.Gpu(head));
+    auto tree = FindSwitchTree(maker.fabric(), gpus, static_cast<std::uint32_t>(channel), port,
+                               plan.at_start);
+    WEFT_CHECK(tree.has_value());
+    tree_ = *std::move(tree);
+    place_.resize(heads.size());
+    Number(tree_.root);
+  }
+
+  // [slices] the heads whose blocks they are.
+  const std::vector<int>& order() const { return order_; }
+
+  // `sums`: the edges by which a head has its node's sum; none where its own is all. Returns the
+  // edges by which the result comes back to it.
+  EdgesOfNode Cross(const EdgesOfNode& sums) {
+    Up(sums);
+    return Down();
+  }
+
+ private:
+  struct Range {
+    std::uint32_t first = 0, count = 0;
+  };
+  bool ups_are_own() const { return op_ == CollectiveSpec::ALL_GATHER; }
+  bool downs_are_own() const { return op_ == CollectiveSpec::REDUCE_SCATTER; }
+
+  void Number(VertexId at) {
+    Range& range = below_[at];
+    range.first = static_cast<std::uint32_t>(order_.size());
+    for (std::size_t i = 0; i < heads_.size(); ++i) {
+      if (tree_.leaf_of_head[i] != at) continue;
+      place_[i] = static_cast<std::uint32_t>(order_.size());
+      order_.push_back(heads_[i]);
+    }
+    for (const SwitchTree::Hop& hop : tree_.hops)
+      if (hop.parent == at) Number(hop.child);
+    range.count = static_cast<std::uint32_t>(order_.size()) - range.first;
+  }
+
+  std::uint32_t AddEdge(VertexId from, VertexId to, std::uint16_t lane) {
+    maker_.Next().lane = lane;
+    const std::uint32_t edge = maker_.Add(from, to, channel_);
+    maker_.Next().lane = 0;
     return edge;
-  };
-  std::map<VertexId, std::vector<std::uint32_t>> into;
-  std::map<VertexId, std::uint32_t> down;
-  maker.Next().reduce_steps = 1;
-  for (std::size_t i = 0; i < heads.size(); ++i) {
-    for (const std::uint32_t edge : sums[i]) maker.Feed(edge);
-    into[tree.leaf_of_head[i]].push_back(add(maker.Gpu(heads[i]), tree.leaf_of_head[i], false));
   }
-  for (const SwitchTree::Hop& hop : tree.hops) {
-    for (const std::uint32_t edge : into[hop.child]) maker.Feed(edge);
-    into[hop.parent].push_back(add(hop.child, hop.parent, true));
+  void Carry(bool own, Range range, bool reduce) {
+    own ? maker_.Carry(range.first, range.count, reduce) : maker_.CarryAll(reduce);
   }
-  maker.Next().reduce_steps = 0;
-  const auto feed_result = [&](VertexId at) {
-    if (at != tree.root) return maker.Feed(down.at(at));
-    for (const std::uint32_t edge : into[at]) maker.Feed(edge);
-  };
-  for (auto hop = tree.hops.rbegin(); hop != tree.hops.rend(); ++hop) {
-    feed_result(hop->parent);
-    down[hop->child] = add(hop->parent, hop->child, true);
+
+  void Up(const EdgesOfNode& sums) {
+    const bool reduce = !ups_are_own();
+    for (std::size_t i = 0; i < heads_.size(); ++i) {
+      Carry(ups_are_own(), {place_[i], 1}, reduce);
+      for (const std::uint32_t edge : sums[i]) maker_.Feed(edge);
+      const VertexId leaf = tree_.leaf_of_head[i];
+      into_[leaf].push_back(
+          AddEdge(maker_.Gpu(heads_[i]), leaf, static_cast<std::uint16_t>(port_)));
+    }
+    for (const SwitchTree::Hop& hop : tree_.hops) {
+      Carry(ups_are_own(), below_.at(hop.child), reduce);
+      for (const std::uint32_t edge : into_[hop.child]) maker_.Feed(edge);
+      into_[hop.parent].push_back(AddEdge(hop.child, hop.parent, tree_.lane));
+    }
   }
-  std::vector<std::uint32_t> result;
-  for (std::size_t i = 0; i < heads.size(); ++i) {
-    feed_result(tree.leaf_of_head[i]);
-    result.push_back(add(tree.leaf_of_head[i], maker.Gpu(heads[i]), false));
+
+  // A slice `first` and those after it wait for theirs at `at`.
+  void FeedResult(VertexId at, std::uint32_t first) {
+    const bool root = at == tree_.root;
+    const auto ahead = downs_are_own() ? first - (root ? 0 : below_.at(at).first) : 0;
+    const auto feed = [&](std::uint32_t edge) {
+      maker_.Feed(edge, -static_cast<std::int32_t>(ahead));
+    };
+    if (!root) return feed(down_.at(at));
+    for (const std::uint32_t edge : into_[at]) feed(edge);
   }
-  return result;
+
+  EdgesOfNode Down() {
+    for (auto hop = tree_.hops.rbegin(); hop != tree_.hops.rend(); ++hop) {
+      const Range& below = below_.at(hop->child);
+      Carry(downs_are_own(), below, false);
+      FeedResult(hop->parent, below.first);
+      down_[hop->child] = AddEdge(hop->parent, hop->child, tree_.lane);
+    }
+    EdgesOfNode result;
+    for (std::size_t i = 0; i < heads_.size(); ++i) {
+      Carry(downs_are_own(), {place_[i], 1}, false);
+      FeedResult(tree_.leaf_of_head[i], place_[i]);
+      result.push_back({AddEdge(tree_.leaf_of_head[i], maker_.Gpu(heads_[i]),
+                                static_cast<std::uint16_t>(port_))});
+    }
+    return result;
+  }
+
+  Maker& maker_;
+  CollectiveSpec::Op op_;
+  std::vector<int> heads_;  // [nodes]
+  int channel_;
+  std::uint32_t port_;
+  SwitchTree tree_;
+  std::vector<int> order_;            // [nodes]
+  std::vector<std::uint32_t> place_;  // [nodes] in `order_`
+  std::map<VertexId, Range> below_;   // slices of the heads below a switch
+  std::map<VertexId, std::vector<std::uint32_t>> into_;
+  std::map<VertexId, std::uint32_t> down_;
+};
+
+// Who has or gets each slice of a channel: of an all-reduce nobody in particular.
+void PushOwners(const SwitchCrossing& crossing, Maker& maker) {
+  Pattern& pattern = maker.pattern();
+  for (std::uint32_t s = 0; s < pattern.slices; ++s)
+    pattern.slice_owner.push_back(maker.RankOf(crossing.order()[s]));
 }
 
 // The heads of a channel of CollNet or NVLS, a rank a node.
@@ -339,44 +443,53 @@ void MakeCollNetChain(const NcclPatternPlan& plan, int channels, Maker& maker) {
         for (const std::uint32_t edge : last) maker.Feed(edge);
         last = {maker.Add(rank(node, i), rank(node, i - 1), c)};
       }
-    std::vector<std::uint32_t> result = CrossSwitches(maker, HeadsOf(comm, comm.collnet_chain, row),
-                                                      sums, c, PortOf(comm.collnet_chain, c));
+    const EdgesOfNode result = SwitchCrossing(maker, plan, HeadsOf(comm, comm.collnet_chain, row),
+                                              c, PortOf(comm.collnet_chain, c))
+                                   .Cross(sums);
     for (int node = 0; node < comm.nodes; ++node)
-      for (std::size_t i = 1; i < length; ++i) {
-        std::uint32_t& last = result[static_cast<std::size_t>(node)];
+      for (std::uint32_t i = 1, last = result[static_cast<std::size_t>(node)].front(); i < length;
+           ++i) {
         maker.Feed(last);
         last = maker.Add(rank(node, i - 1), rank(node, i), c);
       }
   }
 }
 
-// Per head and port the parts of all GPUs of its node, the switches, and the sum to all.
+// Per head and port the parts of all GPUs of its node, the switches, and the sum to all; of a
+// gather the half that it has. [NCCL 2.28.9 src/device/all_reduce.h, all_gather.h,
+// reduce_scatter.h]
 void MakeCollNetDirect(const NcclPatternPlan& plan, int channels, Maker& maker) {
   const NcclComm& comm = *plan.comm;
+  if (plan.op != CollectiveSpec::ALL_REDUCE)
+    maker.pattern().slices = static_cast<std::uint32_t>(comm.nodes);
   maker.Set({1, static_cast<std::uint32_t>(channels)}, channels,
             plan.which.steps - plan.which.net_steps, plan.which.net_steps);
-  maker.pattern().slice_owner.assign(static_cast<std::size_t>(channels), 0);
+  const auto others = [&](int node, int head, const auto& add) {
+    for (int rank = node * comm.per_node; rank < (node + 1) * comm.per_node; ++rank)
+      if (rank != head) add(rank);
+  };
   for (int c = 0; c < channels; ++c) {
     const std::vector<int> head_of =
         HeadsOf(comm, comm.collnet_direct, static_cast<std::size_t>(c));
+    SwitchCrossing crossing(maker, plan, head_of, c, PortOf(comm.collnet_direct, c));
+    PushOwners(crossing, maker);
     EdgesOfNode sums(head_of.size());
-    maker.Next().reduce_steps = 1;
-    for (int node = 0; node < comm.nodes; ++node)
-      for (int gpu = 0; gpu < comm.per_node; ++gpu) {
-        const int rank = node * comm.per_node + gpu, head = head_of[static_cast<std::size_t>(node)];
-        if (rank == head) continue;
-        sums[static_cast<std::size_t>(node)].push_back(
-            maker.Add(maker.Gpu(rank), maker.Gpu(head), c));
-      }
-    const std::vector<std::uint32_t> result =
-        CrossSwitches(maker, head_of, sums, c, PortOf(comm.collnet_direct, c));
-    for (int node = 0; node < comm.nodes; ++node)
-      for (int gpu = 0; gpu < comm.per_node; ++gpu) {
-        const int rank = node * comm.per_node + gpu, head = head_of[static_cast<std::size_t>(node)];
-        if (rank == head) continue;
-        maker.Feed(result[static_cast<std::size_t>(node)]);
-        maker.Add(maker.Gpu(head), maker.Gpu(rank), c);
-      }
+    maker.CarryAll(true);
+    for (int node = 0; node < comm.nodes && plan.op != CollectiveSpec::ALL_GATHER; ++node) {
+      const auto row = static_cast<std::size_t>(node);
+      others(node, head_of[row], [&](int rank) {
+        sums[row].push_back(maker.Add(maker.Gpu(rank), maker.Gpu(head_of[row]), c));
+      });
+    }
+    const EdgesOfNode result = crossing.Cross(sums);
+    maker.CarryAll(false);
+    for (int node = 0; node < comm.nodes && plan.op != CollectiveSpec::REDUCE_SCATTER; ++node) {
+      const auto row = static_cast<std::size_t>(node);
+      others(node, head_of[row], [&](int rank) {
+        maker.Feed(result[row].front());
+        maker.Add(maker.Gpu(head_of[row]), maker.Gpu(rank), c);
+      });
+    }
   }
 }
 
@@ -385,7 +498,8 @@ void MakeCollNetDirect(const NcclPatternPlan& plan, int channels, Maker& maker) 
 class HeadChannel {
  public:
   HeadChannel(const NcclPatternPlan& plan, Maker& maker, int channel, int head, bool second)
-      : comm_(*plan.comm),
+      : plan_(plan),
+        comm_(*plan.comm),
         op_(plan.op),
         switched_(plan.which.kind == Kind::kNvls && plan.comm->nodes > 1),
         maker_(maker),
@@ -401,14 +515,10 @@ class HeadChannel {
 
   void Make() {
     if (op_ != CollectiveSpec::ALL_GATHER) Gather();
-    if (switched_) {
-      EdgesOfNode sums;
-      for (const std::uint32_t edge : sum_) sums.push_back({edge});
-      down_ = CrossSwitches(maker_, HeadsOf(comm_, comm_.nvls, static_cast<std::size_t>(channel_)),
-                            sums, channel_, PortOf(comm_.nvls, channel_));
-    } else if (comm_.nodes > 1) {
+    if (switched_)
+      CrossSwitches();
+    else if (comm_.nodes > 1)
       Cross();
-    }
     if (op_ != CollectiveSpec::REDUCE_SCATTER) Spread();
   }
 
@@ -419,16 +529,28 @@ class HeadChannel {
 
   void Gather() {
     const std::uint32_t first = maker_.edge_count();
-    maker_.Next().reduce_steps = 1;
+    maker_.CarryAll(true);
     for (int node = 0; node < comm_.nodes; ++node)
       for (int gpu = 0; gpu < comm_.per_node; ++gpu)
         maker_.Add(maker_.Gpu(Rank(node, gpu)), maker_.Switch(Rank(node, gpu)), channel_);
-    maker_.Next().reduce_steps = 0;
+    maker_.CarryAll(false);
     for (int node = 0; node < comm_.nodes; ++node) {
       for (int gpu = 0; gpu < comm_.per_node; ++gpu)
         maker_.Feed(first + static_cast<std::uint32_t>(Rank(node, gpu)));
       sum_[Row(node)] = maker_.Add(maker_.Switch(Head(node)), maker_.Gpu(Head(node)), channel_);
     }
+  }
+
+  void CrossSwitches() {
+    SwitchCrossing crossing(maker_, plan_,
+                            HeadsOf(comm_, comm_.nvls, static_cast<std::size_t>(channel_)),
+                            channel_, PortOf(comm_.nvls, channel_));
+    PushOwners(crossing, maker_);
+    EdgesOfNode sums(static_cast<std::size_t>(comm_.nodes));
+    if (op_ != CollectiveSpec::ALL_GATHER)
+      for (std::size_t node = 0; node < sums.size(); ++node) sums[node] = {sum_[node]};
+    const EdgesOfNode result = crossing.Cross(sums);
+    for (std::size_t node = 0; node < sums.size(); ++node) down_[node] = result[node].front();
   }
 
   // A node's sum is there once its own is and its children's have come in. What a child sends may
@@ -472,9 +594,9 @@ class HeadChannel {
 
   void Spread() {
     const std::uint32_t first = maker_.edge_count();
-    maker_.Next().reduce_steps = 0;
+    maker_.CarryAll(false);
     for (int node = 0; node < comm_.nodes; ++node) {
-      if (op_ != CollectiveSpec::ALL_GATHER) FeedResult(node);
+      if (switched_ || op_ != CollectiveSpec::ALL_GATHER) FeedResult(node);
       maker_.Add(maker_.Gpu(Head(node)), maker_.Switch(Head(node)), channel_);
     }
     for (int node = 0; node < comm_.nodes; ++node)
@@ -484,6 +606,7 @@ class HeadChannel {
       }
   }
 
+  const NcclPatternPlan& plan_;
   const NcclComm& comm_;
   CollectiveSpec::Op op_;
   bool switched_;  // the network reduces
@@ -498,6 +621,8 @@ void MakeNvls(const NcclPatternPlan& plan, int channels, Maker& maker) {
   const std::uint32_t heads = comm.nvls.channels();
   const bool tree = plan.which.kind == Kind::kNvlsTree;
   const bool both = plan.op == CollectiveSpec::ALL_REDUCE;
+  const bool switched = !tree && comm.nodes > 1;
+  if (switched && !both) maker.pattern().slices = static_cast<std::uint32_t>(comm.nodes);
   maker.Set(ReducedRatio(1, static_cast<std::uint64_t>(channels)), channels, both ? 4 : 2,
             plan.which.net_steps);
   const auto nodes = static_cast<std::size_t>(comm.nodes * channels);
@@ -506,7 +631,7 @@ void MakeNvls(const NcclPatternPlan& plan, int channels, Maker& maker) {
   for (int c = 0; c < channels; ++c) {
     const std::size_t row = static_cast<std::size_t>(c) / (tree ? 2 : 1) % heads;
     const auto head = static_cast<int>(comm.nvls.gpus[row].front());
-    maker.pattern().slice_owner.push_back(maker.RankOf(head));
+    if (!switched) maker.pattern().slice_owner.push_back(maker.RankOf(head));
     HeadChannel(plan, maker, c, head, tree && c % 2 == 1).Make();
   }
 }
@@ -522,7 +647,7 @@ double SendCap(double rate, const SendLoads::Class& loads) {
 void CapSends(const NcclPatternPlan& plan, Pattern& pattern) {
   const NcclComm& comm = *plan.comm;
   const NcclTimeCase& which = plan.which;
-  const auto at_once = [](int peers) { return std::min<double>(kPeersAtOnce, peers); };
+  const auto at_once = [&](int peers) { return std::min<double>(which.at_once, peers); };
   SendLoads::Class link{1, at_once(comm.per_node - 1)};
   SendLoads::Class net{1, at_once(comm.ranks() - comm.per_node) * comm.per_node / which.send_nics};
   if (plan.matrix != nullptr) {
@@ -543,14 +668,13 @@ void MakeAllToAll(const NcclPatternPlan& plan, Maker& maker) {
   const std::uint32_t n = maker.ranks();
   Pattern& pattern = maker.pattern();
   pattern.advance = Pattern::Advance::kRounds;
-  pattern.window = kPeersAtOnce;
+  pattern.window = static_cast<std::uint32_t>(plan.which.at_once);
   pattern.slices = n * n;
   for (std::uint32_t from = 0; from < n; ++from)
     pattern.slice_owner.insert(pattern.slice_owner.end(), n, maker.RankOf(static_cast<int>(from)));
-  maker.Set({1, n}, 1, 1, plan.which.net_steps * static_cast<int>(plan.which.peers_at_once));
-  // A step is one round.
-  pattern.classes[kNet].step =
-      Step(plan.time.net_steps_us, static_cast<int>(plan.which.peers_at_once), kUsualPath);
+  // A message's step is all the steps of the batches that are under way with it.
+  const int peers = plan.matrix != nullptr ? plan.loads.peers : static_cast<int>(n);
+  maker.Set({1, n}, 1, 1, static_cast<int>(CeilDiv(std::max(1, peers), plan.which.at_once)));
   CapSends(plan, pattern);
   maker.Reserve(std::size_t{n} * (n - 1), 0);
   for (std::uint32_t from = 0; from < n; ++from) {
@@ -599,15 +723,13 @@ bool HasNcclPattern(const NcclPatternPlan& plan) {
     case Kind::kTree:
     case Kind::kNvlsTree:
     case Kind::kFlow:
-      return true;
     case Kind::kPat:
-      return plan.comm->ranks() <= kMostPatRanks;
-    case Kind::kNvls:  // a head a block
+      return true;
+    case Kind::kNvls:
+    case Kind::kCollNet:  // gathers have a head a rank of a node: NCCL has them so, or not at all
       return plan.op == CollectiveSpec::ALL_REDUCE ||
-             (plan.comm->nodes == 1 &&
-              plan.comm->nvls.channels() == static_cast<std::uint32_t>(plan.comm->per_node));
-    case Kind::kCollNet:
-      return plan.op == CollectiveSpec::ALL_REDUCE;
+             plan.comm->GraphOf(plan.which.choice->algorithm).channels() ==
+                 static_cast<std::uint32_t>(plan.comm->per_node);
     case Kind::kSends:
       return plan.comm->ranks() <= std::numeric_limits<std::uint16_t>::max();
     default:
@@ -626,7 +748,8 @@ bool HasSwitchTrees(const NcclPatternPlan& plan, const Fabric& fabric,
     std::vector<VertexId> heads;
     for (const int rank : HeadsOf(comm, graph, static_cast<std::size_t>(c)))
       heads.push_back(communicator.members[static_cast<std::size_t>(rank)].gpu);
-    if (!FindSwitchTree(fabric, heads, static_cast<std::uint32_t>(c), PortOf(graph, c)))
+    if (!FindSwitchTree(fabric, heads, static_cast<std::uint32_t>(c), PortOf(graph, c),
+                        plan.at_start))
       return false;
   }
   return true;
@@ -689,7 +812,7 @@ std::uint64_t NcclPatternEdges(const NcclPatternPlan& plan) {
     case Kind::kSends:
       return plan.op == CollectiveSpec::SEND_RECV ? channels * ranks : ranks * ranks;
     case Kind::kPat:
-      return ranks * (ranks - 1);
+      return ranks * static_cast<std::uint64_t>(std::bit_width(ranks - 1));
     default:
       return channels * ranks;
   }
