@@ -162,9 +162,8 @@ TEST(CollectiveModel, HangsOnTheConstantsThatItNames) {
 }
 
 // The engines run the pattern with the same terms: on a fabric that does not block they end where
-// the closed form says, but for the paths' own latencies and the depth of a tree over so many
-// hosts, which the closed form takes as log2 N. The analytic engine bounds rounds from below: it
-// lets a scatter's root send to all at once.
+// the closed form says, but for the paths' own latencies. The analytic engine bounds rounds from
+// below: it lets a scatter's root send to all at once.
 TEST(SimulateCollective, EndsAtTheClosedForm) {
   struct Case {
     const char *op, *host;
@@ -180,6 +179,8 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
        {Case{"all_reduce", "hgx-h100", 4, NcclAlgorithm::kRing, 0.05},
         {"all_reduce", "hgx-h100", 4, NcclAlgorithm::kTree, 0.05},
         {"all_reduce", "hgx-h100", 4, NcclAlgorithm::kNvlsTree, 0.05},
+        {"all_reduce", "hgx-h100", 3, NcclAlgorithm::kTree, 0.05},
+        {"all_reduce", "hgx-h100", 5, NcclAlgorithm::kNvlsTree, 0.05},
         {"all_reduce", "hgx-h100", 1, NcclAlgorithm::kNvls, 0.02},
         {"all_gather", "hgx-h100", 4, NcclAlgorithm::kRing, 0.05},
         {"all_reduce", "hgx-h100", 4, NcclAlgorithm::kRing, 0.05, 4},

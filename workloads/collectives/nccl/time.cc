@@ -25,10 +25,6 @@ double Us(double bytes, double rate) { return bytes / (1000 * rate); }
 
 double Gigabytes(BitRate rate) { return rate.bits_per_second() / 8e9; }
 
-int Log2Floor(int value) {
-  return static_cast<int>(std::bit_width(static_cast<unsigned>(value))) - 1;
-}
-
 // All NICs that the graph's channels use, at the rate at which the busiest of them lets the whole
 // go: a NIC that carries two of eight channels carries a quarter of the bytes.
 double NicRate(const NcclGraph& graph, const HostPart& host) {
@@ -58,6 +54,12 @@ double LinkRate(const NcclComm& comm, const HostPart& host, double rings) {
   const double line = host.nvlinks > 0 ? all / host.nvlinks : all;
   const double assumed = static_cast<double>(NvlinkRate(*comm.rules, comm.compute_capability));
   return std::min(all, rings * line / assumed);
+}
+
+// Hops from the deepest host of a double tree, or of PAT's, to the root; NCCL's own estimate rounds
+// log2 down.
+int TreeDepth(int nodes) {
+  return static_cast<int>(std::bit_width(static_cast<unsigned>(nodes) - 1));
 }
 
 // What the busiest host of a double tree sends to others, per byte of the operation.
@@ -117,7 +119,7 @@ void SetRing(const NcclComm& comm, NcclOp op, NcclTimeCase& out) {
 
 void SetTree(const NcclComm& comm, NcclTimeCase& out) {
   out.kind = Kind::kTree;
-  out.net_steps = 2 * Log2Floor(comm.nodes);
+  out.net_steps = 2 * TreeDepth(comm.nodes);
   out.steps = 2 * (comm.per_node - 1) + out.net_steps;
   out.link_bytes = out.bytes * ChainBytes(comm, comm.tree);
   out.net_bytes = comm.nodes > 1 ? out.bytes * TreeHostBytes(comm.nodes) : 0;
@@ -133,7 +135,7 @@ double SwitchBytes(const NcclComm& comm, double bytes) { return comm.nodes == 1 
 void SetNvls(const NcclComm& comm, NcclOp op, bool tree, NcclTimeCase& out) {
   out.kind = tree ? Kind::kNvlsTree : Kind::kNvls;
   out.heads = comm.nvls.channels();
-  out.net_steps = tree ? 2 * Log2Floor(comm.nodes) : comm.nodes > 1 ? kSwitchSteps : 0;
+  out.net_steps = tree ? 2 * TreeDepth(comm.nodes) : comm.nodes > 1 ? kSwitchSteps : 0;
   out.steps = out.net_steps + 1;
   // An all-reduce reads the sum of 1/P and receives the sums of all.
   out.link_bytes = out.bytes * (op == NcclOp::kAllReduce ? 1 + 1.0 / comm.per_node : 1);
@@ -162,7 +164,7 @@ void SetCollNet(const NcclComm& comm, NcclOp op, NcclAlgorithm algorithm, NcclTi
 
 void SetPat(const NcclComm& comm, NcclTimeCase& out) {
   out.kind = Kind::kPat;
-  out.steps = out.net_steps = std::max(1, Log2Floor(comm.nodes));
+  out.steps = out.net_steps = std::max(1, TreeDepth(comm.nodes));
   out.net_bytes = out.bytes * (comm.ranks() - 1) / comm.ranks();
   out.own_block = out.bytes / comm.ranks();
 }

@@ -13,7 +13,7 @@
 //             the bytes on every edge; of s consecutive edges ceil(s/P) cross between hosts.
 //             Broadcast and reduce only flow one way: repeated operations overlap, so that a
 //             step counts once.
-//   Tree      2(P − 1 + log2 N) steps; a GPU's link carries S to each
+//   Tree      2(P − 1 + ceil(log2 N)) steps; a GPU's link carries S to each
 //             neighbour in the chain, less where it is an end, each
 //             host's NICs what the double tree's busiest host sends: S for two hosts, 2S beyond.
 //   NVLS      S(1 + 1/P) on each GPU's link; chunks cross reduction and broadcast in turn.
@@ -21,7 +21,7 @@
 //   CollNet   the network reduces: S on a host's NICs each way, in two steps. Chain: as a tree's
 //             chain inside a host; Direct: a share of S to each head and back; NVLS over hosts the
 //             same between its two halves.
-//   PAT       log2 N steps, (R − 1)/R of the bytes on a NIC.
+//   PAT       ceil(log2 N) steps, (R − 1)/R of the bytes on a NIC.
 //   sends     an all-to-all's R − P blocks a rank over the host's NICs, eight peers at a time on
 //             a channel, one peer's by the channels that it gets; of a matrix what the busiest NIC
 //             and the busiest GPU's link carry; send/recv over the channels that a peer gets.
