@@ -139,7 +139,7 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
   model.op_ = question.op;
   model.host_ = host;
   model.version_known_ = found->exact;
-  model.busbw_factor_ = BusFactor(question.op, question.gpus);
+  model.busbw_factor_ = question.gpus > 1 ? BusFactor(question.op, question.gpus) : 0;
   model.time_question_ = {NcclOpOf(question.op), question.op == "send_recv", question.forced};
   model.comm_ = std::make_shared<const NcclComm>(
       BuildNcclComm(host, hosts, per_host, *found->rules,

@@ -386,6 +386,14 @@ Result<Placement> FirstGpusOfHosts(const Located<ScenarioSpec>& spec, const Fabr
   return out;
 }
 
+// What is up before anything runs.
+LinkState StateAtStart(const PreparedScenario& scenario) {
+  LinkState state(*scenario.fabric);
+  for (const Event& event : scenario.events)
+    if (event.at == SimTime{}) state.Apply(*scenario.fabric, event.element, event.state);
+  return state;
+}
+
 Result<std::shared_ptr<const Workload>> PrepareWorkload(PreparedScenario& scenario,
                                                         FabricCache& cache,
                                                         const std::function<bool()>& stop,
@@ -399,6 +407,8 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(PreparedScenario& scenar
   options.stop = stop;
   options.every_micro_batch = beside_others;
   options.gpu = HostOf(spec.message).gpu();
+  const LinkState at_start = StateAtStart(scenario);
+  options.at_start = &at_start;
   std::vector<Error> warnings;
   WEFT_TRY(std::optional<PreparedNccl> nccl, PrepareNccl(scenario, beside_others, warnings));
   if (nccl) {

@@ -19,8 +19,7 @@ void CheckPattern(const Pattern& pattern) {
     WEFT_CHECK(edge.edge_class < pattern.classes.size());
     WEFT_CHECK(Inside(edge.first_feed, edge.feed_count, pattern.feeds.size()));
   }
-  for (const Feed& feed : pattern.feeds)
-    WEFT_CHECK(feed.edge < pattern.edges.size() && feed.lag >= 0);
+  for (const Feed& feed : pattern.feeds) WEFT_CHECK(feed.edge < pattern.edges.size());
   WEFT_CHECK(pattern.window > 0);
 }
 

@@ -34,8 +34,9 @@ constexpr std::uint32_t Index(RowId id) { return static_cast<std::uint32_t>(id);
 constexpr std::uint32_t Index(JobId id) { return static_cast<std::uint32_t>(id); }
 constexpr RowId kNoRow{0xffffffff};
 
-// Chunk k of an edge waits until chunk k − lag of `edge` has arrived; below the
-// lag it is free, so that a ring can close.
+// Chunk k of an edge waits until chunk k − lag of `edge` has arrived, of a shorter
+// edge its last; below the lag it is free, so that a ring can close. A negative lag
+// waits for a later chunk.
 struct Feed {
   std::uint32_t edge = 0;  // row of Pattern::edges
   std::int32_t lag = 0;

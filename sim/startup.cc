@@ -62,7 +62,7 @@ std::optional<Durations> RingStartup(const Pattern& pattern, const Durations& la
   return startup;
 }
 
-// Edges in an order in which feeds of lag 0 come first.
+// Edges in an order in which feeds without a lag come first.
 std::vector<std::uint32_t> OrderByFeeds(const Pattern& pattern) {
   const auto edges = static_cast<std::uint32_t>(pattern.edges.size());
   std::vector<std::vector<std::uint32_t>> fed(edges);
@@ -103,7 +103,7 @@ Durations WalkStartup(const Pattern& pattern, const Durations& latency,
       SimDuration wait{};
       for (std::uint32_t i = 0; i < edge.feed_count; ++i) {
         const Feed& feed = pattern.feeds[edge.first_feed + i];
-        const auto lag = static_cast<std::uint32_t>(feed.lag);
+        const auto lag = static_cast<std::uint32_t>(std::max(0, feed.lag));
         if (lag > b) continue;
         const SimDuration chunk = lag == 0 ? chunk_time[feed.edge] : SimDuration{};
         wait = std::max(wait, Sum(longest[(b - lag) % layers][feed.edge], chunk));
@@ -119,7 +119,7 @@ Durations WalkStartup(const Pattern& pattern, const Durations& latency,
 
 bool StartsByChunks(const Pattern& pattern) {
   return std::any_of(pattern.feeds.begin(), pattern.feeds.end(),
-                     [](const Feed& feed) { return feed.lag == 0; });
+                     [](const Feed& feed) { return feed.lag <= 0; });
 }
 
 std::vector<SimDuration> ChannelStartup(const Pattern& pattern,

@@ -1,7 +1,7 @@
 // What a pipelined pattern pays before its bytes flow at full rate.
 //
 // Along a chain of feeds every edge adds its latency (path, step and
-// store-and-forward); where a chunk waits for the same chunk (lag 0) the edge
+// store-and-forward); where a chunk waits for the same or a later one the edge
 // before also adds chunk / rate. A walk is as long as the lags allow: chunk k of
 // an edge waits for chunk k − lag, so the last of `steps` chunks looks back over
 // lags that sum to at most steps − 1.
@@ -12,7 +12,7 @@
 // Units    a sum beyond a quarter of SimTime's range is that quarter; Prepare() refuses
 //          scenarios that come near it.
 // Cost     O(edges) where every edge has one feed of lag 1 and these close into
-//          cycles; O(edges + feeds) where all lags are 0; O(steps · feeds) else.
+//          cycles; O(edges + feeds) where no lag is above 0; O(steps · feeds) else.
 #pragma once
 
 #include <vector>

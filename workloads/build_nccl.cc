@@ -51,6 +51,7 @@ Result<NcclPatternPlan> PlanOf(const NcclComm& comm, const CollectiveSpec& spec,
   plan.op = spec.op();
   plan.qps = options.qps;
   plan.matrix = matrix;
+  plan.at_start = options.at_start;
   if (matrix != nullptr) {
     plan.loads = NcclLoadsOf(comm, nccl.host, *matrix);
     question.loads = &plan.loads;

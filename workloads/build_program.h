@@ -83,9 +83,10 @@ struct BuildOptions {
   std::array<double, kLinkClassCount> link_efficiency{1, 1, 1};
   std::string gpu = {};
   MoeRouting moe{};
-  const NcclBuild* nccl = nullptr;  // none: auto is the first algorithm that does the op
-  bool every_micro_batch = false;   // of training; else many are counted like the last ones
-  std::function<bool()> stop = {};  // true: give up, the workload is `stopped`; empty: never
+  const NcclBuild* nccl = nullptr;      // none: auto is the first algorithm that does the op
+  const LinkState* at_start = nullptr;  // what is up before anything runs; null: all
+  bool every_micro_batch = false;       // of training; else many are counted like the last ones
+  std::function<bool()> stop = {};      // true: give up, the workload is `stopped`; empty: never
 };
 BuildOptions MakeBuildOptions(const RdmaSpec& rdma, const Physics& physics);
 

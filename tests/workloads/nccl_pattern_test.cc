@@ -4,10 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <string>
+#include <tuple>
+#include <utility>
 
 #include "tests/workloads/nccl_host.h"
 #include "tests/workloads/schedule_interpreter.h"
@@ -99,8 +103,8 @@ void ExpectRightData(const Pattern& pattern, Op op, std::uint64_t seed) {
   ASSERT_EQ(wrong, 0u);
 }
 
-// The most payload bytes that a GPU's link carries one way, and that a host sends to others,
-// against the closed form's. The size is one at which all channels run.
+// The most payload bytes that a GPU's link carries one way, and that a host sends to others or gets
+// from them, against the closed form's. The size is one at which all channels run.
 void ExpectClosedFormBytes(const Cluster& cluster, const NcclPatternPlan& plan,
                            const Pattern& pattern) {
   const double protocol = plan.which.protocol == NcclProtocol::kLl      ? 2
@@ -108,21 +112,23 @@ void ExpectClosedFormBytes(const Cluster& cluster, const NcclPatternPlan& plan,
                                                                         : 1;
   double most_link = 0, most_host = 0;
   std::map<VertexId, double> link, into;
-  std::map<HostId, double> host;
+  std::map<HostId, double> host, into_host;
   for (const Edge& edge : pattern.edges) {
     const double bytes = plan.which.bytes * edge.wire_num / edge.wire_den / protocol;
     const HostId from = cluster.fabric.vertex(edge.from).host;
-    if (from == kNoHost) continue;  // a switch that reduces
-    if (from != cluster.fabric.vertex(edge.to).host)
-      host[from] += bytes;
-    else
+    const HostId to = cluster.fabric.vertex(edge.to).host;
+    if (from != to)
+      host[from] += bytes, into_host[to] += bytes;
+    else if (from != kNoHost)  // else switches that reduce
       link[edge.from] += bytes, into[edge.to] += bytes;
   }
   for (const auto* side : {&link, &into})
     for (const auto& [gpu, bytes] : *side)
       if (cluster.fabric.vertex(gpu).kind == VertexKind::kGpu)
         most_link = std::max(most_link, bytes);
-  for (const auto& [one, bytes] : host) most_host = std::max(most_host, bytes);
+  for (const auto* side : {&host, &into_host})
+    for (const auto& [one, bytes] : *side)
+      if (one != kNoHost) most_host = std::max(most_host, bytes);
   EXPECT_NEAR(most_link, plan.which.link_bytes, 1e-9 * plan.which.bytes);
   EXPECT_NEAR(most_host, plan.which.net_bytes, 1e-9 * plan.which.bytes);
 }
@@ -250,6 +256,17 @@ TEST(BuildNcclPattern, ExecutesOnHostsOfEveryKind) {
   }
 }
 
+// From switch to switch one edge a channel.
+void ExpectOneCopy(const Cluster& cluster, const Pattern& pattern, std::size_t leaves) {
+  std::map<std::tuple<VertexId, VertexId, std::uint16_t>, int> copies;
+  for (const Edge& edge : pattern.edges)
+    if (cluster.fabric.vertex(edge.from).host == kNoHost &&
+        cluster.fabric.vertex(edge.to).host == kNoHost)
+      ++copies[{edge.from, edge.to, edge.channel}];
+  for (const auto& [hop, times] : copies) EXPECT_EQ(times, 1);
+  EXPECT_EQ(copies.empty(), leaves == 1);
+}
+
 // Where the network reduces: one leaf, and leaves below spines; what a host's NICs and GPUs carry
 // is the closed form's, and a switch hands on one copy of each channel's share.
 TEST(BuildNcclPattern, ReducesInSwitches) {
@@ -264,24 +281,49 @@ TEST(BuildNcclPattern, ReducesInSwitches) {
     const Cluster cluster(host, static_cast<std::uint16_t>(nodes),
                           static_cast<std::uint16_t>(per_node), static_cast<std::size_t>(leaves),
                           true);
-    for (const NcclAlgorithm algorithm :
-         {NcclAlgorithm::kCollNetChain, NcclAlgorithm::kCollNetDirect, NcclAlgorithm::kNvls}) {
-      const auto plan =
-          cluster.Plan(CollectiveSpec::ALL_REDUCE, {algorithm, NcclProtocol::kSimple}, MiB(256));
-      if (algorithm == NcclAlgorithm::kNvls && (std::string(host) == "dgx-a100" || per_node == 1))
-        continue;  // off, or a domain of one GPU
-      ASSERT_TRUE(plan.has_value()) << NcclName(algorithm);
-      SCOPED_TRACE(NcclName(algorithm));
-      ASSERT_TRUE(HasSwitchTrees(*plan, cluster.fabric, cluster.communicator));
-      ExpectOne(cluster, CollectiveSpec::ALL_REDUCE, {algorithm, NcclProtocol::kSimple}, seed++);
-      const Pattern pattern = BuildNcclPattern(*plan, cluster.fabric, cluster.communicator);
-      std::map<std::pair<VertexId, std::uint16_t>, int> sent_up;
-      for (const Edge& edge : pattern.edges)
-        if (cluster.fabric.vertex(edge.from).kind == VertexKind::kSwitch && edge.reduce_steps > 0)
-          ++sent_up[{edge.from, edge.channel}];
-      for (const auto& [from, times] : sent_up) EXPECT_EQ(times, 1);
-      EXPECT_EQ(sent_up.empty(), leaves == 1);
+    for (const Op op :
+         {CollectiveSpec::ALL_REDUCE, CollectiveSpec::ALL_GATHER, CollectiveSpec::REDUCE_SCATTER})
+      for (const NcclAlgorithm algorithm :
+           {NcclAlgorithm::kCollNetChain, NcclAlgorithm::kCollNetDirect, NcclAlgorithm::kNvls}) {
+        const NcclForced forced = {algorithm, NcclProtocol::kSimple};
+        const auto plan = cluster.Plan(op, forced, MiB(256));
+        if (algorithm == NcclAlgorithm::kNvls && (std::string(host) == "dgx-a100" || per_node == 1))
+          continue;  // off, or a domain of one GPU
+        if (algorithm == NcclAlgorithm::kCollNetChain && op != CollectiveSpec::ALL_REDUCE) continue;
+        ASSERT_TRUE(plan.has_value()) << NcclName(algorithm);
+        SCOPED_TRACE(NcclName(algorithm));
+        ASSERT_TRUE(HasSwitchTrees(*plan, cluster.fabric, cluster.communicator));
+        ExpectOne(cluster, op, forced, seed++);
+        const Pattern pattern = BuildNcclPattern(*plan, cluster.fabric, cluster.communicator);
+        ExpectOneCopy(cluster, pattern, static_cast<std::size_t>(leaves));
+      }
+  }
+}
+
+// Five hosts of one GPU below two leaves, by turns: 0, 2, 4 and 1, 3. Of 1 GiB a rank has a fifth:
+// an all-gather sends it up once, from a leaf what its ranks have, and down all of it; a
+// reduce-scatter the same ways backwards.
+TEST(BuildNcclPattern, GathersInSwitchesByBlocks) {
+  const Cluster cluster("hgx-h100", 5, 1, 2, true);
+  for (const Op op : {CollectiveSpec::ALL_GATHER, CollectiveSpec::REDUCE_SCATTER}) {
+    const auto plan =
+        cluster.Plan(op, {NcclAlgorithm::kCollNetDirect, NcclProtocol::kSimple}, GiB(1));
+    ASSERT_TRUE(plan.has_value());
+    const Pattern pattern = BuildNcclPattern(*plan, cluster.fabric, cluster.communicator);
+    // Of edges of channel 0: from hosts, between switches, to hosts.
+    std::map<int, std::multiset<std::uint32_t>> fifths;
+    for (const Edge& edge : pattern.edges) {
+      if (edge.channel > 0) continue;
+      const bool from = cluster.fabric.vertex(edge.from).host != kNoHost;
+      const bool to = cluster.fabric.vertex(edge.to).host != kNoHost;
+      const double share = 5.0 * pattern.channels * edge.wire_num / edge.wire_den;
+      fifths[from ? 0 : to ? 2 : 1].insert(static_cast<std::uint32_t>(std::lround(share)));
     }
+    const std::multiset<std::uint32_t> own = {1, 1, 1, 1, 1}, all = {5, 5, 5, 5, 5};
+    const bool gather = op == CollectiveSpec::ALL_GATHER;
+    EXPECT_EQ(fifths[0], gather ? own : all);
+    EXPECT_EQ(fifths[1], (std::multiset<std::uint32_t>{2, 3, 5, 5}));
+    EXPECT_EQ(fifths[2], gather ? all : own);
   }
 }
 
@@ -302,19 +344,33 @@ TEST(BuildNcclPattern, KnowsEveryKindOfChoice) {
         << OpName(op) << ' ' << NcclName(algorithm);
 }
 
-// PAT over five ranks: block 0 goes 0→4, 0→2, 2→3, 0→1; three hops no block takes.
+// PAT over five ranks: block 0 goes 0→4, 0→2, 2→3, 0→1; three hops no block takes. A rank sends
+// two blocks next door and one to each of the ranks two and four on.
 TEST(BuildNcclPattern, SendsFewBlocksFarInPat) {
   const Cluster cluster("hgx-h100", 5, 1);
   const auto plan = cluster.Plan(CollectiveSpec::ALL_GATHER,
                                  {NcclAlgorithm::kPat, NcclProtocol::kSimple}, MiB(4));
   ASSERT_TRUE(plan.has_value());
   const Pattern pattern = BuildNcclPattern(*plan, cluster.fabric, cluster.communicator);
-  ASSERT_EQ(pattern.edges.size(), 20u);
-  const std::uint32_t from[] = {0, 0, 2, 0};
-  for (std::uint32_t x = 1; x < 5; ++x) {
-    EXPECT_EQ(pattern.edges[x - 1].from, cluster.fabric.gpu(GpuId{from[x - 1]}));
-    EXPECT_EQ(pattern.edges[x - 1].to, cluster.fabric.gpu(GpuId{x}));
+  ASSERT_EQ(pattern.edges.size(), 15u);
+  std::multiset<std::pair<std::uint32_t, std::uint32_t>> ways;  // of block 0
+  std::map<std::uint32_t, double> fifths;                       // by distance
+  for (const Edge& edge : pattern.edges) {
+    const auto rank = [&](VertexId gpu) {
+      return static_cast<std::uint32_t>(std::find(pattern.ranks.begin(), pattern.ranks.end(), gpu) -
+                                        pattern.ranks.begin());
+    };
+    for (std::uint32_t k = 0; k < edge.steps; ++k)
+      if ((edge.first_slice + 5 * edge.steps * 5 +
+           static_cast<std::int64_t>(k) * edge.slice_stride) %
+              5 ==
+          0)
+        ways.insert({rank(edge.from), rank(edge.to)});
+    fifths[(rank(edge.to) + 5 - rank(edge.from)) % 5] += 5.0 * edge.wire_num / edge.wire_den;
   }
+  EXPECT_EQ(ways, (std::multiset<std::pair<std::uint32_t, std::uint32_t>>{
+                      {0, 1}, {0, 2}, {0, 4}, {2, 3}}));
+  EXPECT_EQ(fifths, (std::map<std::uint32_t, double>{{1, 10}, {2, 5}, {4, 5}}));
 }
 
 // Two hosts of two: rank 0's sends by NCCL 2.28 are 0, 1, 2, 3 and rank 3's 3, 2, 1, 0.
@@ -331,6 +387,18 @@ TEST(BuildNcclPattern, SendsInNcclsRounds) {
     EXPECT_EQ(pattern.edges[round].to, cluster.fabric.gpu(GpuId{round + 1}));
     EXPECT_EQ(pattern.edges[9 + round].to, cluster.fabric.gpu(GpuId{2 - round}));
     EXPECT_EQ(pattern.edges[round].round, round);
+  }
+}
+
+// Eight a channel [NCCL 2.28.9 src/enqueue.cc addP2pToPlan]: inside one host every peer has all 32
+// channels; over two a peer has two of 16, so that all 15 go at once; over many one of 16.
+TEST(BuildNcclPattern, SendsEightPeersAtATimeOnAChannel) {
+  for (const auto& [nodes, at_once] : {std::pair(1, 8), {2, 64}, {8, 128}}) {
+    const Cluster cluster("hgx-h100", static_cast<std::uint16_t>(nodes), 8);
+    const auto plan = cluster.Plan(CollectiveSpec::ALL_TO_ALL, {}, MiB(64));
+    ASSERT_TRUE(plan.has_value());
+    const Pattern pattern = BuildNcclPattern(*plan, cluster.fabric, cluster.communicator);
+    EXPECT_EQ(pattern.window, static_cast<std::uint32_t>(at_once)) << nodes;
   }
 }
 
@@ -459,6 +527,17 @@ TEST(BuildNcclPattern, IsQuickForAPod) {
     EXPECT_GT(pattern.edges.size(), 400'000u);
     EXPECT_LT(took.count(), 3);
   }
+}
+
+// A rank has an edge a bit, not one a block: 15,360 hosts of one GPU.
+TEST(BuildNcclPattern, IsQuickForPatOverManyHosts) {
+  const Cluster cluster("hgx-h100", 15360, 1);
+  const auto plan = cluster.Plan(CollectiveSpec::ALL_GATHER,
+                                 {NcclAlgorithm::kPat, NcclProtocol::kSimple}, GiB(1));
+  ASSERT_TRUE(plan.has_value());
+  const Pattern pattern = BuildNcclPattern(*plan, cluster.fabric, cluster.communicator);
+  EXPECT_EQ(pattern.edges.size(), 15360u * 14);
+  EXPECT_EQ(pattern.edges.size(), NcclPatternEdges(*plan));
 }
 
 // The oracle must be able to say no.

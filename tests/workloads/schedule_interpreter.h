@@ -9,6 +9,7 @@
 // Cost   O(chunks · feeds).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -78,7 +79,8 @@ class ScheduleInterpreter {
     if (sent_[e] >= edge.steps) return false;
     for (std::uint32_t f = 0; f < edge.feed_count; ++f) {
       const Feed& feed = pattern_.feeds[edge.first_feed + f];
-      const std::int64_t needed = std::int64_t{sent_[e]} - feed.lag;
+      const std::int64_t needed = std::min(std::int64_t{sent_[e]} - feed.lag,
+                                           std::int64_t{pattern_.edges[feed.edge].steps} - 1);
       if (needed >= 0 && run_.arrived[feed.edge] <= needed) return false;
     }
     return true;

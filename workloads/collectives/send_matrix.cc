@@ -109,12 +109,16 @@ class MatrixReader {
 // Messages of one class, gathered; a place is a rank, or a NIC.
 class MessageCount {
  public:
-  explicit MessageCount(std::uint32_t places)
-      : out_(places), in_(places), under_way_out_(places), under_way_in_(places) {}
+  MessageCount(std::uint32_t places, int at_once)
+      : at_once_(at_once),
+        out_(places),
+        in_(places),
+        under_way_out_(places),
+        under_way_in_(places) {}
 
   // One of `many` of this class that the sender has.
   void Add(std::uint32_t out, std::uint32_t in, double bytes, int many) {
-    const double under_way = std::min<double>(kPeersAtOnce, many) / many;
+    const double under_way = std::min<double>(at_once_, many) / many;
     sum_ += bytes;
     heaviest_ = std::max(heaviest_, bytes);
     ++count_;
@@ -133,6 +137,7 @@ class MessageCount {
     return std::max(*std::max_element(a.begin(), a.end()), *std::max_element(b.begin(), b.end()));
   }
 
+  int at_once_;
   double sum_ = 0, heaviest_ = 0, count_ = 0;
   std::vector<double> out_, in_, under_way_out_, under_way_in_;
 };
@@ -239,32 +244,29 @@ SendMatrix Reordered(const SendMatrix& matrix, const std::vector<std::uint32_t>&
 
 SendLoads SendLoads::Times(double factor) const {
   SendLoads out = *this;
-  for (double* bytes :
-       {&out.link, &out.through, &out.nic, &out.far, &out.own, &out.first, &out.heaviest})
+  for (double* bytes : {&out.link, &out.through, &out.nic, &out.far, &out.own, &out.heaviest})
     *bytes *= factor;
   return out;
 }
 
-SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails) {
+SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails, int at_once) {
   const std::uint32_t n = matrix.ranks, p = static_cast<std::uint32_t>(per_host);
   const auto shared = static_cast<std::uint32_t>(std::clamp(nics, 1, per_host));
   const auto nic = [&](std::uint32_t host, std::uint32_t rank) {
     return host * shared + rank % p * shared / p;
   };
-  MessageCount link(n), net(n), far_of_rank(n);
+  MessageCount link(n, at_once), net(n, at_once), far_of_rank(n, at_once);
   SendLoads out;
-  std::uint32_t senders = 0;  // to other hosts
   for (std::uint32_t from = 0; from < n; ++from) {
     const auto [near, far] = MessagesOf(matrix, from, p);
     const auto own = static_cast<double>(matrix.At(from, from));
-    double through = 0, inside = 0;
+    double through = 0;
     for (std::uint32_t to = 0; to < n; ++to) {
       const auto bytes = static_cast<double>(matrix.At(from, to));
       if (from == to || bytes == 0) continue;
       if (from / p == to / p) {
         link.Add(from, to, bytes, near);
         through += bytes;
-        inside += bytes;
       } else {
         const std::uint32_t by = rails ? to : from;
         net.Add(nic(from / p, by), nic(to / p, to), bytes, far);
@@ -272,7 +274,6 @@ SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails) 
         if (nic(0, by) != nic(0, from)) through += bytes;
       }
     }
-    if (far > 0) out.first = senders++ == 0 ? inside : 0;
     out.through = std::max(out.through, through);
     out.own = std::max(out.own, own);
     out.peers = std::max(out.peers, near + far + (own > 0 ? 1 : 0));

@@ -64,7 +64,7 @@ SendMatrix Reordered(const SendMatrix& matrix, const std::vector<std::uint32_t>&
 // Cells that a matrix may have: 10,000 ranks, 0.8 GB.
 inline constexpr std::uint64_t kMostCells = 100'000'000;
 
-inline constexpr int kPeersAtOnce = 8;  // messages that a rank has under way
+inline constexpr int kPeersAtOnce = 8;  // messages that a rank has under way on a channel
 
 // What the messages of a matrix put on hosts of `per_host` ranks, rank r on host r / per_host.
 struct SendLoads {
@@ -73,7 +73,6 @@ struct SendLoads {
   double nic = 0;        // the most that a NIC sends or receives
   double far = 0;        // the most that a rank sends to, or receives from, other hosts
   double own = 0;        // the largest block that stays
-  double first = 0;      // of the only rank that sends to other hosts: what its own host has before
   double heaviest = 0;   // message between hosts
   struct Class {         // inside a host, by rank; between hosts, by NIC
     double skew = 1;     // the heaviest message over the mean of all
@@ -85,7 +84,7 @@ struct SendLoads {
   SendLoads Times(double factor) const;
 };
 // `nics` of a host take part, shared by its ranks in order; `rails`: a message leaves by the NIC of
-// its receiver's number (PXN), else by its sender's.
-SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails);
+// its receiver's number (PXN), else by its sender's. A rank has `at_once` messages under way.
+SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails, int at_once);
 
 }  // namespace weft

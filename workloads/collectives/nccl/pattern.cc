@@ -1,117 +1,21 @@
 #include "workloads/collectives/nccl/pattern.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
-#include <map>
 
+#include "base/ceil_div.h"
 #include "base/check.h"
 #include "workloads/collectives/collective.h"
+#include "workloads/collectives/nccl/pattern_internal.h"
 #include "workloads/collectives/nccl/shape.h"
-#include "workloads/collectives/nccl/switch_tree.h"
 
 namespace weft {
 namespace {
 
 using Kind = NcclTimeCase::Kind;
 
-constexpr std::uint8_t kLink = 0, kNet = 1, kSwitches = 2;  // rows of Pattern::classes
-constexpr int kMostPatRanks = 1024;                         // an edge a block and rank: a million
-
-// Wire bytes a byte of payload.
-WireRatio ProtocolWire(NcclProtocol protocol) {
-  if (protocol == NcclProtocol::kLl) return {2, 1};
-  if (protocol == NcclProtocol::kLl128) return {16, 15};
-  return {1, 1};
-}
-
-SimDuration Step(double us, int steps, SimDuration usual) {
-  if (steps == 0 || us <= 0) return SimDuration{};
-  return std::max(SimDuration{}, FromSecondsUp(us * 1e-6 / steps) - usual);
-}
-
-// An operation's rate, GB/s, as the cap of an edge that carries num/den of its bytes.
-BitRate Cap(double rate, double share) {
-  return rate > 0 ? BitRate::BitsPerSecond(rate * 8e9 * share) : BitRate();
-}
-
-// Fills a pattern edge by edge.
-class Maker {
- public:
-  Maker(const NcclPatternPlan& plan, const Fabric& fabric, const Communicator& communicator)
-      : plan_(plan), fabric_(fabric), communicator_(communicator) {
-    pattern_.ranks = communicator.gpu;
-    pattern_.classes.resize(2);
-  }
-
-  const Fabric& fabric() const { return fabric_; }
-  std::uint32_t ranks() const { return static_cast<std::uint32_t>(communicator_.members.size()); }
-  VertexId Gpu(int rank) const { return communicator_.members[static_cast<std::size_t>(rank)].gpu; }
-  std::uint32_t RankOf(int rank) const {
-    return communicator_.members[static_cast<std::size_t>(rank)].rank;
-  }
-  VertexId Switch(int rank) const {
-    const VertexId nvswitch = fabric_.host(fabric_.vertex(Gpu(rank)).host).nvswitch;
-    WEFT_CHECK(nvswitch != kNoVertex);
-    return nvswitch;
-  }
-
-  // `share` of the operation's payload on every edge; `link_edges` and `net_edges` of the longest
-  // way, over which the closed form's steps are dealt.
-  void Set(WireRatio share, int channels, int link_edges, int net_edges) {
-    const WireRatio protocol = ProtocolWire(plan_.which.protocol);
-    const WireRatio wire = ReducedRatio(std::uint64_t{share.num} * protocol.num,
-                                        std::uint64_t{share.den} * protocol.den);
-    edge_.wire_num = wire.num;
-    edge_.wire_den = wire.den;
-    const double of_wire = static_cast<double>(wire.num) / wire.den;
-    pattern_.channels = static_cast<std::uint16_t>(channels);
-    pattern_.classes[kLink] = {Step(plan_.time.link_steps_us, link_edges, kUsualLink),
-                               Cap(plan_.time.link_rate, of_wire)};
-    pattern_.classes[kNet] = {Step(plan_.time.net_steps_us, net_edges, kUsualPath),
-                              Cap(plan_.time.net_rate, of_wire)};
-  }
-
-  void Reserve(std::size_t edges, std::size_t feeds) {
-    pattern_.edges.reserve(edges);
-    pattern_.feeds.reserve(feeds);
-  }
-
-  Edge& Next() { return edge_; }
-  Pattern& pattern() { return pattern_; }
-  std::uint32_t edge_count() const { return static_cast<std::uint32_t>(pattern_.edges.size()); }
-
-  void Feed(std::uint32_t edge, std::int32_t lag = 0) {
-    pattern_.feeds.push_back({edge, lag});
-    ++feeds_;
-  }
-  // With the feeds given since the last edge. Returns its row.
-  std::uint32_t Add(VertexId from, VertexId to, int channel) {
-    const HostId at = fabric_.vertex(from).host, then = fabric_.vertex(to).host;
-    const bool between = at == kNoHost && then == kNoHost;
-    const bool inside = at == then && !between;
-    edge_.from = from;
-    edge_.to = to;
-    edge_.channel = static_cast<std::uint16_t>(channel);
-    edge_.edge_class = between ? kSwitches : inside ? kLink : kNet;
-    edge_.qps = inside || at == kNoHost || then == kNoHost ? 1 : plan_.qps;
-    if (between) pattern_.classes.resize(kSwitches + 1);  // no step, no cap
-    edge_.feed_count = feeds_;
-    edge_.first_feed = static_cast<std::uint32_t>(pattern_.feeds.size()) - feeds_;
-    feeds_ = 0;
-    pattern_.edges.push_back(edge_);
-    return edge_count() - 1;
-  }
-
- private:
-  const NcclPatternPlan& plan_;
-  const Fabric& fabric_;
-  const Communicator& communicator_;
-  Pattern pattern_;
-  Edge edge_;
-  std::uint32_t feeds_ = 0;
-};
-
-void MakeRing(const NcclPatternPlan& plan, Maker& maker) {
+void MakeRing(const NcclPatternPlan& plan, PatternMaker& maker) {
   const std::uint32_t n = maker.ranks(), once = n - 1;
   const int channels = plan.which.choice->channels;
   const bool all_reduce = plan.op == CollectiveSpec::ALL_REDUCE;
@@ -141,7 +45,7 @@ void MakeRing(const NcclPatternPlan& plan, Maker& maker) {
 
 // Broadcast and reduce: a ring cut at rank 0, which all chunks leave or end at
 // [NCCL 2.28.9 src/device/broadcast.h, reduce.h].
-void MakeFlow(const NcclPatternPlan& plan, Maker& maker) {
+void MakeFlow(const NcclPatternPlan& plan, PatternMaker& maker) {
   const NcclComm& comm = *plan.comm;
   const std::uint32_t n = maker.ranks();
   const int channels = plan.which.choice->channels;
@@ -164,29 +68,38 @@ void MakeFlow(const NcclPatternPlan& plan, Maker& maker) {
 
 // PAT, one rank a node: block s goes down the binomial tree over s, s + 1, … s + R − 1 (mod R),
 // in which the parent of s + x is s + x without x's lowest bit: few blocks go far, most go next
-// door. Reduce-scatter goes the same ways backwards. [NCCL 2.28.9 src/include/collectives.h]
-void MakePat(const NcclPatternPlan& plan, Maker& maker) {
+// door. So a rank has one edge for every bit, from the rank `bit` before it, with the blocks
+// s = rank − x of x = bit, 3·bit, 5·bit … < R. Reduce-scatter goes the same ways backwards, the
+// furthest blocks first. [NCCL 2.28.9 src/include/collectives.h]
+void MakePat(const NcclPatternPlan& plan, PatternMaker& maker) {
   const std::uint32_t n = maker.ranks();
   const bool gather = plan.op == CollectiveSpec::ALL_GATHER;
   Pattern& pattern = maker.pattern();
   pattern.slices = n;
-  maker.Set({1, n}, 1, 1, plan.which.net_steps);
-  maker.Reserve(std::size_t{n} * (n - 1), std::size_t{n} * (n - 1));
-  maker.Next().reduce_steps = gather ? 0 : 1;
-  for (std::uint32_t s = 0; s < n; ++s) {
-    const std::uint32_t first = maker.edge_count() - 1;  // the edge of offset x is first + x
-    const auto gpu = [&](std::uint32_t x) { return maker.Gpu(static_cast<int>((s + x) % n)); };
-    pattern.slice_owner.push_back(maker.RankOf(static_cast<int>(s)));
-    maker.Next().first_slice = s;
-    for (std::uint32_t x = 1; x < n; ++x) {
-      const std::uint32_t bit = x & (~x + 1), parent = x - bit;
-      if (gather) {
-        if (parent > 0) maker.Feed(first + parent);
-        maker.Add(gpu(parent), gpu(x), 0);
-      } else {
-        for (std::uint32_t d = 1; d < bit && x + d < n; d *= 2) maker.Feed(first + x + d);
-        maker.Add(gpu(x), gpu(parent), 0);
-      }
+  maker.Set({1, 1}, 1, 1, plan.which.net_steps);
+  for (std::uint32_t r = 0; r < n; ++r)
+    pattern.slice_owner.push_back(maker.RankOf(static_cast<int>(r)));
+  std::vector<std::uint32_t> bits;  // their edges stand in this order, a rank after the other
+  for (std::uint32_t bit = 1; bit < n; bit *= 2) bits.push_back(bit);
+  if (gather) std::reverse(bits.begin(), bits.end());
+  maker.Reserve(std::size_t{n} * bits.size(), std::size_t{n} * bits.size() * bits.size() / 2);
+  const EdgeClass all = pattern.classes[kNetRow];
+  for (std::size_t level = 0; level < bits.size(); ++level) {
+    const std::uint32_t bit = bits[level], blocks = (n - 1 - bit) / (2 * bit) + 1;
+    const auto row = static_cast<std::uint8_t>(pattern.classes.size());
+    pattern.classes.push_back({all.step, all.cap * (static_cast<double>(blocks) / n)});
+    for (std::uint32_t rank = 0; rank < n; ++rank) {
+      const std::uint32_t before = (rank + n - bit) % n;
+      // Blocks of others come by the higher bits; sums by the lower ones, all before any goes on.
+      for (std::uint32_t i = 0; i < level && (blocks > 1 || !gather); ++i)
+        maker.Feed(i * n + (gather ? before : (rank + bits[i]) % n),
+                   gather ? 0 : -static_cast<std::int32_t>(n));
+      const std::uint32_t furthest = 2 * bit * (blocks - 1);
+      maker.Carry(gather ? before : (before + n - furthest % n) % n, blocks, !gather);
+      maker.Next().slice_stride = (gather ? -2 : 2) * static_cast<std::int32_t>(bit);
+      const auto at = [&](std::uint32_t r) { return maker.Gpu(static_cast<int>(r)); };
+      gather ? maker.Add(at(before), at(rank), 0) : maker.Add(at(rank), at(before), 0);
+      pattern.edges.back().edge_class = row;
     }
   }
 }
@@ -206,7 +119,7 @@ struct Children {
 };
 
 // Up edge u(r) of every rank but the root, then down edge d(r).
-void MakeTree(const NcclPatternPlan& plan, Maker& maker) {
+void MakeTree(const NcclPatternPlan& plan, PatternMaker& maker) {
   const std::uint32_t n = maker.ranks();
   const int channels = plan.which.choice->channels;
   Edge& edge = maker.Next();
@@ -245,272 +158,6 @@ void MakeTree(const NcclPatternPlan& plan, Maker& maker) {
   }
 }
 
-// Channels of a pattern that crosses switches: each of a head's ports carries its share, so there
-// is one for every head and port at least, channel c by port c / heads.
-int SwitchChannels(const NcclPatternPlan& plan, const Fabric& fabric,
-                   const Communicator& communicator) {
-  const auto algorithm = plan.which.choice->algorithm;
-  const auto heads = static_cast<int>(plan.comm->GraphOf(algorithm).channels());
-  const int channels =
-      algorithm == NcclAlgorithm::kCollNetChain ? plan.which.choice->channels : heads;
-  const std::uint32_t ports = SwitchPorts(fabric, communicator.members.front().gpu);
-  return std::max(channels, heads * static_cast<int>(std::max(1U, ports)));
-}
-
-std::uint32_t PortOf(const NcclGraph& graph, int channel) {
-  return static_cast<std::uint32_t>(channel) / graph.channels();
-}
-
-SwitchTree TreeAbove(const Maker& maker, const std::vector<int>& heads, int channel,
-                     std::uint32_t port) {
-  std::vector<VertexId> gpus;
-  for (const int head : heads) gpus.push_back(maker.Gpu(head));
-  auto tree = FindSwitchTree(maker.fabric(), gpus, static_cast<std::uint32_t>(channel), port);
-  WEFT_CHECK(tree.has_value());
-  return *std::move(tree);
-}
-
-// From the heads of all nodes up a tree of switches, and back. `sums`: the edges by which a head
-// has its node's sum; none where its own is all. Returns the edges by which the result comes back.
-using EdgesOfNode = std::vector<std::vector<std::uint32_t>>;
-std::vector<std::uint32_t> CrossSwitches(Maker& maker, const std::vector<int>& heads,
-                                         const EdgesOfNode& sums, int channel, std::uint32_t port) {
-  const SwitchTree tree = TreeAbove(maker, heads, channel, port);
-  const auto add = [&](VertexId from, VertexId to, bool switches) {
-    maker.Next().lane = switches ? tree.lane : static_cast<std::uint16_t>(port);
-    const std::uint32_t edge = maker.Add(from, to, channel);
-    maker.Next().lane = 0;
-    return edge;
-  };
-  std::map<VertexId, std::vector<std::uint32_t>> into;
-  std::map<VertexId, std::uint32_t> down;
-  maker.Next().reduce_steps = 1;
-  for (std::size_t i = 0; i < heads.size(); ++i) {
-    for (const std::uint32_t edge : sums[i]) maker.Feed(edge);
-    into[tree.leaf_of_head[i]].push_back(add(maker.Gpu(heads[i]), tree.leaf_of_head[i], false));
-  }
-  for (const SwitchTree::Hop& hop : tree.hops) {
-    for (const std::uint32_t edge : into[hop.child]) maker.Feed(edge);
-    into[hop.parent].push_back(add(hop.child, hop.parent, true));
-  }
-  maker.Next().reduce_steps = 0;
-  const auto feed_result = [&](VertexId at) {
-    if (at != tree.root) return maker.Feed(down.at(at));
-    for (const std::uint32_t edge : into[at]) maker.Feed(edge);
-  };
-  for (auto hop = tree.hops.rbegin(); hop != tree.hops.rend(); ++hop) {
-    feed_result(hop->parent);
-    down[hop->child] = add(hop->parent, hop->child, true);
-  }
-  std::vector<std::uint32_t> result;
-  for (std::size_t i = 0; i < heads.size(); ++i) {
-    feed_result(tree.leaf_of_head[i]);
-    result.push_back(add(tree.leaf_of_head[i], maker.Gpu(heads[i]), false));
-  }
-  return result;
-}
-
-// The heads of a channel of CollNet or NVLS, a rank a node.
-std::vector<int> HeadsOf(const NcclComm& comm, const NcclGraph& graph, std::size_t channel) {
-  const auto head = static_cast<int>(graph.gpus[channel % graph.channels()].front());
-  std::vector<int> out;
-  for (int node = 0; node < comm.nodes; ++node) out.push_back(node * comm.per_node + head);
-  return out;
-}
-
-// Per channel a chain into each node's head, the switches, and the chain back.
-void MakeCollNetChain(const NcclPatternPlan& plan, int channels, Maker& maker) {
-  const NcclComm& comm = *plan.comm;
-  const auto length = static_cast<std::size_t>(comm.per_node);
-  maker.Set(ReducedRatio(1, static_cast<std::uint64_t>(channels)), channels,
-            plan.which.steps - plan.which.net_steps, plan.which.net_steps);
-  maker.pattern().slice_owner.assign(static_cast<std::size_t>(channels), 0);
-  for (int c = 0; c < channels; ++c) {
-    const auto row = static_cast<std::size_t>(c);
-    const auto& chain = comm.collnet_chain.gpus[row % comm.collnet_chain.channels()];
-    const auto rank = [&](int node, std::size_t i) {
-      return maker.Gpu(node * comm.per_node + static_cast<int>(chain[i]));
-    };
-    EdgesOfNode sums(static_cast<std::size_t>(comm.nodes));
-    maker.Next().reduce_steps = 1;
-    for (int node = 0; node < comm.nodes; ++node)
-      for (std::size_t i = length - 1; i > 0; --i) {
-        std::vector<std::uint32_t>& last = sums[static_cast<std::size_t>(node)];
-        for (const std::uint32_t edge : last) maker.Feed(edge);
-        last = {maker.Add(rank(node, i), rank(node, i - 1), c)};
-      }
-    std::vector<std::uint32_t> result = CrossSwitches(maker, HeadsOf(comm, comm.collnet_chain, row),
-                                                      sums, c, PortOf(comm.collnet_chain, c));
-    for (int node = 0; node < comm.nodes; ++node)
-      for (std::size_t i = 1; i < length; ++i) {
-        std::uint32_t& last = result[static_cast<std::size_t>(node)];
-        maker.Feed(last);
-        last = maker.Add(rank(node, i - 1), rank(node, i), c);
-      }
-  }
-}
-
-// Per head and port the parts of all GPUs of its node, the switches, and the sum to all.
-void MakeCollNetDirect(const NcclPatternPlan& plan, int channels, Maker& maker) {
-  const NcclComm& comm = *plan.comm;
-  maker.Set({1, static_cast<std::uint32_t>(channels)}, channels,
-            plan.which.steps - plan.which.net_steps, plan.which.net_steps);
-  maker.pattern().slice_owner.assign(static_cast<std::size_t>(channels), 0);
-  for (int c = 0; c < channels; ++c) {
-    const std::vector<int> head_of =
-        HeadsOf(comm, comm.collnet_direct, static_cast<std::size_t>(c));
-    EdgesOfNode sums(head_of.size());
-    maker.Next().reduce_steps = 1;
-    for (int node = 0; node < comm.nodes; ++node)
-      for (int gpu = 0; gpu < comm.per_node; ++gpu) {
-        const int rank = node * comm.per_node + gpu, head = head_of[static_cast<std::size_t>(node)];
-        if (rank == head) continue;
-        sums[static_cast<std::size_t>(node)].push_back(
-            maker.Add(maker.Gpu(rank), maker.Gpu(head), c));
-      }
-    const std::vector<std::uint32_t> result =
-        CrossSwitches(maker, head_of, sums, c, PortOf(comm.collnet_direct, c));
-    for (int node = 0; node < comm.nodes; ++node)
-      for (int gpu = 0; gpu < comm.per_node; ++gpu) {
-        const int rank = node * comm.per_node + gpu, head = head_of[static_cast<std::size_t>(node)];
-        if (rank == head) continue;
-        maker.Feed(result[static_cast<std::size_t>(node)]);
-        maker.Add(maker.Gpu(head), maker.Gpu(rank), c);
-      }
-  }
-}
-
-// One head of every node on one tree. Edges in order: every node's GPUs to its switch; switch to
-// head; up the tree; down the tree; head to switch; switch to GPUs.
-class HeadChannel {
- public:
-  HeadChannel(const NcclPatternPlan& plan, Maker& maker, int channel, int head, bool second)
-      : comm_(*plan.comm),
-        op_(plan.op),
-        switched_(plan.which.kind == Kind::kNvls && plan.comm->nodes > 1),
-        maker_(maker),
-        channel_(channel),
-        head_(head) {
-    const auto nodes = static_cast<std::size_t>(comm_.nodes);
-    for (std::size_t node = 0; node < nodes; ++node)
-      tree_.push_back(NcclTreeOver(comm_.nodes, static_cast<int>(node), second));
-    sum_.resize(nodes);
-    up_.resize(nodes);
-    down_.resize(nodes);
-  }
-
-  void Make() {
-    if (op_ != CollectiveSpec::ALL_GATHER) Gather();
-    if (switched_) {
-      EdgesOfNode sums;
-      for (const std::uint32_t edge : sum_) sums.push_back({edge});
-      down_ = CrossSwitches(maker_, HeadsOf(comm_, comm_.nvls, static_cast<std::size_t>(channel_)),
-                            sums, channel_, PortOf(comm_.nvls, channel_));
-    } else if (comm_.nodes > 1) {
-      Cross();
-    }
-    if (op_ != CollectiveSpec::REDUCE_SCATTER) Spread();
-  }
-
- private:
-  int Rank(int node, int gpu) const { return node * comm_.per_node + gpu; }
-  int Head(int node) const { return Rank(node, head_); }
-  std::size_t Row(int node) const { return static_cast<std::size_t>(node); }
-
-  void Gather() {
-    const std::uint32_t first = maker_.edge_count();
-    maker_.Next().reduce_steps = 1;
-    for (int node = 0; node < comm_.nodes; ++node)
-      for (int gpu = 0; gpu < comm_.per_node; ++gpu)
-        maker_.Add(maker_.Gpu(Rank(node, gpu)), maker_.Switch(Rank(node, gpu)), channel_);
-    maker_.Next().reduce_steps = 0;
-    for (int node = 0; node < comm_.nodes; ++node) {
-      for (int gpu = 0; gpu < comm_.per_node; ++gpu)
-        maker_.Feed(first + static_cast<std::uint32_t>(Rank(node, gpu)));
-      sum_[Row(node)] = maker_.Add(maker_.Switch(Head(node)), maker_.Gpu(Head(node)), channel_);
-    }
-  }
-
-  // A node's sum is there once its own is and its children's have come in. What a child sends may
-  // only be added to the parent's own sum, which waits for neither.
-  void FeedFromSums(int node) {
-    maker_.Feed(sum_[Row(node)]);
-    for (const int child : {tree_[Row(node)].first, tree_[Row(node)].second})
-      if (child >= 0) maker_.Feed(up_[Row(child)]);
-  }
-
-  void Cross() {
-    std::uint32_t row = maker_.edge_count();
-    for (int node = 0; node < comm_.nodes; ++node)
-      if (tree_[Row(node)].parent >= 0) up_[Row(node)] = row++;
-    maker_.Next().reduce_steps = 1;
-    for (int node = 0; node < comm_.nodes; ++node) {
-      const int parent = tree_[Row(node)].parent;
-      if (parent < 0) continue;
-      FeedFromSums(node);
-      maker_.Feed(sum_[Row(parent)]);
-      maker_.Add(maker_.Gpu(Head(node)), maker_.Gpu(Head(parent)), channel_);
-    }
-    for (int node = 0; node < comm_.nodes; ++node)
-      if (tree_[Row(node)].parent >= 0) down_[Row(node)] = row++;
-    maker_.Next().reduce_steps = 0;
-    for (int node = 0; node < comm_.nodes; ++node) {
-      const int parent = tree_[Row(node)].parent;
-      if (parent < 0) continue;
-      FeedResult(parent);
-      maker_.Add(maker_.Gpu(Head(parent)), maker_.Gpu(Head(node)), channel_);
-    }
-  }
-
-  // The whole sum is at the node's head.
-  void FeedResult(int node) {
-    if (switched_ || tree_[Row(node)].parent >= 0)
-      maker_.Feed(down_[Row(node)]);
-    else
-      FeedFromSums(node);
-  }
-
-  void Spread() {
-    const std::uint32_t first = maker_.edge_count();
-    maker_.Next().reduce_steps = 0;
-    for (int node = 0; node < comm_.nodes; ++node) {
-      if (op_ != CollectiveSpec::ALL_GATHER) FeedResult(node);
-      maker_.Add(maker_.Gpu(Head(node)), maker_.Switch(Head(node)), channel_);
-    }
-    for (int node = 0; node < comm_.nodes; ++node)
-      for (int gpu = 0; gpu < comm_.per_node; ++gpu) {
-        maker_.Feed(first + static_cast<std::uint32_t>(node));
-        maker_.Add(maker_.Switch(Rank(node, gpu)), maker_.Gpu(Rank(node, gpu)), channel_);
-      }
-  }
-
-  const NcclComm& comm_;
-  CollectiveSpec::Op op_;
-  bool switched_;  // the network reduces
-  Maker& maker_;
-  int channel_, head_;
-  std::vector<NcclTreeRow> tree_;               // [nodes]
-  std::vector<std::uint32_t> sum_, up_, down_;  // [nodes] edges
-};
-
-void MakeNvls(const NcclPatternPlan& plan, int channels, Maker& maker) {
-  const NcclComm& comm = *plan.comm;
-  const std::uint32_t heads = comm.nvls.channels();
-  const bool tree = plan.which.kind == Kind::kNvlsTree;
-  const bool both = plan.op == CollectiveSpec::ALL_REDUCE;
-  maker.Set(ReducedRatio(1, static_cast<std::uint64_t>(channels)), channels, both ? 4 : 2,
-            plan.which.net_steps);
-  const auto nodes = static_cast<std::size_t>(comm.nodes * channels);
-  const auto per_node = static_cast<std::size_t>(comm.per_node);
-  maker.Reserve(nodes * (2 * per_node + 4), nodes * (2 * per_node + 8));
-  for (int c = 0; c < channels; ++c) {
-    const std::size_t row = static_cast<std::size_t>(c) / (tree ? 2 : 1) % heads;
-    const auto head = static_cast<int>(comm.nvls.gpus[row].front());
-    maker.pattern().slice_owner.push_back(maker.RankOf(head));
-    HeadChannel(plan, maker, c, head, tree && c % 2 == 1).Make();
-  }
-}
-
 // What an edge may move, so that all that are under way at the busiest place come to its `rate`; a
 // heavy message takes no longer than the mean one would.
 double SendCap(double rate, const SendLoads::Class& loads) {
@@ -522,7 +169,7 @@ double SendCap(double rate, const SendLoads::Class& loads) {
 void CapSends(const NcclPatternPlan& plan, Pattern& pattern) {
   const NcclComm& comm = *plan.comm;
   const NcclTimeCase& which = plan.which;
-  const auto at_once = [](int peers) { return std::min<double>(kPeersAtOnce, peers); };
+  const auto at_once = [&](int peers) { return std::min<double>(which.at_once, peers); };
   SendLoads::Class link{1, at_once(comm.per_node - 1)};
   SendLoads::Class net{1, at_once(comm.ranks() - comm.per_node) * comm.per_node / which.send_nics};
   if (plan.matrix != nullptr) {
@@ -533,24 +180,23 @@ void CapSends(const NcclPatternPlan& plan, Pattern& pattern) {
   const double nic_rate = plan.time.net_rate * which.net_bytes / which.bytes / which.send_nics;
   double net_cap = SendCap(nic_rate, net);
   if (plan.time.peer_rate > 0) net_cap = std::min(net_cap, plan.time.peer_rate);
-  pattern.classes[kLink].cap = Cap(SendCap(link_rate, link), 1);
-  pattern.classes[kNet].cap = Cap(net_cap, 1);
+  pattern.classes[kLinkRow].cap = RateCap(SendCap(link_rate, link), 1);
+  pattern.classes[kNetRow].cap = RateCap(net_cap, 1);
 }
 
 // A rank's rounds; in round k everyone sends to the k-th of its order.
-void MakeAllToAll(const NcclPatternPlan& plan, Maker& maker) {
+void MakeAllToAll(const NcclPatternPlan& plan, PatternMaker& maker) {
   const NcclComm& comm = *plan.comm;
   const std::uint32_t n = maker.ranks();
   Pattern& pattern = maker.pattern();
   pattern.advance = Pattern::Advance::kRounds;
-  pattern.window = kPeersAtOnce;
+  pattern.window = static_cast<std::uint32_t>(plan.which.at_once);
   pattern.slices = n * n;
   for (std::uint32_t from = 0; from < n; ++from)
     pattern.slice_owner.insert(pattern.slice_owner.end(), n, maker.RankOf(static_cast<int>(from)));
-  maker.Set({1, n}, 1, 1, plan.which.net_steps * static_cast<int>(plan.which.peers_at_once));
-  // A step is one round.
-  pattern.classes[kNet].step =
-      Step(plan.time.net_steps_us, static_cast<int>(plan.which.peers_at_once), kUsualPath);
+  // A message's step is all the steps of the batches that are under way with it.
+  const int peers = plan.matrix != nullptr ? plan.loads.peers : static_cast<int>(n);
+  maker.Set({1, n}, 1, 1, static_cast<int>(CeilDiv(std::max(1, peers), plan.which.at_once)));
   CapSends(plan, pattern);
   maker.Reserve(std::size_t{n} * (n - 1), 0);
   for (std::uint32_t from = 0; from < n; ++from) {
@@ -567,7 +213,8 @@ void MakeAllToAll(const NcclPatternPlan& plan, Maker& maker) {
   }
 }
 
-void MakeSendRecv(const NcclPatternPlan& plan, const Communicator& communicator, Maker& maker) {
+void MakeSendRecv(const NcclPatternPlan& plan, const Communicator& communicator,
+                  PatternMaker& maker) {
   const std::uint32_t n = maker.ranks();
   const auto channels = static_cast<int>(plan.which.channels);
   Pattern& pattern = maker.pattern();
@@ -599,15 +246,13 @@ bool HasNcclPattern(const NcclPatternPlan& plan) {
     case Kind::kTree:
     case Kind::kNvlsTree:
     case Kind::kFlow:
-      return true;
     case Kind::kPat:
-      return plan.comm->ranks() <= kMostPatRanks;
-    case Kind::kNvls:  // a head a block
+      return true;
+    case Kind::kNvls:
+    case Kind::kCollNet:  // gathers have a head a rank of a node: NCCL has them so, or not at all
       return plan.op == CollectiveSpec::ALL_REDUCE ||
-             (plan.comm->nodes == 1 &&
-              plan.comm->nvls.channels() == static_cast<std::uint32_t>(plan.comm->per_node));
-    case Kind::kCollNet:
-      return plan.op == CollectiveSpec::ALL_REDUCE;
+             plan.comm->GraphOf(plan.which.choice->algorithm).channels() ==
+                 static_cast<std::uint32_t>(plan.comm->per_node);
     case Kind::kSends:
       return plan.comm->ranks() <= std::numeric_limits<std::uint16_t>::max();
     default:
@@ -615,28 +260,11 @@ bool HasNcclPattern(const NcclPatternPlan& plan) {
   }
 }
 
-bool HasSwitchTrees(const NcclPatternPlan& plan, const Fabric& fabric,
-                    const Communicator& communicator) {
-  const NcclComm& comm = *plan.comm;
-  const bool nvls = plan.which.kind == Kind::kNvls && comm.nodes > 1;
-  if (!nvls && plan.which.kind != Kind::kCollNet) return true;
-  const NcclGraph& graph = comm.GraphOf(plan.which.choice->algorithm);
-  const int channels = SwitchChannels(plan, fabric, communicator);
-  for (int c = 0; c < channels; ++c) {
-    std::vector<VertexId> heads;
-    for (const int rank : HeadsOf(comm, graph, static_cast<std::size_t>(c)))
-      heads.push_back(communicator.members[static_cast<std::size_t>(rank)].gpu);
-    if (!FindSwitchTree(fabric, heads, static_cast<std::uint32_t>(c), PortOf(graph, c)))
-      return false;
-  }
-  return true;
-}
-
 Pattern BuildNcclPattern(const NcclPatternPlan& plan, const Fabric& fabric,
                          const Communicator& communicator) {
   WEFT_CHECK(HasNcclPattern(plan) && IsRegular(communicator));
   WEFT_CHECK(communicator.members.size() == static_cast<std::size_t>(plan.comm->ranks()));
-  Maker maker(plan, fabric, communicator);
+  PatternMaker maker(plan, fabric, communicator);
   switch (plan.which.kind) {
     case Kind::kRing:
       MakeRing(plan, maker);
@@ -689,7 +317,7 @@ std::uint64_t NcclPatternEdges(const NcclPatternPlan& plan) {
     case Kind::kSends:
       return plan.op == CollectiveSpec::SEND_RECV ? channels * ranks : ranks * ranks;
     case Kind::kPat:
-      return ranks * (ranks - 1);
+      return ranks * static_cast<std::uint64_t>(std::bit_width(ranks - 1));
     default:
       return channels * ranks;
   }

@@ -8,14 +8,16 @@
 //               to h; h sends the result back, and the switch hands it to all.
 //     NVLSTree  two channels a head, one a tree: between the two halves of NVLS sums go up the
 //               tree over equal heads of all nodes and the result comes down.
-//     CollNet   all-reduce where the network reduces: per channel a chain to its head (Chain), or
-//               per head all GPUs' parts (Direct, NVLS), then up a tree of switches and back,
-//               each port of a head's NIC in a channel of its own
-//               (switch_tree.h); a switch sends one copy on.
+//     CollNet   where the network reduces: per channel a chain to its head (Chain), or per head
+//               all GPUs' parts (Direct, NVLS), then up a tree of switches and back, each port of
+//               a head's NIC in a channel of its own (switch_tree.h); a switch sends one copy on.
+//               Of an all-gather a head's own block goes up and all of its channel come down, of a
+//               reduce-scatter the other way round.
 //     flow      broadcast and reduce: per channel the ring, cut at rank 0.
-//     PAT       all-gather and reduce-scatter with a rank a node: a binomial tree a block.
-//     sends     an all-to-all in NCCL's rounds, eight peers at a time; of a matrix the same order
-//               without the pairs that have nothing to say, gather and scatter being such;
+//     PAT       all-gather and reduce-scatter with a rank a node: a binomial tree a block, all
+//               over the same edges, one a rank and bit.
+//     sends     an all-to-all in NCCL's order, eight peers at a time on a channel; of a matrix
+//               the same without the pairs that have nothing to say, gather and scatter being such;
 //               send/recv to the next rank.
 //
 //     gpu0 ─┐               ┌─> parent ─> …           NVLSTree, one head of one node:
@@ -27,11 +29,11 @@
 //          latencies aside, of which a usual one is taken off (kUsualPath).
 // Wire     LL's and LL128's flags are wire bytes: twice and 16/15 of the payload.
 // Shapes   R ranks, n channels: ring n·R edges, tree 2n(R − 1), NVLS heads·(2P + 2) a node,
-//          NVLSTree twice that and 4·heads a node, all-to-all and PAT R(R − 1), flow n(R − 1).
+//          NVLSTree twice that and 4·heads a node, all-to-all R(R − 1), PAT R log2 R,
+//          flow n(R − 1).
 // Cost     O(edges). Oracle: tests/workloads/nccl_pattern_test.cc executes all on real arrays.
-// Departs  PAT is one channel, and beyond 1,024 ranks has no pattern. Broadcast and
-//          reduce run one after the other; NCCL's repeats overlap. Gathers over a network that
-//          reduces have none. A head's NIC is its GPU's own.
+// Departs  PAT is one channel. Broadcast and reduce run one after the other; NCCL's repeats
+//          overlap. A head's NIC is its GPU's own.
 #pragma once
 
 #include <optional>
@@ -60,6 +62,7 @@ struct NcclPatternPlan {
   const SendMatrix* matrix = nullptr;     // of all_to_all_v, gather and scatter, by NCCL's ranks
   SendLoads loads;                        // of the matrix
   std::optional<NcclAlgorithm> wanted{};  // NCCL's choice, where a ring stands in for it
+  const LinkState* at_start = nullptr;    // what is up before anything runs; null: all
 };
 
 // Whether the communicator's hosts have equally many ranks, as NcclComm supposes.

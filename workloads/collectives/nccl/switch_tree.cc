@@ -7,11 +7,16 @@
 namespace weft {
 namespace {
 
-// Neighbours of a switch in the tiers above or below it, each once, by id.
-std::vector<VertexId> SwitchesBeside(const Fabric& fabric, VertexId at, bool above) {
+// Neighbours of a switch in the tiers above or below it, over links that are up both ways, each
+// once, by id.
+std::vector<VertexId> SwitchesBeside(const Fabric& fabric, const LinkState* state, VertexId at,
+                                     bool above) {
   std::vector<VertexId> out;
   const std::uint8_t tier = fabric.vertex(at).tier;
+  std::uint32_t id = Index(fabric.first_link_from(at));
   for (const Link& link : fabric.links_from(at)) {
+    const LinkId own{id++};
+    if (state != nullptr && !(state->up(own) && state->up(link.reverse))) continue;
     const Vertex& to = fabric.vertex(link.to);
     const bool wanted = above ? to.tier > tier : to.tier < tier;
     if (to.kind == VertexKind::kSwitch && wanted && (out.empty() || out.back() != link.to))
@@ -21,12 +26,13 @@ std::vector<VertexId> SwitchesBeside(const Fabric& fabric, VertexId at, bool abo
 }
 
 // The hops that join `leaves` to `root`, going down only; none where one is not below it.
-std::optional<std::vector<SwitchTree::Hop>> HopsBelow(const Fabric& fabric, VertexId root,
+std::optional<std::vector<SwitchTree::Hop>> HopsBelow(const Fabric& fabric, const LinkState* state,
+                                                      VertexId root,
                                                       const std::vector<VertexId>& leaves) {
   std::map<VertexId, VertexId> parent = {{root, kNoVertex}};
   std::vector<VertexId> reached = {root};
   for (std::size_t i = 0; i < reached.size(); ++i)
-    for (const VertexId below : SwitchesBeside(fabric, reached[i], false))
+    for (const VertexId below : SwitchesBeside(fabric, state, reached[i], false))
       if (parent.try_emplace(below, reached[i]).second) reached.push_back(below);
   std::map<VertexId, bool> used;
   for (const VertexId leaf : leaves) {
@@ -46,7 +52,8 @@ std::uint32_t SwitchPorts(const Fabric& fabric, VertexId head) {
 }
 
 std::optional<SwitchTree> FindSwitchTree(const Fabric& fabric, const std::vector<VertexId>& heads,
-                                         std::uint32_t number, std::uint32_t port) {
+                                         std::uint32_t number, std::uint32_t port,
+                                         const LinkState* at_start) {
   SwitchTree out;
   for (const VertexId head : heads) {
     const std::uint32_t ports = SwitchPorts(fabric, head);
@@ -61,15 +68,19 @@ std::optional<SwitchTree> FindSwitchTree(const Fabric& fabric, const std::vector
   leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
   std::uint64_t distinct = 1;  // ways up before one comes again
   for (out.root = leaves.front(); leaves.size() > 1;) {
-    const std::vector<VertexId> above = SwitchesBeside(fabric, out.root, true);
+    const std::vector<VertexId> above = SwitchesBeside(fabric, at_start, out.root, true);
     if (above.empty()) return std::nullopt;
-    out.root = above[number % above.size()];
     distinct = std::lcm(distinct, std::uint64_t{above.size()});
     out.lane = static_cast<std::uint16_t>(number / distinct);
-    if (auto hops = HopsBelow(fabric, out.root, leaves)) {
+    for (std::size_t turn = 0; turn < above.size(); ++turn) {
+      const VertexId root = above[(number + turn) % above.size()];
+      auto hops = HopsBelow(fabric, at_start, root, leaves);
+      if (!hops) continue;
+      out.root = root;
       out.hops = *std::move(hops);
-      break;
+      return out;
     }
+    out.root = above[number % above.size()];
   }
   return out;
 }

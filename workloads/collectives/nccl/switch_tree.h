@@ -8,7 +8,9 @@
 //            |    |    |    |
 //     heads  NIC  NIC  NIC  NIC   of a GPU a host, its own NIC's port `port` mod ports
 //
-// Of parallel cables of a hop a tree takes one: the turns of the trees that share a root.
+// Of parallel cables of a hop a tree takes one: the turns of the trees that share a root. A tree
+// is made before anything runs: what is down then (`at_start`) is not in it, and what is cut later
+// stops it.
 //
 // Cost     O(links below the root) a tree. Repeats: ties go to the lower id.
 #pragma once
@@ -30,9 +32,10 @@ struct SwitchTree {
   std::uint16_t lane = 0;              // of parallel cables: trees before with the same way up
 };
 
-// None where a head has no cabled NIC, or no switch stands above all.
+// None where a head has no cabled NIC, or no switch stands above all. `at_start` null: all is up.
 std::optional<SwitchTree> FindSwitchTree(const Fabric& fabric, const std::vector<VertexId>& heads,
-                                         std::uint32_t number, std::uint32_t port);
+                                         std::uint32_t number, std::uint32_t port,
+                                         const LinkState* at_start = nullptr);
 
 // Ports that the NIC of a head has; 0: none.
 std::uint32_t SwitchPorts(const Fabric& fabric, VertexId head);

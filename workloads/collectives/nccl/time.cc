@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "base/ceil_div.h"
 #include "base/check.h"
 #include "workloads/collectives/nccl/shape.h"
 #include "workloads/collectives/nccl/shares_internal.h"
@@ -23,12 +24,6 @@ constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 double Us(double bytes, double rate) { return bytes / (1000 * rate); }
 
 double Gigabytes(BitRate rate) { return rate.bits_per_second() / 8e9; }
-
-int Log2Floor(int value) {
-  return static_cast<int>(std::bit_width(static_cast<unsigned>(value))) - 1;
-}
-
-int CeilDiv(int a, int b) { return (a + b - 1) / b; }
 
 // All NICs that the graph's channels use, at the rate at which the busiest of them lets the whole
 // go: a NIC that carries two of eight channels carries a quarter of the bytes.
@@ -59,6 +54,12 @@ double LinkRate(const NcclComm& comm, const HostPart& host, double rings) {
   const double line = host.nvlinks > 0 ? all / host.nvlinks : all;
   const double assumed = static_cast<double>(NvlinkRate(*comm.rules, comm.compute_capability));
   return std::min(all, rings * line / assumed);
+}
+
+// Hops from the deepest host of a double tree, or of PAT's, to the root; NCCL's own estimate rounds
+// log2 down.
+int TreeDepth(int nodes) {
+  return static_cast<int>(std::bit_width(static_cast<unsigned>(nodes) - 1));
 }
 
 // What the busiest host of a double tree sends to others, per byte of the operation.
@@ -108,7 +109,7 @@ void SetRing(const NcclComm& comm, NcclOp op, NcclTimeCase& out) {
   }
   out.kind = Kind::kRing;
   out.steps = (op == NcclOp::kAllReduce ? 2 : 1) * (ranks - 1);
-  out.net_steps = comm.nodes > 1 ? CeilDiv(out.steps, comm.per_node) : 0;
+  out.net_steps = comm.nodes > 1 ? static_cast<int>(CeilDiv(out.steps, comm.per_node)) : 0;
   const double carried = out.bytes * out.steps / ranks;
   out.link_bytes = carried * RingLinkShare(comm);
   out.net_bytes = comm.nodes > 1 ? carried : 0;
@@ -118,7 +119,7 @@ void SetRing(const NcclComm& comm, NcclOp op, NcclTimeCase& out) {
 
 void SetTree(const NcclComm& comm, NcclTimeCase& out) {
   out.kind = Kind::kTree;
-  out.net_steps = 2 * Log2Floor(comm.nodes);
+  out.net_steps = 2 * TreeDepth(comm.nodes);
   out.steps = 2 * (comm.per_node - 1) + out.net_steps;
   out.link_bytes = out.bytes * ChainBytes(comm, comm.tree);
   out.net_bytes = comm.nodes > 1 ? out.bytes * TreeHostBytes(comm.nodes) : 0;
@@ -127,27 +128,25 @@ void SetTree(const NcclComm& comm, NcclTimeCase& out) {
 
 constexpr int kSwitchSteps = 2;  // to the switches, and back
 
-// Of a network that reduces, each way: all of an all-reduce; of a gather what other hosts have.
-double SwitchBytes(const NcclComm& comm, NcclOp op, double bytes) {
-  if (comm.nodes == 1) return 0;
-  return op == NcclOp::kAllReduce ? bytes : bytes * (comm.nodes - 1) / comm.nodes;
-}
+// Of a network that reduces, the busier way. A gather goes one way as a block a host and the
+// other as all blocks, the host's own among them [NCCL 2.28.9 src/transport/coll_net.cc].
+double SwitchBytes(const NcclComm& comm, double bytes) { return comm.nodes == 1 ? 0 : bytes; }
 
 void SetNvls(const NcclComm& comm, NcclOp op, bool tree, NcclTimeCase& out) {
   out.kind = tree ? Kind::kNvlsTree : Kind::kNvls;
   out.heads = comm.nvls.channels();
-  out.net_steps = tree ? 2 * Log2Floor(comm.nodes) : comm.nodes > 1 ? kSwitchSteps : 0;
+  out.net_steps = tree ? 2 * TreeDepth(comm.nodes) : comm.nodes > 1 ? kSwitchSteps : 0;
   out.steps = out.net_steps + 1;
   // An all-reduce reads the sum of 1/P and receives the sums of all.
   out.link_bytes = out.bytes * (op == NcclOp::kAllReduce ? 1 + 1.0 / comm.per_node : 1);
-  out.net_bytes = tree ? out.bytes * TreeHostBytes(comm.nodes) : SwitchBytes(comm, op, out.bytes);
+  out.net_bytes = tree ? out.bytes * TreeHostBytes(comm.nodes) : SwitchBytes(comm, out.bytes);
   out.chunk = std::min(out.chunk, out.bytes / out.heads / out.channels);
 }
 
 void SetCollNet(const NcclComm& comm, NcclOp op, NcclAlgorithm algorithm, NcclTimeCase& out) {
   out.kind = Kind::kCollNet;
   out.net_steps = kSwitchSteps;
-  out.net_bytes = SwitchBytes(comm, op, out.bytes);
+  out.net_bytes = SwitchBytes(comm, out.bytes);
   const double peers = comm.per_node - 1;
   if (algorithm == NcclAlgorithm::kCollNetChain) {
     out.steps = 2 * (comm.per_node - 1) + out.net_steps;
@@ -165,7 +164,7 @@ void SetCollNet(const NcclComm& comm, NcclOp op, NcclAlgorithm algorithm, NcclTi
 
 void SetPat(const NcclComm& comm, NcclTimeCase& out) {
   out.kind = Kind::kPat;
-  out.steps = out.net_steps = std::max(1, Log2Floor(comm.nodes));
+  out.steps = out.net_steps = std::max(1, TreeDepth(comm.nodes));
   out.net_bytes = out.bytes * (comm.ranks() - 1) / comm.ranks();
   out.own_block = out.bytes / comm.ranks();
 }
@@ -187,7 +186,8 @@ void SetManySends(const NcclComm& comm, const HostPart& host, const SendLoads* l
   out.net_rate = SendNicRate(comm, host);
   out.send_nics = SendNics(comm, host);
   out.own_block = out.bytes / ranks;
-  out.peers_at_once = CeilDiv(ranks, kPeersAtOnce);
+  out.at_once = NcclSendsAtOnce(comm);
+  out.peers_at_once = static_cast<double>(CeilDiv(ranks, kPeersAtOnce));
   if (loads == nullptr) {
     out.link_bytes = out.bytes * (per_node - 1) / ranks;
     out.net_bytes = comm.nodes > 1 ? out.bytes * (ranks - per_node) / ranks * per_node : 0;
@@ -198,9 +198,8 @@ void SetManySends(const NcclComm& comm, const HostPart& host, const SendLoads* l
     out.peer_bytes = loads->heaviest;
     out.through_bytes = loads->through;
     out.far_bytes = loads->far;
-    out.first_bytes = loads->first;
     out.own_block = loads->own;
-    out.peers_at_once = std::max(1, CeilDiv(loads->peers, kPeersAtOnce));
+    out.peers_at_once = std::max(1.0, static_cast<double>(CeilDiv(loads->peers, kPeersAtOnce)));
   }
 }
 
@@ -434,9 +433,7 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   }
   const double peer = c.channels * v(NetConstant::kSendChannel);
   if (c.peer_bytes > 0) Narrow(peer * c.bytes / c.peer_bytes, Bound::kChannel, rates);
-  if (c.far_bytes > 0)
-    Narrow(c.send_channels / c.per_node * v(NetConstant::kSendChannel) * c.bytes / c.far_bytes,
-           Bound::kChannel, rates);
+  if (c.far_bytes > 0) Narrow(peer * c.at_once * c.bytes / c.far_bytes, Bound::kChannel, rates);
   if (c.through_bytes > c.link_bytes)
     Narrow(c.link_rate * v(GpuConstant::kSendEfficiency) * c.bytes / c.through_bytes, v.LinkBound(),
            rates);
@@ -446,19 +443,22 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   const double once = v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) + copy;
   const double net = c.net_steps * c.peers_at_once * v(NetConstant::kSimpleHop);
   CollectiveTime t = Finish(c, v, rates, once, net, 0, net);
-  // Of an all-to-all the constants have this in them: they were read off such.
-  const double before = c.first_bytes > 0 ? Us(c.first_bytes, rates.link) : 0;
-  t.bytes_us += before;
-  t.us += before;
-  t.in_place_us = t.us - copy;
+  // What a rank keeps counts in the size: where it is most of it, dropping its copy would leave a
+  // bus bandwidth that nothing has.
+  t.in_place_us = t.us - std::min(copy, t.bytes_us);
   if (c.peer_bytes > 0) t.peer_rate = peer;
   return t;
 }
 
 }  // namespace
 
+int NcclSendsAtOnce(const NcclComm& comm) {
+  return kPeersAtOnce * std::max(1, comm.p2p_channels / std::max(1, comm.p2p_channels_per_peer));
+}
+
 SendLoads NcclLoadsOf(const NcclComm& comm, const HostPart& host, const SendMatrix& matrix) {
-  return LoadsOf(matrix, comm.per_node, SendNics(comm, host), SendsByRails(host));
+  return LoadsOf(matrix, comm.per_node, SendNics(comm, host), SendsByRails(host),
+                 NcclSendsAtOnce(comm));
 }
 
 NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,

@@ -13,7 +13,7 @@
 //             the bytes on every edge; of s consecutive edges ceil(s/P) cross between hosts.
 //             Broadcast and reduce only flow one way: repeated operations overlap, so that a
 //             step counts once.
-//   Tree      2(P − 1 + log2 N) steps; a GPU's link carries S to each
+//   Tree      2(P − 1 + ceil(log2 N)) steps; a GPU's link carries S to each
 //             neighbour in the chain, less where it is an end, each
 //             host's NICs what the double tree's busiest host sends: S for two hosts, 2S beyond.
 //   NVLS      S(1 + 1/P) on each GPU's link; chunks cross reduction and broadcast in turn.
@@ -21,12 +21,10 @@
 //   CollNet   the network reduces: S on a host's NICs each way, in two steps. Chain: as a tree's
 //             chain inside a host; Direct: a share of S to each head and back; NVLS over hosts the
 //             same between its two halves.
-//   PAT       log2 N steps, (R − 1)/R of the bytes on a NIC.
-//   sends     an all-to-all's R − P blocks a rank over the host's NICs, eight peers at a time,
-//             one peer's by the channels that it gets; of a matrix what the busiest NIC and the
-//             busiest GPU's link carry, one after the other where one rank alone sends to other
-//             hosts (scatter: NCCL's order has the own host first); send/recv over the channels
-//             that a peer gets.
+//   PAT       ceil(log2 N) steps, (R − 1)/R of the bytes on a NIC.
+//   sends     an all-to-all's R − P blocks a rank over the host's NICs, eight peers at a time on
+//             a channel, one peer's by the channels that it gets; of a matrix what the busiest NIC
+//             and the busiest GPU's link carry; send/recv over the channels that a peer gets.
 //
 // Protocols  LL carries 4 bytes of 8 and LL128 120 of 128 over the network [NCCL 2.28.9
 //            src/include/device.h]; over NVLink the constants say.
@@ -78,9 +76,9 @@ struct NcclTimeCase {
   double send_channels = 0;  // sends: that a rank has for the network
   double peer_bytes = 0;     // sends: the heaviest message between hosts
   double through_bytes = 0;  // sends of a matrix: on a GPU's link with what other GPUs' NICs take
-  double first_bytes = 0;    // sends of a matrix: inside the host of the only rank that leaves it
   double far_bytes = 0;      // sends of a matrix: the most of a rank to or from other hosts
   int send_nics = 1;         // sends: of a host
+  int at_once = 1;           // sends: messages that a rank has under way
   double heads = 0;          // NVLS
   bool nvlink = true;
   bool through_cpu = false;  // GPU and NIC meet in the CPU's host bridge, PCIe on both sides
@@ -110,6 +108,11 @@ struct NcclTimeQuestion {
   NcclForced forced{};
   const SendLoads* loads = nullptr;  // NcclLoadsOf, at the size asked for
 };
+
+// Messages that a rank has under way: eight on each of the channels, over which those of a peer are
+// spread [NCCL 2.28.9 src/enqueue.cc addP2pToPlan]. So what stays in a host and what leaves it move
+// beside each other, unless there are very many ranks.
+int NcclSendsAtOnce(const NcclComm& comm);
 
 // What a matrix of NCCL's ranks puts on GPUs and NICs.
 SendLoads NcclLoadsOf(const NcclComm& comm, const HostPart& host, const SendMatrix& matrix);
