@@ -172,19 +172,6 @@ void AddSides(const Question& question, const CableMarket& market, Candidate& ou
 
 }  // namespace
 
-double PriceOfLink(const Question& question, const LinkKit& kit) {
-  const auto usd = [&](PartKind kind, BomRole role, const std::string& part) {
-    const BomRow row = MakeBomRow(question.catalogue, kind, role, part, "", 1);
-    return row.unit_price ? row.unit_price->range.mid.count() : INFINITY;
-  };
-  if (!kit.cable.empty())
-    return usd(PartKind::kCable, BomRole::kSwitchCable, kit.cable) * kit.cable_lanes;
-  return usd(PartKind::kOptic, BomRole::kOptic, kit.optics[0]) / kit.ports_of_optic[0] +
-         usd(PartKind::kOptic, BomRole::kOptic, kit.optics[1]) / kit.ports_of_optic[1] +
-         usd(PartKind::kFibre, BomRole::kSwitchCable,
-             kit.medium == Medium::kMultimode ? "multimode fibre" : "single-mode fibre");
-}
-
 std::int64_t EvenPlugs(std::int64_t links, std::int64_t devices, int ports) {
   if (devices <= 0 || links <= 0) return 0;
   const std::int64_t few = links / devices, more = links % devices;

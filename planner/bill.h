@@ -47,9 +47,6 @@ using LinkOptions = std::map<std::array<double, 9>, std::vector<LinkOption>>;
 BillFloor LeastBill(const Question& question, const CableMarket& market, const Candidate& candidate,
                     LinkOptions& known);
 
-// USD of one link at the middle prices, its share of the plugs; infinite where a part has no price.
-double PriceOfLink(const Question& question, const LinkKit& kit);
-
 // Fills bom, totals, network and site_watts. Requires: counts, kits and racks.
 void BillCandidate(const Question& question, const CableMarket& market, Candidate& candidate);
 

@@ -182,12 +182,15 @@ double Decision::WeightOf(std::size_t job, const Inputs& inputs) const {
 }
 
 // Of the training jobs on the reference, by their shares; 1: there are none.
-double Decision::MeanMfu(std::uint32_t accelerator) const {
+double Decision::MeanMfu(std::uint32_t accelerator, const ChangedJob* changed) const {
   double sum = 0, shares = 0;
   for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
     const JobChoice& job = question_.jobs[j];
-    if (!job.trains() || reference_s_[accelerator][j] <= 0) continue;
-    sum += job.share * MfuOf(job, accelerator, reference_s_[accelerator][j]);
+    const double reference = reference_s_[accelerator][j];
+    if (!job.trains() || reference <= 0) continue;
+    const double times =
+        changed != nullptr && changed->job == j ? changed->flops / changed->reference : 1;
+    sum += job.share * times * MfuOf(job, accelerator, reference);
     shares += job.share;
   }
   return shares > 0 ? sum / shares : 1;
@@ -222,7 +225,7 @@ Figures Decision::Evaluate(const Contender& contender, const Inputs& inputs,
     communication *=
         draw->communication * draw->family[static_cast<std::size_t>(candidate.design.family)];
   }
-  const double others = MeanMfu(accelerator);
+  const double others = MeanMfu(accelerator, inputs.changed);
   double sum = question_.jobs.empty() ? 1 : 0, speeds = sum, goodputs = 0;
   if (question_.jobs.empty()) {
     goodputs = Goodput(contender, 0, 0, inputs, draw);
@@ -231,13 +234,20 @@ Figures Decision::Evaluate(const Contender& contender, const Inputs& inputs,
   }
   for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
     const JobChoice& job = question_.jobs[j];
-    const double t = SecondsOf(contender.seconds[j], draw != nullptr ? draw->seed : -1);
+    double t = SecondsOf(contender.seconds[j], draw != nullptr ? draw->seed : -1);
     double exposed = job.trains() ? contender.exposed[j] : job.exposed;
+    double flops = 1, reference = reference_s_[accelerator][j];
+    if (inputs.changed != nullptr && inputs.changed->job == j) {
+      const auto row = static_cast<std::size_t>(&contender - contenders_.data());
+      t *= inputs.changed->time[row];
+      exposed = inputs.changed->exposed[row];
+      flops = inputs.changed->flops;
+      reference *= inputs.changed->reference;
+    }
     if (!job.trains() && inputs.exposed_of == static_cast<int>(j))
       exposed = std::min(exposed * inputs.exposed, 1.0);
-    const double reference = reference_s_[accelerator][j];
     const double speed =
-        job.trains() ? MfuOf(job, accelerator, t * (1 - exposed + exposed * communication))
+        job.trains() ? flops * MfuOf(job, accelerator, t * (1 - exposed + exposed * communication))
                      : others / (1 - exposed +
                                  exposed * communication * (reference > 0 ? t / reference : 1));
     const double weight = WeightOf(j, inputs);

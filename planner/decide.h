@@ -45,6 +45,15 @@ struct Contender {
   std::vector<double> exposed = {};       // [jobs] of training: share of its time; else 0
 };
 
+// A job other than it is, and what that does to each contender.
+struct ChangedJob {
+  std::size_t job = 0;
+  double flops = 1;             // of an iteration, over those as it is
+  double reference = 1;         // its t₀ likewise
+  std::vector<double> time;     // [contenders] over those as it is
+  std::vector<double> exposed;  // [contenders] of training
+};
+
 // What may be other than it is: a factor on each.
 struct Inputs {
   double energy = 1, support = 1, horizon = 1, failures = 1, communication = 1;
@@ -57,6 +66,7 @@ struct Inputs {
   double share = 1;
   int compute_of = -1;  // an accelerator: what it does of its peak
   double compute = 1;
+  const ChangedJob* changed = nullptr;
 };
 
 struct Figures {
@@ -128,7 +138,7 @@ class Decision {
   std::vector<Flip> FindAll(Among among) const;
   double WeightOf(std::size_t job, const Inputs& inputs) const;
   Factors DrawFactors(int draw, const std::string& known) const;
-  double MeanMfu(std::uint32_t accelerator) const;
+  double MeanMfu(std::uint32_t accelerator, const ChangedJob* changed) const;
   double PeakOf(std::uint32_t accelerator) const;
 
   const Question& question_;

@@ -113,6 +113,7 @@ Result<Built> Build(const Question& question, const Candidate& candidate,
   WEFT_TRY(out.fabric, PrepareFabric(spec, cache));
   WEFT_TRY(out.parts, MakeCablingParts(*out.fabric, spec.message.fabric(), nullptr,
                                        spec.message.cabling(), spec.sources));
+  out.parts.prices = PricesOf(question.catalogue, out.parts.optics, out.parts.cables);
   // Racks are filled by what hosts draw with the candidate's NICs and the reader's figures.
   CablingParts placed = out.parts;
   placed.kinds[0].power = Watts(candidate.host_watts);
@@ -269,15 +270,16 @@ double BoundSeconds(const Candidate& candidate, const JobChoice& job) {
 
 Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& candidate,
                                    const JobChoice& job, const RunControl& control,
-                                   ResultStore* store, FabricCache& cache) {
+                                   ResultStore* store, FabricCache& cache, int seeds) {
   const std::int64_t gpus = job.gpus.value_or(candidate.accelerators);
   const bool pairs = IsAllPairs(question.accelerators[candidate.accelerator], job);
-  const std::string text = ScenarioText(question, candidate) +
-                           fmt::format(
-                               "placement: {{ gpus: {} }}\nrouting: {{ seeds: {} }}\n"
-                               "rdma: {{ qps: {} }}\n",
-                               gpus, question.spec().decide().seeds(), candidate.design.nic_ports) +
-                           (pairs ? "" : NcclText(question, job));
+  const std::string text =
+      ScenarioText(question, candidate) +
+      fmt::format(
+          "placement: {{ gpus: {} }}\nrouting: {{ seeds: {} }}\n"
+          "rdma: {{ qps: {} }}\n",
+          gpus, seeds > 0 ? seeds : question.spec().decide().seeds(), candidate.design.nic_ports) +
+      (pairs ? "" : NcclText(question, job));
   WEFT_TRY(Located<ScenarioSpec> spec, ParseScenario(text, candidate.id, {}, nullptr));
   WorkloadSpec& workload = *spec.message.mutable_workload();
   if (pairs) {

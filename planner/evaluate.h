@@ -39,10 +39,10 @@ struct SimulatedTimes {
 SimulatedTimes EstimateJob(const Candidate& candidate, const JobChoice& job);
 
 // `store` may be null; `cache` shares a candidate's fabric between its jobs. An empty list: the run
-// was stopped.
+// was stopped. `seeds`: of the hashes, the first so many; 0: the question's.
 Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& candidate,
                                    const JobChoice& job, const RunControl& control,
-                                   ResultStore* store, FabricCache& cache);
+                                   ResultStore* store, FabricCache& cache, int seeds = 0);
 
 // Whether `job` is an all-to-all that the accelerator does by single flows, for want of NCCL.
 bool IsAllPairs(const AcceleratorChoice& accelerator, const JobChoice& job);

@@ -1,8 +1,8 @@
 // What a cable between two cages is made of: the part that the cabling would take, in closed form.
 //
-// The cabling of a built fabric (topology/cabling.h) takes the first medium, of dac, aec,
-// multimode, aoc and single_mode, that reaches the longest cable and fits both cages; so does
-// this, for one length. A screening of thousands of designs needs no racks for it.
+// A plan's cabling (topology/cabling.h) takes, of what reaches the longest cable and fits both
+// cages, what costs least at the middle prices, then draws least; so does this, for one length.
+// A screening of thousands of designs needs no racks for it.
 //
 // Errors   none: no part fits is a result.
 // Cost     some hundred comparisons.
@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "hardware/cabling_parts.h"
+#include "hardware/catalogue.h"
+#include "topology/cabling.h"
 #include "topology/racks.h"
 
 namespace weft {
@@ -20,10 +22,13 @@ namespace weft {
 struct CableMarket {
   std::vector<OpticPart> optics;
   std::vector<CablePart> cables;
+  CablePrices prices;
   RackRules hall;  // how racks stand and cables run
 };
-// Every part that weft has, in a hall as the cabling assumes it.
-CableMarket AllCables();
+// Every part that weft has, at the catalogue's middle prices, in a hall as the cabling assumes it.
+CableMarket AllCables(const Catalogue& catalogue);
+CablePrices PricesOf(const Catalogue& catalogue, const std::vector<OpticPart>& optics,
+                     const std::vector<CablePart>& cables);
 
 // One end: a cage whose every port runs at `rate`.
 struct LinkEnd {
@@ -45,6 +50,8 @@ struct LinkKit {
   Watts draw[2];  // of one plug: an optic, or a cable's end
   std::optional<Watts> allowed[2];
   Metres reach;
+  double usd = 0;  // of one link, with its share of the plugs; infinite: a part has no price
+  Watts link_draw;
   // What must agree at the two ends, of the parts as found: rules.cc holds it against the cages.
   BitRate rate[2];
   std::uint32_t forms[2] = {0, 0};  // of cages that the plug fits, a bit a form
@@ -54,12 +61,7 @@ struct LinkKit {
   }
 };
 
-// In the order in which FindLinkKit tries them.
-inline constexpr Medium kMediaInOrder[] = {Medium::kDac, Medium::kAec, Medium::kMultimode,
-                                           Medium::kAoc, Medium::kSingleMode};
-// Of one medium; none: it does not reach, or does not fit.
-std::optional<LinkKit> FindLinkKitOf(const CableMarket& market, const LinkEnd& a, const LinkEnd& b,
-                                     Medium medium, Metres length);
+// None: nothing reaches and fits.
 std::optional<LinkKit> FindLinkKit(const CableMarket& market, const LinkEnd& a, const LinkEnd& b,
                                    Metres length);
 

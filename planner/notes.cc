@@ -57,37 +57,6 @@ void Planning::SayBuilt() {
   }
 }
 
-// Where the best plan's longest cables are of a medium that costs more than another that reaches.
-void Planning::SayMedia() {
-  if (order_.empty()) return;
-  constexpr const char* kTiers[] = {"host to leaf", "leaf to spine", "spine to core"};
-  const Candidate& it = candidates_[order_[0]];
-  std::string dear;
-  for (std::size_t tier = 0; tier < it.kits.size(); ++tier) {
-    if (!it.kits[tier]) continue;
-    const auto [a, b] = EndsOfLink(question_, it, tier);
-    const double usd = PriceOfLink(question_, *it.kits[tier]);
-    if (!std::isfinite(usd)) continue;
-    double least = usd;
-    std::string_view medium;
-    for (const Medium other : kMediaInOrder) {
-      const auto kit = FindLinkKitOf(market_, a, b, other, it.lengths[tier]);
-      if (!kit || PriceOfLink(question_, *kit) >= least) continue;
-      least = PriceOfLink(question_, *kit);
-      medium = NameOf(other);
-    }
-    if (!medium.empty())
-      dear += fmt::format("{}{} {} at {:.0f} USD a link, where {} reaches at {:.0f}",
-                          dear.empty() ? "" : "; ", kTiers[tier], NameOf(it.kits[tier]->medium),
-                          usd, medium, least);
-  }
-  if (!dear.empty())
-    out_.notes.push_back(
-        "Cables take the first medium that reaches, in a fixed order and not by "
-        "price: of the best plan's longest, by estimate, " +
-        dear);
-}
-
 // Accelerators that were sized and are in no ranking.
 void Planning::SayUnranked() {
   std::set<std::uint32_t> ranked;
@@ -233,9 +202,9 @@ void Planning::FillNotes() {
                "simulated (decide.finalists)"
              : " more plans could be below the best by the least bill of their design and were "
                "not built (decide.finalists)"));
+  if (!out_.workload_note.empty()) out_.notes.push_back(out_.workload_note);
   SayBuilt();
   SayFlaps();
-  SayMedia();
   for (const UnsearchedFamily& family : kUnsearched)
     out_.not_searched.push_back(fmt::format("{}: {}", family.name, family.why));
   if (std::any_of(candidates_.begin(), candidates_.end(),

@@ -158,6 +158,7 @@ void Planning::Decide() {
   out_.clear = first.clear && out_.accelerator_clear;
   FillPairs(odds, index);
   FillFlips(decision, order_[0]);
+  FillWorkloadFlips(decision, order_[0]);
 }
 
 // What page one shows beside the ranked is built too, and where it may be ranked it is: then
@@ -201,6 +202,7 @@ Result<PlanReport> Planning::Run() {
   Screen();
   if (const Result<void> found = FindCompared(); !found) return tl::make_unexpected(found.error());
   reference_.assign(question_.accelerators.size(), kNoCandidate);
+  yardstick_ = reference_;
   reference_s_.assign(question_.accelerators.size(), std::vector<double>(question_.jobs.size(), 0));
   bound_.assign(candidates_.size(), 0);
   screened_.assign(candidates_.size(), Figures{});

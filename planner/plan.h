@@ -163,6 +163,7 @@ struct PlanReport {
   // tables or assumed.
   double communication = 1;
   bool communication_held_out = false;
+  std::string workload_note;       // of the flips for which jobs were simulated again
   std::vector<std::string> notes;  // what the ranking rests on
   std::vector<std::string> not_modelled;
   std::vector<std::string> overrides;  // of the catalogue

@@ -22,7 +22,7 @@ inline constexpr std::size_t kNoCandidate = static_cast<std::size_t>(-1);
 class Planning {
  public:
   Planning(const Question& question, const PlanControl& control)
-      : question_(question), control_(control), market_(AllCables()) {}
+      : question_(question), control_(control), market_(AllCables(question.catalogue)) {}
 
   Result<PlanReport> Run();
 
@@ -68,10 +68,11 @@ class Planning {
   void SayBuilt();
   void SayUnranked();
   void SayFlaps();
-  void SayMedia();
   void ShowNothingFeasible();
   std::string MeasureOf(const Decision& decision, bool fabrics, std::size_t row) const;
   void FillFlips(const Decision& decision, std::size_t best);
+  // At which jobs another fabric is first. Requires: FillFlips().
+  void FillWorkloadFlips(const Decision& decision, std::size_t best);
   void FillSizing();
   void FillTargets();
   void FillBest(std::size_t best);
@@ -89,6 +90,7 @@ class Planning {
   std::vector<Candidate> candidates_;
   std::vector<std::size_t> reference_;            // [accelerators] non-blocking candidates
   std::vector<std::vector<double>> reference_s_;  // [accelerators][jobs]
+  std::vector<std::size_t> yardstick_;            // [accelerators] the candidate that took these
   std::map<std::size_t, Contender> contenders_;   // by candidate: those ranked in full
   // [candidates] with every job at its bound: by the screened bill, and the metric by the least.
   std::vector<Figures> screened_;

@@ -478,6 +478,20 @@ Result<Question> Finish(Result<Located<PlanSpec>> spec, SourceTexts* texts) {
 
 }  // namespace
 
+TrainingChoice WithTraining(const TrainingChoice& as, const TrainingSpec& spec) {
+  TrainingChoice out = as;
+  const Result<Training> training = MakeTraining(spec, SourceMap{}, as.gpus);
+  if (!training) {
+    out.infeasible = training.error()[0].message;
+    return out;
+  }
+  out.training = *training;
+  out.infeasible = CheckTraining(*training, out.gpu);
+  out.flops = FlopsPerToken(training->model, training->sequence) *
+              static_cast<double>(training->global_batch * training->sequence);
+  return out;
+}
+
 Result<Question> ReadQuestion(const std::string& path, const std::vector<std::string>& sets,
                               SourceTexts* texts) {
   const PresetTable presets = AllPresets();

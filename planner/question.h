@@ -64,6 +64,9 @@ struct TrainingChoice {
   std::string infeasible;  // why it cannot run there; empty: it can
 };
 
+// `as` with another workload of the same GPUs.
+TrainingChoice WithTraining(const TrainingChoice& as, const TrainingSpec& spec);
+
 struct JobChoice {
   double share = 1;
   std::optional<std::int64_t> gpus;   // of one job; none: all

@@ -221,6 +221,7 @@ void Planning::Evaluate(std::uint32_t accelerator) {
   seconds.assign(question_.jobs.size(), 0);
   const std::size_t yardstick = Yardstick(accelerator, feasible);
   if (yardstick == kNoCandidate) return;
+  yardstick_[accelerator] = yardstick;
   const Contender base = simulates() ? contenders_.at(yardstick) : Bounded(yardstick);
   for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
     std::vector<double> sorted = base.seconds[j];

@@ -124,17 +124,40 @@ class Chooser {
     return !cage.power || draws <= *cage.power;
   }
 
+  // A way to join a cluster: one cable with plugs, or optics of one standard.
+  struct Offer {
+    Medium medium = Medium::kDac;
+    std::uint16_t cable = 0;
+    std::vector<std::uint16_t> optics = {};  // [cages of the cluster]
+    double usd = 0;
+    Watts draws{};
+  };
+
   bool Choose(const Cluster& cluster) {
-    for (const Medium medium : parts_.media)
-      if (HasOptics(medium) ? TakeOptics(cluster, medium) : TakeCable(cluster, medium)) return true;
-    return false;
+    best_.reset();
+    for (const Medium medium : parts_.media) {
+      HasOptics(medium) ? OfferOptics(cluster, medium) : OfferCables(cluster, medium);
+      if (best_ && !parts_.prices) break;
+    }
+    if (!best_) return false;
+    HasOptics(best_->medium) ? TakeOptics(cluster) : TakeCable(cluster);
+    return true;
   }
 
-  bool TakeCable(const Cluster& cluster, Medium medium) {
-    if (!cluster.one_piece) return false;
-    const auto draws = [](const CablePart& part, const Cage& cage) {
-      return part.lane_power * (cage.port_lanes * cage.ports);
-    };
+  // The first that is offered stays where nobody says what anything costs.
+  void Take(Offer& offer) {
+    if (best_ && (!parts_.prices || offer.usd > best_->usd ||
+                  (offer.usd == best_->usd && offer.draws >= best_->draws)))
+      return;
+    best_ = std::move(offer);
+  }
+
+  static Watts Draws(const CablePart& part, const Cage& cage) {
+    return part.lane_power * (cage.port_lanes * cage.ports);
+  }
+
+  void OfferCables(const Cluster& cluster, Medium medium) {
+    if (!cluster.one_piece) return;
     for (const std::uint16_t row : cable_order_) {
       const CablePart& part = parts_.cables[row];
       if (part.medium != medium || part.reach < cluster.longest || part.legs < cluster.legs)
@@ -143,50 +166,68 @@ class Chooser {
           std::all_of(cluster.cages.begin(), cluster.cages.end(), [&](const CageId id) {
             const Cage& cage = plan_.cage(id);
             return Fits(part, PartOf(cage).form) && Carries(part.lane, LaneOf(cage)) &&
-                   Allows(PartOf(cage), draws(part, cage));
+                   Allows(PartOf(cage), Draws(part, cage));
           });
       if (!fits) continue;
-      for (const CageId id : cluster.cages) {
-        Cage& cage = plan_.cages[Index(id)];
-        Plug(cage, medium, row, draws(part, cage));
-      }
-      for (const std::uint32_t c : cluster.cables) {
-        plan_.cables[c].medium = medium;
-        plan_.cables[c].assembly = plan_.assemblies;
-      }
-      ++plan_.assemblies;
-      return true;
+      Offer offer{medium, row};
+      for (const CageId id : cluster.cages) offer.draws = offer.draws + Draws(part, plan_.cage(id));
+      if (parts_.prices)
+        for (const std::uint32_t c : cluster.cables)
+          offer.usd += parts_.prices->lanes[row] * plan_.cage(plan_.cables[c].a.cage).port_lanes;
+      Take(offer);
+      if (!parts_.prices) return;
     }
-    return false;
   }
 
-  bool TakeOptics(const Cluster& cluster, Medium fibre) {
+  void TakeCable(const Cluster& cluster) {
+    for (const CageId id : cluster.cages) {
+      Cage& cage = plan_.cages[Index(id)];
+      Plug(cage, best_->medium, best_->cable, Draws(parts_.cables[best_->cable], cage));
+    }
+    for (const std::uint32_t c : cluster.cables) {
+      plan_.cables[c].medium = best_->medium;
+      plan_.cables[c].assembly = plan_.assemblies;
+    }
+    ++plan_.assemblies;
+  }
+
+  void OfferOptics(const Cluster& cluster, Medium fibre) {
     for (const Standard& standard : standards_) {
       if (standard.fibre != fibre || !Carries(standard.lane, LaneOf(plan_.cage(cluster.cages[0]))))
         continue;
-      chosen_.clear();
+      Offer offer{fibre};
       for (const CageId id : cluster.cages) {
-        const auto optic = BestOptic(standard, plan_.cage(id), cluster.longest);
+        const Cage& cage = plan_.cage(id);
+        const auto optic = BestOptic(standard, cage, cluster.longest);
         if (!optic) break;
-        chosen_.push_back(*optic);
+        offer.optics.push_back(*optic);
+        offer.draws = offer.draws + parts_.optics[*optic].Draws(cage.port_lanes * cage.ports);
+        if (parts_.prices) offer.usd += parts_.prices->optics[*optic];
       }
-      if (chosen_.size() < cluster.cages.size()) continue;
-      for (std::size_t i = 0; i < cluster.cages.size(); ++i) {
-        Cage& cage = plan_.cages[Index(cluster.cages[i])];
-        Plug(cage, fibre, chosen_[i],
-             parts_.optics[chosen_[i]].Draws(cage.port_lanes * cage.ports));
-      }
-      for (const std::uint32_t c : cluster.cables) {
-        plan_.cables[c].medium = fibre;
-        plan_.cables[c].assembly = plan_.assemblies++;
-      }
-      return true;
+      if (offer.optics.size() < cluster.cages.size()) continue;
+      if (parts_.prices)
+        offer.usd +=
+            static_cast<double>(cluster.cables.size()) *
+            (fibre == Medium::kMultimode ? parts_.prices->multimode : parts_.prices->single_mode);
+      Take(offer);
+      if (!parts_.prices) return;
     }
-    return false;
   }
 
-  // Of the standard's optics that fit the cage, with every port it splits into, the one of the
-  // fewest lanes, then of the least power.
+  void TakeOptics(const Cluster& cluster) {
+    for (std::size_t i = 0; i < cluster.cages.size(); ++i) {
+      Cage& cage = plan_.cages[Index(cluster.cages[i])];
+      Plug(cage, best_->medium, best_->optics[i],
+           parts_.optics[best_->optics[i]].Draws(cage.port_lanes * cage.ports));
+    }
+    for (const std::uint32_t c : cluster.cables) {
+      plan_.cables[c].medium = best_->medium;
+      plan_.cables[c].assembly = plan_.assemblies++;
+    }
+  }
+
+  // Of the standard's optics that fit the cage, with every port it splits into, the cheapest where
+  // prices say so, then the one of the fewest lanes, then of the least power.
   std::optional<std::uint16_t> BestOptic(const Standard& standard, const Cage& cage,
                                          Metres length) const {
     const CagePart& place = PartOf(cage);
@@ -201,7 +242,12 @@ class Chooser {
       if (best) {
         const OpticPart& other = parts_.optics[*best];
         const Watts other_draws = other.Draws(cage.port_lanes * cage.ports);
-        if (optic.lanes != other.lanes ? optic.lanes > other.lanes : draws >= other_draws) continue;
+        const double usd = parts_.prices ? parts_.prices->optics[row] : 0;
+        const double other_usd = parts_.prices ? parts_.prices->optics[*best] : 0;
+        if (usd > other_usd) continue;
+        if (usd == other_usd &&
+            (optic.lanes != other.lanes ? optic.lanes > other.lanes : draws >= other_draws))
+          continue;
       }
       best = row;
     }
@@ -239,7 +285,7 @@ class Chooser {
   Errors& errors_;
   const std::vector<Standard> standards_;
   std::vector<std::uint16_t> cable_order_;  // rows of parts.cables, the plainest first
-  std::vector<std::uint16_t> chosen_;       // scratch
+  std::optional<Offer> best_;               // of the cluster at hand
 };
 
 }  // namespace

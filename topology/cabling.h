@@ -12,9 +12,9 @@
 //
 // Cages that cables join are chosen for together, for a cage holds one plug: a cable with
 // plugs (DAC, AEC, AOC) needs a star, one cage split over cages of one port each, or two cages
-// and nothing else; optics join any, if all are of one standard. The first of the allowed media
-// whose part reaches the longest cable, fits every form and lane and draws no more than the
-// cages allow is taken.
+// and nothing else; optics join any, if all are of one standard. Of the parts that reach the
+// longest cable, fit every form and lane and draw no more than the cages allow those of the first
+// of the allowed media are taken, or, with prices, those that cost least, then draw least.
 //
 // Shapes   D devices (topology/racks.h), K cages in use, C cables. Cages come device by
 //          device. Cables come in the order of the link that leaves the lower end.
@@ -59,13 +59,21 @@ struct DeviceKind {
   int racks = 1;                 // that a host with own_rack is
 };
 
+// What the parts to cable with cost, in USD; infinite: nobody knows.
+struct CablePrices {
+  std::vector<double> optics;             // [CablingParts::optics], a piece
+  std::vector<double> lanes;              // [CablingParts::cables], a lane of one
+  double multimode = 0, single_mode = 0;  // a fibre
+};
+
 // What a fabric is cabled with. `sources` must outlive it.
 struct CablingParts {
   std::vector<DeviceKind> kinds;       // in the order of their first device: hosts, then switches
   std::vector<std::uint32_t> kind_of;  // [D], rows of kinds
   std::vector<OpticPart> optics;
   std::vector<CablePart> cables;
-  std::vector<Medium> media;  // allowed, best first
+  std::vector<Medium> media;               // allowed, best first
+  std::optional<CablePrices> prices = {};  // the cheapest is taken, of any of the media
   RackRules racks;
   std::optional<Metres> host_length, switch_length;  // in place of the estimate
   const SourceMap* sources = nullptr;

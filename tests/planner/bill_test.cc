@@ -45,7 +45,7 @@ Candidate PlanOf(const Question& question, const std::string& id) {
   std::vector<Candidate> all = EnumerateCandidates(question, SizeAccelerators(question));
   for (Candidate& one : all)
     if (one.id == id) {
-      ScreenCandidate(question, AllCables(), one);
+      ScreenCandidate(question, AllCables(question.catalogue), one);
       EXPECT_TRUE(one.feasible()) << id << ": " << one.broken[0].rule << one.broken[0].said;
       return one;
     }
@@ -207,6 +207,27 @@ std::vector<BrokenPlan> BrokenBills() {
        }}};
 }
 
+// What is taken off the market leaves nothing cheaper behind; each reaches.
+TEST(FindLinkKit, TakesTheCheapestThatReaches) {
+  CableMarket market = AllCables(*ReadCatalogue({}, nullptr));
+  const LinkEnd end{CageOfPort(GigabitsPerSecond(400)), GigabitsPerSecond(400)};
+  for (const double metres : {1.0, 4.0, 20.0, 200.0}) {
+    CableMarket rest = market;
+    double before = 0;
+    for (int taken = 0; taken < 3; ++taken) {
+      const auto kit = FindLinkKit(rest, end, end, Metres(metres));
+      ASSERT_TRUE(kit) << metres;
+      EXPECT_GE(kit->usd, before) << metres;
+      EXPECT_GE(kit->reach, Metres(metres));
+      before = kit->usd;
+      for (std::size_t i = 0; i < rest.cables.size(); ++i)
+        if (rest.cables[i].part == kit->cable) rest.prices.lanes[i] = 1e9;
+      for (std::size_t i = 0; i < rest.optics.size(); ++i)
+        if (rest.optics[i].part == kit->optics[0]) rest.prices.optics[i] = 1e9;
+    }
+  }
+}
+
 TEST(CheckRules, EachSeesThePlanThatBreaksIt) {
   std::vector<BrokenPlan> breaks;
   for (const auto& some :
@@ -214,7 +235,10 @@ TEST(CheckRules, EachSeesThePlanThatBreaksIt) {
     breaks.insert(breaks.end(), some.begin(), some.end());
   const std::string id = "h800/rail_optimized/3-tier/400G/2-plane/51.2T/up400G/1:1/1:1/even";
   RuleNames seen;
-  const Question good = QuestionOf(kGood);
+  Question good = QuestionOf(kGood);
+  // Cables with plugs so dear that there are optics to break.
+  for (CatalogueRow& row : good.catalogue.rows)
+    if (row.part.starts_with("AOC")) row.price->range = row.price->range * 20;
   const Candidate good_plan = PlanOf(good, id);
   ASSERT_EQ(BrokenRules(good, good_plan), RuleNames{});
   for (const BrokenPlan& one : breaks) {
@@ -350,7 +374,7 @@ TEST(BillCandidate, CountsThePlugsOfTheFabricThatIsBuilt) {
                     "network: {{ frontend: size, oob: count }}\n",
                     gpus));
     for (Candidate& plan : EnumerateCandidates(question, SizeAccelerators(question))) {
-      ScreenCandidate(question, AllCables(), plan);
+      ScreenCandidate(question, AllCables(question.catalogue), plan);
       if (!plan.feasible()) continue;
       const Pieces counted = pieces(plan);
       const auto beside = [&] {
@@ -379,7 +403,7 @@ TEST(LeastBill, IsBelowTheBillOfTheFabricThatIsBuilt) {
       "need: { gpus: 300 }\nparts: { accelerators: [ascend-910b2, b300] }\nnetwork: { storage: "
       "size }\nlimits: { rack: { power: 140kW, units: 60 } }\n",
       "need: { gpus: 96 }\nparts: { accelerators: [b200], switches: [q3400, sn5600, qm9700] }\n"};
-  const CableMarket market = AllCables();
+  const CableMarket market = AllCables(*ReadCatalogue({}, nullptr));
   int built = 0;
   double shares = 0;
   for (const char* text : questions) {
@@ -495,7 +519,7 @@ TEST(CheckRules, HoldOnRandomPlans) {
   const char* accelerators[] = {"h100", "h800", "h20", "b200", "b300", "ascend-910b2"};
   const char* switches[] = {"51.2T", "25.6T", "qm9700", "sn5600", "q3400"};
   const char* nics[] = {"200Gbps", "400Gbps", "800Gbps"};
-  const CableMarket market = AllCables();
+  const CableMarket market = AllCables(*ReadCatalogue({}, nullptr));
   Random random(seed);
   std::int64_t plans = 0, refused = 0;
   while (plans < most) {

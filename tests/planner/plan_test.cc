@@ -107,7 +107,7 @@ constexpr char kSmall[] =
 
 std::vector<Candidate> Screened(const Question& question) {
   std::vector<Candidate> out = EnumerateCandidates(question, SizeAccelerators(question));
-  const CableMarket market = AllCables();
+  const CableMarket market = AllCables(question.catalogue);
   for (Candidate& one : out) ScreenCandidate(question, market, one);
   return out;
 }
@@ -192,7 +192,7 @@ struct BruteForce {
 
 void SimulateAll(const Question& question, const std::string& reference, BruteForce& out) {
   out.all = Screened(question);
-  const CableMarket market = AllCables();
+  const CableMarket market = AllCables(question.catalogue);
   LinkOptions known;
   out.reference_s.assign(1, std::vector<double>(question.jobs.size()));
   const std::string& part = question.switches[0].part.part;
@@ -465,6 +465,33 @@ TEST(FindFlips, ChangesTheFirstAtItsValue) {
     inputs.price = std::pow(flip.value / flip.now, 0.99);
     EXPECT_EQ(decision.Best(0, inputs), now) << flip.input;
   }
+}
+
+// Planned anew with the job as the flip says, the other is first; a tenth nearer it is not yet.
+TEST(MakePlan, FindsTheJobAtWhichAnotherIsFirst) {
+  const auto ask = [](double bytes, int runs) {
+    return Ask(fmt::format(
+        "need: {{ gpus: 256 }}\nparts: {{ accelerators: [h100], switches: [25.6T], nic_ports: [1], "
+        "oversubscription: [1, 7], families: [fat_tree, rail_optimized] }}\npolicy: {{ min_spines: "
+        "2 }}\njobs: [{{ gpus: 64, collective: {{ op: all_to_all, bytes: {:.0f}B }}, exposed: 10% "
+        "}}]\ndecide: {{ draws: 100, seeds: 1, finalists: 20, workload_runs: {} }}\n",
+        bytes, runs));
+  };
+  constexpr double kMiB = 1 << 20;
+  const auto report = MakePlan(ask(kMiB, 20), {});
+  ASSERT_TRUE(report && report->best);
+  EXPECT_NE(report->workload_note, "");
+  int tried = 0;
+  for (const PlanFlip& flip : report->flips) {
+    if (flip.source != "the question, simulated again") continue;
+    ++tried;
+    EXPECT_EQ(flip.input, "bytes of all_to_all on 64 GPUs");
+    EXPECT_EQ(MakePlan(ask(flip.value * kMiB, 0), {})->best, flip.then);
+    const double nearer = 1 + (flip.value - 1) * 0.85;
+    EXPECT_EQ(MakePlan(ask(nearer * kMiB, 0), {})->best, report->best) << nearer;
+  }
+  EXPECT_GE(tried, 1);
+  EXPECT_EQ(MakePlan(ask(kMiB, 0), {})->workload_note, "");
 }
 
 // Between accelerators likewise: beyond the value the first is of another one.
