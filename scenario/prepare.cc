@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 
@@ -102,6 +103,42 @@ std::string GatheredChunks(const TrainingProgram& program) {
       ChunksGathered(training), ChunksGathered(training) * most * kBf16 / kGiB);
 }
 
+// What of a training iteration is priced in closed form, and what of that leaves the hosts: nothing
+// takes its links from it, nor does it take theirs from others.
+std::string PricedAlone(const TrainingProgram& program) {
+  struct Kind {
+    const char* name;
+    Exchange PassCost::*of;
+    double bytes = 0, network_bytes = 0;  // of a GPU and iteration
+  };
+  std::array<Kind, 3> kinds{{{"tensor", &PassCost::tensor},
+                             {"context", &PassCost::context},
+                             {"expert", &PassCost::expert}}};
+  const Training& training = program.training;
+  const double passes =
+      static_cast<double>(training.micro_batches()) / training.parallel.pipeline / 1e9;
+  std::string all, far;
+  for (Kind& kind : kinds) {
+    for (const ChunkCost& chunk : program.cost.chunks)
+      for (const PassCost* pass : {&chunk.forward, &chunk.backward}) {
+        kind.bytes += passes * (pass->*kind.of).bytes;
+        kind.network_bytes += passes * (pass->*kind.of).network_bytes;
+      }
+    if (kind.bytes > 0) all += fmt::format("{}{}", all.empty() ? "" : ", ", kind.name);
+    if (kind.network_bytes > 0)
+      far += fmt::format("{}{:.3g} GB of {} collectives", far.empty() ? "" : " and ",
+                         kind.network_bytes, kind.name);
+  }
+  if (all.empty()) return {};
+  if (far.empty())
+    return fmt::format("contention of {} collectives inside hosts: they have NVLink to themselves",
+                       all);
+  return fmt::format(
+      "contention of {} collectives: they have their links to themselves. ! {} a GPU and iteration "
+      "cross the network and are slowed by nothing else there, and slow nothing",
+      all, far);
+}
+
 std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   std::vector<std::string> terms;
   const WorkloadSpec& workload = scenario.spec.message.workload();
@@ -112,10 +149,11 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
     terms.push_back(
         "NVLS, trees and NCCL's choice of protocol: every collective is a ring here, in Simple's "
         "latencies");
-  if (workload.has_training())
-    terms.push_back(
-        "contention of tensor, context and expert collectives with other traffic: they have their "
-        "links to themselves; trees, NVLS and protocols: reductions are rings");
+  if (workload.has_training()) {
+    if (std::string alone = PricedAlone(*scenario.workload->training); !alone.empty())
+      terms.push_back(std::move(alone));
+    terms.push_back("trees, NVLS and protocols: reductions are rings");
+  }
   const TrainingSpec& training = workload.training();
   const ParallelSpec& parallel = training.parallel();
   if (training.has_stage_times() &&

@@ -159,6 +159,85 @@ def selene(runs):
                    runs.iteration(file)], text, gpus < 256)
 
 
+# Other public runs. ------------------------------------------------------------------------------
+
+def flow(**keys):
+    """A mapping as YAML writes it on one line."""
+    return "{ " + ", ".join(f"{key}: {value}" for key, value in keys.items()) + " }"
+
+
+def gpt(layers, hidden, heads, vocabulary, **more):
+    return flow(layers=layers, hidden=hidden, heads=heads, vocabulary=vocabulary, **more)
+
+
+def mpt(layers, hidden, heads, gpus, batch, micro, tokens_per_s, **more):
+    """A row of MosaicML's benchmarks: fully sharded, batches of 2,048 tokens."""
+    return gpus, batch * 2048 / tokens_per_s, dict(
+        architecture=gpt(layers, hidden, heads, 50432, positions=2048, tied="true"),
+        model="''", parallel="{ zero: 3 }", global_batch=batch, micro_batch=micro, sequence=2048,
+        fused_attention="true", overlap="{ data: true, tensor: false, weights: false }", **dict(dict(recompute="none"), **more))
+
+
+NEMOTRON = dict(vocabulary=256000, key_value_heads=8)
+LLAMA_70B = dict(model="llama3-70b", sequence=8192,
+                 parallel=flow(tensor=4, pipeline=4, context=2, virtual_stages=5))
+NEMOTRON_340B = dict(model="''", architecture=gpt(96, 18432, 96, ffn=73728, **NEMOTRON), sequence=4096,
+                     parallel=flow(tensor=8, pipeline=8, virtual_stages=12))
+GPT3 = dict(model="''", architecture="{ preset: gpt3-175b, vocabulary: 51200 }", sequence=2048,
+            parallel=flow(tensor=4, pipeline=8, virtual_stages=12))
+MT_NLG = dict(model="''", architecture=gpt(105, 20480, 128, 51200, positions=2048, tied="true", biases="true",
+                               dropout="true"),
+              parallel=flow(tensor=8, pipeline=35, sequence="false"), global_batch=1920,
+              micro_batch=1)
+
+PUBLIC = [  # run, file, (GPUs, seconds, keys), source
+    ("Llama 3.1 8B", "h100", (8, 12.91, dict(parallel="{ context: 2 }")), "[DGXC]"),
+    ("Llama 3.1 70B", "h100", (64, 14.72, dict(LLAMA_70B, global_batch=128)), "[DGXC]"),
+    ("Llama 3.1 70B", "h100", (2048, 14.98, dict(LLAMA_70B, global_batch=4096)), "[DGXC]"),
+    ("Llama 3.1 405B", "h100", (576, 17.20, dict(model="llama3-405b",
+     sequence=8192, global_batch=252,
+     parallel=flow(tensor=8, pipeline=9, context=2, virtual_stages=7))), "[DGXC]"),
+    ("Nemotron-4 15B", "h100", (64, 2.845, dict(
+        model="''", architecture=gpt(32, 6144, 48, ffn=24576, **NEMOTRON), sequence=4096, global_batch=256,
+        micro_batch=4, parallel="{ tensor: 4 }")), "[DGXC]"),
+    ("Nemotron-4 340B", "h100", (128, 4.61, dict(NEMOTRON_340B, global_batch=32)), "[DGXC]"),
+    ("Nemotron-4 340B", "h100", (2048, 4.84, dict(NEMOTRON_340B, global_batch=512)), "[DGXC]"),
+    ("GPT-3 175B", "h100", (128, 8.309, dict(GPT3, global_batch=256)), "[DGXC]"),
+    ("GPT-3 175B", "h100", (2048, 8.49, dict(GPT3, global_batch=4096)), "[DGXC]"),
+    ("Grok-1 314B", "h100", (512, 20.83, dict(
+        model="''", architecture=gpt(64, 6144, 48, 131072, key_value_heads=8, head_dim=128, gated="true",
+                         moe="{ experts: 8, top_k: 2, ffn: 32768 }"), sequence=8192,
+        global_batch=1024, parallel=flow(tensor=4, pipeline=8, context=2, expert=8,
+                                         virtual_stages=8))), "[DGXC]"),
+    ("MPT-7B", "h100", mpt(32, 4096, 32, 8, 48, 6, 85144), "[MPT-BENCH]"),
+    ("MPT-30B", "h100", mpt(48, 7168, 64, 32, 1344, 14, 73860, recompute="full"), "[MPT-BENCH]"),
+    ("MPT-7B", "a100", mpt(32, 4096, 32, 8, 96, 6, 37130), "[MPT-BENCH]"),
+    ("MPT-30B", "a100", mpt(48, 7168, 64, 8, 504, 3, 7330, recompute="full"), "[MPT-BENCH]"),
+    ("MPT-70B", "a100", mpt(80, 8192, 64, 64, 2048, 8, 26274, recompute="full"), "[MPT-BENCH]"),
+    ("BLOOM 176B", "a100", (384, 104.5, dict(
+        model="''", architecture=gpt(70, 14336, 112, 250880, tied="true", biases="true"),
+        parallel=flow(tensor=4, pipeline=12, sequence="false"), micro_batch=2)), "[BLOOM-LOG]"),
+    ("MT-NLG 530B", "a100", (2240, 60.1, MT_NLG), "[SPN+22 §2.4]"),
+    ("MT-NLG 530B", "a100", (3360, 44.4, MT_NLG), "[SPN+22 §2.4]"),
+    ("GPT-NeoX 20B", "a100", (96, 43.9, dict(
+        model="''", architecture=gpt(44, 6144, 64, 50432, biases="true", parallel_block="true"),
+        parallel=flow(tensor=2, pipeline=4, sequence="false"), global_batch=1536, micro_batch=4,
+        gradients="bf16")), "[BBH+22, NEOX-20B]"),
+]
+
+
+def public(runs):
+    for run, file, (gpus, seconds, keys), source in PUBLIC:
+        def text(result, run=run, file=file, gpus=gpus, seconds=seconds, source=source):
+            i = result["iteration"]
+            off = signed(100 * (time_of(result) / seconds - 1), 1)
+            return (f"| {run} | {grouped(gpus)} {file.upper()} | {seconds:.4g} | "
+                    f"{time_of(result):.4g} | {off} | {100 * i['mfu'] * time_of(result) / seconds:.1f} "
+                    f"| {100 * i['mfu']:.1f} | {source} |")
+        yield Row([runs.iteration(f"public-runs/{file}.yaml", placement__gpus=gpus, **keys)], text,
+                  gpus < 128)
+
+
 # HPN against DCN+. ------------------------------------------------------------------------------
 
 def gain(runs, folder, *sets, base="dcn_plus.yaml", seeds=None):
@@ -227,8 +306,8 @@ def hpn_2304(runs):
             yield Row([gain(runs, "hpn-2304", *placed(order), *sets) for order in ORDERS], text)
 
 
-TABLES = {"megascale": megascale, "llama3": llama, "selene": selene, "hpn-448": hpn_448,
-          "hpn-2304": hpn_2304}
+TABLES = {"megascale": megascale, "llama3": llama, "selene": selene, "public": public,
+          "hpn-448": hpn_448, "hpn-2304": hpn_2304}
 
 
 # ------------------------------------------------------------------------------------------------

@@ -121,6 +121,8 @@ class PlacementTable {
 
   void Add(const TextLine& line) {
     if (IsBlankOrComment(line)) return;
+    if (line.text.substr(0, line.text.find('#')).find_first_of("[=") != std::string_view::npos)
+      return AddHosts(line);
     const auto cells = SplitCells(line.text.substr(0, line.text.find('#')));
     if (!cells || cells->size() > 2)
       return Refuse(line.number, line.words[0].column, "this is no rank",
@@ -157,6 +159,66 @@ class PlacementTable {
   }
 
  private:
+  // `host[0-3,7] slots=4`, as Slurm lists nodes and Open MPI's hostfiles give slots: the first GPUs
+  // of each, all without slots.
+  void AddHosts(const TextLine& line) {
+    begun_ = true;
+    const auto refuse = [&](std::size_t word, std::string what) {
+      Refuse(line.number, line.words[word].column, std::move(what),
+             "'host3 slots=4', 'host[0-3,7]' or both");
+    };
+    std::vector<std::string_view> words;
+    for (const auto& word : line.words) {
+      if (word.text.starts_with('#')) break;
+      words.push_back(word.text);
+    }
+    constexpr std::string_view kSlots = "slots=";
+    std::optional<std::int64_t> slots;
+    if (words.size() > 1 && words[1].starts_with(kSlots))
+      slots =
+          WholeNumber(words[1].substr(kSlots.size()), std::numeric_limits<std::uint16_t>::max());
+    if (words.size() > 2 || (words.size() == 2 && slots.value_or(0) < 1))
+      return refuse(1, fmt::format("'{}' is no number of slots", words[1]));
+    const std::optional<std::vector<HostId>> hosts = HostsNamed(words[0]);
+    if (!hosts) return refuse(0, fmt::format("'{}' are no hosts here", words[0]));
+    for (const HostId id : *hosts) {
+      const Host& host = fabric_->host(id);
+      if (slots.value_or(1) > host.gpus)
+        return refuse(1, fmt::format("{} has {} GPUs", fabric_->HostName(id), host.gpus));
+      for (std::uint16_t g = 0; g < slots.value_or(host.gpus); ++g)
+        if (!Take(host, g, line.number, line.words[0].column)) return;  // one error a line
+    }
+  }
+
+  // None where one of them is none. Numbers may be padded.
+  std::optional<std::vector<HostId>> HostsNamed(std::string_view text) const {
+    const std::size_t open = text.find('[');
+    std::vector<HostId> out;
+    const auto add = [&](const std::string& name) {
+      const auto element = fabric_->FindElement(name);
+      const bool is_host = element && element->kind == ElementId::Kind::kHost;
+      if (is_host) out.push_back(HostId{element->id});
+      return is_host;
+    };
+    if (open == text.npos) return add(std::string(text)) ? std::optional(out) : std::nullopt;
+    if (!text.ends_with(']')) return std::nullopt;
+    std::string_view list = text.substr(open + 1, text.size() - open - 2);
+    for (bool more = true; more;) {
+      const std::size_t comma = list.find(',');
+      const std::string_view item = list.substr(0, comma);
+      more = comma != list.npos;
+      if (more) list.remove_prefix(comma + 1);
+      const std::size_t dash = item.find('-');
+      const auto first = WholeNumber(item.substr(0, dash), fabric_->host_count());
+      const auto last =
+          dash == item.npos ? first : WholeNumber(item.substr(dash + 1), fabric_->host_count());
+      if (!first || !last || *last < *first) return std::nullopt;
+      for (std::int64_t n = *first; n <= *last; ++n)
+        if (!add(fmt::format("{}{}", text.substr(0, open), n))) return std::nullopt;
+    }
+    return out;
+  }
+
   void Refuse(int line, int column, std::string what, std::string hint) {
     errors_.push_back(
         {ErrorCode::kInconsistent, {file_, line, column}, std::move(what), std::move(hint)});

@@ -6,7 +6,8 @@
 // random, drawn from the seed, and numbered as drawn; or the hosts listed. `skip` leaves the
 // policy's first hosts to others. `order: shuffled` deals ranks over the hosts so chosen by chance.
 // Or a table says it rank by rank: `host3,5` is GPU 5 of host3, `host3` all GPUs of it in order;
-// what follows a # is a remark, and a first line `host,gpu` a header.
+// `host[0-3,7] slots=4`, as Slurm and Open MPI have it, is the first four of each; what follows a #
+// is a remark, and a first line `host,gpu` a header.
 //
 // Errors   more GPUs asked for than there are; a host listed that is none, or twice; of a table
 //          with its own file, line and column.

@@ -19,9 +19,11 @@ namespace {
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 
 // An A100 as its data sheet and the preset ampere say, and a DGX of them with 200G NICs.
-GpuRates A100() { return {312e12, 2039e9, Bytes(80'000'000'000), {0.869, 0.6, 0.5, 0.8, 108}}; }
+GpuRates A100() {
+  return {312e12, 2039e9, Bytes(80'000'000'000), {0.833, 0.6, 0.5, 0.8, 108, 16, 75}};
+}
 // An H800 with FlashAttention-2, and its host with 400G NICs.
-GpuRates H800() { return {989e12, 3350e9, Bytes(80'000'000'000), {0.803, 0.35, 0.3, 0.8, 132}}; }
+GpuRates H800() { return {989e12, 3350e9, Bytes(80'000'000'000), {0.777, 0.35, 0.3, 0.8, 132}}; }
 NetRates Hgx() { return {8, 164.8e9, 49.6e9, 3.5e-6, 14e-6, 8.4e-6}; }
 NetRates Dgx() { return {8, 240e9, 24.5e9, 3.5e-6, 14e-6, 8.4e-6}; }
 
@@ -340,8 +342,8 @@ TEST(OrderOf, RepeatsWhatItSaysItRepeats) {
 }
 
 // Selene, TP 8, DP 1, everything computed again without sequence parallelism, and attention alone
-// with it [KCL+22 Table 5]. Not fitted: the plateau is the best product anybody measured, so weft
-// must be below, not far.
+// with it [KCL+22 Table 5]. Not fitted: weft knows nothing of what stacks lose beside their
+// kernels, so it must be below, not far.
 TEST(EstimateIteration, IsNearSelene) {
   constexpr double kSeconds[][2] = {{1.42, 1.10}, {18.13, 13.75}, {49.05, 37.83}, {94.42, 71.49}};
   double sum = 0;
@@ -357,11 +359,77 @@ TEST(EstimateIteration, IsNearSelene) {
       EXPECT_EQ(screened.infeasible, "");
       const double off = screened.estimate.time_s / kSeconds[row][selective] - 1;
       EXPECT_LT(off, 0) << kKorthikanti[row].name << ' ' << screened.estimate.time_s;
-      EXPECT_GT(off, -0.15) << kKorthikanti[row].name << ' ' << screened.estimate.time_s;
+      EXPECT_GT(off, -0.12) << kKorthikanti[row].name << ' ' << screened.estimate.time_s;
       sum += std::abs(off) / 8;
     }
   std::printf("Selene: mean %.1f %%\n", 100 * sum);
-  EXPECT_LT(sum, 0.11);  // its closed form 10.4 %, the engine 10.6 %: docs/training.md
+  EXPECT_LT(sum, 0.08);  // docs/training.md has the engine's
+}
+
+// Batches of products that an H100 was timed with, in short bursts and a launch each: those of 2e10
+// operations and more in the two thirds of [XLA-MM], sm_90, that were read. The plateau of bursts,
+// the launch and half_k are the least squares of these rows; hopper.yaml has the last.
+TEST(ProductSeconds, IsNearMeasuredProducts) {
+  struct Row {
+    double batch, m, n, k, tflops;
+  };
+  constexpr Row kRows[] = {
+      {4, 4096, 4096, 4096, 793.1}, {2, 4096, 4096, 4096, 807.7}, {4, 4096, 2048, 4096, 808.7},
+      {4, 4096, 1024, 4096, 777.6}, {4, 4096, 512, 4096, 728.6},  {1, 4096, 4096, 2048, 738.7},
+      {4, 2048, 1024, 2048, 710.6}, {4, 4096, 2048, 512, 607.5},  {2, 2048, 2048, 2048, 717.7},
+      {4, 1024, 4096, 1024, 674.9}, {4, 2048, 2048, 1024, 674.0}, {1, 4096, 1024, 4096, 738.5},
+      {2, 1024, 4096, 4096, 747.7}, {4, 1024, 1024, 4096, 735.9}, {2, 4096, 1024, 2048, 713.4},
+      {1, 4096, 4096, 1024, 677.4}, {4, 1024, 4096, 2048, 718.7}, {4, 2048, 512, 4096, 730.4},
+      {2, 2048, 4096, 4096, 779.3}, {4, 2048, 2048, 4096, 779.1}, {4, 4096, 2048, 1024, 687.9},
+      {2, 4096, 2048, 2048, 733.3}, {1, 2048, 4096, 2048, 715.4}, {4, 2048, 1024, 4096, 745.0}};
+  GpuRates gpu = H800();
+  gpu.efficiency.gemm = 0.854;
+  gpu.efficiency.kernel_gap_s = 3.7e-6;
+  const auto rms = [&gpu, &kRows](int half_k) {
+    gpu.efficiency.half_k = half_k;
+    double squares = 0;
+    for (const Row& row : kRows) {
+      const double seconds = ProductSeconds(row.m, row.n, row.k, row.batch, gpu);
+      const double tflops = 2 * row.batch * row.m * row.n * row.k / seconds / 1e12;
+      squares += std::pow(tflops / row.tflops - 1, 2) / std::size(kRows);
+    }
+    return std::sqrt(squares);
+  };
+  EXPECT_LT(rms(134), 0.016);
+  EXPECT_GT(rms(64), 1.3 * rms(134));
+  EXPECT_GT(rms(200), 1.3 * rms(134));
+}
+
+// By hand: the sums of micro-batches' gradients in fp32 are read and written, 8 bytes a weight and
+// four times those of a result in bf16; in bf16 they are 4.
+TEST(PriceTraining, WaitsForTheBytesOfGradients) {
+  Training t = TrainingOf(kKorthikanti[1]);
+  GpuRates gpu = A100();
+  gpu.efficiency.kernel_gap_s = 0;
+  const auto weights_s = [&] { return PriceTraining(t, gpu, Dgx()).chunks[1].weights_s; };
+  const double wide = weights_s();
+  t.gradient_bytes = 2;
+  EXPECT_NEAR(wide / weights_s(), (2048 + 4.0 * 75) / (2048 + 2.0 * 75), 1e-9);
+}
+
+// By hand: a gather and a scatter of a micro-batch around attention, and of twice as many tokens
+// around the experts of which each token meets two; backward the gather of attention's input too.
+TEST(PriceTraining, GathersTokensOnceAnExpert) {
+  Training t;
+  t.model.layers = 1;
+  t.model.hidden = 4096;
+  t.model.heads = t.model.key_value_heads = 32;
+  t.model.query_dim = t.model.value_dim = 128;
+  t.model.vocabulary = 32000;
+  t.model.moe = Model::Moe{.experts = 8, .top_k = 2, .ffn = 14336};
+  t.parallel.tensor = 2;
+  t.parallel.expert = t.parallel.data = 4;
+  t.global_batch = 4;
+  t.sequence = 4096;
+  const ChunkCost cost = PriceTraining(t, H800(), Hgx()).chunks[0];
+  const double one = 2.0 * 4096 * 4096 / 2;
+  EXPECT_NEAR(cost.forward.tensor.bytes / (2 * one + 2 * 2 * one), 1, 1e-12);
+  EXPECT_NEAR(cost.backward.tensor.bytes / (3 * one + 2 * 2 * one), 1, 1e-12);
 }
 
 // By hand: a layer's scores of one micro-batch, 8 heads of 2,048 x 2,048, are written and read by

@@ -13,34 +13,6 @@ namespace {
 
 double DivideUp(double a, double b) { return std::ceil(a / b); }
 
-// Seconds of `groups` products of m x k by k x n, in one kernel. The tiles of a library's large
-// kernels; the shape that wastes least is taken. The last wave of tiles costs as much as a full
-// one, tiles at the edges as much as whole ones, and the start and end of k as much as half_k of
-// it.
-double GemmSeconds(double m, double n, double k, double groups, const GpuRates& gpu,
-                   double out_bytes = 2) {
-  if (m <= 0 || n <= 0 || k <= 0) return 0;
-  struct Tile {
-    double m, n;
-  };
-  constexpr std::array<Tile, 4> kTiles{{{256, 128}, {128, 256}, {128, 128}, {64, 128}}};
-  const Efficiency& e = gpu.efficiency;
-  double best = 0;
-  for (const Tile& tile : kTiles) {
-    const double tiles = groups * DivideUp(m, tile.m) * DivideUp(n, tile.n);
-    const double rounds = DivideUp(tiles, e.sms) * e.sms;
-    // A narrow tile reads its operands more often: it reaches less of the plateau.
-    const double reuse = tile.m * tile.n / (tile.m + tile.n) / (256.0 * 128 / (256 + 128));
-    const double share = groups * m * n / (rounds * tile.m * tile.n) * std::sqrt(reuse);
-    best = std::max(best, share);
-  }
-  const double share = e.gemm * best * k / (k + e.half_k);
-  const double bytes = groups * (2 * (m * k + k * n) + out_bytes * m * n);
-  return std::max(2 * groups * m * n * k / (gpu.flops * share),
-                  bytes / (gpu.memory_bytes_per_s * e.memory)) +
-         e.kernel_gap_s;
-}
-
 struct Seconds {
   double forward = 0, backward = 0, weights = 0;  // backward: with the gradients of weights
   // Of products whose input tensor ranks gather: gradients of their inputs, of their weights.
@@ -56,12 +28,13 @@ struct Seconds {
 };
 
 // A linear layer: forward, gradient of its input, gradient of its weights, which the product adds
-// to the sum of earlier micro-batches [MLM-TP]. `groups`: experts whose products run in one kernel.
+// to the sum of earlier micro-batches, read and written in gradient_bytes [MLM-TP]. `groups`:
+// experts whose products run in one kernel.
 Seconds Linear(const Training& t, double m, double n, double k, const GpuRates& gpu,
                double groups = 1) {
-  const double input = GemmSeconds(m, k, n, groups, gpu);
-  const double weights = GemmSeconds(k, n, m, groups, gpu, 2.0 * t.gradient_bytes);
-  return {GemmSeconds(m, n, k, groups, gpu), input + weights, weights};
+  const double input = ProductSeconds(m, k, n, groups, gpu);
+  const double weights = ProductSeconds(k, n, m, groups, gpu, 2.0 * t.gradient_bytes);
+  return {ProductSeconds(m, n, k, groups, gpu), input + weights, weights};
 }
 
 // One whose output tensor ranks share, and whose input each of them needs whole.
@@ -123,14 +96,14 @@ Seconds PlainAttention(const Training& t, const GpuRates& gpu) {
   const double scores = heads * rows * seen;
   const double rate = gpu.memory_bytes_per_s * gpu.efficiency.memory;
   const double dropout = m.dropout ? 5 * scores / rate + gpu.efficiency.kernel_gap_s : 0;
-  const double product = GemmSeconds(rows, seen, m.query_dim, heads, gpu);
-  const double values = GemmSeconds(rows, m.value_dim, seen, heads, gpu);
+  const double product = ProductSeconds(rows, seen, m.query_dim, heads, gpu);
+  const double values = ProductSeconds(rows, m.value_dim, seen, heads, gpu);
   Seconds out;
   out.forward = product + values + 4 * scores / rate + gpu.efficiency.kernel_gap_s + dropout;
-  out.backward = GemmSeconds(seen, m.value_dim, rows, heads, gpu) +  // gradient of the values
-                 GemmSeconds(rows, seen, m.value_dim, heads, gpu) +  // of the softmax
-                 GemmSeconds(rows, m.query_dim, seen, heads, gpu) +  // of the queries
-                 GemmSeconds(seen, m.query_dim, rows, heads, gpu) +  // of the keys
+  out.backward = ProductSeconds(seen, m.value_dim, rows, heads, gpu) +  // gradient of the values
+                 ProductSeconds(rows, seen, m.value_dim, heads, gpu) +  // of the softmax
+                 ProductSeconds(rows, m.query_dim, seen, heads, gpu) +  // of the queries
+                 ProductSeconds(seen, m.query_dim, rows, heads, gpu) +  // of the keys
                  6 * scores / rate + gpu.efficiency.kernel_gap_s + dropout;
   if (t.recompute == Recompute::kSelective) out.backward += out.forward;
   return out;
@@ -221,12 +194,12 @@ void Add(Exchange& sum, const Exchange& one, double times) {
   sum.network_bytes += one.network_bytes * times;
 }
 
-// `count` gathers or scatters, of which some share may hide behind `work_s`.
-Exchange TensorRings(const Training& t, double count, bool overlap, double left, double work_s,
-                     const NetRates& net) {
+// `count` gathers or scatters of `tokens`, of which some share may hide behind `work_s`.
+Exchange TensorRings(const Training& t, double count, double tokens, bool overlap, double left,
+                     double work_s, const NetRates& net) {
   const int ranks = t.parallel.tensor;
   if (ranks < 2) return {};
-  const double bytes = 2 * TokensOfRank(t) * t.model.hidden;
+  const double bytes = 2 * tokens * t.model.hidden;
   const bool in_host = InHost(net, ranks);
   Exchange out = Hide(count * Ring(bytes, ranks, in_host, net), count * bytes * (ranks - 1) / ranks,
                       overlap, left, work_s);
@@ -236,26 +209,40 @@ Exchange TensorRings(const Training& t, double count, bool overlap, double left,
 
 // Four collectives a layer and direction: gather and scatter around attention and around the
 // feed-forward part [KCL+22 §4.2.2]; without sequence parallelism two all-reduces, which carry as
-// much. A parallel block has half of them.
-double TensorCount(const Training& t) { return t.model.parallel_block ? 2 : 4; }
+// much. A parallel block has half of them. Where tokens are dealt to ranks of experts, those around
+// the routed experts are DealtRings'; shared experts have theirs.
+double TensorCount(const Training& t, bool dealt) {
+  if (dealt) return t.model.moe->shared > 0 && !t.model.parallel_block ? 4 : 2;
+  return t.model.parallel_block ? 2 : 4;
+}
+
+// The tensor ranks of a rank of experts gather the tokens that came for its experts, once an
+// expert, and scatter what these make of them: behind dispatch and before combine, so that nothing
+// runs beside them, backward neither [MLM-MOE].
+Exchange DealtRings(const Training& t, bool dealt, const NetRates& net) {
+  if (!dealt) return {};
+  const double tokens = TokensOfRank(t) * t.model.moe->top_k * t.imbalance;
+  return TensorRings(t, 2, tokens, false, 0, 0, net);
+}
 
 Exchange TensorExchange(const Training& t, double count, double work_s, const NetRates& net) {
-  return TensorRings(t, count, t.overlap.tensor, 1.0 / t.overlap.tensor_pieces, work_s, net);
+  return TensorRings(t, count, TokensOfRank(t), t.overlap.tensor, 1.0 / t.overlap.tensor_pieces,
+                     work_s, net);
 }
 
 // Backward. The sums of gradients of inputs (half of the collectives, all of them where there is
 // no sequence parallelism) may run beside the gradients of weights; and since each rank keeps its
 // part of the input alone, the input is gathered again, beside the gradients of inputs
 // [KCL+22 §4.2.2, MLM-TP].
-Exchange TensorBackward(const Training& t, const Seconds& products, const NetRates& net) {
-  const double count = TensorCount(t);
+Exchange TensorBackward(const Training& t, double count, const Seconds& products,
+                        const NetRates& net) {
   const bool beside = t.overlap.weights;
   const double sums = beside ? (t.parallel.sequence ? count / 2 : count) : 0;
   const double work_s = products.backward - (beside ? products.cut_weights : 0);
   Exchange out = TensorExchange(t, count - sums, work_s, net);
-  Add(out, TensorRings(t, sums, true, 0, products.cut_weights, net), 1);
+  Add(out, TensorRings(t, sums, TokensOfRank(t), true, 0, products.cut_weights, net), 1);
   if (t.parallel.sequence)
-    Add(out, TensorRings(t, count / 2, true, 0, products.cut_inputs, net), 1);
+    Add(out, TensorRings(t, count / 2, TokensOfRank(t), true, 0, products.cut_inputs, net), 1);
   return out;
 }
 
@@ -336,8 +323,12 @@ void AddLayers(const Training& t, bool with_experts, double layers, const GpuRat
   const auto expert = [&](double beside_s) {
     return with_experts ? ExpertExchange(t, beside_s, net) : Exchange();
   };
-  const Exchange forward = TensorExchange(t, TensorCount(t), products.forward, net);
-  Exchange backward = TensorBackward(t, products, net);
+  const bool dealt = with_experts && t.parallel.expert > 1;
+  const double count = TensorCount(t, dealt);
+  Exchange forward = TensorExchange(t, count, products.forward, net);
+  Add(forward, DealtRings(t, dealt, net), 1);
+  Exchange backward = TensorBackward(t, count, products, net);
+  Add(backward, DealtRings(t, dealt, net), 1);
   Add(backward, forward, again);
   pass(cost.forward, work.forward, forward, ContextExchange(t, 1, attention.forward, net),
        expert(beside.forward), 1);
@@ -376,6 +367,34 @@ void Replace(const StageTimes& times, int chunks, ChunkCost& cost) {
 }
 
 }  // namespace
+
+// The tiles are those of a library's large kernels; the shape that wastes least is taken. The last
+// wave of tiles costs as much as a full one, tiles at the edges as much as whole ones, and a tile's
+// start and end as much as half_k of its k: its result leaves while nothing is multiplied, so that
+// a result of more bytes than two takes as much longer.
+double ProductSeconds(double m, double n, double k, double groups, const GpuRates& gpu,
+                      double out_bytes) {
+  if (m <= 0 || n <= 0 || k <= 0) return 0;
+  struct Tile {
+    double m, n;
+  };
+  constexpr std::array<Tile, 4> kTiles{{{256, 128}, {128, 256}, {128, 128}, {64, 128}}};
+  const Efficiency& e = gpu.efficiency;
+  double best = 0;
+  for (const Tile& tile : kTiles) {
+    const double tiles = groups * DivideUp(m, tile.m) * DivideUp(n, tile.n);
+    const double rounds = DivideUp(tiles, e.sms) * e.sms;
+    // A narrow tile reads its operands more often: it reaches less of the plateau.
+    const double reuse = tile.m * tile.n / (tile.m + tile.n) / (256.0 * 128 / (256 + 128));
+    const double share = groups * m * n / (rounds * tile.m * tile.n) * std::sqrt(reuse);
+    best = std::max(best, share);
+  }
+  const double share = e.gemm * best * k / (k + e.half_k * out_bytes / 2);
+  const double bytes = groups * (2 * (m * k + k * n) + out_bytes * m * n);
+  return std::max(2 * groups * m * n * k / (gpu.flops * share),
+                  bytes / (gpu.memory_bytes_per_s * e.memory)) +
+         e.kernel_gap_s;
+}
 
 ChunkLayers LayersOf(const Training& training, int chunk) {
   const int chunks = training.parallel.chunks(), layers = training.model.layers;

@@ -8,7 +8,7 @@
 //     PriceTraining  a chunk's forward and backward time, bytes, parameters
 //     EstimateIteration   pipeline, bubble and exposed communication by formula
 //
-// Time     compute is a roofline: products by shape (PriceTraining, gemm.h), attention by its own
+// Time     compute is a roofline: products by shape (ProductSeconds), attention by its own
 //          efficiency, norms and activations by bytes over the memory's rate [KCL+22 §4].
 // Memory   parameters, gradients and optimiser 2 + 4 + 12 bytes a parameter [RRRH20 §3.1], less
 //          what ZeRO shares; activations by [KCL+22 eq. 1–5] for the chunks in flight.
@@ -29,7 +29,7 @@ namespace weft {
 
 struct Efficiency {
   double gemm = 0.8, attention_forward = 0.5, attention_backward = 0.4, memory = 0.8;
-  int sms = 132, communication_sms = 16, half_k = 64;
+  int sms = 132, communication_sms = 16, half_k = 134;
   double kernel_gap_s = 1.5e-6;
 };
 
@@ -154,6 +154,11 @@ struct TrainingCost {
 
 // What is wrong with the configuration, in words; empty: nothing. Memory last, with the sum.
 std::string CheckTraining(const Training& training, const GpuRates& gpu);
+
+// Seconds of `groups` products of m x k by k x n in one kernel, each of whose results is
+// `out_bytes` wide. Held against measured ones [XLA-MM] in tests/workloads/training_test.cc.
+double ProductSeconds(double m, double n, double k, double groups, const GpuRates& gpu,
+                      double out_bytes = 2);
 
 // Requires: CheckTraining() found nothing, but for memory.
 TrainingCost PriceTraining(const Training& training, const GpuRates& gpu, const NetRates& net);
