@@ -186,8 +186,8 @@ void MaxMinSystem::Enter(std::uint32_t id) {
     LinkRow& link = links_[c.link];
     if (link.share_bps == kInfinite) link.load_bps += v.level * c.amount;
     const bool bound = v.wide == kNarrow && v.bottleneck == LinkId{c.link};
-    AddMember(link, {Elsewhere(held, c.link), c.amount, id,
-                     (v.crossings.first + i) & kCrossingBits, bound});
+    AddMember(link, {Elsewhere(held, c.link), c.amount, id, (v.crossings.first + i) & kCrossingBits,
+                     bound});
   }
 }
 
@@ -288,7 +288,8 @@ bool MaxMinSystem::IsSlack(const LinkRow& link) const {
 // A link that was not full holds nobody back: its members get their level elsewhere.
 void MaxMinSystem::AskLevels(LinkRow& link) {
   Member* const first = &members_[link.members.first];
-  for (Member* m = first; m != first + link.count; ++m) m->elsewhere = variables_[m->variable].level;
+  for (Member* m = first; m != first + link.count; ++m)
+    m->elsewhere = variables_[m->variable].level;
 }
 
 // What those members whose lower bound is not above `share` can get indeed; whether that
@@ -301,8 +302,7 @@ bool MaxMinSystem::AskBounds(LinkRow& link, double share) {
     Variable& v = variables_[m->variable];
     double elsewhere = v.cap_level;
     for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
-      if (i != m->crossing)
-        elsewhere = std::min(elsewhere, links_[crossings_[i].link].share_bps);
+      if (i != m->crossing) elsewhere = std::min(elsewhere, links_[crossings_[i].link].share_bps);
     differs = differs || elsewhere != m->elsewhere;
     v.elsewhere = m->elsewhere = elsewhere;
   }
@@ -453,7 +453,8 @@ void MaxMinSystem::Raise(Variable& v, double level) {
     LinkRow& other = links_[c->link];
     if (other.share_bps < kInfinite) {
       members_[c->member].elsewhere = level;
-      if (other.queued == Queued::kNo)  // others will follow: its share is found when its turn comes
+      // Others will follow: its share is found when its turn comes.
+      if (other.queued == Queued::kNo)
         work_.Push({other.share_bps - more * c->amount / other.open_weight, c->link});
       other.queued = Queued::kStale;
     } else if (other.queued == Queued::kNo) {
