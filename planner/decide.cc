@@ -458,7 +458,15 @@ void Decision::TryPrices(Among among, std::vector<Flip>& out) const {
                                                          : row.unit_price->source,
                           row.unit_price->date.empty() ? "" : ", ", row.unit_price->date);
         }
-    if (flip.now > 0) TryInput(among, flip, &Inputs::price, base, 1e9, out);
+    const CatalogueRow* row = question_.catalogue.Find(part);
+    const bool cable = row != nullptr && row->kind == PartKind::kCable && row->price.has_value();
+    if (cable) {
+      flip.now = row->price->range.mid.count();
+      flip.unit = "USD a lane";
+    }
+    // Dearer, another cable or plug is bought in its place (link_kit.h): no flip of this bill.
+    const bool replaced = cable || (row != nullptr && row->kind == PartKind::kOptic);
+    if (flip.now > 0) TryInput(among, flip, &Inputs::price, base, replaced ? 1 : 1e9, out);
   }
 }
 

@@ -175,7 +175,8 @@ class WorkloadFlips {
   std::vector<std::size_t> RivalsOf(std::size_t job) const;
   void Try(const Knob& knob, double sign);
   bool Narrow(const Knob& knob, const std::vector<std::size_t>& pair, Point& low, Point& high);
-  void Add(const Knob& knob, const Point& at);
+  // `low`: from where on it may be so, where the search ended early; else 0.
+  void Add(const Knob& knob, const Point& at, double low);
 
   const Question& question_;
   const PlanControl& control_;
@@ -326,13 +327,14 @@ bool WorkloadFlips::Narrow(const Knob& knob, const std::vector<std::size_t>& pai
   return true;
 }
 
-void WorkloadFlips::Add(const Knob& knob, const Point& at) {
+void WorkloadFlips::Add(const Knob& knob, const Point& at, double low) {
   const bool given = question_.located->sources.Given(knob.key);
   PlanFlip flip;
   flip.input = knob.input;
   flip.unit = knob.unit;
   flip.then = decision_.contenders()[FirstAt(at)].candidate->id;
   flip.source = fmt::format("{}, simulated again", given ? "the question" : "an assumption");
+  if (low > 0) flip.source += fmt::format(", somewhere from {:.6g} on (decide.workload_runs)", low);
   flip.now = knob.now;
   flip.value = at.value;
   flips.push_back(std::move(flip));
@@ -351,14 +353,17 @@ void WorkloadFlips::Try(const Knob& knob, double sign) {
     return;
   }
   // Nearer than where the one that is first at `high` overtakes another may have.
+  bool narrowed = false;
   for (std::size_t round = 0; round < rivals.size(); ++round) {
     const std::size_t first = FirstAt(high);
     if (!Narrow(knob, {rows_[0], first}, low, high)) break;
-    if (!Simulate(knob, rivals, high) || FirstAt(high) == first) break;
+    if (!Simulate(knob, rivals, high)) break;
+    narrowed = FirstAt(high) == first;
+    if (narrowed) break;
     low = Point{};
     low.value = knob.now;
   }
-  Add(knob, high);
+  Add(knob, high, narrowed ? 0 : low.value);
 }
 
 void WorkloadFlips::Run() {
@@ -398,9 +403,11 @@ void Planning::FillWorkloadFlips(const Decision& decision, std::size_t best) {
       "Changed jobs were simulated again, {} runs over {} of the hash seeds, among the plans that "
       "they may put first",
       FormatCount(search.runs), std::min(decide.workload_seeds(), decide.seeds()));
-  if (!search.holds.empty()) out_.workload_note += "; the first stays at " + Joined(search.holds);
+  if (!search.holds.empty()) out_.workload_note += "; the first is the same at the ends tried, " + Joined(search.holds);
   if (!search.unsure.empty())
     out_.workload_note += "; not told apart by these seeds at " + Joined(search.unsure);
+  if (std::min(decide.workload_seeds(), decide.seeds()) < 2)
+    out_.workload_note += "; of one seed no error is known";
   if (search.exhausted) out_.workload_note += "; more was not tried (decide.workload_runs)";
 }
 

@@ -170,11 +170,11 @@ def gpt(layers, hidden, heads, vocabulary, **more):
     return flow(layers=layers, hidden=hidden, heads=heads, vocabulary=vocabulary, **more)
 
 
-def mpt(layers, hidden, heads, gpus, batch, micro, tokens_per_s, **more):
-    """A row of MosaicML's benchmarks: fully sharded, batches of 2,048 tokens."""
-    return gpus, batch * 2048 / tokens_per_s, dict(
-        architecture=gpt(layers, hidden, heads, 50432, positions=2048, tied="true"),
-        model="''", parallel="{ zero: 3 }", global_batch=batch, micro_batch=micro, sequence=2048,
+def mpt(layers, hidden, heads, gpus, batch, micro, tokens_per_s, sequence=2048, **more):
+    """A row of MosaicML's benchmarks: fully sharded."""
+    return gpus, batch * sequence / tokens_per_s, dict(
+        architecture=gpt(layers, hidden, heads, 50432, positions=sequence, tied="true"),
+        model="''", parallel="{ zero: 3 }", global_batch=batch, micro_batch=micro, sequence=sequence,
         fused_attention="true", overlap="{ data: true, tensor: false, weights: false }", **dict(dict(recompute="none"), **more))
 
 
@@ -211,8 +211,17 @@ PUBLIC = [  # run, file, (GPUs, seconds, keys), source
                                          virtual_stages=8))), "[DGXC]"),
     ("MPT-7B", "h100", mpt(32, 4096, 32, 8, 48, 6, 85144), "[MPT-BENCH]"),
     ("MPT-30B", "h100", mpt(48, 7168, 64, 32, 1344, 14, 73860, recompute="full"), "[MPT-BENCH]"),
+    ("MPT-30B", "h100", mpt(48, 7168, 64, 8, 504, 3, 16022, recompute="full"), "[MPT-BENCH]"),
+    ("MPT-70B", "h100", mpt(80, 8192, 64, 64, 2048, 8, 66523, recompute="full"), "[MPT-BENCH]"),
+    ("MPT-70B", "h100", mpt(80, 8192, 64, 32, 1024, 2, 28242, recompute="full"), "[MPT-BENCH]"),
+    ("MPT-7B, 8k", "h100", mpt(32, 4096, 32, 8, 128, 8, 55481, sequence=8192, recompute="full"),
+     "[MPT-BENCH]"),
+    ("MPT-30B, 8k", "h100", mpt(48, 7168, 64, 8, 168, 1, 11072, sequence=8192, recompute="full"),
+     "[MPT-BENCH]"),
     ("MPT-7B", "a100", mpt(32, 4096, 32, 8, 96, 6, 37130), "[MPT-BENCH]"),
     ("MPT-30B", "a100", mpt(48, 7168, 64, 8, 504, 3, 7330, recompute="full"), "[MPT-BENCH]"),
+    ("MPT-30B, 8k", "a100", mpt(48, 7168, 64, 8, 168, 1, 4594, sequence=8192, recompute="full"),
+     "[MPT-BENCH]"),
     ("MPT-70B", "a100", mpt(80, 8192, 64, 64, 2048, 8, 26274, recompute="full"), "[MPT-BENCH]"),
     ("BLOOM 176B", "a100", (384, 104.5, dict(
         model="''", architecture=gpt(70, 14336, 112, 250880, tied="true", biases="true"),

@@ -177,7 +177,12 @@ class PlacementTable {
     if (words.size() > 1 && words[1].starts_with(kSlots))
       slots =
           WholeNumber(words[1].substr(kSlots.size()), std::numeric_limits<std::uint16_t>::max());
-    if (words.size() > 2 || (words.size() == 2 && slots.value_or(0) < 1))
+    if (words.size() == 3 &&
+        (words[2].starts_with("max_slots=") || words[2].starts_with("max-slots=")))
+      words.pop_back();  // Open MPI's bound on ranks beyond the slots
+    if (words.size() > 2)
+      return refuse(2, fmt::format("'{}' says nothing of a host's ranks", words[2]));
+    if (words.size() == 2 && slots.value_or(0) < 1)
       return refuse(1, fmt::format("'{}' is no number of slots", words[1]));
     const std::optional<std::vector<HostId>> hosts = HostsNamed(words[0]);
     if (!hosts) return refuse(0, fmt::format("'{}' are no hosts here", words[0]));

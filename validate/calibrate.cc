@@ -167,7 +167,7 @@ std::vector<CoverageBySource> CoverageBySources(const MeasuredCases& cases,
       if (shares.count > 0)
         cells[cell].Add(shares.value());
       else
-        ++cells[cell].unjudged;  // no other source says anything of such sizes
+        ++cells[cell].unjudged;  // fewer than two other classes say anything of such sizes
     }
   }
   std::vector<CoverageBySource> out;

@@ -350,8 +350,8 @@ class CsvReader {
   }
 
   void Row(std::string_view line, int number) {
-    std::string decimals;  // commas are decimal where they do not separate
-    if (separator_ != ',') {
+    std::string decimals;  // commas are decimal between semicolons
+    if (separator_ == ';') {
       decimals = line;
       std::replace(decimals.begin(), decimals.end(), ',', '.');
       line = decimals;

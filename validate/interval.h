@@ -51,7 +51,7 @@ class ResidualSpread {
   explicit ResidualSpread(const std::vector<Residual>& residuals);
 
   // What nine of ten residuals of a new source are below in size; of a row without residuals what
-  // the other rows of the column say; none where there is nothing in the column.
+  // the other rows of the column say, where there are two or more; else none.
   std::optional<double> HalfWidth(std::size_t row, std::size_t column) const;
 
  private:

@@ -548,11 +548,14 @@ bool IsCsvHeader(std::string_view head) {
 // blank, so that those of the table keep their numbers.
 std::vector<MeasuredTable> TablesAmongProse(std::string_view text, const std::string& file,
                                             const TableHints& hints) {
+  constexpr int kMostHeaders = 50;  // each costs a look at all that follows
+  int headers = 0;
   std::string before;
-  for (std::size_t at = 0; at < text.size();) {
+  for (std::size_t at = 0; at < text.size() && headers < kMostHeaders;) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     const std::string_view header = text.substr(at, end - at);
     if (IsCsvHeader(header)) {
+      ++headers;
       std::size_t last = end;
       while (last < text.size()) {
         const std::size_t next = std::min(text.find('\n', last + 1), text.size());
@@ -575,10 +578,18 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const st
   const std::string text = Plain(pasted);
   const std::string_view head = HeadOf(text);
   const std::size_t start = head.find_first_not_of(" \t\r");
+  const std::size_t inside =
+      start == head.npos ? head.npos : head.find_first_not_of(" \t\r", start + 1);
   if (start != head.npos &&
-      (head[start] == '{' || head.substr(start) == "[" || head.substr(start).starts_with("[{")))
+      (head[start] == '{' ||
+       (head[start] == '[' && (inside == head.npos || head[inside] == '{'))))
     return ParseJsonTables(text, file, hints);
-  if (IsCsvHeader(head)) return ParseCsvTables(text, file, hints);
+  std::optional<Errors> wrong;  // as CSV, where the head may be prose with a comma
+  if (IsCsvHeader(head)) {
+    auto got = ParseCsvTables(text, file, hints);
+    if (got) return got;
+    wrong = std::move(got).error();
+  }
   LogReader reader(file, hints);
   int number = 0;
   for (std::size_t at = 0; at < text.size();) {
@@ -587,6 +598,7 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const st
     at = end + 1;
   }
   std::vector<MeasuredTable> tables = reader.Finish();
+  if (tables.empty() && wrong) return tl::make_unexpected(*std::move(wrong));
   if (tables.empty()) tables = TablesAmongProse(text, file, hints);
   if (tables.empty())
     return Fail(ErrorCode::kSyntax, {file, 1, 1}, "there is no table of nccl-tests here",

@@ -314,6 +314,7 @@ double MaxMinSystem::ShareOfOne(LinkRow& link) {
   const double alone = link.capacity_bps / m.amount;
   if (m.bound != 0 && m.elsewhere <= alone) AskBounds(link, alone);
   link.load_bps = m.elsewhere * m.amount;
+  link.open_weight = m.amount;
   return m.elsewhere <= alone ? kInfinite : alone;
 }
 
@@ -455,7 +456,7 @@ void MaxMinSystem::Raise(Variable& v, double level) {
       members_[c->member].elsewhere = level;
       // Others will follow: its share is found when its turn comes.
       if (other.queued == Queued::kNo)
-        work_.Push({other.share_bps - more * c->amount / other.open_weight, c->link});
+        work_.Push({std::max(0.0, other.share_bps - more * c->amount / other.open_weight), c->link});
       other.queued = Queued::kStale;
     } else if (other.queued == Queued::kNo) {
       other.load_bps += more * c->amount;

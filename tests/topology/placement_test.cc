@@ -102,6 +102,7 @@ TEST(MakePlacement, ReadsHostsWithSlotsAndRanges) {
   };
   EXPECT_THAT(ranks("host3 slots=1\nhost[0-1]\n"), ElementsAre(6, 0, 1, 2, 3));
   EXPECT_THAT(ranks("host[003,000-001] slots=1  # padded\nhost2"), ElementsAre(6, 0, 2, 4, 5));
+  EXPECT_THAT(ranks("host2 slots=1 max_slots=8\n"), ElementsAre(4));
   const auto error = [&](const std::string& text) {
     const std::string path = WriteRanks(text);
     const auto placement = PlaceHosts(fabric, "{ file: " + path + " }");
@@ -110,7 +111,8 @@ TEST(MakePlacement, ReadsHostsWithSlotsAndRanges) {
   const std::string hint = " ('host3 slots=4', 'host[0-3,7]' or both)\n";
   EXPECT_EQ(error("host0\n host1 slots=3"), ":2:8: error: host1 has 2 GPUs" + hint);
   EXPECT_EQ(error("host1 slots=0"), ":1:7: error: 'slots=0' is no number of slots" + hint);
-  EXPECT_EQ(error("host1 slots=1 max"), ":1:7: error: 'slots=1' is no number of slots" + hint);
+  EXPECT_EQ(error("host1 slots=1 max"),
+            ":1:15: error: 'max' says nothing of a host's ranks" + hint);
   for (const char* bad : {"host[2-4]", "host[2-1]", "host[1", "host[]", "host[1-x]", "[0]"})
     EXPECT_EQ(error(bad), fmt::format(":1:1: error: '{}' are no hosts here{}", bad, hint));
   EXPECT_EQ(error("host[0-1]\nhost[1-2]"),

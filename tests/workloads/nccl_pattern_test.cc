@@ -530,7 +530,7 @@ TEST(BuildNcclPattern, IsQuickForAPod) {
 }
 
 // A rank has an edge a bit, not one a block: 15,360 hosts of one GPU.
-TEST(BuildNcclPattern, IsQuickForPatOverManyHosts) {
+TEST(BuildNcclPattern, HasAnEdgeABitInPatOverManyHosts) {
   const Cluster cluster("hgx-h100", 15360, 1);
   const auto plan = cluster.Plan(CollectiveSpec::ALL_GATHER,
                                  {NcclAlgorithm::kPat, NcclProtocol::kSimple}, GiB(1));

@@ -297,7 +297,10 @@ void AddLayers(const Training& t, bool with_experts, double layers, const GpuRat
   if (with_experts) {
     shared = SharedExperts(t, gpu);
     work += shared;
-    work += Experts(t, gpu);
+    Seconds experts = Experts(t, gpu);
+    // Where tokens are dealt these have DealtRings, which hide behind nothing.
+    if (t.parallel.expert > 1) experts.cut_inputs = experts.cut_weights = 0;
+    work += experts;
   } else {
     work += FeedForwardProducts(t, TokensOfRank(t), t.model.ffn, gpu);
   }

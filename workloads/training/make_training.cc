@@ -102,9 +102,9 @@ Efficiency Over(const EfficiencySpec& spec, Efficiency out) {
   return out;
 }
 
-std::optional<Efficiency> FindEfficiency(std::string_view architecture) {
+std::optional<Efficiency> FindEfficiency(std::string_view name) {
   const PresetTable presets(WorkloadPresets());
-  const Preset* preset = presets.Find("efficiency", architecture);
+  const Preset* preset = presets.Find("efficiency", name);
   if (preset == nullptr) return std::nullopt;
   const auto read = ParseText<EfficiencySpec>(preset->text, preset->file, {&presets, {}, nullptr});
   WEFT_CHECK(read.has_value());  // presets are compiled in, and tests read each
@@ -158,7 +158,8 @@ Result<GpuRates> MakeGpuRates(const EfficiencySpec& spec, const SourceMap& sourc
   out.flops = part->bf16_flops;
   out.memory_bytes_per_s = part->memory_rate.bits_per_second() / 8;
   out.memory = part->memory;
-  const std::optional<Efficiency> base = FindEfficiency(part->architecture);
+  std::optional<Efficiency> base = FindEfficiency(gpu);  // a GPU's own, else its architecture's
+  if (!base) base = FindEfficiency(part->architecture);
   const bool complete = spec.has_gemm() && spec.has_attention_forward() &&
                         spec.has_attention_backward() && spec.has_memory() && spec.has_sms();
   if (!base && !complete)

@@ -12,12 +12,13 @@ namespace {
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 
 // Bytes a token keeps in one layer, of which `cut` tensor parallelism always shares and `whole`
-// only with sequence parallelism [KCL+22 eq. 1: 34 = 24 + 10 of hidden].
+// only with sequence parallelism [KCL+22 eq. 1: 34 = 24 + 10 of hidden]; `dealt` is what every
+// tensor rank keeps whole of tokens that experts of other ranks sent it.
 struct TokenBytes {
-  double whole = 0, cut = 0;
+  double whole = 0, cut = 0, dealt = 0;
 };
 
-TokenBytes BytesOfToken(const Model& model, int tensor, bool with_experts) {
+TokenBytes BytesOfToken(const Model& model, int tensor, bool with_experts, bool dealt) {
   const double hidden = model.hidden, mask = model.dropout ? 1 : 0;
   TokenBytes bytes;
   const double queries = 1.0 * model.heads * model.query_dim;
@@ -35,7 +36,8 @@ TokenBytes BytesOfToken(const Model& model, int tensor, bool with_experts) {
   double width = model.ffn;
   if (with_experts) {
     width = 1.0 * model.moe->ffn * (model.moe->top_k + model.moe->shared);
-    bytes.whole += 2 * hidden * model.moe->top_k;  // the tokens as their experts get them
+    // The tokens as their experts get them; those dealt are not gathered again backward [MLM-MOE].
+    (dealt ? bytes.dealt : bytes.whole) += 2 * hidden * model.moe->top_k;
   }
   bytes.cut += (model.gated ? 6 : 4) * width;
   return bytes;
@@ -159,8 +161,9 @@ double ActivationBytesOfLayer(const Training& t, bool with_experts) {
   if (t.recompute == Recompute::kFull) return LayerInputBytes(t);
   const Parallel& p = t.parallel;
   const double tokens = static_cast<double>(t.micro_batch * t.sequence) / p.context;
-  const TokenBytes bytes = BytesOfToken(t.model, p.tensor, with_experts);
-  double of_token = bytes.cut / p.tensor + bytes.whole / (p.sequence ? p.tensor : 1);
+  const TokenBytes bytes = BytesOfToken(t.model, p.tensor, with_experts, p.expert > 1);
+  double of_token = bytes.cut / p.tensor + bytes.whole / (p.sequence ? p.tensor : 1) +
+                    bytes.dealt * t.imbalance;
   // Scores, their softmax and its mask: 5 a s of [KCL+22 eq. 1].
   if (!t.fused_attention && t.recompute == Recompute::kNone)
     of_token += (t.model.dropout ? 5.0 : 4.0) * t.model.heads *

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
+#include <set>
+#include <utility>
 
 namespace weft {
 namespace {
@@ -66,23 +67,28 @@ std::optional<SwitchTree> FindSwitchTree(const Fabric& fabric, const std::vector
   std::vector<VertexId> leaves = out.leaf_of_head;
   std::sort(leaves.begin(), leaves.end());
   leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
-  std::uint64_t distinct = 1;  // ways up before one comes again
-  for (out.root = leaves.front(); leaves.size() > 1;) {
-    const std::vector<VertexId> above = SwitchesBeside(fabric, at_start, out.root, true);
-    if (above.empty()) return std::nullopt;
-    distinct = std::lcm(distinct, std::uint64_t{above.size()});
-    out.lane = static_cast<std::uint16_t>(number / distinct);
+  out.root = leaves.front();
+  if (leaves.size() <= 1) return out;
+  // Tier by tier, the tree's own turn first; the turns left pick in the next tier, then the cable.
+  std::vector<std::pair<VertexId, std::uint32_t>> reached = {{out.root, number}};
+  std::set<VertexId> seen;
+  for (std::size_t i = 0; i < reached.size(); ++i) {
+    const auto [at, left] = reached[i];
+    const std::vector<VertexId> above = SwitchesBeside(fabric, at_start, at, true);
     for (std::size_t turn = 0; turn < above.size(); ++turn) {
-      const VertexId root = above[(number + turn) % above.size()];
-      auto hops = HopsBelow(fabric, at_start, root, leaves);
-      if (!hops) continue;
-      out.root = root;
-      out.hops = *std::move(hops);
-      return out;
+      const VertexId root = above[(left + turn) % above.size()];
+      if (!seen.insert(root).second) continue;
+      const auto rest = static_cast<std::uint32_t>(left / above.size());
+      if (auto hops = HopsBelow(fabric, at_start, root, leaves)) {
+        out.root = root;
+        out.hops = *std::move(hops);
+        out.lane = static_cast<std::uint16_t>(rest);
+        return out;
+      }
+      reached.emplace_back(root, rest);
     }
-    out.root = above[number % above.size()];
   }
-  return out;
+  return std::nullopt;
 }
 
 }  // namespace weft
