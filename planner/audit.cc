@@ -96,8 +96,9 @@ void Auditor::DeriveEndpoints() {
   if (cable_bps <= 0 && ask_.endpoints > 0 && links % ask_.endpoints == 0)
     cable_bps = nic_bps / static_cast<double>(std::max<std::int64_t>(1, links / ask_.endpoints));
   const int ports = cable_bps > 0 ? static_cast<int>(std::lround(nic_bps / cable_bps)) : 1;
+  // With more links than the other ports take this one has some, too, be they too few.
   if (ports < 2 || ports > 4 || std::abs(ports * cable_bps / nic_bps - 1) > 1e-6 ||
-      links < ports * ask_.endpoints)
+      links <= (ports - 1) * ask_.endpoints)
     return;
   nic_ports_ = ports;
   ask_.endpoints *= ports;
@@ -355,17 +356,20 @@ void Auditor::CheckCables() {
   if (between <= 0 || any > 0 || tiers == 1) return;
   const double has = static_cast<double>(ask_.endpoints) * ask_.rate_bps /
                      (static_cast<double>(between) * ask_.up_bps) * (tiers - 1);
-  // Where no ratio is said a tenth is what a leaf keeps free: 15:16 of HPN's ToRs is no fault.
-  const double most = ask_.over_said ? over * 1.01 : 1.1;
-  if (between < uplinks && has > most * (tiers - 1)) {
+  // Where no ratio is said a tenth is what a leaf keeps free: 15:16 of HPN's ToRs is no fault. Then
+  // every tier is asked to be 1:1, with a ratio the leaves' alone.
+  const bool few = ask_.over_said ? between < uplinks && has > over * 1.01 * (tiers - 1)
+                                  : between < uplinks * (tiers - 1) && has > 1.1;
+  if (few) {
     int isl_line = line;
     for (const CableRow& one : bill_.cables)
       if (one.end == CableRow::End::kSwitch) isl_line = one.line;
     const std::string said = fmt::format("{} cables between switches", between);
-    const std::string needs = fmt::format("{} cables for {:.4g}:1", uplinks, over);
+    const std::string needs = fmt::format("{} cables for {:.4g}:1",
+                                          ask_.over_said ? uplinks : uplinks * (tiers - 1), over);
     ask_.over_said ? Find("switch_cables", isl_line, said, needs)
                    : Warn("oversubscription", isl_line, said, needs,
-                          {fmt::format("oversubscription,{:.4g}", has / (tiers - 1))});
+                          {fmt::format("oversubscription,{:.4g}", has)});
   }
 }
 
@@ -388,6 +392,8 @@ void Auditor::CheckLengths() {
 std::int64_t Auditor::MostEnds(const OpticRow& optic) const {
   double slowest = ask_.rate_bps > 0 ? ask_.rate_bps : 0;
   if (ask_.up_bps > 0) slowest = std::min(slowest, ask_.up_bps);
+  // Where every link is faster than one of its ports an end takes several.
+  if (optic.ports > 1 && slowest > optic.port_bps * (1 + kSlack)) return LeastEnds(optic);
   if (!optic.parallel || slowest <= 0) return optic.ports;
   return std::max<std::int64_t>(optic.ports, Down(optic.ports * optic.port_bps / slowest));
 }

@@ -297,6 +297,9 @@ TEST(Audit, ReadsColumnsByTheirNames) {
   std::string few = bom;
   few.replace(few.find("tor,64"), 6, "tor,32");
   EXPECT_EQ(Rules(few), "leaf_ports");
+  std::string short_of_cables = bom;
+  short_of_cables.replace(short_of_cables.find("4096,250"), 4, "4000");
+  EXPECT_EQ(Rules(short_of_cables), "host_cables");
   EXPECT_EQ(Rules("role,quantity,vendor,part\naccelerator,16384,NVIDIA,h100\n"
                   "switch,768,,64x400G\ntiers,2,,\n"),
             "reach");
@@ -312,6 +315,12 @@ TEST(Audit, TakesATwinPlugForOneEndOfAFastUplink) {
       "400G-DR4,8192,optic\n";
   EXPECT_EQ(Said(bill + "2x400G DR4 OSFP,4096,optic\n"), "");
   EXPECT_EQ(Rules(bill + "2x400G DR4 OSFP,8192,optic\n"), "optics?");
+  // Where no link is slower two ends take two plugs.
+  const std::string fast =
+      "b300,512,accelerator\n64x800G,16,leaf\n64x800G,8,spine\n800G,512,nic\n"
+      "fibre 800G,512,host_cable\nfibre 800G,512,isl_cable\n";
+  EXPECT_EQ(Rules(fast + "2x400G DR4 OSFP,1024,optic\n"), "optics");
+  EXPECT_EQ(Said(fast + "2x400G DR4 OSFP,2048,optic\n"), "");
 }
 
 // Places without an accelerator are spare hosts, or may be; accelerators without a place are none.
@@ -344,6 +353,10 @@ TEST(Audit, TakesARatioThatNobodySaysFromTheCables) {
             "oversubscription: 768 cables between switches; needs 2048 cables for 1:1 "
             "| oversubscription,2.667\n");
   EXPECT_EQ(Said(bill + "oversubscription,2.667,\n"), "");
+  // Of three tiers the cores' cables, too.
+  EXPECT_EQ(Rules("h100,4096,accelerator\nqm9700,128,leaf\nqm9700,128,spine\nqm9700,64,core\n"
+                  "AOC,4096,host_cable\nAOC,4096,isl_cable\n"),
+            "oversubscription?");
   EXPECT_EQ(Rules("h100,2048,accelerator\n51.2T,16,leaf\n51.2T,6,spine\nAOC,2048,host_cable\n"
                   "AOC,768,isl_cable\n"),
             "leaf_ports oversubscription?");
