@@ -81,9 +81,11 @@ void Auditor::DeriveEndpoints() {
     ask_.endpoints += nic.count * nic.ports;
     nic_ports_ = std::max(nic_ports_, nic.ports);
   }
-  if (ask_.endpoints > 0) return;
-  double nic_bps = bill_.usual_nic_bps;
+  if (nic_ports_ > 1) return;
+  const bool said = ask_.endpoints > 0;
+  double nic_bps = said ? ask_.rate_bps : bill_.usual_nic_bps;
   for (const HostRow& host : bill_.hosts) {
+    if (said) break;
     ask_.endpoints += host.count * host.nics;
     if (host.nic_bps > 0) nic_bps = host.nic_bps;
   }
@@ -93,7 +95,7 @@ void Auditor::DeriveEndpoints() {
     if (cable.end == CableRow::End::kHost) cable_bps = std::max(cable_bps, cable.rate_bps);
   const std::int64_t links = Links(CableRow::End::kHost);
   // Cables without a rate: as many to every port.
-  if (cable_bps <= 0 && ask_.endpoints > 0 && links % ask_.endpoints == 0)
+  if (cable_bps <= 0 && !said && ask_.endpoints > 0 && links % ask_.endpoints == 0)
     cable_bps = nic_bps / static_cast<double>(std::max<std::int64_t>(1, links / ask_.endpoints));
   const int ports = cable_bps > 0 ? static_cast<int>(std::lround(nic_bps / cable_bps)) : 1;
   // With more links than the other ports take this one has some, too, be they too few.

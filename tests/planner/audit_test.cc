@@ -277,6 +277,14 @@ TEST(Audit, ReadsTheNamesOfAPlansOwnParts) {
             "host_cables");
 }
 
+// Two cables of half a NIC's rate reach two ports of it.
+TEST(Audit, CountsTheCablesOfANicsPorts) {
+  const std::string bill = "h800,1024,accelerator\n200G,1024,nic\n25.6T,16,leaf\n25.6T,8,spine\n";
+  const std::string between = "AOC 200G,1024,isl_cable\n";
+  EXPECT_EQ(Said(bill + between + "AOC 100G,2048,host_cable\n"), "");
+  EXPECT_EQ(Rules(bill + between + "AOC 100G,2047,host_cable\n"), "host_cables");
+}
+
 // A plan's bom.csv: more columns, in another order; spares and networks beside are not counted.
 TEST(Audit, ReadsColumnsByTheirNames) {
   const std::string bom =
