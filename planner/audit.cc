@@ -42,14 +42,7 @@ void Auditor::Derive() {
   core_ = First(SwitchRole::kCore);
   if (core_ == nullptr) core_ = spine_;
   if (bill_.planes) ask_.planes = bill_.planes->value;
-  // Of NICs of several rates the ones that bring most are the backend's; others face users.
-  std::map<double, double> by_rate;
-  for (const NicRow& nic : bill_.nics) by_rate[nic.port_bps] += nic.bps();
-  for (const auto& [rate_bps, sum_bps] : by_rate)
-    if (ask_.rate_bps <= 0 || sum_bps > by_rate[ask_.rate_bps]) ask_.rate_bps = rate_bps;
-  for (const NicRow& nic : bill_.nics)
-    if (nic.port_bps == ask_.rate_bps) ask_.endpoints += nic.count * nic.ports;
-  if (ask_.endpoints == 0) ask_.endpoints = Accelerators();
+  DeriveEndpoints();
   for (const PortRow& row : bill_.ports) {
     (row.up ? up_ : down_) += row.count;
     if (!row.up && ask_.rate_bps <= 0) ask_.rate_bps = row.rate_bps;
@@ -70,7 +63,48 @@ void Auditor::Derive() {
   if (ask_.rate_bps <= 0) ask_.rate_bps = bill_.usual_nic_bps;
   if (ask_.rate_bps <= 0) ask_.rate_bps = leaf_->port_bps;
   if (ask_.up_bps <= 0) ask_.up_bps = ask_.rate_bps;
-  if (ask_.rate_bps > 0) DeriveOversubscription();
+  if (ask_.rate_bps <= 0) return;
+  DeriveOversubscription();
+  if (!ask_.over_said) DeriveCabledRatio();
+}
+
+// NIC ports and their rate: by rows of NICs, else one an accelerator, or as many as the hosts'
+// cables make of its rate.
+void Auditor::DeriveEndpoints() {
+  // Of NICs of several rates the ones that bring most are the backend's; others face users.
+  std::map<double, double> by_rate;
+  for (const NicRow& nic : bill_.nics) by_rate[nic.port_bps] += nic.bps();
+  for (const auto& [rate_bps, sum_bps] : by_rate)
+    if (ask_.rate_bps <= 0 || sum_bps > by_rate[ask_.rate_bps]) ask_.rate_bps = rate_bps;
+  for (const NicRow& nic : bill_.nics) {
+    if (nic.port_bps != ask_.rate_bps) continue;
+    ask_.endpoints += nic.count * nic.ports;
+    nic_ports_ = std::max(nic_ports_, nic.ports);
+  }
+  if (nic_ports_ > 1) return;
+  const bool said = ask_.endpoints > 0;
+  double nic_bps = said ? ask_.rate_bps : bill_.usual_nic_bps;
+  for (const HostRow& host : bill_.hosts) {
+    if (said) break;
+    ask_.endpoints += host.count * host.nics;
+    if (host.nic_bps > 0) nic_bps = host.nic_bps;
+  }
+  if (ask_.endpoints == 0) ask_.endpoints = Accelerators();
+  double cable_bps = 0;
+  for (const CableRow& cable : bill_.cables)
+    if (cable.end == CableRow::End::kHost) cable_bps = std::max(cable_bps, cable.rate_bps);
+  const std::int64_t links = Links(CableRow::End::kHost);
+  // Cables without a rate: as many to every port.
+  if (cable_bps <= 0 && !said && ask_.endpoints > 0 && links % ask_.endpoints == 0)
+    cable_bps = nic_bps / static_cast<double>(std::max<std::int64_t>(1, links / ask_.endpoints));
+  const int ports = cable_bps > 0 ? static_cast<int>(std::lround(nic_bps / cable_bps)) : 1;
+  // With more links than the other ports take this one has some, too, be they too few.
+  if (ports < 2 || ports > 4 || std::abs(ports * cable_bps / nic_bps - 1) > 1e-6 ||
+      links <= (ports - 1) * ask_.endpoints)
+    return;
+  nic_ports_ = ports;
+  ask_.endpoints *= ports;
+  ask_.rate_bps = cable_bps;
 }
 
 void Auditor::DeriveOversubscription() {
@@ -91,6 +125,17 @@ void Auditor::DeriveOversubscription() {
   if (bill_.oversubscription && of_leaf > ask_.over * 1.01)
     Find("oversubscription", bill_.oversubscription->line,
          fmt::format("{:.4g}:1 by the leaf's ports", of_leaf), fmt::format("{:.4g}:1", ask_.over));
+}
+
+// Where no ratio is said, leaves hold as many endpoints as the cables above leave them ports for;
+// that these are too few for 1:1 is a finding of its own.
+void Auditor::DeriveCabledRatio() {
+  const int tiers = Tiers();
+  const std::int64_t between = Links(CableRow::End::kSwitch);
+  if (tiers < 2 || between == 0 || Count(SwitchRole::kLeaf) == 0 || Count(SwitchRole::kSpine) == 0)
+    return;
+  const double up_bps = static_cast<double>(between) * ask_.up_bps / (tiers - 1);
+  ask_.over = std::max(1.0, static_cast<double>(ask_.endpoints) * ask_.rate_bps / up_bps);
 }
 
 void Auditor::CheckPortSum() {
@@ -152,8 +197,20 @@ void Auditor::CheckReach() {
        std::move(alternatives));
 }
 
+// What it is to grow to must be within reach of the same tiers.
+void Auditor::CheckGrowth() {
+  const int tiers = Tiers();
+  const std::int64_t grown = CeilDiv(Grown(ask_.endpoints), ask_.planes);
+  if (!bill_.growth || grown <= Reach(tiers)) return;
+  Find(
+      "reach", bill_.growth->line,
+      fmt::format("{} endpoints a plane, grown, in {} tier{}", grown, tiers, tiers == 1 ? "" : "s"),
+      fmt::format("at most {} endpoints a plane", Reach(tiers)));
+}
+
 void Auditor::CheckSwitches() {
   if (too_far_) return;
+  CheckGrowth();
   const ClosNeed needed = Needed(Tiers(), ask_.each());
   if (Count(SwitchRole::kLeaf) > 0) CheckLeaves();
   if (Count(SwitchRole::kAny) == 0 && Tiers() > 1) return CheckUppers();
@@ -213,6 +270,9 @@ void Auditor::CheckUppers() {
     above = Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps /
                std::max(ask_.upper, ask_.over) / ask_.up_bps);
   if (tiers == 3 && cabled > 0) above = std::max<std::int64_t>(0, cabled - uplinks);
+  // Who is to come finds the spines of two tiers there.
+  const std::int64_t now = uplinks;
+  if (tiers == 2) uplinks = Grown(uplinks);
   const std::int64_t all = PortsOf(SwitchRole::kSpine, ask_.up_bps);
   if (all < uplinks + above)
     Find("spine_ports", spine_->line, fmt::format("{} spines with {} ports", spines, all),
@@ -226,13 +286,14 @@ void Auditor::CheckUppers() {
                      CeilDiv(above, std::max<std::int64_t>(1, core_ports))));
   if (tiers == 3) CheckExcess(spines, cores);
   const bool alike = Uniform(SwitchRole::kLeaf) && Uniform(SwitchRole::kSpine);
-  if (tiers == 2 && spines > 0 && Count(SwitchRole::kLeaf) > 0 && alike) CheckSpread(uplinks);
+  if (tiers == 2 && spines > 0 && Count(SwitchRole::kLeaf) > 0 && alike) CheckSpread(now);
 }
 
 // Of three tiers, where how leaves spread over pods is not said: no even spread takes twice the
 // switches that a network without blocking has ports for.
 void Auditor::CheckExcess(std::int64_t spines, std::int64_t cores) {
-  const std::int64_t links = Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps / ask_.up_bps);
+  const std::int64_t links =
+      Grown(Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps / ask_.up_bps));
   const auto check = [&](std::int64_t have, std::int64_t ports, const SwitchRow& one,
                          std::int64_t of_one, const char* rule, const char* name) {
     const std::int64_t least = CeilDiv(ports, std::max<std::int64_t>(1, of_one));
@@ -260,7 +321,7 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
   if (up <= 0) return;
   const std::int64_t ports = std::max<std::int64_t>(1, Ports(*spine_, ask_.up_bps));
   const std::int64_t fewest =
-      std::max<std::int64_t>(1, CeilDiv(CeilDiv(uplinks, ask_.planes), ports));
+      std::max<std::int64_t>(1, CeilDiv(CeilDiv(Grown(uplinks), ask_.planes), ports));
   std::int64_t even = fewest;
   while (even < up && up % even != 0) ++even;
   const std::vector<std::string> evenly = {fmt::format("{} spines", even * ask_.planes)};
@@ -268,12 +329,15 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
     Warn("uneven_spines", spine_->line,
          fmt::format("{} uplinks of a leaf over {} spines", up, of_plane),
          fmt::format("{} spines, {} at least", even * ask_.planes, fewest * ask_.planes), evenly);
+  std::vector<std::string> or_growth = evenly;
+  or_growth.push_back(
+      fmt::format("growth,N where they wait for more than {} accelerators", Accelerators()));
   // Four bear the loss of one; a few for the ports of a service are no waste.
   if (of_plane > std::max<std::int64_t>(even, 4))
     Warn("excess_spines", spine_->line, fmt::format("{} spines", spines),
          fmt::format("{} spines have the ports, {} spread evenly", fewest * ask_.planes,
                      even * ask_.planes),
-         evenly);
+         std::move(or_growth));
 }
 
 void Auditor::CheckCables() {
@@ -284,7 +348,9 @@ void Auditor::CheckCables() {
   if (host > 0 && any == 0 && host < ask_.endpoints)
     Find("host_cables", line, fmt::format("{} cables to NIC ports", host),
          fmt::format("{} cables", ask_.endpoints));
-  const std::int64_t uplinks = Uplinks(ask_.endpoints);
+  const double over = ask_.over_said ? ask_.over : 1;
+  const std::int64_t uplinks =
+      Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps / over / ask_.up_bps);
   const std::int64_t all = host + between + any;
   if (any > 0 && all < ask_.endpoints + (tiers > 1 && ask_.over_said ? uplinks : 0))
     Find("host_cables", line, fmt::format("{} cables", all),
@@ -292,15 +358,20 @@ void Auditor::CheckCables() {
   if (between <= 0 || any > 0 || tiers == 1) return;
   const double has = static_cast<double>(ask_.endpoints) * ask_.rate_bps /
                      (static_cast<double>(between) * ask_.up_bps) * (tiers - 1);
-  if (between < uplinks && has > ask_.over * 1.01 * (tiers - 1)) {
+  // Where no ratio is said a tenth is what a leaf keeps free: 15:16 of HPN's ToRs is no fault. Then
+  // every tier is asked to be 1:1, with a ratio the leaves' alone.
+  const bool few = ask_.over_said ? between < uplinks && has > over * 1.01 * (tiers - 1)
+                                  : between < uplinks * (tiers - 1) && has > 1.1;
+  if (few) {
     int isl_line = line;
     for (const CableRow& one : bill_.cables)
       if (one.end == CableRow::End::kSwitch) isl_line = one.line;
     const std::string said = fmt::format("{} cables between switches", between);
-    const std::string needs = fmt::format("{} cables for {:.4g}:1", uplinks, ask_.over);
+    const std::string needs = fmt::format("{} cables for {:.4g}:1",
+                                          ask_.over_said ? uplinks : uplinks * (tiers - 1), over);
     ask_.over_said ? Find("switch_cables", isl_line, said, needs)
                    : Warn("oversubscription", isl_line, said, needs,
-                          {fmt::format("oversubscription,{:.4g}", has / (tiers - 1))});
+                          {fmt::format("oversubscription,{:.4g}", has)});
   }
 }
 
@@ -323,8 +394,17 @@ void Auditor::CheckLengths() {
 std::int64_t Auditor::MostEnds(const OpticRow& optic) const {
   double slowest = ask_.rate_bps > 0 ? ask_.rate_bps : 0;
   if (ask_.up_bps > 0) slowest = std::min(slowest, ask_.up_bps);
+  // Where every link is faster than one of its ports an end takes several.
+  if (optic.ports > 1 && slowest > optic.port_bps * (1 + kSlack)) return LeastEnds(optic);
   if (!optic.parallel || slowest <= 0) return optic.ports;
   return std::max<std::int64_t>(optic.ports, Down(optic.ports * optic.port_bps / slowest));
+}
+
+// At least: one end of a link as fast as all of its ports together takes the whole plug.
+std::int64_t Auditor::LeastEnds(const OpticRow& optic) const {
+  const double fastest = std::max(ask_.rate_bps, ask_.up_bps);
+  if (optic.ports < 2 || fastest <= optic.port_bps * (1 + kSlack)) return optic.ports;
+  return std::max<std::int64_t>(1, Down(optic.ports * optic.port_bps / fastest));
 }
 
 void Auditor::CheckOptics() {
@@ -342,7 +422,7 @@ void Auditor::CheckOptics() {
     line = line == 0 ? cable.line : line;
   }
   for (const OpticRow& optic : bill_.optics) {
-    have += optic.count * optic.ports;
+    have += optic.count * LeastEnds(optic);
     most += optic.count * MostEnds(optic);
     line = optic.line;
   }
@@ -391,7 +471,13 @@ void Auditor::CheckForms(std::int64_t host_ends, std::int64_t switch_ends) {
 
 Result<std::vector<Finding>> AuditText(std::string_view text, const std::string& file_name) {
   WEFT_TRY(AuditBill bill, ReadAuditBill(text, file_name));
-  return Auditor(std::move(bill)).Run();
+  Auditor auditor(bill);
+  std::vector<Finding> findings = auditor.Run();
+  if (findings.empty() || bill.planes || auditor.nic_ports() < 2) return findings;
+  // Ports of one NIC may lie in planes of their own: what can be built so is not at fault.
+  bill.planes = Key<std::int64_t>{auditor.nic_ports(), 0};
+  std::vector<Finding> in_planes = Auditor(std::move(bill)).Run();
+  return in_planes.size() < findings.size() ? in_planes : findings;
 }
 
 Result<std::vector<Finding>> AuditFile(const std::string& path, SourceTexts* texts) {

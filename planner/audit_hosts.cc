@@ -13,6 +13,12 @@ bool Holds(const std::string& host_gpu, const std::string& gpu) {
   return host_gpu.starts_with(gpu) || gpu.starts_with(host_gpu);
 }
 
+constexpr double kLeastOfHost = 0.8;  // of what its preset draws at most (assumption)
+
+// A feed so far above what the bill draws is for something else: beyond storage and what optics
+// take (assumption).
+constexpr double kMostOfFeed = 1.75;
+
 std::string SayOps(double per_second, bool integer) {
   return fmt::format("{:.6g} P{}OPS", per_second / 1e15, integer ? "" : "FL");
 }
@@ -24,6 +30,14 @@ void Auditor::CheckHosts() {
   const std::int64_t in_hosts = HostGpus(), listed = Accelerators();
   if (in_hosts == listed) return;
   const HostRow& host = bill_.hosts.front();
+  // Hosts beside those that are asked for stand in for what fails.
+  if (listed < in_hosts)
+    return Warn("gpus_per_host", host.line,
+                fmt::format("{} accelerators in hosts that hold {}", listed, in_hosts),
+                fmt::format("{} hosts of {}", CeilDiv(listed, std::max(1, host.gpus)), host.gpus),
+                {fmt::format("{} accelerators", in_hosts),
+                 fmt::format("{} of the hosts by the role spare_host",
+                             (in_hosts - listed) / std::max(1, host.gpus))});
   Find("gpus_per_host", host.line,
        fmt::format("{} accelerators in hosts that hold {}", listed, in_hosts),
        fmt::format("{} hosts of {}", CeilDiv(listed, std::max(1, host.gpus)), host.gpus),
@@ -53,7 +67,8 @@ bool Auditor::CheckHostsByKind() {
     Find("gpus_per_host", row.line,
          fmt::format("{} {} in hosts that hold {}", listed, row.gpu, held),
          of_host > 0 ? fmt::format("{} hosts of {}", CeilDiv(listed, of_host), of_host)
-                     : fmt::format("hosts for {} {}", listed, row.gpu));
+                     : fmt::format("hosts for {} {}", listed, row.gpu),
+         {}, listed < held ? Finding::Severity::kWarning : Finding::Severity::kError);
   }
   return found;
 }
@@ -128,9 +143,9 @@ void Auditor::CheckCompute(const Need& need, NumberType type) {
 // What feeds a host must hold its maximum, which is what its preset says; a fifth below it is no
 // other reading of a data sheet but another machine.
 void Auditor::CheckHostPower() {
-  constexpr double kLeast = 0.8;  // assumption
   for (const HostRow& host : bill_.hosts) {
-    if (!host.power || !host.usual_power || *host.power >= *host.usual_power * kLeast) continue;
+    if (!host.power || !host.usual_power || *host.power >= *host.usual_power * kLeastOfHost)
+      continue;
     Find("host_power", host.line,
          fmt::format("{:.6g} kW a host of {} {}", host.power->count() / 1e3, host.gpus, host.gpu),
          fmt::format("{:.6g} kW, its maximum", host.usual_power->count() / 1e3));
@@ -146,13 +161,34 @@ void Auditor::CheckPower() {
   }
   for (const SwitchRow& one : bill_.switches)
     watts += one.power.value_or(Watts()).count() * static_cast<double>(one.count);
+  if (bill_.hosts.empty() && bill_.it_power) CheckFeedOfAccelerators(watts);
   if (watts <= 0) return;
   if (bill_.it_power && bill_.it_power->value.count() < watts * (1 - 1e-3))
     Find("it_power", bill_.it_power->line,
          fmt::format("{:.6g} kW", bill_.it_power->value.count() / 1e3),
          fmt::format("{:.6g} kW, the maximum of its hosts and switches, optics aside{}",
                      watts / 1e3, complete ? "" : "; some hosts have no figure"));
+  if (bill_.it_power && complete && !bill_.hosts.empty() && watts > 0 &&
+      bill_.it_power->value.count() > watts * kMostOfFeed)
+    Warn("it_power", bill_.it_power->line,
+         fmt::format("{:.6g} kW", bill_.it_power->value.count() / 1e3),
+         fmt::format("{:.6g} kW, the maximum of its hosts and switches, optics aside: what else "
+                     "draws it is not listed",
+                     watts / 1e3));
   CheckRacks(watts, complete);
+}
+
+// Without hosts what feeds the accelerators is that of the hosts they usually stand in, or a fifth
+// less, as of host_power.
+void Auditor::CheckFeedOfAccelerators(double switch_watts) {
+  double watts = switch_watts;
+  for (const AcceleratorRow& row : bill_.accelerators)
+    watts += kLeastOfHost * row.usual_power.count() * static_cast<double>(row.count);
+  if (bill_.it_power->value.count() >= watts * (1 - 1e-3)) return;
+  Find("it_power", bill_.it_power->line,
+       fmt::format("{:.6g} kW", bill_.it_power->value.count() / 1e3),
+       fmt::format("{:.6g} kW at least, the maximum of such hosts less a fifth, and switches",
+                   watts / 1e3));
 }
 
 void Auditor::CheckRacks(double watts, bool complete) {

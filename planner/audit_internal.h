@@ -16,7 +16,8 @@ enum class SwitchRole : std::uint8_t { kAny, kLeaf, kSpine, kCore };
 struct AcceleratorRow {
   std::int64_t count = 0;
   int line = 0;
-  std::string gpu;  // name of its preset
+  std::string gpu;      // name of its preset
+  Watts usual_power{};  // its share of the host that it usually stands in; 0: none is known
 };
 
 struct SwitchRow {
@@ -40,6 +41,7 @@ struct HostRow {
   std::optional<Watts> power;
   std::optional<Watts> usual_power;  // of the preset with as many such GPUs, its maximum
   double nic_bps = 0;                // of one NIC; 0: not said
+  std::int64_t nics = 0;             // of one host, where the bill says so
   int units = 0;                     // of a rack; 0: not known, or it is a rack itself
 };
 
@@ -109,7 +111,7 @@ struct AuditBill {
   std::vector<OpticRow> optics;
   std::vector<RackRow> racks;
   std::vector<PortRow> ports;
-  std::optional<Key<std::int64_t>> tiers, planes;
+  std::optional<Key<std::int64_t>> tiers, planes, growth;  // growth: accelerators, later
   std::optional<Key<double>> oversubscription;
   std::optional<Key<Watts>> rack_power, it_power;
   std::optional<Key<Need>> need;

@@ -18,11 +18,12 @@
 namespace weft {
 namespace {
 
-const std::vector<std::string> kRoles = {"accelerator", "host",  "rack", "nic",   "switch",
-                                         "leaf",        "spine", "core", "cable", "host_cable",
-                                         "isl_cable",   "optic", "down", "up"};
-const std::vector<std::string> kKeys = {
-    "tiers", "planes", "oversubscription", "rack_power", "it_power", "need", "dtype", "basis"};
+const std::vector<std::string> kRoles = {
+    "accelerator", "host",      "rack",  "nic",  "switch", "leaf", "spine", "core",      "cable",
+    "host_cable",  "isl_cable", "optic", "down", "up",     "tor",  "agg",   "spare_host"};
+const std::vector<std::string> kKeys = {"tiers",      "planes",   "oversubscription",
+                                        "rack_power", "it_power", "need",
+                                        "dtype",      "basis",    "growth"};
 
 bool Among(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -87,6 +88,44 @@ std::optional<CageSpec::Form> ParseForm(const std::string& text) {
   return found == kForms.end() ? std::nullopt : std::optional(found->second);
 }
 
+// What a row says: by the names of the first row, else the first three cells.
+struct BillColumns {
+  static constexpr std::size_t kNone = ~std::size_t{0};
+  std::size_t part = 0, quantity = 1, role = 2, use = kNone;  // use: as bom.csv of a plan has it
+};
+
+// Where the columns are, if `cells` are their names; of quantities without a name the second.
+std::optional<BillColumns> ParseBillColumns(const std::vector<CsvCell>& cells) {
+  const auto find = [&](std::string_view name) {
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      if (Lower(cells[i].text) == name) return i;
+    return BillColumns::kNone;
+  };
+  BillColumns out{find("part"), BillColumns::kNone, find("role"), find("use")};
+  for (const char* name : {"quantity", "qty", "count"})
+    if (out.quantity == BillColumns::kNone) out.quantity = find(name);
+  const bool named = out.quantity != BillColumns::kNone;
+  if (out.part == BillColumns::kNone || (!named && out.part != 0)) return std::nullopt;
+  if (!named) out.quantity = 1;
+  return out;
+}
+
+// Of a plan's bom.csv: what lies in store, what comes off a host's price, and what is of another
+// network than the accelerators'.
+bool IsBeside(const std::string& use) {
+  for (const char* word : {"spare", "comes off", "frontend", "storage", "out of band"})
+    if (use.starts_with(word)) return true;
+  return false;
+}
+
+// "tor", "leaf", "agg of a pod": the role of a switch; its own where it says none.
+std::string RoleOfSwitch(const std::string& role, const std::string& use) {
+  const std::string word = role == "switch" ? use.substr(0, use.find_first_of(" ,:")) : role;
+  if (word == "tor" || word == "leaf") return "leaf";
+  if (word == "agg" || word == "spine") return "spine";
+  return word == "core" ? "core" : role;
+}
+
 // Cages that take a plug of one form: QSFP cages take older QSFP plugs.
 std::vector<CageSpec::Form> CagesFor(CageSpec::Form form) {
   switch (form) {
@@ -145,18 +184,39 @@ class BillReader {
     if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
     auto cells = SplitCells(line);
     if (!cells) return Complain(ErrorCode::kSyntax, 1, "a quote is not closed", "\"a, b\"");
-    cells->resize(std::max<std::size_t>(cells->size(), 3));
+    if (rows_ == 0 && !named_)
+      if (const auto columns = ParseBillColumns(*cells)) {
+        named_ = true;
+        columns_ = *columns;
+        return;
+      }
+    ++rows_;
+    const CsvCell part = CellAt(*cells, columns_.part), role = CellAt(*cells, columns_.role);
+    CsvCell quantity = CellAt(*cells, columns_.quantity);
+    use_ = Lower(CellAt(*cells, columns_.use).text);
     constexpr std::size_t kLongest = 120;  // bytes; no part's name is longer
-    for (const CsvCell& cell : *cells)
+    for (const CsvCell& cell : {part, quantity, role})
       if (cell.text.size() > kLongest)
         return Complain(ErrorCode::kOutOfRange, cell.column,
                         fmt::format("the cell has {} bytes", cell.text.size()),
                         fmt::format("want {} at most", kLongest));
-    if (rows_ == 0 && Lower((*cells)[0].text) == "part") return;
-    ++rows_;
-    const CsvCell &part = (*cells)[0], &quantity = (*cells)[1], &role = (*cells)[2];
+    if (IsBeside(use_)) return;
+    ReadRow(part, quantity, role, *cells);
+  }
+
+  // The cell of a column; an empty one where a row is shorter.
+  static CsvCell CellAt(const std::vector<CsvCell>& cells, std::size_t column) {
+    return column < cells.size() ? cells[column] : CsvCell{};
+  }
+
+  void ReadRow(const CsvCell& part, const CsvCell& quantity, const CsvCell& role,
+               const std::vector<CsvCell>& cells) {
     const std::string name = Lower(part.text), what = Lower(role.text);
-    if (Among(kKeys, name)) return ReadKey(name, quantity);
+    if (Among(kKeys, name)) {
+      // "tiers,2," holds below columns of another order, too.
+      const std::size_t next = columns_.part + 1;
+      return ReadKey(name, quantity.text.empty() ? CellAt(cells, next) : quantity);
+    }
     if (Among(kKeys, what)) return ReadKey(what, part.text.empty() ? quantity : part);
     if (!what.empty() && !Among(kRoles, what)) {
       std::vector<std::string> names = kRoles;
@@ -193,20 +253,26 @@ class BillReader {
 
   void ReadPart(const std::string& role, const CsvCell& part, std::int64_t count) {
     if (role == "accelerator") return ReadAccelerator(part, count);
-    if (role == "host") return ReadHost(part, count);
+    if (role == "host" || role == "spare_host") return ReadHost(part, count, role == "host");
     if (role == "rack") return ReadRack(part, count);
     if (role == "nic") return ReadNic(part, count);
     if (role == "optic") return ReadOptic(part, count);
     if (role == "down" || role == "up") return ReadPorts(part, count, role == "up");
-    if (role == "switch" || role == "leaf" || role == "spine" || role == "core")
-      return ReadSwitch(role, part, count);
+    const std::string tier = RoleOfSwitch(role, use_);
+    if (tier == "switch" || tier == "leaf" || tier == "spine" || tier == "core")
+      return ReadSwitch(tier, part, count);
     ReadCable(role, part, count);
   }
 
   void ReadAccelerator(const CsvCell& part, std::int64_t count) {
     const std::string name = GpuName(part.text);
     if (name.empty()) return Unknown("accelerator", part, presets_.Names("gpu"), "h100");
-    bill_.accelerators.push_back({count, line_, name});
+    bill_.accelerators.push_back({count, line_, name, {}});
+    if (const Preset* preset = HostOf(name)) {
+      const HostPart host = ReadHostPreset(*preset);
+      bill_.accelerators.back().usual_power =
+          host.power.value_or(Watts()) * (1.0 / std::max(1, host.gpus));
+    }
   }
 
   HostPart ReadHostPreset(const Preset& preset) const {
@@ -240,7 +306,8 @@ class BillReader {
     return found;
   }
 
-  void ReadHost(const CsvCell& part, std::int64_t count) {
+  // `counts`: no spare one, of which nothing is asked but that weft knows it.
+  void ReadHost(const CsvCell& part, std::int64_t count, bool counts) {
     HostRow out;
     out.count = count;
     out.line = line_;
@@ -259,7 +326,14 @@ class BillReader {
     } else if (!ReadGenericHost(part.text, out)) {
       return Unknown("host", part, presets_.Names("host"), "8xh100, or 8xh100/10.2kW");
     }
-    bill_.hosts.push_back(std::move(out));
+    // A plan's bom.csv: "host, with 8 NICs of 400Gbps".
+    static const std::regex kNics(R"(with (\d{1,3}) nics? of (\S+))");
+    std::smatch found;
+    if (std::regex_search(use_, found, kNics)) {
+      out.nics = std::stoi(found[1].str());
+      if (const auto rates = ParseRates(found[2].str())) out.nic_bps = rates->each_bps;
+    }
+    if (counts) bill_.hosts.push_back(std::move(out));
   }
 
   // "8xh100/10.2kW"
@@ -456,28 +530,43 @@ class BillReader {
     const std::string text = Lower(part.text);
     static const std::regex kPlugs("dac|aoc|aec|acc|copper|twinax");
     static const std::regex kFibre("fib|mpo|smf|mmf|mode|om\\d|os2|[dsfl]r\\d");
-    // "800G 2x400G": how it splits says more than its sum.
+    // "800G 2x400G": how it splits says more than its sum. "AEC 100G lanes" says no cable's rate.
     static const std::regex kSplit(
-        R"((\d)\s*x\s*(\d+(?:\.\d+)?)\s*([gt])(?:bps|b/s|be|b)?(?![a-z]))");
-    static const std::regex kRate(R"(()(\d+(?:\.\d+)?)\s*([gt])(?:bps|b/s|be|b)?(?![a-z]))");
+        R"((\d)\s*x\s*(\d+(?:\.\d+)?)\s*([gt])(?:bps|b/s|be|b)?(?![a-z]|[\s-]*lane))");
+    static const std::regex kRate(
+        R"(()(\d+(?:\.\d+)?)\s*([gt])(?:bps|b/s|be|b)?(?![a-z]|[\s-]*lane))");
     if (std::regex_search(text, kPlugs))
       out.medium = CableRow::Medium::kOwnPlugs;
     else if (std::regex_search(text, kFibre))
       out.medium = CableRow::Medium::kFibre;
     std::smatch found;
-    if (std::regex_search(text, found, kSplit) || std::regex_search(text, found, kRate)) {
+    if (FindPreset("cable", text) != nullptr) {  // "aec-112g" names its lanes
+      ReadUseOfCable(out);
+    } else if (std::regex_search(text, found, kSplit) || std::regex_search(text, found, kRate)) {
       out.rate_bps = std::stod(found[2].str()) * (found[3].str() == "t" ? 1e12 : 1e9);
       const int links = found[1].str().empty() ? 1 : std::stoi(found[1].str());
       out.count *= links;
       if (links == 0 || !IsRate(out.rate_bps))
         return Complain(ErrorCode::kOutOfRange, part.column,
                         fmt::format("{} carries no rate", Quoted(part.text)), "400G DAC 2m");
+    } else {
+      ReadUseOfCable(out);
     }
     static const std::regex kLength(R"((\d+(?:\.\d+)?)\s*m(?:eters?|etres?)?(?![a-z\d]))");
     if (out.medium == CableRow::Medium::kOwnPlugs && std::regex_search(text, found, kLength))
       out.length_m = std::stod(found[1].str());
     out.part = part.text;
     bill_.cables.push_back(out);
+  }
+
+  // A plan's bom.csv: "to hosts, 200Gbps of 2 a cage". Fibre is a row's piece for every link.
+  void ReadUseOfCable(CableRow& out) const {
+    static const std::regex kPattern(R"((\d+(?:\.\d+)?[gt]bps)(?: of ([1-8]) a cage)?)");
+    std::smatch found;
+    if (!std::regex_search(use_, found, kPattern)) return;
+    if (const auto rates = ParseRates(found[1].str())) out.rate_bps = rates->each_bps;
+    if (found[2].matched && out.medium == CableRow::Medium::kOwnPlugs)
+      out.count *= std::stoi(found[2].str());
   }
 
   template <class T>
@@ -504,6 +593,7 @@ class BillReader {
                       "one of the two rows");
     if (key == "tiers") return SetWhole(bill_.tiers, value, 3);
     if (key == "planes") return SetWhole(bill_.planes, value, 255);
+    if (key == "growth") return SetWhole(bill_.growth, value, 1'000'000'000);
     if (key == "rack_power") return SetPower(bill_.rack_power, value);
     if (key == "it_power") return SetPower(bill_.it_power, value);
     if (key == "need") return ReadNeed(value);
@@ -562,6 +652,9 @@ class BillReader {
   AuditBill bill_;
   Errors errors_;
   std::map<std::string, int> key_lines_;
+  BillColumns columns_;
+  bool named_ = false;  // the columns were
+  std::string use_;     // of the row that is read, in lower case
   int line_ = 0, rows_ = 0;
 };
 

@@ -24,7 +24,7 @@ struct Ask {
   double up_bps = 0;           // of a link between switches
   std::int64_t planes = 1;
   double over = 1;         // a leaf's rate down over its rate up
-  bool over_said = false;  // by a key or by ports down and up
+  bool over_said = false;  // by a key or by ports down and up, not by cables alone
   // Of the tiers above the leaves together, at least; 0: not said, as where a leaf's ports say
   // the leaf's own alone.
   double upper = 1;
@@ -40,6 +40,9 @@ struct ClosNeed {
 class Auditor {
  public:
   explicit Auditor(AuditBill bill) : bill_(std::move(bill)) {}
+
+  // Of a NIC, after Run.
+  int nic_ports() const { return nic_ports_; }
 
   std::vector<Finding> Run() {
     CheckHosts();
@@ -132,11 +135,21 @@ class Auditor {
   void CheckPower();
   void CheckHostPower();
   void CheckRackUnits();
+  double Growth() const {
+    const auto now = static_cast<double>(std::max<std::int64_t>(1, Accelerators()));
+    return bill_.growth ? std::max(1.0, static_cast<double>(bill_.growth->value) / now) : 1;
+  }
+  // Of so many now, what there will be when it has grown.
+  std::int64_t Grown(std::int64_t now) const { return Up(static_cast<double>(now) * Growth()); }
+  void CheckFeedOfAccelerators(double switch_watts);
   void CheckRacks(double watts, bool complete);
   void Derive();
+  void DeriveEndpoints();
   void SplitCables(bool hosts, double port_bps);
   void SplitHostCables();
   void DeriveOversubscription();
+  void DeriveCabledRatio();
+  void CheckGrowth();
   void CheckPortSum();
   bool CheckRate();
   void CheckReach();
@@ -149,6 +162,7 @@ class Auditor {
   void CheckCables();
   void CheckLengths();
   std::int64_t MostEnds(const OpticRow& optic) const;
+  std::int64_t LeastEnds(const OpticRow& optic) const;
   void CheckOptics();
   void CheckForms(std::int64_t host_ends, std::int64_t switch_ends);
 
@@ -221,6 +235,7 @@ class Auditor {
   Ask ask_;
   const SwitchRow *leaf_ = nullptr, *spine_ = nullptr, *core_ = nullptr;
   std::int64_t down_ = 0, up_ = 0;  // of one leaf; 0: not said
+  int nic_ports_ = 1;
   bool too_far_ = false;
 };
 

@@ -266,6 +266,118 @@ TEST(Audit, CountsTheEndsOfCablesAtLeaves) {
             "");
 }
 
+// Rates of lanes are not the cable's; cables of a NIC's ports say how many it has.
+TEST(Audit, ReadsTheNamesOfAPlansOwnParts) {
+  EXPECT_EQ(Said("h100,1024,accelerator\n64x400G,32,leaf\n64x400G,16,spine\n"
+                 "AEC 100G lanes,1024,host_cable\nACC 100G lanes,500,isl_cable\n"
+                 "aec-112g,524,isl_cable\n"),
+            "");
+  EXPECT_EQ(Rules("h100,1024,accelerator\n64x400G,32,leaf\n64x400G,16,spine\n"
+                  "AEC 100G lanes,1023,host_cable\nAOC 100G-lanes,1024,isl_cable\n"),
+            "host_cables");
+}
+
+// Two cables of half a NIC's rate reach two ports of it.
+TEST(Audit, CountsTheCablesOfANicsPorts) {
+  const std::string bill = "h800,1024,accelerator\n200G,1024,nic\n25.6T,16,leaf\n25.6T,8,spine\n";
+  const std::string between = "AOC 200G,1024,isl_cable\n";
+  EXPECT_EQ(Said(bill + between + "AOC 100G,2048,host_cable\n"), "");
+  EXPECT_EQ(Rules(bill + between + "AOC 100G,2047,host_cable\n"), "host_cables");
+}
+
+// A plan's bom.csv: more columns, in another order; spares and networks beside are not counted.
+TEST(Audit, ReadsColumnsByTheirNames) {
+  const std::string bom =
+      "part,kind,role,use,quantity,usd_low,usd_source\n"
+      "hgx-h800,host,host,\"host, with 8 NICs of 400Gbps\",512,280000,\"a, b\"\n"
+      "switch-51t2,switch,switch,tor,64,33333,\n"
+      "switch-51t2,switch,switch,agg,30,33333,\n"
+      "AOC 100G lanes,cable,isl_cable,\"between switches, 400Gbps\",3840,250,\n"
+      "AOC 100G lanes,cable,host_cable,\"to hosts, 200Gbps of 2 a cage\",4096,250,\n"
+      "rack,rack,rack,racks,160,2500,\n"
+      "switch-25t6,switch,switch,frontend,12,16666,\n"
+      "48-port management switch,switch,switch,out of band,8,2000,\n"
+      "switch-51t2,switch,switch,spare: tor,1,33333,\n"
+      "400G NIC,nic,nic,comes off: of the host as it is priced,-4096,1000,\n";
+  EXPECT_EQ(Said(bom), "");
+  EXPECT_EQ(Said(bom + "planes,2,\n"), "");
+  // Half the leaves: two ports a NIC have no room.
+  std::string few = bom;
+  few.replace(few.find("tor,64"), 6, "tor,32");
+  EXPECT_EQ(Rules(few), "leaf_ports");
+  std::string short_of_cables = bom;
+  short_of_cables.replace(short_of_cables.find("4096,250"), 4, "4000");
+  EXPECT_EQ(Rules(short_of_cables), "host_cables");
+  EXPECT_EQ(Rules("role,quantity,vendor,part\naccelerator,16384,NVIDIA,h100\n"
+                  "switch,768,,64x400G\ntiers,2,,\n"),
+            "reach");
+  EXPECT_EQ(Said("part,qty,role\nh100,1024,accelerator\n64x400G,32,tor\n64x400G,16,agg\n"), "");
+  EXPECT_EQ(Rules("h100,1024,accelerator\n64x400G,31,tor\n64x400G,16,agg\n"), "leaf_ports");
+}
+
+// A twin plug may be one end of its whole rate.
+TEST(Audit, TakesATwinPlugForOneEndOfAFastUplink) {
+  const std::string bill =
+      "b300,2048,accelerator\n2x400G,2048,nic\nsn5600,64,leaf\nsn5600,32,spine\nplanes,2,\n"
+      "400G,64,down\n800G,32,up\nMPO fibre,4096,host_cable\nMPO fibre 800G,2048,isl_cable\n"
+      "400G-DR4,8192,optic\n";
+  EXPECT_EQ(Said(bill + "2x400G DR4 OSFP,4096,optic\n"), "");
+  EXPECT_EQ(Rules(bill + "2x400G DR4 OSFP,8192,optic\n"), "optics?");
+  // Where no link is slower two ends take two plugs.
+  const std::string fast =
+      "b300,512,accelerator\n64x800G,16,leaf\n64x800G,8,spine\n800G,512,nic\n"
+      "fibre 800G,512,host_cable\nfibre 800G,512,isl_cable\n";
+  EXPECT_EQ(Rules(fast + "2x400G DR4 OSFP,1024,optic\n"), "optics");
+  EXPECT_EQ(Said(fast + "2x400G DR4 OSFP,2048,optic\n"), "");
+}
+
+// Places without an accelerator are spare hosts, or may be; accelerators without a place are none.
+TEST(Audit, TellsSpareHostsFromTooFew) {
+  EXPECT_EQ(Rules("h100,1096,accelerator\nhgx-h100,146,host\n"), "gpus_per_host?");
+  EXPECT_EQ(Rules("h100,1096,accelerator\nhgx-h100,137,host\nhgx-h100,9,spare_host\n"), "");
+  EXPECT_EQ(Rules("h100,1168,accelerator\nhgx-h100,137,host\nhgx-h100,9,spare_host\n"),
+            "gpus_per_host");
+  EXPECT_EQ(Rules("h800,1000,accelerator\nh20,1000,accelerator\nhgx-h800,126,host\n"
+                  "hgx-h20,125,host\n"),
+            "gpus_per_host?");
+}
+
+// Spines that wait for more accelerators are said to; then these must be within reach, too.
+TEST(Audit, HoldsSpinesAgainstGrowth) {
+  const std::string bill = "h100,2048,accelerator\n64x400G,64,leaf\n64x400G,64,spine\nplanes,2,\n";
+  EXPECT_EQ(Rules(bill), "excess_spines?");
+  EXPECT_EQ(Said(bill + "growth,4096,\n"), "");
+  EXPECT_EQ(Rules(bill + "growth,8192,\n"), "spine_ports reach");
+  EXPECT_EQ(Rules("h100,2048,accelerator\n64x400G,64,leaf\n64x400G,32,spine\ngrowth,4096,\n"),
+            "spine_ports reach");
+}
+
+// A ratio that only the cables say is no lack of leaves.
+TEST(Audit, TakesARatioThatNobodySaysFromTheCables) {
+  const std::string bill =
+      "h100,2048,accelerator\n51.2T,24,leaf\n51.2T,8,spine\nAOC,2048,host_cable\n"
+      "AOC,768,isl_cable\n";
+  EXPECT_EQ(Said(bill),
+            "oversubscription: 768 cables between switches; needs 2048 cables for 1:1 "
+            "| oversubscription,2.667\n");
+  EXPECT_EQ(Said(bill + "oversubscription,2.667,\n"), "");
+  // Of three tiers the cores' cables, too.
+  EXPECT_EQ(Rules("h100,4096,accelerator\nqm9700,128,leaf\nqm9700,128,spine\nqm9700,64,core\n"
+                  "AOC,4096,host_cable\nAOC,4096,isl_cable\n"),
+            "oversubscription?");
+  EXPECT_EQ(Rules("h100,2048,accelerator\n51.2T,16,leaf\n51.2T,6,spine\nAOC,2048,host_cable\n"
+                  "AOC,768,isl_cable\n"),
+            "leaf_ports oversubscription?");
+}
+
+// The feed of accelerators whose hosts are not listed.
+TEST(Audit, HoldsAFeedAgainstAcceleratorsAlone) {
+  EXPECT_EQ(Rules("h100,2048,accelerator\nit_power,1.3MW,\n"), "it_power");
+  EXPECT_EQ(Rules("h100,2048,accelerator\nit_power,2.6MW,\n"), "");
+  EXPECT_EQ(Rules("hgx-h100,256,host\nit_power,5.2MW,\n"), "it_power?");
+  EXPECT_EQ(Rules("hgx-h100,256,host\nit_power,1.3MW,\n"), "it_power");
+}
+
 // The feed of servers at their maximum is said as such; where some have no figure, that too.
 TEST(Audit, SaysWhatTheWattsAreOf) {
   EXPECT_EQ(Said("8xh100/10.2kW,100,host\nit_power,1MW,\n"),
