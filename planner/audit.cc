@@ -473,9 +473,14 @@ Result<std::vector<Finding>> AuditText(std::string_view text, const std::string&
   WEFT_TRY(AuditBill bill, ReadAuditBill(text, file_name));
   Auditor auditor(bill);
   std::vector<Finding> findings = auditor.Run();
-  if (findings.empty() || bill.planes || auditor.nic_ports() < 2) return findings;
+  std::int64_t planes = auditor.nic_ports();
+  // Leaves alone are rails: one for the NICs at one place of their hosts.
+  const bool rails = std::all_of(bill.switches.begin(), bill.switches.end(),
+                                 [](const auto& one) { return one.role == SwitchRole::kLeaf; });
+  if (rails && !bill.hosts.empty()) planes *= std::max<std::int64_t>(1, bill.hosts.front().nics);
+  if (findings.empty() || bill.planes || planes < 2) return findings;
   // Ports of one NIC may lie in planes of their own: what can be built so is not at fault.
-  bill.planes = Key<std::int64_t>{auditor.nic_ports(), 0};
+  bill.planes = Key<std::int64_t>{planes, 0};
   std::vector<Finding> in_planes = Auditor(std::move(bill)).Run();
   return in_planes.size() < findings.size() ? in_planes : findings;
 }

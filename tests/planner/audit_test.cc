@@ -315,6 +315,14 @@ TEST(Audit, ReadsColumnsByTheirNames) {
   EXPECT_EQ(Rules("h100,1024,accelerator\n64x400G,31,tor\n64x400G,16,agg\n"), "leaf_ports");
 }
 
+// A plan of rails alone: every leaf joins one NIC of each host.
+TEST(Audit, TakesLeavesAloneForRails) {
+  const std::string head =
+      "part,role,use,quantity\nhgx-h100,host,\"host, with 8 NICs of 400Gbps\",64\n";
+  EXPECT_EQ(Said(head + "switch-25t6,switch,leaf,8\n"), "");
+  EXPECT_NE(Rules(head + "switch-25t6,switch,leaf,7\n"), "");
+}
+
 // A twin plug may be one end of its whole rate.
 TEST(Audit, TakesATwinPlugForOneEndOfAFastUplink) {
   const std::string bill =
