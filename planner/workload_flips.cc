@@ -403,7 +403,8 @@ void Planning::FillWorkloadFlips(const Decision& decision, std::size_t best) {
       "Changed jobs were simulated again, {} runs over {} of the hash seeds, among the plans that "
       "they may put first",
       FormatCount(search.runs), std::min(decide.workload_seeds(), decide.seeds()));
-  if (!search.holds.empty()) out_.workload_note += "; the first is the same at the ends tried, " + Joined(search.holds);
+  if (!search.holds.empty())
+    out_.workload_note += "; the first is the same at the ends tried, " + Joined(search.holds);
   if (!search.unsure.empty())
     out_.workload_note += "; not told apart by these seeds at " + Joined(search.unsure);
   if (std::min(decide.workload_seeds(), decide.seeds()) < 2)

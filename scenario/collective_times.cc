@@ -141,8 +141,7 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
   model.version_known_ = found->exact;
   // nccl-tests' factor (n - 1)/n is 0 of one rank; broadcast, reduce and send_recv have 1.
   const bool shares = question.op == "all_reduce" || HasBlocks(question.op);
-  model.busbw_factor_ =
-      question.gpus > 1 || !shares ? BusFactor(question.op, question.gpus) : 0;
+  model.busbw_factor_ = question.gpus > 1 || !shares ? BusFactor(question.op, question.gpus) : 0;
   model.time_question_ = {NcclOpOf(question.op), question.op == "send_recv", question.forced};
   model.comm_ = std::make_shared<const NcclComm>(
       BuildNcclComm(host, hosts, per_host, *found->rules,

@@ -581,8 +581,7 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const st
   const std::size_t inside =
       start == head.npos ? head.npos : head.find_first_not_of(" \t\r", start + 1);
   if (start != head.npos &&
-      (head[start] == '{' ||
-       (head[start] == '[' && (inside == head.npos || head[inside] == '{'))))
+      (head[start] == '{' || (head[start] == '[' && (inside == head.npos || head[inside] == '{'))))
     return ParseJsonTables(text, file, hints);
   std::optional<Errors> wrong;  // as CSV, where the head may be prose with a comma
   if (IsCsvHeader(head)) {

@@ -456,7 +456,8 @@ void MaxMinSystem::Raise(Variable& v, double level) {
       members_[c->member].elsewhere = level;
       // Others will follow: its share is found when its turn comes.
       if (other.queued == Queued::kNo)
-        work_.Push({std::max(0.0, other.share_bps - more * c->amount / other.open_weight), c->link});
+        work_.Push(
+            {std::max(0.0, other.share_bps - more * c->amount / other.open_weight), c->link});
       other.queued = Queued::kStale;
     } else if (other.queued == Queued::kNo) {
       other.load_bps += more * c->amount;

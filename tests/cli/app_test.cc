@@ -85,7 +85,7 @@ TEST(Weft, ReadsAMatrixFromKeysOrAFile) {
 
 // What ran stands in the table, not what NCCL would have run.
 TEST(Weft, PrintsTheRingThatRanInPlaceOfAChoice) {
-  const Ran ran = Weft({"collective", "all_gather", "--gpus", "32", "--sizes", "64MiB", "--sharp",
+  const Ran ran = Weft({"collective", "all_gather", "--gpus", "32", "--sizes", "1MiB", "--sharp",
                         "--nccl", "2.21", "--seeds", "1", "--calibration", "none", "--host",
                         "{ preset: hgx-h100, nics: 4 }", "--fabric",
                         "{ family: leaf_spine, leaves: 2, spines: 8, hosts_per_leaf: 2, link: "

@@ -162,8 +162,8 @@ double ActivationBytesOfLayer(const Training& t, bool with_experts) {
   const Parallel& p = t.parallel;
   const double tokens = static_cast<double>(t.micro_batch * t.sequence) / p.context;
   const TokenBytes bytes = BytesOfToken(t.model, p.tensor, with_experts, p.expert > 1);
-  double of_token = bytes.cut / p.tensor + bytes.whole / (p.sequence ? p.tensor : 1) +
-                    bytes.dealt * t.imbalance;
+  double of_token =
+      bytes.cut / p.tensor + bytes.whole / (p.sequence ? p.tensor : 1) + bytes.dealt * t.imbalance;
   // Scores, their softmax and its mask: 5 a s of [KCL+22 eq. 1].
   if (!t.fused_attention && t.recompute == Recompute::kNone)
     of_token += (t.model.dropout ? 5.0 : 4.0) * t.model.heads *

@@ -9,8 +9,8 @@
 //     heads  NIC  NIC  NIC  NIC   of a GPU a host, its own NIC's port `port` mod ports
 //
 // Of parallel cables of a hop a tree takes one: the turns of the trees that share a root. A tree
-// is made before anything runs: a switch that no cable leads to then (`at_start`) is not in it, and what
-// is cut later stops it.
+// is made before anything runs: a switch that no cable leads to then (`at_start`) is not in it, and
+// what is cut later stops it.
 //
 // Cost     O(links below the root) a tree. Repeats: ties go to the lower id.
 #pragma once
