@@ -297,30 +297,53 @@ TEST(SimulateCollective, SaysWhatRanInPlaceOfAChoice) {
                                     NcclName(chosen->algorithm))));
 }
 
+// An operation over 1 GiB by NVLS on switches that reduce.
+CollectiveReport Reduced(std::string_view fabric, int gpus, std::string_view op,
+                         std::string_view faults) {
+  const auto spec = ParseScenario(
+      fmt::format("fabric: {{ {}, link: 400Gbps, host: {{ preset: hgx-h100 }} }}\n"
+                  "placement: {{ gpus: {} }}\nrouting: {{ seeds: 1 }}\n"
+                  "collectives: {{ sharp: true, algorithm: NVLS }}\n"
+                  "workload: {{ collective: {{ op: {}, bytes: 1GiB }} }}\nfaults: [{}]\n",
+                  fabric, gpus, op, faults),
+      "switches", {}, nullptr);
+  EXPECT_TRUE(spec.has_value()) << spec.error().front();
+  FabricCache cache;
+  const auto prepared = Prepare(*spec, cache);
+  EXPECT_TRUE(prepared.has_value()) << prepared.error().front();
+  RunControl control;
+  control.stop = [] { return false; };
+  control.clock_s = [] { return 0.0; };
+  return RunScenario(*prepared, control).collectives.front();
+}
+
 // Of the spines above two leaves the first has no cable left when the run begins: the trees take
 // the others. Cut while they run, one stops what it carries.
 TEST(RunScenario, ReducesBelowTheSpinesThatAreUp) {
-  const auto status = [](const char* at, const char* op) {
-    const auto spec = ParseScenario(
-        fmt::format("fabric: {{ family: leaf_spine, leaves: 2, spines: 4, hosts_per_leaf: 2, link: "
-                    "400Gbps, host: {{ preset: hgx-h100 }} }}\nplacement: {{ gpus: 32 }}\n"
-                    "routing: {{ seeds: 1 }}\ncollectives: {{ sharp: true, algorithm: NVLS }}\n"
-                    "workload: {{ collective: {{ op: {}, bytes: 1GiB }} }}\n"
-                    "faults: [{{ at: {}, switch: spine0 }}]\n",
-                    op, at),
-        "spines", {}, nullptr);
-    EXPECT_TRUE(spec.has_value()) << spec.error().front();
-    FabricCache cache;
-    const auto prepared = Prepare(*spec, cache);
-    EXPECT_TRUE(prepared.has_value()) << prepared.error().front();
-    RunControl control;
-    control.stop = [] { return false; };
-    control.clock_s = [] { return 0.0; };
-    return RunScenario(*prepared, control).collectives.front().done();
+  const auto run = [](std::string_view op, std::string_view at) {
+    return Reduced("family: leaf_spine, leaves: 2, spines: 4, hosts_per_leaf: 2", 32, op,
+                   fmt::format("{{ at: {}, switch: spine0 }}", at));
   };
-  EXPECT_TRUE(status("0s", "all_reduce"));
-  EXPECT_TRUE(status("0s", "all_gather"));
-  EXPECT_FALSE(status("1ms", "all_reduce"));
+  EXPECT_TRUE(run("all_reduce", "0s").done());
+  EXPECT_TRUE(run("all_gather", "0s").done());
+  EXPECT_FALSE(run("all_reduce", "1ms").done());
+}
+
+// Trees take turns on every tier: sixteen cores stand above the pods, and no two channels of a
+// head meet. With all cores of one spine cut, the other spines' are left.
+TEST(RunScenario, ReducesBelowAllCoresOfThreeTiers) {
+  constexpr std::string_view kTiers = "family: fat_tree, endpoints: 128, radix: 8, tiers: 3";
+  const CollectiveReport two =
+      Reduced("family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 16, check_ports: false",
+              128, "all_reduce", "");
+  const CollectiveReport three = Reduced(kTiers, 128, "all_reduce", "");
+  ASSERT_TRUE(two.done() && three.done());
+  // The closed form is the same but for the way through two tiers more, microseconds.
+  EXPECT_NEAR(three.time_s.median / two.time_s.median, 1, 0.02);
+  EXPECT_TRUE(Reduced(kTiers, 128, "all_reduce",
+                      "{ at: 0s, switch: core0 }, { at: 0s, switch: core1 }, "
+                      "{ at: 0s, switch: core2 }, { at: 0s, switch: core3 }")
+                  .done());
 }
 
 // Seconds of one operation on so many hosts of eight H800, one 400G InfiniBand NIC a GPU.

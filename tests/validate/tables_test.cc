@@ -315,6 +315,19 @@ TEST(ParseTables, FindsATableAmongProse) {
   }
 }
 
+// A log whose first line looks like a header of CSV; and a long one that looks so on every line.
+TEST(ParseTables, ReadsALogBelowALineWithCommas) {
+  const std::string log =
+      "#       size         count      type   redop    root     time   algbw   busbw #wrong\n"
+      "     1048576        262144     float     sum      -1    100.0   10.49   18.35      0\n";
+  const auto got = Tables("Running all_reduce, message size 8B, on 8 GPUs\n" + log, "a.log");
+  ASSERT_THAT(got, SizeIs(1));
+  EXPECT_THAT(got[0].points, SizeIs(1));
+  std::string training = "starting the job\n";
+  for (int i = 0; i < 20'000; ++i) training += "12:00:00,123 INFO step 7, batch_size=7, loss=1.2\n";
+  EXPECT_FALSE(ParseTables(training, "train.log", {}));
+}
+
 // Every blank of the log as `blank`, every line between `before` and `after`.
 std::string Decorated(std::string_view log, std::string_view before, std::string_view blank,
                       std::string_view after) {
