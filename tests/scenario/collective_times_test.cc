@@ -297,16 +297,9 @@ TEST(SimulateCollective, SaysWhatRanInPlaceOfAChoice) {
                                     NcclName(chosen->algorithm))));
 }
 
-// An operation over 1 GiB by NVLS on switches that reduce.
-CollectiveReport Reduced(std::string_view fabric, int gpus, std::string_view op,
-                         std::string_view faults) {
-  const auto spec = ParseScenario(
-      fmt::format("fabric: {{ {}, link: 400Gbps, host: {{ preset: hgx-h100 }} }}\n"
-                  "placement: {{ gpus: {} }}\nrouting: {{ seeds: 1 }}\n"
-                  "collectives: {{ sharp: true, algorithm: NVLS }}\n"
-                  "workload: {{ collective: {{ op: {}, bytes: 1GiB }} }}\nfaults: [{}]\n",
-                  fabric, gpus, op, faults),
-      "switches", {}, nullptr);
+// What a scenario of one collective reports.
+CollectiveReport FirstOf(const std::string& scenario) {
+  const auto spec = ParseScenario(scenario, "scenario", {}, nullptr);
   EXPECT_TRUE(spec.has_value()) << spec.error().front();
   FabricCache cache;
   const auto prepared = Prepare(*spec, cache);
@@ -315,6 +308,17 @@ CollectiveReport Reduced(std::string_view fabric, int gpus, std::string_view op,
   control.stop = [] { return false; };
   control.clock_s = [] { return 0.0; };
   return RunScenario(*prepared, control).collectives.front();
+}
+
+// An operation over 1 GiB by NVLS on switches that reduce.
+CollectiveReport Reduced(std::string_view fabric, int gpus, std::string_view op,
+                         std::string_view faults) {
+  return FirstOf(
+      fmt::format("fabric: {{ {}, link: 400Gbps, host: {{ preset: hgx-h100 }} }}\n"
+                  "placement: {{ gpus: {} }}\nrouting: {{ seeds: 1 }}\n"
+                  "collectives: {{ sharp: true, algorithm: NVLS }}\n"
+                  "workload: {{ collective: {{ op: {}, bytes: 1GiB }} }}\nfaults: [{}]\n",
+                  fabric, gpus, op, faults));
 }
 
 // Of the spines above two leaves the first has no cable left when the run begins: the trees take
@@ -348,22 +352,15 @@ TEST(RunScenario, ReducesBelowAllCoresOfThreeTiers) {
 
 // Seconds of one operation on so many hosts of eight H800, one 400G InfiniBand NIC a GPU.
 double MoeSeconds(const char* op, int hosts, double nvlink_efficiency) {
-  const auto spec = ParseScenario(
-      fmt::format("fabric: {{ family: rail_optimized, hosts_per_unit: 16, link: 400Gbps, latency: "
-                  "500ns }}\nhost: {{ preset: hgx-h800, transport: ib, nic_ports: 1 }}\nplacement: "
-                  "{{ gpus: {} "
-                  "}}\nphysics: {{ nvlink_efficiency: {}% }}\nrouting: {{ seeds: 1 }}\n"
-                  "workload: {{ collective: {{ op: {}, bytes: {}B, moe: {{ hosts: 4 }} }} }}\n",
-                  hosts * 8, 100 * nvlink_efficiency, op, 4096 * 7168),
-      "moe", {}, nullptr);
-  EXPECT_TRUE(spec.has_value()) << spec.error().front();
-  FabricCache cache;
-  const auto prepared = Prepare(*spec, cache);
-  EXPECT_TRUE(prepared.has_value()) << prepared.error().front();
-  RunControl control;
-  control.stop = [] { return false; };
-  control.clock_s = [] { return 0.0; };
-  return RunScenario(*prepared, control).collectives.front().time_s.median;
+  return FirstOf(
+             fmt::format(
+                 "fabric: {{ family: rail_optimized, hosts_per_unit: 16, link: 400Gbps, latency: "
+                 "500ns }}\nhost: {{ preset: hgx-h800, transport: ib, nic_ports: 1 }}\nplacement: "
+                 "{{ gpus: {} "
+                 "}}\nphysics: {{ nvlink_efficiency: {}% }}\nrouting: {{ seeds: 1 }}\n"
+                 "workload: {{ collective: {{ op: {}, bytes: {}B, moe: {{ hosts: 4 }} }} }}\n",
+                 hosts * 8, 100 * nvlink_efficiency, op, 4096 * 7168))
+      .time_s.median;
 }
 
 // DeepEP's normal kernels on H800 [DEEPEP docs/legacy.md]. Its GB/s count the tokens of a rank's
