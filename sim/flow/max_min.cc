@@ -413,8 +413,10 @@ void MaxMinSystem::Hold(Variable& v, std::uint32_t link, Member& own) {
   const Held was{v.level, v.elsewhere, v.bottleneck};
   Hold(v);
   own.elsewhere = Elsewhere({v.level, v.elsewhere, v.bottleneck}, link);
-  own.bound = v.bottleneck == LinkId{link};
+  own.bound = v.wide == kNarrow && v.bottleneck == LinkId{link};
   if (v.bottleneck != was.bottleneck) Note(own.variable);
+  if (v.level == was.level && v.elsewhere == was.elsewhere && v.bottleneck == was.bottleneck)
+    return;
   if (v.level == was.level && v.bottleneck == was.bottleneck)
     TellBottleneck(v);
   else

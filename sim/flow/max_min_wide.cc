@@ -69,22 +69,16 @@ void MaxMinSystem::HoldWide(Variable& v) const {
 // SetShare() for one wide member: what it can get elsewhere is kept exactly.
 void MaxMinSystem::SetShareOfWide(std::uint32_t member, std::uint32_t link, double before,
                                   double share) {
-  const std::uint32_t id = members_[member].variable;
-  Variable& v = variables_[id];
-  TrackFull(v, members_[member].crossing, before, share);
+  Member& own = members_[member];
+  Variable& v = variables_[own.variable];
+  TrackFull(v, own.crossing, before, share);
   const Held was{v.level, v.elsewhere, v.bottleneck};
   if (was.bottleneck == LinkId{link} && share <= was.elsewhere) {
     v.level = share;
     return TellOthersWide(v, link, was);
   }
   if (was.bottleneck != LinkId{link} && std::min(before, share) > was.elsewhere) return;
-  HoldWide(v);
-  if (v.bottleneck != was.bottleneck) Note(id);
-  if (v.level == was.level && v.elsewhere == was.elsewhere) return;
-  if (v.level == was.level && v.bottleneck == was.bottleneck)
-    TellBottleneck(v);
-  else
-    TellOthersWide(v, link, was);
+  Hold(v, link, own);
 }
 
 // TellOthers(), but for the links' copies: they ask.
