@@ -193,15 +193,23 @@ Result<Asked> ReadArgs(const CollectiveArgs& args, SourceTexts& texts) {
   return out;
 }
 
+// What an engine does not say: what bounds, what the copy of the own block costs, how sends go.
+void SetClosedForm(const NcclTimeCase& which, const CollectiveTime& t, CollectiveTimeRow& row) {
+  row.in_place_us = row.us - (t.us - t.in_place_us);
+  row.bound = t.bound;
+  row.send_protocol = which.protocol;
+  row.send_channels = static_cast<int>(which.channels);
+}
+
 // On a network that does not block: the closed form.
 std::vector<CollectiveTimeRow> ClosedForm(const CollectiveModel& model, const Asked& asked) {
   std::vector<CollectiveTimeRow> rows;
   for (const Bytes bytes : asked.sizes) {
-    const CollectiveTime t = model.Time(bytes, asked.calibration.constants);
+    const NcclTimeCase which = model.Case(bytes);
+    const CollectiveTime t = model.Time(which, asked.calibration.constants);
     CollectiveTimeRow row;
     row.us = row.p5_us = row.p95_us = t.us;
-    row.in_place_us = t.in_place_us;
-    row.bound = t.bound;
+    SetClosedForm(which, t, row);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -235,8 +243,7 @@ Result<std::vector<CollectiveTimeRow>> Simulated(const CollectiveArgs& args,
         rows[i].ran ? model.Case(asked.sizes[i], {rows[i].ran->algorithm, rows[i].ran->protocol})
                     : model.Case(asked.sizes[i]);
     const CollectiveTime t = model.Time(which, asked.calibration.constants);
-    rows[i].in_place_us = rows[i].us - (t.us - t.in_place_us);
-    rows[i].bound = t.bound;
+    SetClosedForm(which, t, rows[i]);
   }
   return rows;
 }

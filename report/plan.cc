@@ -106,8 +106,8 @@ Json ToJson(const CollectiveTable& table, std::size_t i, bool explain) {
               {"in_range", OrNull(time.in_range)}};
   const auto& choice = row.choice;
   out["algorithm"] = choice ? Json(NcclName(choice->algorithm)) : Json(nullptr);
-  out["protocol"] = choice ? Json(NcclName(choice->protocol)) : Json(nullptr);
-  out["channels"] = choice ? choice->channels : table.plan.comm.p2p_channels_per_peer;
+  out["protocol"] = choice ? Json(NcclName(choice->protocol)) : Json(NcclName(time.send_protocol));
+  out["channels"] = choice ? choice->channels : time.send_channels;
   out["predicted_us"] = choice ? Json(RoundedUs(choice->predicted_us)) : Json(nullptr);
   if (!choice) return out;
   out["most_channels"] = choice->most_channels;
@@ -192,9 +192,10 @@ std::string RowsText(const CollectiveTable& table) {
     out += HalfLine(columns.size, time.in_place_us, table.busbw_factor);
     if (drawn) out += fmt::format("  {:.1f} .. {:.1f}", time.p5_us, time.p95_us);
     if (banded) out += MeasuredText(time);
-    out += row.choice ? fmt::format("  {} {} x{}", NcclName(row.choice->algorithm),
-                                    NcclName(row.choice->protocol), row.choice->channels)
-                      : fmt::format("  sends x{}", plan.comm.p2p_channels_per_peer);
+    out += row.choice
+               ? fmt::format("  {} {} x{}", NcclName(row.choice->algorithm),
+                             NcclName(row.choice->protocol), row.choice->channels)
+               : fmt::format("  sends {} x{}", NcclName(time.send_protocol), time.send_channels);
     out += '\n';
   }
   return out;

@@ -108,6 +108,8 @@ struct CollectiveTimeRow {
   double us = 0, p5_us = 0, p95_us = 0;
   double in_place_us = 0;
   CollectiveTime::Bound bound = CollectiveTime::Bound::kLatency;
+  NcclProtocol send_protocol = NcclProtocol::kSimple;  // of sends: a message's
+  int send_channels = 1;
   // Of a fabric, in an engine: what NCCL would run where weft has a pattern of it, else the ring.
   std::optional<NcclChoice> ran;
   ErrorBand error;               // of the time on a network that does not block

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the errors of collectives' times, by class and by table, into docs/validation.md.
+"""Writes the errors of collectives' times, by class and by table, and how well the sizes agree at
+which curves bend, into docs/validation.md.
 
     tools/collective_errors.py --weft build/weft TABLES.tsv
 
@@ -11,6 +12,7 @@ No test runs this, for the tables are not here; of docs/validation.md `./dev doc
 import argparse
 import csv
 import json
+import math
 import os
 import pathlib
 import statistics
@@ -69,6 +71,65 @@ def table_line(table, source):
             f"{source} |")
 
 
+def size_at(sizes, values, level):
+    """The size from which on `values` stay above `level`, between two by logarithms; None: they
+    never pass it inside the curve."""
+    below = [i for i, value in enumerate(values) if value < level]
+    if not below or below[-1] + 1 == len(sizes):
+        return None
+    i = below[-1]
+    share = math.log(level / values[i]) / math.log(values[i + 1] / values[i])
+    return sizes[i] * (sizes[i + 1] / sizes[i]) ** share
+
+
+def rates(sizes, times):
+    return [size / time for size, time in zip(sizes, times)]
+
+
+# Where a curve of times over sizes bends: what is looked for and how it is found.
+BENDS = (("time twice that of the smallest size, of at most 8 KiB",
+          lambda sizes, us: size_at(sizes, us, 2 * us[0]) if sizes[0] <= 8 << 10 else None),
+         ("half of the curve's highest rate",
+          lambda sizes, us: size_at(sizes, rates(sizes, us), max(rates(sizes, us)) / 2)),
+         ("80 % of the curve's highest rate",
+          lambda sizes, us: size_at(sizes, rates(sizes, us), 0.8 * max(rates(sizes, us)))))
+
+
+def curves(tables):
+    """(class, sizes, measured, simulated) of every table and number of ranks with six sizes."""
+    for table in tables:
+        by_ranks = {}
+        for point in table["points"]:
+            by_ranks.setdefault((point["ranks"], point["hosts"]), {})[point["bytes"]] = point
+        for points in by_ranks.values():
+            sizes = sorted(points)
+            if len(sizes) >= 6:
+                yield (table["class"], sizes, [points[s]["measured_us"] for s in sizes],
+                       [points[s]["simulated_us"] for s in sizes])
+
+
+def bend_lines(tables):
+    """A line a class and bend: simulated over measured size."""
+    lines = ["| class | size from which on | curves | within a factor of 2 | median | "
+             "10th to 90th percentile |", "| --- | --- | --- | --- | --- | --- |"]
+    found = {}
+    for name, sizes, measured, simulated in curves(tables):
+        for bend, (_, find) in enumerate(BENDS):
+            is_, should = find(sizes, simulated), find(sizes, measured)
+            if is_ and should:
+                found.setdefault((name, bend), []).append(is_ / should)
+    for name in LIMITS:
+        for bend, (what, _) in enumerate(BENDS):
+            ratios = sorted(found.get((name, bend), []))
+            if not ratios:
+                continue
+            inside = sum(0.5 <= r <= 2 for r in ratios)
+            low, high = (ratios[round(q * (len(ratios) - 1))] for q in (0.1, 0.9))
+            lines.append(f"| {name} | {what} | {len(ratios)} | {inside} | "
+                         f"{statistics.median(ratios):.2f} | {low:.2f} to {high:.2f} |")
+    return lines
+
+
 def text(weft, tables):
     out = subprocess.run([weft, "validate", tables, "--calibration", "none", "--json", "-"],
                          check=False, capture_output=True).stdout
@@ -76,10 +137,11 @@ def text(weft, tables):
     with open(tables, encoding="utf-8") as listed:
         rows = list(csv.DictReader(listed, delimiter="\t"))
     sources = {row["file"]: row["source"] for row in rows}
+    healthy = [t for t in result["tables"] if t.get("label") == "healthy"]
     lines = class_lines(result["overall"]["classes"])
+    lines += ["", "Where curves bend, simulated over measured size:", ""] + bend_lines(healthy)
     lines += ["", "| op | ranks | points | from 64 KiB | 1 MiB | 64 MiB | table |",
               "| --- | --- | --- | --- | --- | --- | --- |"]
-    healthy = [t for t in result["tables"] if t.get("label") == "healthy"]
     known = [table_line(t, sources.get(t["file"], t["file"])) for t in healthy]
     lines += [line for line in known if line]
     return "\n".join(lines) + "\n"

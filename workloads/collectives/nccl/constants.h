@@ -44,9 +44,12 @@ enum class GpuConstant : std::uint8_t {
   kNvlsLoop,          // us, each round over the heads
   kNvlsAcross,        // NVLSTree's rate over NVLS's
   kSendStart,         // us, a group of sends
+  kSendSimpleStart,   // us, more than with LL
   kSendEfficiency,    // sends over NVLink: payload over line rate
+  kSendLinkChannel,   // GB/s, what one channel of a send moves over NVLink, Simple
+  kSendLl,            // GB/s, what a GPU's sends with LL move over NVLink
 };
-inline constexpr std::size_t kGpuConstants = 19;
+inline constexpr std::size_t kGpuConstants = 22;
 
 // What PCIe has in place of a generation's NVLink.
 enum class PcieConstant : std::uint8_t { kLlHop, kLl128Hop, kSimpleHop, kEfficiency };

@@ -65,6 +65,7 @@ constexpr NcclRules Rules229() {
   r.minor = 29;
   r.far_nics_before_hopper = true;
   r.net_channel_rate = 14;
+  r.send_ll = NcclRules::SendLl::kOwnChannels;
   r.blackwell_one_node = kBlackwell1From229;
   r.blackwell_nodes = kBlackwellNFrom229;
   r.ring_ll128[3] = {40, 40, 40};
@@ -154,6 +155,7 @@ constexpr NcclRules Rules221() {
   r.tree_threads_full = false;
   r.split_by_traffic = false;
   r.send_order = NcclRules::SendOrder::kNodesBothWays;
+  r.send_ll = NcclRules::SendLl::kPart;
   return r;
 }
 

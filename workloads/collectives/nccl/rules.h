@@ -111,6 +111,11 @@ struct NcclRules {
     kNodes,
     kGroups
   } send_order = SendOrder::kGroups;  // ≤ 2.21; 2.22 … 2.27; 2.28+
+  enum class SendLl : std::uint8_t {
+    kPart,
+    kPeerChannels,
+    kOwnChannels
+  } send_ll = SendLl::kPeerChannels;  // up to 2.21; 2.22 to 2.28; 2.29+: what LL's limit is by
   bool fewer_net_channels = true;     // one a remote peer in large communicators (2.20+)
   int net_channel_rate = 0;  // GB/s that a send's channel moves, which sets their count (2.29+)
 };

@@ -9,6 +9,7 @@
 
 #include "base/ceil_div.h"
 #include "base/check.h"
+#include "workloads/collectives/nccl/sends_internal.h"
 #include "workloads/collectives/nccl/shape.h"
 #include "workloads/collectives/nccl/shares_internal.h"
 
@@ -36,12 +37,6 @@ double NicRate(const NcclGraph& graph, const HostPart& host) {
   }
   const double channels = std::max<double>(1, static_cast<double>(graph.nets.size()));
   return Gigabytes(std::min(host.nic(), host.pcie)) * channels / most;
-}
-
-// Of the GPUs' own NICs, which sends use: those beside the receivers.
-double SendNicRate(const NcclComm& comm, const HostPart& host) {
-  const int nics = std::clamp(comm.per_node * host.nics / host.gpus, 1, std::max(1, host.nics));
-  return Gigabytes(std::min(host.nic(), host.pcie)) * nics;
 }
 
 // A GPU's line rate to the others: NVLinks that lead to GPUs of the communicator, or PCIe.
@@ -167,64 +162,6 @@ void SetPat(const NcclComm& comm, NcclTimeCase& out) {
   out.steps = out.net_steps = std::max(1, TreeDepth(comm.nodes));
   out.net_bytes = out.bytes * (comm.ranks() - 1) / comm.ranks();
   out.own_block = out.bytes / comm.ranks();
-}
-
-// NICs of a host that sends share, and whether they leave by the NIC of the receiver's number.
-int SendNics(const NcclComm& comm, const HostPart& host) {
-  return std::clamp(comm.per_node * host.nics / std::max(1, host.gpus), 1, comm.per_node);
-}
-bool SendsByRails(const HostPart& host) {
-  return host.nvlink.bits_per_second() > 0 && host.nvlink_shape == HostSpec::NVLINK_SHAPE_SWITCH;
-}
-
-// What the ranks send to all others, alike or by a matrix.
-void SetManySends(const NcclComm& comm, const HostPart& host, const SendLoads* loads,
-                  NcclTimeCase& out) {
-  const int ranks = comm.ranks(), per_node = comm.per_node;
-  out.send_channels = std::min(comm.p2p_channels, comm.p2p_channels_per_peer * kPeersAtOnce) *
-                      static_cast<double>(per_node);
-  out.net_rate = SendNicRate(comm, host);
-  out.send_nics = SendNics(comm, host);
-  out.own_block = out.bytes / ranks;
-  out.at_once = NcclSendsAtOnce(comm);
-  out.peers_at_once = static_cast<double>(CeilDiv(ranks, kPeersAtOnce));
-  if (loads == nullptr) {
-    out.link_bytes = out.bytes * (per_node - 1) / ranks;
-    out.net_bytes = comm.nodes > 1 ? out.bytes * (ranks - per_node) / ranks * per_node : 0;
-    out.peer_bytes = comm.nodes > 1 ? out.bytes / ranks : 0;
-  } else {
-    out.link_bytes = loads->link;
-    out.net_bytes = loads->nic * out.send_nics;
-    out.peer_bytes = loads->heaviest;
-    out.through_bytes = loads->through;
-    out.far_bytes = loads->far;
-    out.own_block = loads->own;
-    out.peers_at_once = std::max(1.0, static_cast<double>(CeilDiv(loads->peers, kPeersAtOnce)));
-  }
-}
-
-void SetSends(const NcclComm& comm, const HostPart& host, const NcclTimeQuestion& question,
-              NcclTimeCase& out) {
-  const int per_node = comm.per_node;
-  out.kind = Kind::kSends;
-  out.steps = 1;
-  out.channels = comm.p2p_channels_per_peer;
-  if (question.send_recv) {
-    // One rank a host sends to the next host, by the NICs beside its receiver.
-    out.link_bytes = per_node > 1 ? out.bytes : 0;
-    out.net_bytes = comm.nodes > 1 ? out.bytes : 0;
-    out.send_channels = comm.p2p_channels_per_peer;
-    const double nics = std::clamp<double>(host.nics / host.gpus, 1, out.send_channels);
-    out.net_rate = Gigabytes(std::min(host.nic(), host.pcie)) * nics;
-    out.peers_at_once = 1;
-    // Where GPUs are joined pair by pair one pair's links carry it all: two channels a link.
-    if (host.nvlink_shape != HostSpec::NVLINK_SHAPE_SWITCH && host.nvlinks > 0)
-      out.link_rate = Gigabytes(host.nvlink) / host.nvlinks *
-                      std::max(1, std::min(comm.p2p_channels_per_peer / 2, host.nvlinks));
-  } else {
-    SetManySends(comm, host, question.loads, out);
-  }
-  out.net_steps = comm.nodes > 1 ? 2 : 0;  // the receiver's credit, then the data
 }
 
 // The constants of one case, by name.
@@ -422,7 +359,14 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   if (c.link_bytes > 0) {
     const double efficiency = c.nvlink ? v(GpuConstant::kSendEfficiency) : v.LinkEfficiency();
     rates.link = c.link_rate * efficiency;
-    Narrow(rates.link * c.bytes / c.link_bytes, v.LinkBound(), rates);
+    double channels = kNoLimit;  // that the messages inside one host have
+    if (c.nvlink && c.link_channels > 0)
+      channels = c.protocol == NcclProtocol::kLl
+                     ? v(GpuConstant::kSendLl)
+                     : c.link_channels * v(GpuConstant::kSendLinkChannel);
+    const Bound bound = channels < rates.link ? Bound::kChannel : v.LinkBound();
+    rates.link = std::min(rates.link, channels);
+    Narrow(rates.link * c.bytes / c.link_bytes, bound, rates);
   }
   if (c.net_bytes > 0) {
     const double nics = c.net_rate * v(NetConstant::kSendEfficiency) * v.ThroughCpu();
@@ -437,10 +381,14 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   if (c.through_bytes > c.link_bytes)
     Narrow(c.link_rate * v(GpuConstant::kSendEfficiency) * c.bytes / c.through_bytes, v.LinkBound(),
            rates);
-  // Between hosts a rank's own block is copied beside what moves: only what is left then counts.
-  const double moving = c.nodes > 1 && rates.all < kNoLimit ? Us(c.bytes, rates.all) : 0;
+  // A rank's own block is copied beside what moves: only what is left then counts. The last chunk
+  // of every message is still to be copied out when all has arrived.
+  const double moving = rates.all < kNoLimit ? Us(c.bytes, rates.all) : 0;
   const double copy = std::max(0.0, OwnBlock(c, v) - moving);
-  const double once = v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) + copy;
+  const bool ll = c.protocol == NcclProtocol::kLl;
+  const double last = ll || c.nodes > 1 ? 0 : Us(c.chunk, v.Channel());
+  const double once = v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) +
+                      (ll ? 0 : v(GpuConstant::kSendSimpleStart)) + copy + last;
   const double net = c.net_steps * c.peers_at_once * v(NetConstant::kSimpleHop);
   CollectiveTime t = Finish(c, v, rates, once, net, 0, net);
   // What a rank keeps counts in the size: where it is most of it, dropping its copy would leave a
@@ -451,15 +399,6 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
 }
 
 }  // namespace
-
-int NcclSendsAtOnce(const NcclComm& comm) {
-  return kPeersAtOnce * std::max(1, comm.p2p_channels / std::max(1, comm.p2p_channels_per_peer));
-}
-
-SendLoads NcclLoadsOf(const NcclComm& comm, const HostPart& host, const SendMatrix& matrix) {
-  return LoadsOf(matrix, comm.per_node, SendNics(comm, host), SendsByRails(host),
-                 NcclSendsAtOnce(comm));
-}
 
 NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
                               const NcclTimeQuestion& question, Bytes bytes) {
@@ -484,7 +423,7 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
   };
   if (!question.op) {
     out.through_cpu = through_cpu(comm.ring);
-    SetSends(comm, host, question, out);
+    SetNcclSends(comm, host, question, out);
     return out;
   }
   out.choice = ChooseNccl(comm, *question.op, bytes, question.forced);

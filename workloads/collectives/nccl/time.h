@@ -25,6 +25,9 @@
 //   sends     an all-to-all's R − P blocks a rank over the host's NICs, eight peers at a time on
 //             a channel, one peer's by the channels that it gets; of a matrix what the busiest NIC
 //             and the busiest GPU's link carry; send/recv over the channels that a peer gets.
+//             Inside one host LL up to a size that goes by NCCL's version; with Simple a chunk of
+//             512 KiB is copied out when the next has come, so the last is copied with nothing
+//             beside it.
 //
 // Protocols  LL carries 4 bytes of 8 and LL128 120 of 128 over the network [NCCL 2.28.9
 //            src/include/device.h]; over NVLink the constants say.
@@ -75,6 +78,7 @@ struct NcclTimeCase {
   double peers_at_once = 0;  // sends: batches of eight
   double send_channels = 0;  // sends: that a rank has for the network
   double peer_bytes = 0;     // sends: the heaviest message between hosts
+  double link_channels = 0;  // sends in one host: that a GPU's messages keep busy; else 0
   double through_bytes = 0;  // sends of a matrix: on a GPU's link with what other GPUs' NICs take
   double far_bytes = 0;      // sends of a matrix: the most of a rank to or from other hosts
   int send_nics = 1;         // sends: of a host

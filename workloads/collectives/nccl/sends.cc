@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <cmath>
+
+#include "base/ceil_div.h"
+#include "workloads/collectives/nccl/rules.h"
+#include "workloads/collectives/nccl/sends_internal.h"
+
+namespace weft {
+namespace {
+
+double InGigabytes(BitRate rate) { return rate.bits_per_second() / 8e9; }
+
+// Of the GPUs' own NICs, which sends use: those beside the receivers.
+double SendNicRate(const NcclComm& comm, const HostPart& host) {
+  const int nics = std::clamp(comm.per_node * host.nics / host.gpus, 1, std::max(1, host.nics));
+  return InGigabytes(std::min(host.nic(), host.pcie)) * nics;
+}
+
+// NICs of a host that sends share, and whether they leave by the NIC of the receiver's number.
+int SendNics(const NcclComm& comm, const HostPart& host) {
+  return std::clamp(comm.per_node * host.nics / std::max(1, host.gpus), 1, comm.per_node);
+}
+bool SendsByRails(const HostPart& host) {
+  return host.nvlink.bits_per_second() > 0 && host.nvlink_shape == HostSpec::NVLINK_SHAPE_SWITCH;
+}
+
+// How a message that stays in a communicator of one host is cut: over fewer channels where there
+// are many ranks or little of it, over more where parts would be long [NCCL 2.28.9 src/enqueue.cc
+// addP2pToPlan, scheduleP2pTasksToPlan].
+struct SendParts {
+  int channels;
+  double chunk;  // bytes of each
+  bool ll;
+};
+
+SendParts PartsInHost(const NcclComm& comm, double message) {
+  const double step = comm.all_nvlink ? 512 << 10 : 128 << 10;
+  constexpr double kLlLimit = 16 << 10;
+  int few = comm.p2p_channels_per_peer;
+  while (few > 1 && few * comm.ranks() > comm.p2p_channels) few /= 2;
+  const auto parts = [&](double least) { return std::max(1.0, std::ceil(message / least)); };
+  int channels = static_cast<int>(std::min<double>(few, parts(step / 8)));
+  while (message / channels > 32 * step && channels * 2 <= comm.p2p_channels_per_peer)
+    channels *= 2;
+  const int by = comm.rules->send_ll == NcclRules::SendLl::kPeerChannels
+                     ? comm.p2p_channels_per_peer
+                     : channels;
+  return {channels, std::min(step, message / channels), message <= kLlLimit * by};
+}
+
+void CutInHost(const NcclComm& comm, double message, int peers, NcclTimeCase& out) {
+  if (comm.nodes > 1 || message <= 0) return;
+  const SendParts parts = PartsInHost(comm, message);
+  out.link_channels = std::min(comm.p2p_channels, parts.channels * peers);
+  out.channels = parts.channels;
+  out.chunk = parts.chunk;
+  if (parts.ll) out.protocol = NcclProtocol::kLl;
+}
+
+// What the ranks send to all others, alike or by a matrix.
+void SetManySends(const NcclComm& comm, const HostPart& host, const SendLoads* loads,
+                  NcclTimeCase& out) {
+  const int ranks = comm.ranks(), per_node = comm.per_node;
+  out.send_channels = std::min(comm.p2p_channels, comm.p2p_channels_per_peer * kPeersAtOnce) *
+                      static_cast<double>(per_node);
+  out.net_rate = SendNicRate(comm, host);
+  out.send_nics = SendNics(comm, host);
+  out.own_block = out.bytes / ranks;
+  out.at_once = NcclSendsAtOnce(comm);
+  out.peers_at_once = static_cast<double>(CeilDiv(ranks, kPeersAtOnce));
+  if (loads == nullptr) {
+    out.link_bytes = out.bytes * (per_node - 1) / ranks;
+    out.net_bytes = comm.nodes > 1 ? out.bytes * (ranks - per_node) / ranks * per_node : 0;
+    out.peer_bytes = comm.nodes > 1 ? out.bytes / ranks : 0;
+    CutInHost(comm, out.bytes / ranks, ranks - 1, out);
+  } else {
+    out.link_bytes = loads->link;
+    out.net_bytes = loads->nic * out.send_nics;
+    out.peer_bytes = loads->heaviest;
+    out.through_bytes = loads->through;
+    out.far_bytes = loads->far;
+    out.own_block = loads->own;
+    out.peers_at_once = std::max(1.0, static_cast<double>(CeilDiv(loads->peers, kPeersAtOnce)));
+    const int others = std::max(1, loads->peers - 1);
+    CutInHost(comm, loads->link / others, others, out);
+  }
+}
+
+}  // namespace
+
+void SetNcclSends(const NcclComm& comm, const HostPart& host, const NcclTimeQuestion& question,
+                  NcclTimeCase& out) {
+  const int per_node = comm.per_node;
+  out.kind = NcclTimeCase::Kind::kSends;
+  out.steps = 1;
+  out.channels = comm.p2p_channels_per_peer;
+  if (question.send_recv) {
+    // One rank a host sends to the next host, by the NICs beside its receiver.
+    out.link_bytes = per_node > 1 ? out.bytes : 0;
+    out.net_bytes = comm.nodes > 1 ? out.bytes : 0;
+    out.send_channels = comm.p2p_channels_per_peer;
+    const double nics = std::clamp<double>(host.nics / host.gpus, 1, out.send_channels);
+    out.net_rate = InGigabytes(std::min(host.nic(), host.pcie)) * nics;
+    out.peers_at_once = 1;
+    // Where GPUs are joined pair by pair one pair's links carry it all: two channels a link.
+    if (host.nvlink_shape != HostSpec::NVLINK_SHAPE_SWITCH && host.nvlinks > 0)
+      out.link_rate = InGigabytes(host.nvlink) / host.nvlinks *
+                      std::max(1, std::min(comm.p2p_channels_per_peer / 2, host.nvlinks));
+    CutInHost(comm, out.bytes, 1, out);
+  } else {
+    SetManySends(comm, host, question.loads, out);
+  }
+  out.net_steps = comm.nodes > 1 ? 2 : 0;  // the receiver's credit, then the data
+}
+
+int NcclSendsAtOnce(const NcclComm& comm) {
+  return kPeersAtOnce * std::max(1, comm.p2p_channels / std::max(1, comm.p2p_channels_per_peer));
+}
+
+SendLoads NcclLoadsOf(const NcclComm& comm, const HostPart& host, const SendMatrix& matrix) {
+  return LoadsOf(matrix, comm.per_node, SendNics(comm, host), SendsByRails(host),
+                 NcclSendsAtOnce(comm));
+}
+
+}  // namespace weft
