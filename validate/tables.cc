@@ -124,6 +124,44 @@ bool IsCount(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
+// A count as nccl-tests prints it, or as it is set in type, in groups of three: 8388608, 8,388,608.
+std::optional<std::int64_t> CountIn(std::string_view text) {
+  std::string digits(text);
+  for (std::size_t at = text.size(); at > 4;) {
+    at -= 4;
+    if (digits[at] != ',' && digits[at] != '\'') break;
+    digits.erase(at, 1);
+  }
+  return IsCount(digits) ? WholeNumber<std::int64_t>(digits) : std::nullopt;
+}
+
+// How many times 1024 a unit stands for: KiB, or K as nccl-tests' -b has it.
+std::optional<int> PowersIn(std::string_view unit) {
+  const bool binary = unit.size() == 3 && unit.substr(1) == "iB";
+  if (unit.size() != 1 && !binary) return std::nullopt;
+  const std::size_t at = std::string_view("KMGT").find(unit.front());
+  return at == std::string_view::npos ? std::nullopt : std::optional(static_cast<int>(at) + 1);
+}
+
+// 8388608, 8,388,608, 8M or 8MiB.
+std::optional<std::int64_t> SizeIn(std::string_view text) {
+  const std::size_t end = std::min(text.find_first_of("KMGT"), text.size());
+  const auto count = CountIn(text.substr(0, end));
+  if (end == text.size() || !count) return count;
+  const auto powers = PowersIn(text.substr(end));
+  if (!powers || *count > std::int64_t{1} << 20) return std::nullopt;
+  return *count << (10 * *powers);
+}
+
+// 8MB, 8mb: in units of which nobody tells 1000 from 1024.
+bool IsUnclearSize(std::string_view text) {
+  const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::string_view unit = text.substr(end);
+  return end > 0 && (unit.size() == 1 || unit.size() == 2) &&
+         std::string_view("kKmMgGtT").find(unit.front()) != std::string_view::npos &&
+         (unit.size() == 1 || unit[1] == 'B' || unit[1] == 'b');
+}
+
 // What a prefix without a blank behind it leaves of the size: "[1,0]<stdout>:8".
 std::string_view AfterPrefix(std::string_view word) {
   const std::size_t end = word.find_last_of(":>]|");
@@ -174,14 +212,18 @@ bool HasRoot(const std::vector<Word>& words, std::size_t at, Bytes size,
 std::optional<LogRow> ParseRow(std::string_view line, std::optional<bool> root_column) {
   const std::vector<Word> words = WordsOf(line);
   for (std::size_t first = 0; first + 2 < words.size(); ++first) {
-    const std::string_view size_text = AfterPrefix(words[first].text);
-    if (!IsCount(size_text) || !IsCount(words[first + 1].text) ||
-        !IsTypeName(words[first + 2].text))
+    const std::string size_text(AfterPrefix(words[first].text));
+    const bool unit_apart = first + 3 < words.size() && PowersIn(words[first + 1].text);
+    std::size_t at = first + (unit_apart ? 2 : 1);
+    const auto size = SizeIn(unit_apart ? size_text + std::string(words[at - 1].text) : size_text);
+    if ((!size && !IsUnclearSize(size_text)) || !SizeIn(words[at].text) ||
+        !IsTypeName(words[at + 1].text))
       continue;
     LogRow row;
-    row.size = Bytes(*WholeNumber<std::int64_t>(size_text));
-    row.type = words[first + 2].text;
-    std::size_t at = first + 3;
+    row.size = Bytes(size.value_or(0));
+    if (!size) row.why = fmt::format("its size is {}, which is not KiB, MiB or GiB", size_text);
+    row.type = words[at + 1].text;
+    at += 2;
     if (at < words.size() && IsTypeName(words[at].text) && words[at].text != "nan") {
       row.redop = words[at].text;
       ++at;
@@ -319,7 +361,9 @@ class LogReader {
     }
     MeasuredTable& table = tables_.back();
     const Half* const half = row.out ? &*row.out : row.in ? &*row.in : nullptr;
-    std::string why = half ? Contradiction(row.size, half->time, half->algbw) : "it is cut off";
+    std::string why = row.why;
+    if (why.empty())
+      why = half ? Contradiction(row.size, half->time, half->algbw) : "it is cut off";
     std::optional<SimDuration> time, in_place;
     if (half) time = FromMicroseconds(*WholeNumber<double>(half->time));
     if (row.out && row.in) in_place = FromMicroseconds(*WholeNumber<double>(row.in->time));

@@ -45,6 +45,32 @@ TEST(CollectiveModel, IsTheNicsRateForTheLargest) {
   EXPECT_EQ(model.Time(GiB(16), {}).bound, CollectiveTime::Bound::kNic);
 }
 
+// A tree over two hosts goes up and down: two steps between hosts, and a flush after each where
+// NCCL asks for one, of Simple alone [NCCL 2.28.9 src/graph/paths.cc ncclTopoNeedFlush].
+TEST(CollectiveModel, WaitsForAFlushWhereTheGpuNeedsOne) {
+  for (const auto& [host, per_host, nccl, flushed] : {std::tuple("dgx-a100", 8, "2.28", true),
+                                                      {"hgx-h100", 8, "2.28", false},
+                                                      {"hgx-h100", 8, "2.19", false},
+                                                      {"hgx-h100", 8, "2.18", true}})
+    for (const auto protocol : {NcclProtocol::kSimple, NcclProtocol::kLl}) {
+      SCOPED_TRACE(testing::Message() << host << ' ' << nccl << ' ' << NcclName(protocol));
+      CollectiveQuestion question;
+      question.op = "all_reduce";
+      question.host = NcclHost(host);
+      question.gpus = 2 * per_host;
+      question.gpus_per_host = per_host;
+      question.nccl = nccl;
+      question.forced = {NcclAlgorithm::kTree, protocol};
+      const auto model = CollectiveModel::Build(question);
+      ASSERT_TRUE(model.has_value());
+      CollectiveConstants slow;
+      const std::string transport = question.host.transport == HostSpec::IB ? "ib" : "roce";
+      slow.values[FindCollectiveParameter(transport + ".flush")] += 100;
+      EXPECT_NEAR(model->Time(MiB(4), slow).us - model->Time(MiB(4), {}).us,
+                  flushed && protocol == NcclProtocol::kSimple ? 200 : 0, 1e-6);
+    }
+}
+
 // busbw never above what the links carry one way, and time never falls with size within one choice.
 TEST(CollectiveModel, KeepsThePhysicalBound) {
   for (const auto& [host, gpus, per_host, rate] : {std::tuple("hgx-h100", 8, 8, 450.0),

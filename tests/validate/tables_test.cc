@@ -299,6 +299,33 @@ TEST(ParseTables, SeesThroughPrefixesAndForeignLines) {
 // Bytes changed, dropped and added anywhere: never a crash, and a row that is believed is either
 // one of the text's or one whose own figures agree.
 // An issue: words with commas, then a table, then more words; its rows keep their lines.
+// As pages, spreadsheets and PDFs set them; a row is never lost in silence.
+TEST(ParseTables, ReadsSizesSetInGroupsOrWithUnits) {
+  for (const std::string row :
+       {"1048576 262144", "1,048,576 262,144", "1'048'576 262'144", "1M 262144", "1MiB 262,144",
+        "1 MiB 262144", "[1,0]<stdout>:1M 256K"}) {
+    SCOPED_TRACE(row);
+    const auto tables =
+        ParseTables("512 128 float sum -1 20.0 0.03 0.05 0 20.0 0.03 0.05 0\n" + row +
+                        " float sum -1 40.0 26.21 49.15 0 40.0 26.21 49.15 0\n",
+                    "all_reduce.log", {});
+    ASSERT_TRUE(tables);
+    ASSERT_EQ(tables->size(), 1U);
+    ASSERT_EQ(tables->front().points.size(), 2U);
+    EXPECT_EQ(tables->front().points.back().size, MiB(1));
+    EXPECT_TRUE(tables->front().rejected.empty());
+  }
+  // Of other units nobody tells 1000 from 1024: such a row is left out and counted.
+  const auto unclear = ParseTables(
+      "512 128 float sum -1 20.0 0.03 0.05 0\n1MB 262144 float sum -1 40.0 26.21 49.15 0\n",
+      "all_reduce.log", {});
+  ASSERT_TRUE(unclear);
+  EXPECT_THAT(unclear->front().points, SizeIs(1));
+  ASSERT_THAT(unclear->front().rejected, SizeIs(1));
+  EXPECT_THAT(unclear->front().rejected.front().why, HasSubstr("its size is 1MB"));
+  EXPECT_FALSE(ParseTables("10,48,576 262144 float sum -1 40.0 26.21 49.15 0\n", "x.log", {}));
+}
+
 TEST(ParseTables, FindsATableAmongProse) {
   for (const std::string_view table :
        {"| Size (B) | Time (us) |\n|---|---|\n| 1048576 | 104.9 |\n| 2097152 | 140.0 |\n",

@@ -303,6 +303,15 @@ constexpr std::array<Row<4>, kNetConstants> kNetRows = {{
      1,
      "assumption: peers behind one host bridge lose some of the rate",
      "of both efficiencies, where a GPU's way to its NIC goes through the CPU's host bridge"},
+    {"flush",
+     kUs,
+     {2.7, 2.7, 75, 20},
+     0.5,
+     0.1,
+     400,
+     "as ll_hop, a way through the NIC; NCCL adds its plugin's latency once more, "
+     "src/graph/tuning.cc [NCCL]",
+     "a read back through the NIC, which a step with Simple waits for where the GPU needs it"},
 }};
 
 template <std::size_t kClasses, std::size_t kRows>

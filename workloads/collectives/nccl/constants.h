@@ -66,8 +66,9 @@ enum class NetConstant : std::uint8_t {
   kSendEfficiency,  // the same of all-to-all and send/recv
   kSendChannel,     // GB/s, what one channel of a send moves
   kThroughCpu,      // of both efficiencies, where GPU and NIC meet only in the CPU
+  kFlush,           // us, a Simple step's wait until what came is in the GPU's memory
 };
-inline constexpr std::size_t kNetConstants = 9;
+inline constexpr std::size_t kNetConstants = 10;
 
 struct CollectiveParameter {
   enum class Unit : std::uint8_t { kMicroseconds, kGigabytesPerSecond, kRatio };

@@ -114,6 +114,7 @@ constexpr NcclRules Rules225() {
   r.blackwell_one_node = kBlackwell1From225;
   r.blackwell_nodes = kHopperN;
   r.intel_steps = 1;
+  r.c2c_flushes = false;
   return r;
 }
 
@@ -186,6 +187,7 @@ constexpr NcclRules Rules219() {
 constexpr NcclRules Rules218() {
   NcclRules r = Rules219();
   r.minor = 18;
+  r.hopper_flushes = true;
   r.neighbours_only = false;
   r.raise_nvls = false;
   r.nvlink_hopper = 20.0F;

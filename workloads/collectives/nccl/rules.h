@@ -61,6 +61,8 @@ struct NcclRules {
   bool neighbours_only = true;  // with NVSwitches only the GPUs beside one follow it (2.19+)
   bool raise_nvls = true;       // NVLS's network rate is raised at the end (2.19+)
   bool far_nics_before_hopper = false;  // every NIC may do, however far (2.29+)
+  bool hopper_flushes = false;          // Hopper's NICs are flushed as Ampere's are (2.18)
+  bool c2c_flushes = true;              // what overtakes a PCIe switch by C2C is flushed (2.26+)
   int max_nvls_channels = 64;
 
   // The cost model: latencies.

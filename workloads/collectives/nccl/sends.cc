@@ -111,6 +111,7 @@ void SetNcclSends(const NcclComm& comm, const HostPart& host, const NcclTimeQues
     SetManySends(comm, host, question.loads, out);
   }
   out.net_steps = comm.nodes > 1 ? 2 : 0;  // the receiver's credit, then the data
+  out.flushes /= 2;
 }
 
 int NcclSendsAtOnce(const NcclComm& comm) {

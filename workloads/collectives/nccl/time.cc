@@ -121,7 +121,8 @@ void SetTree(const NcclComm& comm, NcclTimeCase& out) {
   out.chunk = std::min(out.chunk, out.bytes / out.channels);
 }
 
-constexpr int kSwitchSteps = 2;  // to the switches, and back
+constexpr int kSwitchSteps = 2;         // to the switches, and back
+constexpr double kSwitchFlushes = 0.5;  // what comes back
 
 // Of a network that reduces, the busier way. A gather goes one way as a block a host and the
 // other as all blocks, the host's own among them [NCCL 2.28.9 src/transport/coll_net.cc].
@@ -132,6 +133,7 @@ void SetNvls(const NcclComm& comm, NcclOp op, bool tree, NcclTimeCase& out) {
   out.heads = comm.nvls.channels();
   out.net_steps = tree ? 2 * TreeDepth(comm.nodes) : comm.nodes > 1 ? kSwitchSteps : 0;
   out.steps = out.net_steps + 1;
+  if (!tree) out.flushes *= kSwitchFlushes;
   // An all-reduce reads the sum of 1/P and receives the sums of all.
   out.link_bytes = out.bytes * (op == NcclOp::kAllReduce ? 1 + 1.0 / comm.per_node : 1);
   out.net_bytes = tree ? out.bytes * TreeHostBytes(comm.nodes) : SwitchBytes(comm, out.bytes);
@@ -141,6 +143,7 @@ void SetNvls(const NcclComm& comm, NcclOp op, bool tree, NcclTimeCase& out) {
 void SetCollNet(const NcclComm& comm, NcclOp op, NcclAlgorithm algorithm, NcclTimeCase& out) {
   out.kind = Kind::kCollNet;
   out.net_steps = kSwitchSteps;
+  out.flushes *= kSwitchFlushes;
   out.net_bytes = SwitchBytes(comm, out.bytes);
   const double peers = comm.per_node - 1;
   if (algorithm == NcclAlgorithm::kCollNetChain) {
@@ -164,6 +167,15 @@ void SetPat(const NcclComm& comm, NcclTimeCase& out) {
   out.own_block = out.bytes / comm.ranks();
 }
 
+// Whether a NIC must read back what it wrote before the GPU may be told of it: up to Ampere always
+// [NCCL 2.28.9 src/graph/paths.cc ncclTopoNeedFlush].
+bool NeedsFlush(const NcclComm& comm, const HostPart& host, const NcclGraph& graph) {
+  if (comm.nodes == 1) return false;
+  if (comm.compute_capability < 90 || comm.rules->hopper_flushes) return true;
+  return comm.rules->c2c_flushes && host.c2c.bits_per_second() > 0 &&
+         graph.type_inter <= NcclPath::kPciMany;
+}
+
 // The constants of one case, by name.
 class Values {
  public:
@@ -173,6 +185,7 @@ class Values {
         net_(constants.values.data() + which.net_row),
         nvlink_(which.nvlink),
         through_cpu_(which.through_cpu),
+        flushes_(which.flushes),
         protocol_(static_cast<std::size_t>(which.protocol)) {}
 
   double operator()(GpuConstant c) const { return gpu_[static_cast<std::size_t>(c)]; }
@@ -188,8 +201,9 @@ class Values {
                                   NetConstant::kSimpleHop};
     constexpr std::array kTree = {NetConstant::kTreeLlHop, NetConstant::kTreeLl128Hop,
                                   NetConstant::kSimpleHop};
-    return (*this)((tree ? kTree : kRing)[protocol_]);
+    return (*this)((tree ? kTree : kRing)[protocol_]) + Flush();
   }
+  double Flush() const { return flushes_ * (*this)(NetConstant::kFlush); }
   double Start() const {
     const double more[] = {0, (*this)(GpuConstant::kLl128Start),
                            (*this)(GpuConstant::kSimpleStart)};
@@ -217,6 +231,7 @@ class Values {
  private:
   const double *gpu_, *pcie_, *net_;
   bool nvlink_, through_cpu_;
+  double flushes_;
   std::size_t protocol_;
 };
 
@@ -389,7 +404,7 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   const double last = ll || c.nodes > 1 ? 0 : Us(c.chunk, v.Channel());
   const double once = v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) +
                       (ll ? 0 : v(GpuConstant::kSendSimpleStart)) + copy + last;
-  const double net = c.net_steps * c.peers_at_once * v(NetConstant::kSimpleHop);
+  const double net = c.net_steps * c.peers_at_once * (v(NetConstant::kSimpleHop) + v.Flush());
   CollectiveTime t = Finish(c, v, rates, once, net, 0, net);
   // What a rank keeps counts in the size: where it is most of it, dropping its copy would leave a
   // bus bandwidth that nothing has.
@@ -423,6 +438,7 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
   };
   if (!question.op) {
     out.through_cpu = through_cpu(comm.ring);
+    out.flushes = NeedsFlush(comm, host, comm.ring) ? 1 : 0;
     SetNcclSends(comm, host, question, out);
     return out;
   }
@@ -432,7 +448,9 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
   out.channels = out.choice->channels;
   out.chunk = std::max(1.0, static_cast<double>(out.choice->chunk.count()));
   out.net_rate = NicRate(comm.GraphOf(out.choice->algorithm), host);
-  out.through_cpu = through_cpu(comm.GraphOf(out.choice->algorithm));
+  const NcclGraph& graph = comm.GraphOf(out.choice->algorithm);
+  out.through_cpu = through_cpu(graph);
+  if (out.protocol == NcclProtocol::kSimple && NeedsFlush(comm, host, graph)) out.flushes = 1;
   switch (out.choice->algorithm) {
     case NcclAlgorithm::kRing:
       SetRing(comm, *question.op, out);

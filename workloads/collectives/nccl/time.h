@@ -86,6 +86,7 @@ struct NcclTimeCase {
   double heads = 0;          // NVLS
   bool nvlink = true;
   bool through_cpu = false;  // GPU and NIC meet in the CPU's host bridge, PCIe on both sides
+  double flushes = 0;        // of a step between hosts with Simple
   std::uint16_t gpu_row = 0, net_row = 0;  // first rows of CollectiveParameters()
 };
 
