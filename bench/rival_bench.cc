@@ -102,6 +102,7 @@ BENCHMARK(ClosedLoopFlows)
     ->Args({4, 4, 5, 1})
     ->Args({16, 8, 50, 0})
     ->Args({32, 32, 2, 0})
+    ->Args({128, 64, 1, 0})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
 
