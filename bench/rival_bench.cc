@@ -18,7 +18,7 @@
 
 #include "base/random.h"
 #include "bench/traffic.h"
-#include "sim/flow/flow_simulation.h"
+#include "sim/flow/folded_simulation.h"
 #include "sim/simgrid/simgrid_simulation.h"
 
 namespace weft {
@@ -38,7 +38,9 @@ double Seconds(std::chrono::steady_clock::duration duration) {
 
 template <typename Engine>
 Answer RunOnce(const BenchNet& net, const Program& program, Coupling coupling) {
-  Engine simulation(InputOf(net, coupling));
+  SimulationInput input = InputOf(net, coupling);
+  input.options.fold = std::is_same_v<Engine, FoldedSimulation>;
+  Engine simulation(input);
   simulation.Append(program);
   const auto start = std::chrono::steady_clock::now();
   Answer answer;
@@ -67,11 +69,12 @@ double LargestDifference(const Answer& a, const Answer& b) {
   return both * 2 < count ? 1 : worst;
 }
 
+template <typename Engine = FlowSimulation>
 void Versus(benchmark::State& state, const BenchNet& net, const Program& program,
             Coupling coupling) {
   Answer weft, simgrid;
   for (auto _ : state) {
-    weft = RunOnce<FlowSimulation>(net, program, coupling);
+    weft = RunOnce<Engine>(net, program, coupling);
     simgrid = RunOnce<SimgridSimulation>(net, program, coupling);
   }
   const double difference = LargestDifference(weft, simgrid);
@@ -102,6 +105,7 @@ BENCHMARK(ClosedLoopFlows)
     ->Args({4, 4, 5, 1})
     ->Args({16, 8, 50, 0})
     ->Args({32, 32, 2, 0})
+    ->Args({128, 64, 1, 0})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
 
@@ -110,6 +114,19 @@ void RingStepByStep(benchmark::State& state) {
   Versus(state, net, RingSteps(net), Coupling::kLoose);
 }
 BENCHMARK(RingStepByStep)
+    ->ArgNames({"leaves", "hosts_a_leaf", "small"})
+    ->Args({4, 4, 1})
+    ->Args({32, 32, 0})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+
+// The same as `weft` runs it, folded: the proof that hosts at one place of a leaf do the same is
+// part of the time.
+void RingStepByStepFolded(benchmark::State& state) {
+  const BenchNet net = LeafSpine(Arg(state, 0), Arg(state, 1));
+  Versus<FoldedSimulation>(state, net, RingSteps(net), Coupling::kLoose);
+}
+BENCHMARK(RingStepByStepFolded)
     ->ArgNames({"leaves", "hosts_a_leaf", "small"})
     ->Args({4, 4, 1})
     ->Args({32, 32, 0})

@@ -269,6 +269,10 @@ class TrainingBuilder {
   Program Build() {
     forward_.assign(std::size_t{stages_} * batches_ * replicas_, Index(kNoRow));
     backward_ = forward_;
+    const std::size_t sends = std::size_t{2} * (stages_ - 1) * batches_ * replicas_ * kRails;
+    const std::size_t rings = std::size_t{stages_} * batches_ * kRails;
+    program_.ops.reserve(2 * forward_.size() + sends + rings);
+    program_.deps.reserve(2 * sends + std::size_t{stages_} * batches_ * replicas_);
     std::vector<std::uint32_t> at(stages_, 0);
     for (bool moved = true; moved;) {
       moved = false;

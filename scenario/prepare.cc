@@ -424,11 +424,14 @@ Result<Placement> FirstGpusOfHosts(const Located<ScenarioSpec>& spec, const Fabr
   return out;
 }
 
-// What is up before anything runs.
-LinkState StateAtStart(const PreparedScenario& scenario) {
-  LinkState state(*scenario.fabric);
-  for (const Event& event : scenario.events)
-    if (event.at == SimTime{}) state.Apply(*scenario.fabric, event.element, event.state);
+// What is up before anything runs; none: all.
+std::optional<LinkState> StateAtStart(const PreparedScenario& scenario) {
+  std::optional<LinkState> state;
+  for (const Event& event : scenario.events) {
+    if (event.at != SimTime{}) continue;
+    if (!state) state.emplace(*scenario.fabric);
+    state->Apply(*scenario.fabric, event.element, event.state);
+  }
   return state;
 }
 
@@ -445,8 +448,8 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(PreparedScenario& scenar
   options.stop = stop;
   options.every_micro_batch = beside_others;
   options.gpu = HostOf(spec.message).gpu();
-  const LinkState at_start = StateAtStart(scenario);
-  options.at_start = &at_start;
+  const std::optional<LinkState> at_start = StateAtStart(scenario);
+  options.at_start = at_start ? &*at_start : nullptr;
   std::vector<Error> warnings;
   WEFT_TRY(std::optional<PreparedNccl> nccl, PrepareNccl(scenario, beside_others, warnings));
   if (nccl) {

@@ -64,6 +64,7 @@ void PathTable::Merge(const MergedEdge& merged, const PathTable& whole, std::uin
 void PathTable::Append(const Program& program, std::uint32_t first_row) {
   const auto first = static_cast<std::uint32_t>(subjects_.size());
   programs_.push_back({first, first + static_cast<std::uint32_t>(program.patterns.size())});
+  if (first == 0) Reserve(program);
   for (const Pattern& pattern : program.patterns) AddPattern(pattern);
   for (const Send& send : program.sends) AddSend(send);
   const auto index = static_cast<std::uint32_t>(programs_.size() - 1);
@@ -76,6 +77,22 @@ void PathTable::Append(const Program& program, std::uint32_t first_row) {
     subject.traffic_class = op.traffic_class;
   }
   for (std::uint32_t row = first; row < subjects_.size(); ++row) BindSubject(row);
+}
+
+// Tables that grow leave as much again behind.
+void PathTable::Reserve(const Program& program) {
+  std::size_t edges = program.sends.size(), channels = edges, qps = 0;
+  for (const Pattern& pattern : program.patterns) {
+    edges += pattern.edges.size();
+    channels += pattern.channels;
+    for (const weft::Edge& edge : pattern.edges) qps += edge.qps;
+  }
+  for (const Send& send : program.sends) qps += send.qps;
+  subjects_.reserve(program.patterns.size() + program.sends.size());
+  edges_.reserve(edges);
+  step_.reserve(edges);
+  channels_.reserve(channels);
+  qps_.reserve(qps);
 }
 
 void PathTable::Rebind(HashSeed seed) {

@@ -146,6 +146,7 @@ class PathTable {
     std::uint32_t first_pattern = 0, first_send = 0;  // in subjects_
   };
 
+  void Reserve(const Program& program);
   void AddPattern(const Pattern& pattern);
   void Merge(const MergedEdge& merged, const PathTable& whole, std::uint32_t edge);
   void AddSend(const Send& send);

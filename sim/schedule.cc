@@ -11,14 +11,10 @@ namespace weft {
 
 std::uint32_t Schedule::Append(const Program& program) {
   const std::uint32_t first = row_count();
-  const auto index = static_cast<std::uint32_t>(programs_.size());
-  programs_.push_back({&program, first});
   rows_.resize(first + program.ops.size());
-  for (std::uint32_t row = first; row < row_count(); ++row) {
+  for (std::uint32_t row = first; row < row_count(); ++row)
     rows_[row].op = &program.ops[row - first];
-    rows_[row].program = index;
-  }
-  AddBlocks(program, first);
+  AddPlaces(program, first);
   AddDependents(program, first);
   open_count_ += row_count() - first;
   if (streams_.size() < program.stream_count) streams_.resize(program.stream_count);
@@ -35,33 +31,42 @@ std::uint32_t Schedule::Append(const Program& program) {
   return first;
 }
 
-void Schedule::AddBlocks(const Program& program, std::uint32_t first_row) {
+void Schedule::AddPlaces(const Program& program, std::uint32_t first_row) {
+  const auto outside = static_cast<std::uint32_t>(places_.size());
+  places_.push_back({&program, program_count_++, first_row, 0, 1});
+  for (std::uint32_t row = first_row; row < row_count(); ++row) rows_[row].place = outside;
   for (const Block& block : program.blocks) {
-    ++block_count_;
-    for (std::uint32_t i = 0; i < block.rows; ++i) {
-      rows_[first_row + block.first_row + i].block = block_count_;
-      rows_[first_row + block.first_row + i].times = block.times;
-    }
+    for (std::uint32_t i = 0; i < block.rows; ++i)
+      rows_[first_row + block.first_row + i].place = static_cast<std::uint32_t>(places_.size());
+    places_.push_back(places_[outside]);
+    places_.back().block = ++block_count_;
+    places_.back().times = block.times;
   }
 }
 
 void Schedule::AddDependents(const Program& program, std::uint32_t first_row) {
+  const auto first = static_cast<std::uint32_t>(dependents_.size());
+  bool any_back = !backs_.empty();
+  std::uint32_t count = 0;
   for (const Op& op : program.ops)
-    for (std::uint32_t i = 0; i < op.dep_count; ++i)
-      ++rows_[first_row + program.deps[op.first_dep + i].row].dependent_count;
-  auto next = static_cast<std::uint32_t>(dependents_.size());
-  for (std::uint32_t row = first_row; row < row_count(); ++row) {
-    rows_[row].first_dependent = next;
-    next += rows_[row].dependent_count;
-    rows_[row].dependent_count = 0;
-  }
-  dependents_.resize(next);
-  for (std::uint32_t row = first_row; row < row_count(); ++row) {
-    const Op& op = program.ops[row - first_row];
     for (std::uint32_t i = 0; i < op.dep_count; ++i) {
       const Dep& dep = program.deps[op.first_dep + i];
-      Row& on = rows_[first_row + dep.row];
-      dependents_[on.first_dependent + on.dependent_count++] = {row, dep.back};
+      ++rows_[first_row + dep.row].first_dependent;
+      ++count;
+      any_back = any_back || dep.back != 0;
+    }
+  std::uint32_t next = first;  // each row's end, from which it is filled backwards
+  for (std::uint32_t row = first_row; row < row_count(); ++row)
+    next = rows_[row].first_dependent += next;
+  dependents_.resize(first + count);
+  if (any_back) backs_.resize(dependents_.size(), 0);
+  for (std::uint32_t row = row_count(); row-- > first_row;) {
+    const Op& op = program.ops[row - first_row];
+    for (std::uint32_t i = op.dep_count; i-- > 0;) {
+      const Dep& dep = program.deps[op.first_dep + i];
+      const std::uint32_t at = --rows_[first_row + dep.row].first_dependent;
+      dependents_[at] = row;
+      if (any_back) backs_[at] = dep.back;
     }
   }
 }
@@ -84,7 +89,8 @@ void Schedule::Reset() {
 
 // Passes of `on` that must be done before the next pass of `row`.
 std::uint32_t Schedule::Needed(std::uint32_t row, std::uint32_t on, std::uint16_t back) const {
-  if (rows_[on].block == 0 || rows_[on].block != rows_[row].block) return rows_[on].times;
+  const Place& place = PlaceOf(on);
+  if (place.block == 0 || rows_[on].place != rows_[row].place) return place.times;
   const std::uint32_t pass = rows_[row].passes_done + 1;
   return pass > back ? pass - back : 0;
 }
@@ -124,10 +130,13 @@ void Schedule::TakeReady(std::vector<std::uint32_t>& rows) {
 
 void Schedule::Notify(std::uint32_t row) {
   const Row& r = rows_[row];
-  for (std::uint32_t i = 0; i < r.dependent_count; ++i) {
-    const Dependent& dependent = dependents_[r.first_dependent + i];
-    const bool waits = dependent.row != row && rows_[dependent.row].state == State::kBlocked;
-    if (waits && Needed(dependent.row, row, dependent.back) == r.passes_done) Arrive(dependent.row);
+  const std::uint32_t end = row + 1 < row_count() ? rows_[row + 1].first_dependent
+                                                  : static_cast<std::uint32_t>(dependents_.size());
+  for (std::uint32_t i = r.first_dependent; i < end; ++i) {
+    const std::uint32_t dependent = dependents_[i];
+    const bool waits = dependent != row && rows_[dependent].state == State::kBlocked;
+    const std::uint16_t back = backs_.empty() ? std::uint16_t{0} : backs_[i];
+    if (waits && Needed(dependent, row, back) == r.passes_done) Arrive(dependent);
   }
 }
 
@@ -154,7 +163,7 @@ void Schedule::Complete(std::uint32_t row) {
   Row& r = rows_[row];
   WEFT_CHECK(r.state == State::kRunning);
   ++r.passes_done;
-  if (r.passes_done == r.times) {
+  if (r.passes_done == times(row)) {
     Close(r, State::kDone);
   } else {
     Await(row);
@@ -173,7 +182,7 @@ void Schedule::Drop(std::uint32_t row) {
   if (r.state >= State::kDone) return;
   Close(r, State::kDone);
   r.dropped = true;
-  while (r.passes_done < r.times) {
+  while (r.passes_done < times(row)) {
     ++r.passes_done;
     Notify(row);
   }
@@ -193,15 +202,15 @@ void Schedule::LeaveStreams(std::uint32_t row) {
 // To the next row, or to the block's first row of this stream for another pass.
 void Schedule::Step(Stream& stream) {
   const std::uint32_t row = stream.rows[stream.at];
-  const bool last = stream.at + 1 == stream.rows.size() ||
-                    rows_[stream.rows[stream.at + 1]].block != rows_[row].block;
-  if (rows_[row].block != 0 && last && stream.pass + 1 < rows_[row].times) {
+  const bool last =
+      stream.at + 1 == stream.rows.size() || block(stream.rows[stream.at + 1]) != block(row);
+  if (block(row) != 0 && last && stream.pass + 1 < times(row)) {
     ++stream.pass;
     stream.at = stream.block_start;
     return;
   }
   ++stream.at;
-  if (rows_[row].block != 0 && !last) return;
+  if (block(row) != 0 && !last) return;
   stream.pass = 0;
   stream.block_start = stream.at;
 }

@@ -27,15 +27,13 @@ class Schedule {
   std::uint32_t row_count() const { return static_cast<std::uint32_t>(rows_.size()); }
   std::uint32_t open_count() const { return open_count_; }  // rows not yet done or stopped
   const Op& op(std::uint32_t row) const { return *rows_[row].op; }
-  const Program& program(std::uint32_t row) const { return *programs_[rows_[row].program].program; }
-  std::uint32_t program_index(std::uint32_t row) const { return rows_[row].program; }
-  std::uint32_t first_row(std::uint32_t row) const {
-    return programs_[rows_[row].program].first_row;
-  }
+  const Program& program(std::uint32_t row) const { return *PlaceOf(row).source; }
+  std::uint32_t program_index(std::uint32_t row) const { return PlaceOf(row).program; }
+  std::uint32_t first_row(std::uint32_t row) const { return PlaceOf(row).first_row; }
   std::uint32_t pass(std::uint32_t row) const { return rows_[row].passes_done; }
   // How often the row runs, and in which block (equal: the same; 0: none).
-  std::uint32_t times(std::uint32_t row) const { return rows_[row].times; }
-  std::uint32_t block(std::uint32_t row) const { return rows_[row].block; }
+  std::uint32_t times(std::uint32_t row) const { return PlaceOf(row).times; }
+  std::uint32_t block(std::uint32_t row) const { return PlaceOf(row).block; }
   bool closed(std::uint32_t row) const { return rows_[row].state >= State::kDone; }
   bool running(std::uint32_t row) const { return rows_[row].state == State::kRunning; }
 
@@ -64,27 +62,26 @@ class Schedule {
   enum class State : std::uint8_t { kBlocked, kReady, kRunning, kDone, kStopped };
   struct Row {
     const Op* op = nullptr;
-    std::uint32_t program = 0, block = 0, times = 1;
+    std::uint32_t place = 0;  // row of places_
     std::uint32_t passes_done = 0;
-    std::uint32_t missing = 0;  // streams and rows still waited for
-    std::uint32_t first_dependent = 0, dependent_count = 0;
+    std::uint32_t missing = 0;          // streams and rows still waited for
+    std::uint32_t first_dependent = 0;  // of dependents_, up to the next row's
     State state = State::kBlocked;
     bool dropped = false, watched = false;
   };
-  struct Dependent {
-    std::uint32_t row = 0;
-    std::uint16_t back = 0;
+  // Where rows stand that follow each other: a program, and a block of it (0: none).
+  struct Place {
+    const Program* source = nullptr;
+    std::uint32_t program = 0, first_row = 0;  // of the program
+    std::uint32_t block = 0, times = 1;
   };
   struct Stream {
     std::vector<std::uint32_t> rows;
     std::uint32_t at = 0, pass = 0, block_start = 0;
   };
-  struct Source {
-    const Program* program = nullptr;
-    std::uint32_t first_row = 0;
-  };
 
-  void AddBlocks(const Program& program, std::uint32_t first_row);
+  const Place& PlaceOf(std::uint32_t row) const { return places_[rows_[row].place]; }
+  void AddPlaces(const Program& program, std::uint32_t first_row);
   void AddDependents(const Program& program, std::uint32_t first_row);
   void Close(Row& row, State state);
   void Await(std::uint32_t row);   // counts what the next pass waits for
@@ -95,12 +92,13 @@ class Schedule {
   void Step(Stream& stream);
   void Enter(Stream& stream);
 
-  std::vector<Source> programs_;
+  std::vector<Place> places_;
   std::vector<Row> rows_;
-  std::vector<Dependent> dependents_;
+  std::vector<std::uint32_t> dependents_;  // rows
+  std::vector<std::uint16_t> backs_;       // of each dependent; empty: all 0
   std::vector<Stream> streams_;
   std::vector<std::uint32_t> ready_, scratch_;
-  std::uint32_t open_count_ = 0, block_count_ = 0;
+  std::uint32_t open_count_ = 0, block_count_ = 0, program_count_ = 0;
   std::uint32_t watched_count_ = 0, watched_open_ = 0;  // of these not closed
 };
 

@@ -18,7 +18,14 @@ inline void SortRows(std::vector<std::uint32_t>& rows, std::vector<std::uint32_t
   constexpr std::size_t kFew = 64;
   constexpr unsigned kDigitBits = 11;
   constexpr std::uint32_t kDigits = 1u << kDigitBits;
-  if (std::is_sorted(rows.begin(), rows.end())) return;
+  const auto run = std::is_sorted_until(rows.begin(), rows.end());
+  if (run == rows.end()) return;
+  if (std::is_sorted(run, rows.end())) {  // two runs: as of a ring whose last feeds its first
+    scratch.resize(rows.size());
+    std::merge(rows.begin(), run, run, rows.end(), scratch.begin());
+    rows.swap(scratch);
+    return;
+  }
   if (rows.size() < kFew) return std::sort(rows.begin(), rows.end());
   const auto [least, most] = std::minmax_element(rows.begin(), rows.end());
   const std::uint32_t first = *least, range = *most - *least;

@@ -46,8 +46,8 @@ void FlowClocks::Rebase(Clock& clock) {
 }
 
 void FlowClocks::MarkStale(std::uint32_t link) {
-  if (clocks_[link].stale) return;
-  clocks_[link].stale = true;
+  if (is_stale_[link] != 0) return;
+  is_stale_[link] = 1;
   stale_.push_back(link);
 }
 
@@ -121,7 +121,7 @@ void FlowClocks::Take(std::uint32_t id) {
 void FlowClocks::Settle(SimTime now) {
   for (const std::uint32_t link : stale_) {
     Clock& clock = clocks_[link];
-    clock.stale = false;
+    is_stale_[link] = 0;
     SimTime end = SimTime::max();
     if (!clock.heap.empty()) {
       Advance(clock, now);

@@ -28,7 +28,7 @@ namespace weft {
 
 class FlowClocks {
  public:
-  explicit FlowClocks(std::uint32_t link_count) : clocks_(link_count) {}
+  explicit FlowClocks(std::uint32_t link_count) : clocks_(link_count), is_stale_(link_count, 0) {}
 
   // The clock of `link` goes at `level` from `now` on. Infinite: it holds nothing.
   void SetLevel(std::uint32_t link, double level, SimTime now);
@@ -61,7 +61,6 @@ class FlowClocks {
     double reading = 0, level = 0;
     SimTime since{};
     std::vector<Entry> heap;
-    bool stale = false;  // it is in stale_
   };
   struct Flow {
     double left = 0, level = 0;  // of its own clock
@@ -92,6 +91,7 @@ class FlowClocks {
   LastEnd last_end_;
   std::vector<Clock> clocks_;  // [L]
   std::vector<Flow> flows_;
+  std::vector<std::uint8_t> is_stale_;  // [L] it is in stale_
   std::vector<std::uint32_t> stale_;
   std::vector<std::uint32_t> due_, scratch_;
   EventQueue queue_;  // links, then flows with a clock of their own

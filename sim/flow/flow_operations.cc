@@ -131,6 +131,7 @@ const std::vector<SimDuration>& FlowSimulation::StartupOf(std::uint32_t row) {
 }
 
 const FlowSimulation::Rounds& FlowSimulation::RoundsOf(std::uint32_t subject) {
+  if (subject >= rounds_.size()) rounds_.resize(subject + std::size_t{1});
   Rounds& rounds = rounds_[subject];
   if (!rounds.first_round.empty()) return rounds;
   const std::vector<Edge>& edges = paths_.subjects()[subject].pattern->edges;

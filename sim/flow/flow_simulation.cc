@@ -29,10 +29,6 @@ void SortFrom(std::vector<T>& items, std::size_t first, Less less) {
 
 }  // namespace
 
-bool FlowSimulation::Timer::operator>(const Timer& other) const {
-  return std::tie(at, kind, row, part) > std::tie(other.at, other.kind, other.row, other.part);
-}
-
 FlowSimulation::FlowSimulation(const SimulationInput& input)
     : input_(input),
       paths_(*input.fabric, *input.router, input.physics, input.seed),
@@ -107,7 +103,6 @@ void FlowSimulation::Grow() {
   edge_terms_.resize(paths_.edges().size(), kNoTerms);
   channel_terms_.resize(paths_.channel_row_count(), kNoTerms);
   startup_.resize(paths_.subjects().size());
-  rounds_.resize(paths_.subjects().size());
   recordings_.resize(paths_.subjects().size());
   leaders_.assign(paths_.subjects().size(), {});
   in_flight_.resize(paths_.edges().size(), 0);
@@ -118,6 +113,15 @@ void FlowSimulation::Grow() {
   for (const PathTable::Subject& subject : paths_.subjects()) BindTerms(subject);
   if (some_broken)
     AddTimer(now_ + input_.fault_policy.detect, Timer::Kind::kReroute, last_event, 0);
+}
+
+// Completions that there will be, or so many that room for more may be found as they come.
+std::size_t FlowSimulation::RunsExpected() const {
+  constexpr std::size_t kMost = std::size_t{1} << 22;
+  std::size_t runs = 0;
+  for (std::uint32_t row = 0; row < schedule_.row_count() && runs < kMost; ++row)
+    runs += schedule_.times(row);
+  return std::min(runs, kMost);
 }
 
 // Of edges that are flows by themselves: known before the run, as their paths are.
@@ -132,11 +136,14 @@ void FlowSimulation::BindEdges(const PathTable::Subject& subject) {
     if (HasPath({e, 1})) EdgeTerms(e);
 }
 
-// The same of pipelined patterns, whose flows are known once their coupling is.
+// The same of pipelined patterns, whose flows are known once their coupling is; and the rounds of
+// those that have any.
 void FlowSimulation::BindPipelined(std::uint32_t row) {
   const Op& op = schedule_.op(row);
   if (op.kind != Op::Kind::kPattern) return;
   const PathTable::Subject& subject = SubjectOf(row);
+  if (subject.pattern->advance == Pattern::Advance::kRounds)
+    RoundsOf(paths_.subject_row(schedule_.program_index(row), op));
   if (subject.pattern->advance != Pattern::Advance::kPipelined) return;
   if (!StartsByChunks(*subject.pattern)) StartupOf(row);
   if (!Tight(row)) return BindEdges(subject);
@@ -152,6 +159,7 @@ RowId FlowSimulation::Append(const Program& program) {
   WEFT_CHECK(!shortcuts || (now_ == SimTime{} && instants_ == 0));
   const std::uint32_t first = schedule_.Append(program);
   paths_.Append(program, first);
+  system_->RestoreTwins();
   Grow();
   if (first == 0) Plan();
   return RowId{first};
@@ -182,7 +190,9 @@ void FlowSimulation::Plan() {
 void FlowSimulation::BindPlan() {
   plan_known_ = true;
   for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) BindPipelined(row);
+  if (TermsAreKnown()) system_->SilenceTwins();
   system_->Reserve();
+  if (completions_.empty()) completions_.reserve(RunsExpected());
   folding_ = {};
 }
 

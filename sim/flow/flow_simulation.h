@@ -25,6 +25,7 @@
 #pragma once
 
 #include <optional>
+#include <tuple>
 
 #include "sim/flow/flow_clocks.h"
 #include "sim/flow/max_min.h"
@@ -78,7 +79,10 @@ class FlowSimulation final : public Simulation {
     std::uint32_t row = 0;   // of an operation; kReroute, kMove: event
     std::uint32_t part = 0;  // kFlow: channel or edge; kRetry: flow
     std::uint32_t serial = 0;
-    bool operator>(const Timer& other) const;
+    bool operator>(const Timer& other) const {
+      if (at != other.at) return at > other.at;
+      return std::tie(kind, row, part) > std::tie(other.kind, other.row, other.part);
+    }
   };
   // A pass of an operation at work.
   struct Running {
@@ -119,6 +123,7 @@ class FlowSimulation final : public Simulation {
   void Process();
   void Restart();
   void Grow();
+  std::size_t RunsExpected() const;
   void BindTerms(const PathTable::Subject& subject);
   void BindEdges(const PathTable::Subject& subject);
   void BindPipelined(std::uint32_t row);
@@ -169,6 +174,7 @@ class FlowSimulation final : public Simulation {
 
   // flow_terms.cc: what a flow puts on links
   void FindSilentLinks();
+  bool TermsAreKnown() const;
   TermsId TermsOf(const Flow& flow);
   TermsId EdgeTerms(std::uint32_t edge);
   TermsId ChannelTerms(std::uint32_t row, PathTable::Range edges);
@@ -225,7 +231,7 @@ class FlowSimulation final : public Simulation {
   std::vector<TermsId> edge_terms_;                // [E] kNoTerms: not known
   std::vector<TermsId> channel_terms_;             // [channels of all subjects]
   std::vector<std::vector<SimDuration>> startup_;  // [subjects], where amounts do not matter
-  std::vector<Rounds> rounds_;                     // [subjects]
+  std::vector<Rounds> rounds_;                     // by subject, as far as any has rounds
   std::vector<SimDuration> startup_scratch_;
   std::vector<double> coefficient_;  // [L] scratch
   std::vector<double> crossings_;    // [L] scratch

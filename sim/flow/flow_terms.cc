@@ -35,6 +35,15 @@ void FlowSimulation::FindSilentLinks() {
   }
 }
 
+// Whether what any flow of these programs will put on links is known, and none has begun:
+// nothing moves, and no channel has amounts of its own.
+bool FlowSimulation::TermsAreKnown() const {
+  if (!input_.options.silent_links || !input_.events.empty() || instants_ > 0) return false;
+  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row)
+    if (schedule_.op(row).first_amount != 0 && Tight(row)) return false;
+  return true;
+}
+
 // Adds `scale` times the edge's share of each link: what of its QPs crosses it over its QPs.
 void FlowSimulation::AddEdgeToScratch(std::uint32_t edge, double scale) {
   const PathTable::Edge& e = paths_.edges()[edge];

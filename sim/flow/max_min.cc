@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "base/check.h"
 
 namespace weft {
 namespace {
 
-constexpr std::uint32_t kFewMembers = 32, kFewLinks = 64;
+constexpr std::uint32_t kFewMembers = 32;
 constexpr double kNearlyFull = 1e-6;  // far above the drift of a load kept in passing
 
 bool Moved(double before, double after) {
@@ -29,8 +28,7 @@ MaxMinSystem::MaxMinSystem(std::vector<double> capacity_bps, const MaxMinOptions
     : options_(options),
       links_(capacity_bps.size()),
       work_(Largest(capacity_bps)),
-      link_epoch_(capacity_bps.size()),
-      filling_(capacity_bps.size()) {
+      link_epoch_(capacity_bps.size()) {
   for (std::size_t l = 0; l < links_.size(); ++l) links_[l].capacity_bps = capacity_bps[l];
 }
 
@@ -44,8 +42,10 @@ void MaxMinSystem::Restart(std::span<const double> capacity_bps) {
   rows_.clear();
   variables_.clear();
   wides_.clear();
+  twins_.clear();
+  free_.Clear();
   for (std::vector<std::uint32_t>* rows :
-       {&free_wides_, &free_, &leaving_, &touched_, &noted_, &reported_, &moved_links_})
+       {&free_wides_, &leaving_, &touched_, &noted_, &reported_, &moved_links_})
     rows->clear();
   epoch_ = 0;
   link_epoch_.assign(links_.size(), 0);
@@ -78,9 +78,7 @@ std::uint32_t MaxMinSystem::TakeId(double weight) {
     variable_epoch_.push_back(0);
     fixed_epoch_.push_back(0);
   } else {
-    std::pop_heap(free_.begin(), free_.end(), std::greater<>());
-    id = free_.back();
-    free_.pop_back();
+    id = free_.TakeLowest();
   }
   variables_[id].weight = weight;
   return id;
@@ -128,8 +126,7 @@ void MaxMinSystem::LeaveForGood() {
     if (row.leaving == id + 1) row.leaving = 0;
     Leave(id);
     v.state = State::kFree;
-    free_.push_back(id);
-    std::push_heap(free_.begin(), free_.end(), std::greater<>());
+    free_.Give(id);
   }
   leaving_.clear();
 }

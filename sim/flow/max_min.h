@@ -40,6 +40,7 @@
 
 #include "base/units.h"
 #include "sim/flow/chunk_pool.h"
+#include "sim/flow/free_ids.h"
 #include "sim/flow/work_list.h"
 #include "topology/fabric.h"
 
@@ -71,6 +72,14 @@ class MaxMinSystem {
 
   // Room for a variable with each of the terms stored, at once.
   void Reserve();
+
+  // Takes links off that can never matter, of those that only variables of many links cross: where
+  // the same terms put the same on a link that is no wider (of equal ones the lowest id stays), or
+  // where the one variable that crosses it is held more by another of its links.
+  // They are silent until RestoreTwins(), which comes before any more terms. Requires: no variable
+  // yet. Cost O(P), O(l log l) for the links of such variables.
+  void SilenceTwins();
+  void RestoreTwins();
 
   // Stores terms for later use by any number of variables. `silent` are links
   // that the caller knows can never hold a variable back: they are kept for
@@ -139,6 +148,7 @@ class MaxMinSystem {
   static constexpr double kInfinite = std::numeric_limits<double>::infinity();
   static constexpr std::uint32_t kNoVariable = 0xffffffff, kNarrow = 0xffffffff;
   static constexpr std::uint32_t kCrossingBits = 0x7fffffff;
+  static constexpr std::uint32_t kFewLinks = 64;  // more: a variable is wide
   enum class State : std::uint8_t { kFree, kPaused, kLive, kLeaving };
   struct TermsRow {
     std::uint32_t first = 0, count = 0, silent = 0;
@@ -246,6 +256,9 @@ class MaxMinSystem {
   void Hold(Variable& v) const;
 
   // max_min_wide.cc: variables of many links
+  struct TermsOfLinks;
+  TermsOfLinks WideTermsOfLinks() const;
+  void SilenceOwn(const TermsOfLinks& all, std::vector<std::uint8_t>& silent) const;
   void EnterWide(Variable& v);
   void LeaveWide(Variable& v);
   void FindFull(const Variable& v);
@@ -269,8 +282,12 @@ class MaxMinSystem {
   std::vector<TermsRow> rows_;
   std::vector<Variable> variables_;
   std::vector<Wide> wides_;
+  struct Twins {
+    std::uint32_t row = 0, count = 0;  // of terms that are silent as twins
+  };
+  std::vector<Twins> twins_;
   std::vector<std::uint32_t> free_wides_;
-  std::vector<std::uint32_t> free_;     // heap, lowest id on top
+  FreeIds free_;
   std::vector<std::uint32_t> leaving_;  // removed since the last Resolve()
   std::vector<std::uint32_t> touched_;  // links whose members or capacity changed
   std::vector<std::uint32_t> noted_, reported_, moved_links_;
@@ -280,7 +297,7 @@ class MaxMinSystem {
   std::uint32_t epoch_ = 0;
   std::vector<std::uint32_t> link_epoch_, variable_epoch_, fixed_epoch_;
   std::vector<std::uint32_t> component_links_, component_;
-  std::vector<Filling> filling_;  // [L]
+  std::vector<Filling> filling_;  // [L], once anything is filled
   std::size_t open_variables_ = 0;
   std::vector<Share> heap_, caps_;
 };

@@ -93,6 +93,7 @@ void MaxMinSystem::Fix(std::uint32_t id, double level) {
 }
 
 void MaxMinSystem::Fill() {
+  filling_.resize(links_.size());
   heap_.clear();
   caps_.clear();
   for (const std::uint32_t link : component_links_) {

@@ -3,11 +3,133 @@
 // get elsewhere is not copied to every link whenever it moves, but asked for by a link
 // that is looked at.
 #include <algorithm>
+#include <bit>
+#include <tuple>
 
 #include "base/check.h"
+#include "base/random.h"
 #include "sim/flow/max_min.h"
 
 namespace weft {
+
+// [L] The terms that put anything on a link that only wide ones cross, ascending.
+struct MaxMinSystem::TermsOfLinks {
+  struct Entry {
+    std::uint32_t row = 0;
+    double coefficient = 1;
+    bool operator==(const Entry&) const = default;
+  };
+  std::span<const Entry> of(std::uint32_t link) const {
+    return std::span(entries).subspan(first[link], first[link + 1] - first[link]);
+  }
+  std::vector<std::uint32_t> first;  // [L + 1]
+  std::vector<Entry> entries;
+};
+
+MaxMinSystem::TermsOfLinks MaxMinSystem::WideTermsOfLinks() const {
+  constexpr std::uint32_t kNone = 0xffffffff;
+  TermsOfLinks all;
+  all.first.assign(links_.size() + 1, 0);
+  const auto for_each = [&](bool wide, const auto& visit) {
+    for (std::uint32_t row = 0; row < rows_.size(); ++row)
+      if ((rows_[row].count > kFewLinks) == wide)
+        for (const Term& term : terms(TermsId{row})) visit(row, term);
+  };
+  for_each(true, [&](std::uint32_t, const Term& term) { ++all.first[term.link + 1]; });
+  for_each(false, [&](std::uint32_t, const Term& term) { all.first[term.link + 1] = 0; });
+  std::vector<std::uint32_t> at(links_.size(), kNone);  // where its next entry goes
+  for (std::uint32_t l = 0; l < links_.size(); ++l) {
+    if (all.first[l + 1] > 0) at[l] = all.first[l];
+    all.first[l + 1] += all.first[l];
+  }
+  all.entries.resize(all.first.back());
+  for_each(true, [&](std::uint32_t row, const Term& term) {
+    if (at[term.link] != kNone) all.entries[at[term.link]++] = {row, term.coefficient};
+  });
+  return all;
+}
+
+void MaxMinSystem::SilenceTwins() {
+  WEFT_CHECK(variables_.empty());
+  const auto wide = [](const TermsRow& row) { return row.count > kFewLinks; };
+  if (std::none_of(rows_.begin(), rows_.end(), wide)) return;
+  const TermsOfLinks all = WideTermsOfLinks();
+  struct Key {
+    std::uint64_t hash = 0;
+    double capacity_bps = 0;
+    std::uint32_t link = 0;
+  };
+  std::vector<Key> keys;
+  for (std::uint32_t l = 0; l < links_.size(); ++l) {
+    if (all.of(l).empty()) continue;
+    Key key{0, links_[l].capacity_bps, l};
+    for (const TermsOfLinks::Entry& entry : all.of(l))
+      key.hash = Mix64(key.hash ^ entry.row ^ std::bit_cast<std::uint64_t>(entry.coefficient));
+    keys.push_back(key);
+  }
+  std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
+    return std::tie(a.hash, a.capacity_bps, a.link) < std::tie(b.hash, b.capacity_bps, b.link);
+  });
+  std::vector<std::uint8_t> silent(links_.size(), 0);
+  const auto same = [&](std::uint32_t a, std::uint32_t b) {
+    const auto x = all.of(a), y = all.of(b);
+    return std::equal(x.begin(), x.end(), y.begin(), y.end());
+  };
+  for (std::size_t k = 1, kept = 0; k < keys.size(); ++k) {
+    const bool twin = keys[k].hash == keys[kept].hash && same(keys[k].link, keys[kept].link);
+    silent[keys[k].link] = twin ? 1 : 0;
+    if (!twin) kept = k;
+  }
+  SilenceOwn(all, silent);
+  std::vector<Term> off;
+  for (std::uint32_t r = 0; r < rows_.size(); ++r) {
+    TermsRow& row = rows_[r];
+    if (!wide(row)) continue;
+    off.clear();
+    Term* const first = &terms_[row.first];
+    Term* const last = std::remove_if(first, first + row.count, [&](const Term& term) {
+      if (silent[term.link] != 0) off.push_back(term);
+      return silent[term.link] != 0;
+    });
+    std::copy(off.begin(), off.end(), last);
+    const auto count = static_cast<std::uint32_t>(off.size());
+    row.count -= count;
+    row.silent += count;
+    if (count > 0) twins_.push_back({r, count});
+  }
+}
+
+// Of the links that one row alone crosses only the tightest can hold it, and that only where none
+// that it shares is tighter still.
+void MaxMinSystem::SilenceOwn(const TermsOfLinks& all, std::vector<std::uint8_t>& silent) const {
+  for (std::uint32_t row = 0; row < rows_.size(); ++row) {
+    if (rows_[row].count <= kFewLinks) continue;
+    double least = kInfinite;
+    for (const Term& term : terms(TermsId{row}))
+      least = std::min(least, links_[term.link].capacity_bps / term.coefficient);
+    for (const Term& term : terms(TermsId{row})) {
+      const double level = links_[term.link].capacity_bps / term.coefficient;
+      if (all.of(term.link).size() == 1 && level > least) silent[term.link] = 1;
+    }
+  }
+}
+
+void MaxMinSystem::RestoreTwins() {
+  if (twins_.empty()) return;
+  std::vector<std::uint8_t> restored(rows_.size(), 0);
+  for (const Twins& twins : twins_) {
+    rows_[twins.row].count += twins.count;
+    rows_[twins.row].silent -= twins.count;
+    restored[twins.row] = 1;
+  }
+  twins_.clear();
+  for (std::uint32_t id = 0; id < variables_.size(); ++id) {
+    if (variables_[id].state != State::kLive || restored[Index(variables_[id].terms)] == 0)
+      continue;
+    Leave(id);
+    Enter(id);
+  }
+}
 
 void MaxMinSystem::EnterWide(Variable& v) {
   v.wide = static_cast<std::uint32_t>(wides_.size());

@@ -148,7 +148,9 @@ class Refinement {
   const PathTable& paths_;
   const Program& program_;
   std::vector<Colour> row_, subject_, edge_, link_;
-  std::vector<double> runs_;  // [subjects] how often one runs
+  std::vector<Colour> row_before_;  // the round, where any_back_
+  bool any_back_ = false;           // a row waits for a pass before
+  std::vector<double> runs_;        // [subjects] how often one runs
   double flows_ = 0;
   bool may_pay_ = false;
   std::size_t edges_used_ = 0, hops_ = 0;
@@ -266,6 +268,8 @@ std::string Refinement::Begin() {
     if (runs_[s] == 0) continue;
     if (std::string why = BeginSubject(s); !why.empty()) return why;
   }
+  any_back_ = std::any_of(program_.deps.begin(), program_.deps.end(),
+                          [](const Dep& dep) { return dep.back > 0; });
   FindBlockEnds();
   return KeepLinks();
 }
@@ -292,8 +296,10 @@ std::string Refinement::KeepLinks() {
   return {};
 }
 
-// In row order, so that one round carries a colour down a whole chain of rows.
+// In row order, so that one round carries a colour down a whole chain of rows; but of a pass before
+// as it was before the round: where rows wait for each other in a ring, none comes first.
 void Refinement::ColourRows() {
+  if (any_back_) row_before_ = row_;
   std::fill(last_.begin(), last_.end(), kNoClass);
   for (std::uint32_t row = 0; row < row_.size(); ++row) {
     const Op& op = program_.ops[row];
@@ -307,7 +313,8 @@ void Refinement::ColourRows() {
     }
     for (std::uint32_t i = 0; i < op.dep_count; ++i) {
       const Dep& dep = program_.deps[op.first_dep + i];
-      waits += Mixed(row_[dep.row], 4 + std::uint64_t{dep.back});
+      waits +=
+          Mixed(dep.back == 0 ? row_[dep.row] : row_before_[dep.row], 4 + std::uint64_t{dep.back});
     }
     Colour& colour = row_[row];
     colour = Mixed(colour, waits);

@@ -10,6 +10,10 @@
 // Memoising  An operation that starts when nothing else is at work, and beside which
 //            nothing else can start before it ends, takes as long as it did last time.
 //
+// Classes of a whole program (quotient.h) are tried first, and fold more. This folding is for what
+// they refuse: several programs appended, jitter, ordered rounds, or traffic elsewhere that sets
+// the rows of replicas apart, where patterns that start together are replicas all the same.
+//
 // Neither is used where an event may change a link (folding) or has changed one
 // between (memoising).
 //

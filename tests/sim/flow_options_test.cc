@@ -310,6 +310,25 @@ TEST(Fold, TwoRunsOfOnePatternAreTwo) {
   }
 }
 
+// A ring of sends in which each waits for the one before it, a pass ago: hosts at one place of
+// their leaves do the same, whichever row the program begins with.
+TEST(Fold, RowsThatWaitForEachOtherInARing) {
+  const Net net = LeafSpine(4, 4, 4, GigabitsPerSecond(100), 1us);
+  Builder b;
+  for (std::uint32_t i = 0; i < 16; ++i) {
+    b.AddSend(net.nic[i], net.nic[(i + 1) % 16], 1'000'000);
+    b.program.ops[i].first_dep = static_cast<std::uint32_t>(b.program.deps.size());
+    b.program.ops[i].dep_count = 1;
+    b.program.deps.push_back({(i + 15) % 16, 1});
+  }
+  b.program.blocks.push_back({0, 16, 100});
+  SimOptions without = All();
+  without.fold = false;
+  const Answer folded = RunWith(net.Input(), All(), b.program);
+  EXPECT_EQ(folded.outcome.folded, 12u);
+  ExpectEqual(folded, RunWith(net.Input(), without, b.program));
+}
+
 // What a row waits for is of its own replica.
 TEST(Fold, NamesWhatEachRowWaitsFor) {
   Random random(3);

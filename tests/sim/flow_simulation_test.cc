@@ -314,6 +314,36 @@ TEST(FlowSimulation, StopsAndGoesOnWhereItWasAsked) {
   EXPECT_EQ(simulation.completions()[2].end, At(164us));
 }
 
+// A channel of 40 edges over 80 links alike is solved on one of them; on all once something that
+// is appended crosses some. Half of its MB takes 40 us; the rest beside a send 80 us.
+TEST(FlowSimulation, AChannelAloneIsSolvedOnOneLinkOfItsLike) {
+  const Net net = Star(40, k100G, 0us);
+  Builder b;
+  std::vector<std::pair<VertexId, VertexId>> ends;
+  for (std::size_t i = 0; i < 40; ++i) ends.emplace_back(net.nic[i], net.nic[(i + 1) % 40]);
+  b.AddPattern(Edges(ends, Pattern::Advance::kPipelined));
+  b.AddRun(0, kMB, {0});
+  SimulationInput input = net.Input();
+  input.physics.coupling = Coupling::kTight;
+  FlowSimulation simulation(input);
+  simulation.Append(b.program);
+  EXPECT_EQ(simulation.Run(At(40us), kNoBudget), Stop::kUntil);
+  EXPECT_EQ(simulation.Rates().terms.at(0).size(), 1u);
+
+  Builder more;
+  more.AddSend(net.nic[0], net.nic[2], kMB);
+  simulation.Append(more.program);
+  EXPECT_EQ(simulation.Run(At(41us), kNoBudget), Stop::kUntil);
+  EXPECT_EQ(simulation.Rates().terms.at(0).size(), 80u);
+  EXPECT_LT(MaxMinResidual(simulation.Rates()), 1e-12);
+  EXPECT_EQ(simulation.Run(kForever, kNoBudget), Stop::kIdle);
+  ASSERT_EQ(simulation.completions().size(), 2u);
+  EXPECT_EQ(simulation.completions()[0].end, At(120us));
+  EXPECT_EQ(simulation.completions()[1].end, At(160us));
+  const std::uint32_t into = Index(net.fabric->FindLink(net.leaf[0], net.nic[1]));
+  EXPECT_EQ(simulation.Finish().link_bytes[into], Bytes(kMB));
+}
+
 TEST(FlowSimulation, CancelFreesTheBandwidthOfAJob) {
   const Net net = Star(3, k100G, 0us);
   Builder b;

@@ -229,6 +229,90 @@ TEST(MaxMinSystem, AVariableReplacedByItsLikeChangesNoShare) {
 }
 
 // The certificate must see every kind of wrong answer.
+// Links as rings cross them: some of eight kinds, alike but for their width, where the same wide
+// variables put the same; a few that narrow ones cross, too.
+TEST(MaxMinSystem, WithoutTheTwinsOfLinksEveryLevelIsTheSame) {
+  constexpr std::uint32_t kLinks = 200, kWide = 5, kKinds = 8, kShared = 12;
+  for (std::uint64_t seed : TestSeeds(40)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    std::vector<double> capacity(kLinks);
+    std::vector<std::uint32_t> kind(kLinks);
+    for (std::uint32_t l = 0; l < kLinks; ++l) {
+      capacity[l] = k100G * (1 + random.Below(4));
+      kind[l] = random.Below(kKinds);
+    }
+    MaxMinSystem whole(capacity), fewer(capacity);
+    std::vector<TermsId> rows;
+    const auto add_row = [&](const std::vector<Term>& terms) {
+      rows.push_back(whole.AddTerms(terms));
+      ASSERT_EQ(fewer.AddTerms(terms), rows.back());
+    };
+    for (std::uint32_t r = 0; r < kWide; ++r) {
+      std::vector<double> of_kind(kKinds);
+      for (double& c : of_kind) c = random.Below(8) / 4.0;
+      std::vector<Term> terms{{random.Below(kShared), 0.5}};
+      for (std::uint32_t l = kShared; l < kLinks; ++l)
+        if (of_kind[kind[l]] > 0) terms.push_back({l, of_kind[kind[l]]});
+      add_row(terms);
+    }
+    for (std::uint32_t r = 0; r < 10; ++r) add_row({{r, 1}, {r + 1, 1}});
+    fewer.SilenceTwins();
+    std::size_t terms = 0, all_terms = 0;
+    for (const TermsId row : rows) {
+      terms += fewer.terms(row).size();
+      all_terms += fewer.all_terms(row).size();
+      ASSERT_EQ(fewer.all_terms(row).size(), whole.all_terms(row).size());
+    }
+    EXPECT_LT(4 * terms, all_terms);
+    std::vector<std::uint32_t> live;
+    for (int step = 0; step < 60; ++step) {
+      if (step == 30) {  // a wide one that parts the kinds, while others are live
+        fewer.RestoreTwins();
+        std::vector<Term> half;
+        for (std::uint32_t l = 0; l < kLinks; l += 2) half.push_back({l, 1});
+        add_row(half);
+      }
+      if (live.size() > 6 || (!live.empty() && random.Below(3) == 0)) {
+        const std::uint32_t id = TakeAny(live, random);
+        whole.Remove(id);
+        fewer.Remove(id);
+      } else {
+        const TermsId row = rows[random.Below(static_cast<std::uint32_t>(rows.size()))];
+        const double weight = 1 + random.Below(4);
+        live.push_back(whole.Add(row, weight, 0));
+        ASSERT_EQ(fewer.Add(row, weight, 0), live.back());
+      }
+      whole.Resolve();
+      fewer.Resolve();
+      ASSERT_LT(MaxMinResidual(fewer.Snap()), 1e-10) << "step " << step;
+      for (const std::uint32_t id : live)
+        ASSERT_NEAR(fewer.level_bps(id), whole.level_bps(id), 1e-10 * whole.level_bps(id))
+            << "step " << step;
+    }
+  }
+}
+
+// Against a set.
+TEST(FreeIds, GivesTheLowest) {
+  for (std::uint64_t seed : TestSeeds(10)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    FreeIds ids;
+    std::set<std::uint32_t> free;
+    for (int step = 0; step < 5000; ++step) {
+      const std::uint32_t id = random.Below(step % 100 == 0 ? 300'000 : 1 + random.Below(5000));
+      if (random.Below(2) == 0 && free.insert(id).second) {
+        ids.Give(id);
+      } else if (!free.empty()) {
+        ASSERT_EQ(ids.TakeLowest(), *free.begin());
+        free.erase(free.begin());
+      }
+      ASSERT_EQ(ids.empty(), free.empty());
+    }
+  }
+}
+
 TEST(MaxMinResidual, SeesOverloadSlackAndUnfairness) {
   MaxMinSystem::Snapshot s{{k100G}, {1, 1}, {0, 0}, {50e9, 50e9}, {{{0, 1}}, {{0, 1}}}};
   EXPECT_EQ(MaxMinResidual(s), 0);
