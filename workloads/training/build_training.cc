@@ -113,14 +113,44 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
   return warnings;
 }
 
+// Exchanges that leave their hosts, and so are simulated.
+struct Leaving {
+  bool tensor = false, context = false, expert = false;
+  bool any() const { return tensor || context || expert; }
+};
+
+Leaving LeavingOf(const TrainingCost& cost) {
+  Leaving out;
+  for (const ChunkCost& chunk : cost.chunks) {
+    out.tensor = out.tensor || chunk.forward.tensor.network_bytes > 0;
+    out.context = out.context || chunk.forward.context.network_bytes > 0;
+    out.expert = out.expert || chunk.forward.expert.network_bytes > 0;
+  }
+  return out;
+}
+
+// Of all patterns of dispatch and combine: every rank sends to every other host of its experts.
+double EdgesNeeded(const TrainingProgram& program) {
+  const Training& training = program.training;
+  if (!training.contention || !LeavingOf(program.cost).expert) return 0;
+  return 1.0 * training.parallel.gpus() *
+         HostsOfReplicas(training, program.net, training.parallel.expert, 1).hosts;
+}
+
 // Tasks of a replica: what is not repeated, and one repeat.
-double RowsNeeded(const Training& training) {
+double RowsNeeded(const TrainingProgram& program) {
+  const Training& training = program.training;
+  const Leaving leaving = LeavingOf(program.cost);
   const Parallel& p = training.parallel;
   const double tasks = 2.0 * p.virtual_stages *
                        std::min<double>(static_cast<double>(training.micro_batches()),
                                         6.0 * p.pipeline + kMostMicroBatches);
   const double rings = p.zero < 2 ? 0 : tasks * p.pipeline * p.tensor * (p.zero == 3 ? 1.5 : 0.5);
-  return tasks * p.pipeline * p.data * 2 + rings * (p.expert > 1 ? 1 + p.expert : 1);
+  double of_pass = 2;
+  if (training.contention && leaving.any())  // of each kind what hides and what does not
+    of_pass += 2 + 2 * ((leaving.tensor ? p.context : 0) + (leaving.context ? p.tensor : 0) +
+                        (leaving.expert ? 1 : 0));
+  return tasks * p.pipeline * p.data * of_pass + rings * (p.expert > 1 ? 1 + p.expert : 1);
 }
 
 }  // namespace
@@ -151,7 +181,6 @@ bool TrainingBuilder::Build(const std::set<HostId>& slow, double slower) {
   program_->stream_count = DataStream(stages(), 0, 0, false);
   for (int d = 0; d < replicas(); ++d)
     for (int s = 0; s < stages(); ++s) program_->host_of_stream.push_back(ranks_.HostOf(d, s));
-  program_->host_of_stream.resize(program_->stream_count, kNoHost);
   program_->tunings.push_back({1, Bytes(), Bytes(), options_->launch});
   MarkBlocks();
   EmitGathersAhead();
@@ -184,6 +213,7 @@ bool TrainingBuilder::Build(const std::set<HostId>& slow, double slower) {
   EmitReductions();
   EmitEmbeddings();
   EmitEnd();
+  program_->host_of_stream.resize(program_->stream_count, kNoHost);  // with those of exchanges
   training.global_batch = batch;
   return true;
 }
@@ -206,9 +236,6 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
                     : "");
   if (const auto [problem, hint] = NotSimulated(*made); !problem.empty())
     return Fail(ErrorCode::kInconsistent, pos, problem, hint);
-  if (RowsNeeded(*made) > static_cast<double>(kRowLimit))
-    return Fail(ErrorCode::kOutOfRange, pos, fmt::format("{:.0f} operations", RowsNeeded(*made)),
-                fmt::format("at most {}", kRowLimit));
 
   Workload workload;
   workload.warnings = KeysWithoutEffect(spec, sources, *made);
@@ -219,6 +246,21 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
   out->net.gpus_per_host = RanksOfAHost(fabric, placement);
   out->cost = PriceTraining(out->training, out->gpu, out->net);
   out->memory = MemoryOf(out->training);
+  if (const double rows = RowsNeeded(*out); rows > static_cast<double>(kRowLimit))
+    return Fail(ErrorCode::kOutOfRange, pos, fmt::format("{:.0f} operations", rows),
+                fmt::format("at most {}", kRowLimit));
+  if (const double edges = EdgesNeeded(*out); edges > static_cast<double>(kEdgeLimit))
+    return Fail(ErrorCode::kOutOfRange, pos,
+                fmt::format("dispatch and combine have {:.0f} edges between hosts", edges),
+                fmt::format("at most {}, or contention: false", kEdgeLimit));
+  const std::string contention = fmt::format("{}.contention", kPath);
+  if (sources.Given(contention) && !LeavingOf(out->cost).any())
+    workload.warnings.push_back({ErrorCode::kInconsistent,
+                                 sources.At(contention).pos,
+                                 fmt::format("'{}' has no effect: no tensor, context or expert "
+                                             "collective leaves its hosts",
+                                             contention),
+                                 {}});
   const std::set<HostId> slow = SlowHosts(spec.stragglers(), fabric, placement);
   out->slow_hosts = static_cast<std::int64_t>(slow.size());
   TrainingBuilder builder(fabric, placement, options, *out, workload.program);
@@ -230,7 +272,7 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
 
 std::string TrainingRowName(const TrainingProgram& training, RowId row) {
   using Kind = TrainingRow::Kind;
-  constexpr std::array<const char*, 11> kNames{"forward",
+  constexpr std::array<const char*, 16> kNames{"forward",
                                                "backward",
                                                "gradients of weights",
                                                "forward and backward",
@@ -240,7 +282,12 @@ std::string TrainingRowName(const TrainingProgram& training, RowId row) {
                                                "optimiser",
                                                "norm of gradients",
                                                "fixed time",
-                                               "sum of the embedding's gradients"};
+                                               "sum of the embedding's gradients",
+                                               "compute beside exchanges",
+                                               "end of exchanges",
+                                               "tensor exchange",
+                                               "context exchange",
+                                               "dispatch and combine"};
   const TrainingRow& one = training.rows[Index(row)];
   const auto kind = static_cast<std::size_t>(one.kind);
   if (one.kind == Kind::kBarrier || one.kind == Kind::kFixed) return kNames[kind];

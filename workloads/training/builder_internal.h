@@ -1,5 +1,6 @@
-// The rows of an iteration: passes and sends stage by stage (emit_passes.cc), rings of gradients and
-// parameters (emit_reductions.cc), and what puts them in order (build_training.cc).
+// The rows of an iteration: passes and sends stage by stage (emit_passes.cc), exchanges within a
+// pass (emit_exchanges.cc), rings of gradients and parameters (emit_reductions.cc), and what puts
+// them in order (build_training.cc).
 #pragma once
 
 #include <map>
@@ -33,7 +34,8 @@ class TrainingBuilder {
   using Task = PipelineTask;
   static constexpr std::uint32_t kNone = 0xffffffff;
 
-  // Where a pass of a micro-batch through a chunk stands: the first of its replicas' rows.
+  // Where a pass of a micro-batch through a chunk stands: the first of its replicas' rows, with
+  // exchanges that of the joins behind them.
   struct Place {
     std::uint32_t compute = kNone, send = kNone;
   };
@@ -97,6 +99,29 @@ class TrainingBuilder {
   void EmitSend(PassKey key, const Task& task);
   double Seconds(int s, const Task& task, double factor) const;
 
+  // Exchanges: tensor, context and expert collectives that leave their hosts.
+  struct Group {  // replicas that an operation joins
+    int first = 0, count = 0;
+    std::uint32_t pattern = kNone;
+    double latency_s = 0;  // that an engine charges for steps
+    double amount = 1;     // bytes of the operation for one that a rank sends over the network
+  };
+  struct Parts {  // of the passes of a task
+    double exposed_s = 0, cover_s = 0;
+    std::vector<std::pair<const PassCost*, bool>> passes;  // whether forward
+  };
+  using Rows = std::vector<std::vector<std::uint32_t>>;  // [replicas]
+  Parts PartsOf(int s, const Task& task) const;
+  double BesideSeconds(int s, const Task& task, const Parts& parts, double factor) const;
+  std::uint32_t EmitExchanges(int s, const Task& task, const Parts& parts, std::uint32_t first,
+                              bool beside);
+  void EmitExchange(Kind kind, int s, int chunk, bool forward, const Exchange& exchange,
+                    double share, const Rows& gate, Rows& done);
+  const std::vector<Group>& Groups(Kind kind, int s);
+  std::uint32_t AddRing(const Communicator& ring);
+  std::uint32_t AddDispatch(int s, int first, int replicas);
+  std::uint32_t TuningOf(std::uint16_t channels, SimDuration launch);
+
   // Reductions.
   std::uint32_t Ring(int stage, int tensor, int first, int apart, CollectiveSpec::Op op);
   void EmitRings(int stage, Kind kind, CollectiveSpec::Op op, double bytes, double expert_bytes,
@@ -124,6 +149,8 @@ class TrainingBuilder {
   std::vector<std::tuple<std::uint32_t, PassKey, std::int64_t, int>> later_;
   std::map<std::tuple<int, int, int>, std::uint32_t> sends_;            // replica, from, to
   std::map<std::tuple<int, int, int, int, int>, std::uint32_t> rings_;  // as Ring()'s
+  std::map<std::pair<Kind, int>, std::vector<Group>> groups_;           // of a stage
+  std::map<std::tuple<Kind, int, bool, std::size_t>, std::uint32_t> exchange_streams_;
   std::vector<std::vector<std::uint32_t>> gathers_;    // [Row(key)] rows ahead of the first pass
   std::vector<std::vector<std::uint32_t>> task_rows_;  // [p][tasks of the region] first compute row
   std::vector<std::uint32_t> last_rows_;               // [p] first compute row of the last task

@@ -175,26 +175,31 @@ void TrainingBuilder::Emit(int s, std::size_t index, const Task& task, bool in_b
   const std::int64_t back_micro = together ? task.back_micro : task.micro;
   const std::uint32_t gathers = next_row();
   if (parallel().zero == 3) EmitShardGather(s, index, task);
+  const Parts parts = PartsOf(s, task);
   const std::uint32_t first = next_row();
   Kind kind = task.has_forward() ? Kind::kForward : Kind::kBackward;
   if (together) kind = Kind::kTogether;
   if (weights) kind = Kind::kWeights;
+  const auto beside_s = [&](double factor) { return BesideSeconds(s, task, parts, factor); };
   for (int d = 0; d < replicas(); ++d) {
     const double factor = factor_[ComputeStream(d, s)];
     Add(Op::Kind::kCompute,
         {kind, static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(task.chunk),
          static_cast<std::uint32_t>(d)},
-        FromSecondsUp(Seconds(s, task, factor)).count(), {ComputeStream(d, s)});
+        FromSecondsUp(Seconds(s, task, factor) - parts.exposed_s - beside_s(factor)).count(),
+        {ComputeStream(d, s)});
     if (task.has_forward()) NeedInput(forward, task.micro, d, in_block);
     if (task.has_backward()) NeedInput(backward, back_micro, d, in_block);
     if (task.has_forward() && task.micro == 0)
       for (const std::uint32_t row : gathers_[Row(forward)]) Need(row);
     for (std::uint32_t row = gathers; row < first; ++row) Need(row);
   }
-  if (task.has_forward()) At(forward, task.micro).compute = first;
-  if (task.has_backward()) At(backward, back_micro).compute = first;
-  task_rows_[static_cast<std::size_t>(s)][index] = first;
-  last_rows_[static_cast<std::size_t>(s)] = first;
+  const std::uint32_t done =
+      parts.passes.empty() ? first : EmitExchanges(s, task, parts, first, beside_s(1) > 0);
+  if (task.has_forward()) At(forward, task.micro).compute = done;
+  if (task.has_backward()) At(backward, back_micro).compute = done;
+  task_rows_[static_cast<std::size_t>(s)][index] = done;
+  last_rows_[static_cast<std::size_t>(s)] = done;
   if (task.has_forward()) EmitSend(forward, task);
   if (task.has_backward()) EmitSend(backward, task);
   if (parallel().zero < 2 || !task.has_backward()) return;
@@ -202,7 +207,7 @@ void TrainingBuilder::Emit(int s, std::size_t index, const Task& task, bool in_b
   EmitRings(s, Kind::kReduce, CollectiveSpec::REDUCE_SCATTER,
             CostOf(s, task.chunk).parameters * training_.gradient_bytes,
             CostOf(s, task.chunk).expert_parameters * training_.gradient_bytes,
-            static_cast<std::uint16_t>(task.chunk), RowsOf(first));
+            static_cast<std::uint16_t>(task.chunk), RowsOf(done));
   const std::uint32_t end = next_row();
   if (training_.overlap.data || end == reduce) return;
   Add(Op::Kind::kDelay, {Kind::kBarrier, static_cast<std::uint16_t>(s), 0, 0}, 0, StageStreams(s));

@@ -1,6 +1,5 @@
 // Rings of gradients and parameters, and what ends an iteration.
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "workloads/collectives/ring.h"
@@ -16,10 +15,19 @@ std::uint32_t TrainingBuilder::Ring(int stage, int tensor, int first, int apart,
     const Communicator communicator = ranks_.Replicas(tensor, stage, first, apart);
     program_->patterns.push_back(
         BuildRing(*fabric_, communicator, op, RingChannels(communicator), *options_));
-    const auto channels = program_->patterns.back().channels;
-    program_->tunings.push_back({channels, Bytes(), Bytes(), options_->launch});
   }
   return at->second;
+}
+
+// Row 0 is that of sends.
+std::uint32_t TrainingBuilder::TuningOf(std::uint16_t channels, SimDuration launch) {
+  std::vector<Tuning>& all = program_->tunings;
+  const auto known = std::find_if(all.begin() + 1, all.end(), [&](const Tuning& one) {
+    return one.channels == channels && one.launch == launch;
+  });
+  if (known != all.end()) return static_cast<std::uint32_t>(known - all.begin());
+  all.push_back({channels, Bytes(), Bytes(), launch});
+  return static_cast<std::uint32_t>(all.size() - 1);
 }
 
 // One operation a tensor rank, and where there are experts one more an expert rank: these have
@@ -43,12 +51,7 @@ void TrainingBuilder::EmitRings(int stage, Kind kind, CollectiveSpec::Op op, dou
         {kind, static_cast<std::uint16_t>(stage), chunk, static_cast<std::uint32_t>(t), apart > 1},
         static_cast<std::int64_t>(size), streams);
     row.subject = pattern;
-    row.tuning = static_cast<std::uint32_t>(std::distance(
-        program_->tunings.begin(), std::find_if(program_->tunings.begin() + 1,
-                                                program_->tunings.end(), [&](const Tuning& one) {
-                                                  return one.channels ==
-                                                         program_->patterns[pattern].channels;
-                                                })));
+    row.tuning = TuningOf(program_->patterns[pattern].channels, options_->launch);
     for (const std::uint32_t need : needs) Need(need);
     if (kind == Kind::kReduce) reduce_rows_.push_back(next_row() - 1);
   };
