@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -147,11 +146,6 @@ class Splitter {
       if (row.kind == Kind::kReduce || row.kind == Kind::kGather)
         communication_ +=
             times * static_cast<double>(took) * p.data / p.tensor / (row.expert ? p.expert : 1);
-      // Of the streams that an exchange joins; rings of other ranks run beside it.
-      double streams = std::lcm(p.expert, p.context) / p.context;
-      if (row.kind == Kind::kTensor) streams = 1.0 / p.context;
-      if (row.kind == Kind::kContext) streams = 1.0 / p.tensor;
-      if (IsExchange(row.kind)) communication_ += times * static_cast<double>(took) * streams;
     }
     reductions_ = Merge(std::move(reductions));
     for (const Completion& one : completions) Visit(one);
@@ -195,7 +189,9 @@ class Splitter {
     out.data_s = mean[kData] * scale;
     out.context_s = mean[kContext] * scale;
     out.expert_s = mean[kExpert] * scale;
-    out.communication_s = communication_ * scale + InClosedForm();
+    const ExchangeTime exchanges = ExchangesAlone();
+    const double longer = out.tensor_s + out.context_s + out.expert_s - exchanges.exposed_s;
+    out.communication_s = communication_ * scale + exchanges.all_s + std::max(0.0, longer);
     return out;
   }
 
@@ -205,15 +201,23 @@ class Splitter {
            row < training_.first_block_row + training_.block_rows;
   }
 
-  // Tensor, context and expert collectives.
-  double InClosedForm() const {
-    double sum = 0;
+  // Tensor, context and expert collectives, with their links to themselves: that those beside
+  // compute are spread over it does not make them longer.
+  struct ExchangeTime {
+    double all_s = 0, exposed_s = 0;
+  };
+  ExchangeTime ExchangesAlone() const {
+    ExchangeTime sum;
     for (const ChunkCost& chunk : training_.cost.chunks)
       for (const PassCost* pass : {&chunk.forward, &chunk.backward})
-        for (const Exchange* one : {&pass->tensor, &pass->context, &pass->expert})
-          if (!IsSimulated(training_.training, *one)) sum += one->exposed_s + one->hidden_s;
-    return sum * static_cast<double>(training_.training.micro_batches()) /
-           training_.training.parallel.pipeline;
+        for (const Exchange* one : {&pass->tensor, &pass->context, &pass->expert}) {
+          const bool simulated = IsSimulated(training_.training, *one);
+          sum.all_s += simulated ? one->alone_s : one->exposed_s + one->hidden_s;
+          sum.exposed_s += one->exposed_s;
+        }
+    const double times = static_cast<double>(training_.training.micro_batches()) /
+                         training_.training.parallel.pipeline;
+    return {sum.all_s * times, sum.exposed_s * times};
   }
 
   // What of the wait before `one` was for sends, gathers and exchanges that it names.

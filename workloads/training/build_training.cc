@@ -130,10 +130,11 @@ Leaving LeavingOf(const TrainingCost& cost) {
 }
 
 // Of all patterns of dispatch and combine: every rank sends to every other host of its experts.
+// Forward and backward each have theirs, under DualPipe alone and together.
 double EdgesNeeded(const TrainingProgram& program) {
   const Training& training = program.training;
   if (!training.contention || !LeavingOf(program.cost).expert) return 0;
-  return 1.0 * training.parallel.gpus() *
+  return (training.stage_times ? 4.0 : 2.0) * training.parallel.gpus() *
          HostsOfReplicas(training, program.net, training.parallel.expert, 1).hosts;
 }
 

@@ -116,8 +116,8 @@ class TrainingBuilder {
   std::uint32_t EmitExchanges(int s, const Task& task, const Parts& parts, std::uint32_t first,
                               bool beside);
   void EmitExchange(Kind kind, int s, int chunk, bool forward, const Exchange& exchange,
-                    double share, const Rows& gate, Rows& done);
-  const std::vector<Group>& Groups(Kind kind, int s);
+                    double share, double span_s, const Rows& gate, Rows& done);
+  const std::vector<Group>& Groups(Kind kind, int s, double bytes, double span_s);
   std::uint32_t AddRing(const Communicator& ring);
   std::uint32_t AddDispatch(int s, int first, int replicas);
   std::uint32_t TuningOf(std::uint16_t channels, SimDuration launch);
@@ -147,9 +147,9 @@ class TrainingBuilder {
   std::vector<double> factor_;                   // [d·p + s] of compute
   // Dependencies on rows of a repeat that stand further down: row of deps, key, micro, replica.
   std::vector<std::tuple<std::uint32_t, PassKey, std::int64_t, int>> later_;
-  std::map<std::tuple<int, int, int>, std::uint32_t> sends_;            // replica, from, to
-  std::map<std::tuple<int, int, int, int, int>, std::uint32_t> rings_;  // as Ring()'s
-  std::map<std::pair<Kind, int>, std::vector<Group>> groups_;           // of a stage
+  std::map<std::tuple<int, int, int>, std::uint32_t> sends_;                  // replica, from, to
+  std::map<std::tuple<int, int, int, int, int>, std::uint32_t> rings_;        // as Ring()'s
+  std::map<std::tuple<Kind, int, std::int64_t>, std::vector<Group>> groups_;  // as Groups()'s
   std::map<std::tuple<Kind, int, bool, std::size_t>, std::uint32_t> exchange_streams_;
   std::vector<std::vector<std::uint32_t>> gathers_;    // [Row(key)] rows ahead of the first pass
   std::vector<std::vector<std::uint32_t>> task_rows_;  // [p][tasks of the region] first compute row

@@ -2,13 +2,15 @@
 //
 // All layers of a pass exchange at once: an operation carries the bytes of all and starts up as
 // often as all of them. What may hide runs beside the last part of the pass, as much work of it as
-// may hide them all; what nothing may hide comes behind. Alone, on links that nothing else crosses,
-// a pass so takes what the closed form says:
+// may hide them all, and no faster than to end with it: layer by layer it would be spread over the
+// pass, too. What nothing may hide comes behind. Alone, on links that nothing else crosses, a pass
+// so takes what the closed form says:
 //
 //     [ compute before ][ compute beside     ]
 //                       [ exchanges beside ]  [ serial tensor ][ context ][ expert ] join
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -70,6 +72,7 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
   for (std::uint32_t d = 0; d < all; ++d) gate[d] = {first + d};
   after = gate;
   if (beside) {
+    const double span_s = BesideSeconds(s, task, parts, 1);
     for (int d = 0; d < replicas(); ++d) {
       after[static_cast<std::size_t>(d)] = {next_row()};
       const double seconds = BesideSeconds(s, task, parts, factor_[ComputeStream(d, s)]);
@@ -81,7 +84,7 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
         const Exchange& exchange = pass->*of;
         if (IsSimulated(training_, exchange) && exchange.serial_s < exchange.alone_s)
           EmitExchange(kind, s, task.chunk, forward, exchange,
-                       1 - exchange.serial_s / exchange.alone_s, gate, done);
+                       1 - exchange.serial_s / exchange.alone_s, span_s, gate, done);
       }
   }
   for (std::size_t d = 0; d < all; ++d)
@@ -91,7 +94,7 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
       const Exchange& exchange = pass->*of;
       if (!IsSimulated(training_, exchange) || exchange.serial_s <= 0) continue;
       Rows behind(all);
-      EmitExchange(kind, s, task.chunk, forward, exchange, exchange.serial_s / exchange.alone_s,
+      EmitExchange(kind, s, task.chunk, forward, exchange, exchange.serial_s / exchange.alone_s, 0,
                    after, behind);
       for (std::size_t d = 0; d < all; ++d)
         done[d].insert(done[d].end(), behind[d].begin(), behind[d].end());
@@ -106,12 +109,14 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
   return joins;
 }
 
-// A share of an exchange, one operation a group, behind the rows of `gate` of all its replicas.
+// A share of an exchange, one operation a group, behind the rows of `gate` of all its replicas; it
+// is in no hurry to end before `span_s`.
 void TrainingBuilder::EmitExchange(Kind kind, int s, int chunk, bool forward,
-                                   const Exchange& exchange, double share, const Rows& gate,
-                                   Rows& done) {
+                                   const Exchange& exchange, double share, double span_s,
+                                   const Rows& gate, Rows& done) {
   const double bytes = kind == Kind::kExpert ? exchange.network_bytes : exchange.bytes;
-  const std::vector<Group>& groups = Groups(kind, s);
+  const std::vector<Group>& groups =
+      Groups(kind, s, bytes * share, span_s - exchange.latency_s * share);
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const Group& group = groups[g];
     const auto [stream, added] =
@@ -136,17 +141,31 @@ void TrainingBuilder::EmitExchange(Kind kind, int s, int chunk, bool forward,
   }
 }
 
-const std::vector<TrainingBuilder::Group>& TrainingBuilder::Groups(Kind kind, int s) {
-  const auto [at, added] = groups_.try_emplace({kind, s});
+// Where `bytes` over the network are to take `span_s`, edges have a cap; else, and where that is no
+// time, none.
+const std::vector<TrainingBuilder::Group>& TrainingBuilder::Groups(Kind kind, int s, double bytes,
+                                                                   double span_s) {
+  const double rate = span_s > 0 ? bytes / span_s : 0;  // of a rank
+  const auto [at, added] = groups_.try_emplace({kind, s, std::llround(rate)});
   std::vector<Group>& out = at->second;
   if (!added) return out;
+  const auto capped = [&](Group group) {
+    Pattern& pattern = program_->patterns[group.pattern];
+    EdgeClass& network = pattern.classes[1];
+    double most = 0;
+    for (const Edge& edge : pattern.edges)
+      if (edge.edge_class == 1) most = std::max(most, 1.0 * edge.wire_num / edge.wire_den);
+    const BitRate cap = BitRate::BitsPerSecond(8 * rate * group.amount * most);
+    if (rate > 0 && (network.cap == BitRate() || cap < network.cap)) network.cap = cap;
+    out.push_back(group);
+  };
   const Parallel& p = parallel();
   const NetRates& net = out_->net;
   if (kind == Kind::kExpert) {
     // Whole replicas: of several with few context ranks each, of one with more than its experts.
     const int replicas_each = std::lcm(p.expert, p.context) / p.context;
     for (int d = 0; d < p.data; d += replicas_each)
-      out.push_back({d, replicas_each, AddDispatch(s, d, replicas_each), net.network_step_s, 1});
+      capped({d, replicas_each, AddDispatch(s, d, replicas_each), net.network_step_s, 1});
     return out;
   }
   const bool tensor = kind == Kind::kTensor;
@@ -155,8 +174,8 @@ const std::vector<TrainingBuilder::Group>& TrainingBuilder::Groups(Kind kind, in
     for (int i = 0; i < others; ++i) {
       const Communicator ring = tensor ? ranks_.Tensor(i, d, s) : ranks_.Context(i, d, s);
       const int near = std::max(1, ranks / static_cast<int>(ring.hosts.size()));
-      out.push_back({d, 1, AddRing(ring), (ranks - 1) * RatesOfRing(near, net).step_s,
-                     ranks / (ranks - 1.0)});
+      capped({d, 1, AddRing(ring), (ranks - 1) * RatesOfRing(near, net).step_s,
+              ranks / (ranks - 1.0)});
     }
   return out;
 }
