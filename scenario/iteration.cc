@@ -58,17 +58,18 @@ const ChunkCost& CostOf(const TrainingProgram& t, const TrainingRow& row) {
 
 // What a computation's time is made of; the rest of it is compute.
 void AddWork(const TrainingProgram& t, const TrainingRow& row, Ps duration, Parts& parts) {
-  const auto add = [&](Part part, double seconds) {
-    const Ps ps = std::min(duration, static_cast<Ps>(seconds * 1e12));
+  const auto add = [&](Part part, const Exchange& exchange) {
+    if (IsSimulated(t.training, exchange)) return;  // it has rows of its own
+    const Ps ps = std::min(duration, static_cast<Ps>(exchange.exposed_s * 1e12));
     parts[part] += ps;
     duration -= ps;
   };
   if (row.kind == Kind::kForward || row.kind == Kind::kBackward) {
     const ChunkCost& cost = CostOf(t, row);
     const PassCost& pass = row.kind == Kind::kForward ? cost.forward : cost.backward;
-    add(kTensor, pass.tensor.exposed_s);
-    add(kContext, pass.context.exposed_s);
-    add(kExpert, pass.expert.exposed_s);
+    add(kTensor, pass.tensor);
+    add(kContext, pass.context);
+    add(kExpert, pass.expert);
   }
   parts[kCompute] += duration;
 }
@@ -83,9 +84,19 @@ Part PartOf(Kind kind) {
       return kData;
     case Kind::kFixed:
       return kFixed;
+    case Kind::kTensor:
+      return kTensor;
+    case Kind::kContext:
+      return kContext;
+    case Kind::kExpert:
+      return kExpert;
     default:
       return kCompute;
   }
+}
+
+bool IsExchange(Kind kind) {
+  return kind == Kind::kTensor || kind == Kind::kContext || kind == Kind::kExpert;
 }
 
 // Intervals, sorted and merged.
@@ -178,7 +189,9 @@ class Splitter {
     out.data_s = mean[kData] * scale;
     out.context_s = mean[kContext] * scale;
     out.expert_s = mean[kExpert] * scale;
-    out.communication_s = communication_ * scale + InClosedForm();
+    const ExchangeTime exchanges = ExchangesAlone();
+    const double longer = out.tensor_s + out.context_s + out.expert_s - exchanges.exposed_s;
+    out.communication_s = communication_ * scale + exchanges.all_s + std::max(0.0, longer);
     return out;
   }
 
@@ -188,26 +201,34 @@ class Splitter {
            row < training_.first_block_row + training_.block_rows;
   }
 
-  // Tensor, context and expert collectives.
-  double InClosedForm() const {
-    double sum = 0;
+  // Tensor, context and expert collectives, with their links to themselves: that those beside
+  // compute are spread over it does not make them longer.
+  struct ExchangeTime {
+    double all_s = 0, exposed_s = 0;
+  };
+  ExchangeTime ExchangesAlone() const {
+    ExchangeTime sum;
     for (const ChunkCost& chunk : training_.cost.chunks)
       for (const PassCost* pass : {&chunk.forward, &chunk.backward})
-        for (const Exchange* one : {&pass->tensor, &pass->context, &pass->expert})
-          sum += one->exposed_s + one->hidden_s;
-    return sum * static_cast<double>(training_.training.micro_batches()) /
-           training_.training.parallel.pipeline;
+        for (const Exchange* one : {&pass->tensor, &pass->context, &pass->expert}) {
+          const bool simulated = IsSimulated(training_.training, *one);
+          sum.all_s += simulated ? one->alone_s : one->exposed_s + one->hidden_s;
+          sum.exposed_s += one->exposed_s;
+        }
+    const double times = static_cast<double>(training_.training.micro_batches()) /
+                         training_.training.parallel.pipeline;
+    return {sum.all_s * times, sum.exposed_s * times};
   }
 
-  // What of the wait before `one` was for sends and gathers that it names.
+  // What of the wait before `one` was for sends, gathers and exchanges that it names.
   void AddWait(const Completion& one, Ps from, Parts& parts) const {
     const Op& op = program_.ops[Index(one.row)];
     const TrainingRow& row = training_.rows[Index(one.row)];
     Ps to = Start(one);
     if (to <= from) return;
-    Spans sends, gathers;
+    std::array<Spans, kPartCount> of;
     if (row.kind == Kind::kBarrier || row.kind == Kind::kEmbedding) {
-      gathers = reductions_;
+      of[kData] = reductions_;
     } else {
       for (std::uint32_t i = 0; i < op.dep_count; ++i) {
         const Dep& dep = program_.deps[op.first_dep + i];
@@ -216,15 +237,18 @@ class Splitter {
             dep.row, same ? std::int64_t{one.pass} - dep.back : std::int64_t{0xffffffff});
         if (on == nullptr) continue;
         const Kind kind = training_.rows[dep.row].kind;
-        if (kind == Kind::kSend) sends.emplace_back(Start(*on), End(*on));
-        if (kind == Kind::kGather) gathers.emplace_back(Start(*on), End(*on));
+        if (kind == Kind::kSend || kind == Kind::kGather || IsExchange(kind))
+          of[PartOf(kind)].emplace_back(Start(*on), End(*on));
       }
     }
-    const Ps data = Inside(Merge(std::move(gathers)), from, to);
-    const Ps pipeline = std::min(to - from - data, Inside(Merge(std::move(sends)), from, to));
-    parts[kData] += data;
-    parts[kPipeline] += pipeline;
-    parts[kBubble] += to - from - data - pipeline;
+    Ps left = to - from;
+    for (const Part part : {kData, kPipeline, kExpert, kTensor, kContext}) {
+      if (of[part].empty()) continue;
+      const Ps waited = std::min(left, Inside(Merge(std::move(of[part])), from, to));
+      parts[part] += waited;
+      left -= waited;
+    }
+    parts[kBubble] += left;
   }
 
   void Visit(const Completion& one) {
@@ -363,7 +387,8 @@ void Widen(const StatedError& one, StatedError& all) {
   all.band->high = std::max(all.band->high, one.band->high);
 }
 
-// What closed forms price, by the size of one layer's: bands are told apart by powers of 16.
+// Tensor, context and expert collectives, by the size of one layer's: bands are told apart by
+// powers of 16.
 void StatePriced(const TrainingProgram& t, const Calibration& calibration, const HostPart& host,
                  std::vector<StatedError>& out) {
   const Training& training = t.training;
@@ -411,6 +436,7 @@ std::vector<StatedError> StateErrorsOfTraining(const Workload& workload, const F
     const Op& op = workload.program.ops[row];
     if (op.kind != Op::Kind::kPattern) continue;
     const TrainingRow& is = training.rows[row];
+    if (IsExchange(is.kind)) continue;  // by the size of one layer's, above
     if (!seen.emplace(is.kind, op.subject, op.amount).second) continue;
     const Pattern& pattern = workload.program.patterns[op.subject];
     const bool send = is.kind == Kind::kSend;
@@ -491,6 +517,20 @@ std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario) {
   const Program& program = scenario.workload->program;
   GroupBytes tensor{"tensor", 0, 0, false}, context{"context", 0, 0, false},
       expert{"expert", 0, 0, false}, pipeline{"pipeline"}, data{"data"};
+  const auto group_of = [&](Kind kind) -> GroupBytes& {
+    switch (kind) {
+      case Kind::kSend:
+        return pipeline;
+      case Kind::kTensor:
+        return tensor;
+      case Kind::kContext:
+        return context;
+      case Kind::kExpert:
+        return expert;
+      default:
+        return data;
+    }
+  };
   const Fabric& fabric = *scenario.fabric;
   const auto segment_of = [&](VertexId vertex) {
     const Host& host = fabric.host(fabric.vertex(vertex).host);
@@ -502,7 +542,7 @@ std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario) {
     const bool repeated =
         row >= training.first_block_row && row < training.first_block_row + training.block_rows;
     const auto times = repeated ? static_cast<double>(training.passes + training.skipped) : 1.0;
-    GroupBytes& group = training.rows[row].kind == Kind::kSend ? pipeline : data;
+    GroupBytes& group = group_of(training.rows[row].kind);
     for (const Edge& edge : program.patterns[op.subject].edges) {
       const double bytes = times * WireBytes(edge, op.bytes());
       (edge.edge_class == 0 ? group.nvlink : group.network) += bytes;
@@ -514,6 +554,8 @@ std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario) {
   const double passes =
       static_cast<double>(training.training.micro_batches()) * p.data * p.tensor * p.context;
   const auto book = [&](const Exchange& exchange, GroupBytes& group) {
+    group.simulated = group.simulated || IsSimulated(training.training, exchange);
+    if (IsSimulated(training.training, exchange)) return;
     group.network += passes * exchange.network_bytes;
     group.nvlink += passes * (exchange.bytes - exchange.network_bytes);
   };
@@ -528,7 +570,7 @@ std::vector<GroupBytes> BytesByGroup(const PreparedScenario& scenario) {
     return segment_of(fabric.gpu(gpu)) != segment_of(fabric.gpu(gpus.front()));
   });
   for (GroupBytes* group : {&tensor, &context, &expert})
-    if (segments && group->network > 0) group->between_segments = std::nullopt;
+    if (segments && group->network > 0 && !group->simulated) group->between_segments = std::nullopt;
   std::vector<GroupBytes> out;
   for (const GroupBytes& group : {tensor, context, expert, pipeline, data})
     if (group.nvlink + group.network > 0) out.push_back(group);
@@ -549,9 +591,11 @@ std::vector<TraceEvent> TraceOf(const PreparedScenario& scenario, const Simulati
     if (!ring && shown.count(row.replica) == 0) continue;
     TraceEvent event;
     event.name = TrainingRowName(training, one.row);
+    const char* apart = row.kind == Kind::kSend ? " sends" : "";
+    if (IsExchange(row.kind)) apart = " exchanges";
     event.track = ring ? "stage " + std::to_string(row.stage) + " data"
                        : "replica " + std::to_string(row.replica) + " stage " +
-                             std::to_string(row.stage) + (row.kind == Kind::kSend ? " sends" : "");
+                             std::to_string(row.stage) + apart;
     event.start_s = ToSeconds(one.start);
     event.duration_s = ToSeconds(one.end - one.start);
     events.push_back(std::move(event));
@@ -572,7 +616,11 @@ std::shared_ptr<const Workload> WithFasterNics(const Workload& workload) {
     if (is.kind != Kind::kForward && is.kind != Kind::kBackward) continue;
     const auto total = [&](const TrainingProgram& t) {
       const ChunkCost& cost = CostOf(t, is);
-      return (is.kind == Kind::kForward ? cost.forward : cost.backward).total_s();
+      const PassCost& pass = is.kind == Kind::kForward ? cost.forward : cost.backward;
+      double sum = pass.total_s();
+      for (const Exchange* one : {&pass.tensor, &pass.context, &pass.expert})
+        if (IsSimulated(t.training, *one)) sum -= one->exposed_s;
+      return sum;
     };
     Op& op = out->program.ops[row];
     op.amount =

@@ -125,10 +125,15 @@ std::string PricedAlone(const TrainingProgram& program) {
         kind.network_bytes += passes * (pass->*kind.of).network_bytes;
       }
     if (kind.bytes > 0) all += fmt::format("{}{}", all.empty() ? "" : ", ", kind.name);
-    if (kind.network_bytes > 0)
+    if (kind.network_bytes > 0 && !training.contention)
       far += fmt::format("{}{:.3g} GB of {} collectives", far.empty() ? "" : " and ",
                          kind.network_bytes, kind.name);
   }
+  if (all.empty()) return {};
+  if (training.contention) all.clear();
+  for (const Kind& kind : kinds)
+    if (training.contention && kind.bytes > 0 && kind.network_bytes == 0)
+      all += fmt::format("{}{}", all.empty() ? "" : ", ", kind.name);
   if (all.empty()) return {};
   if (far.empty())
     return fmt::format("contention of {} collectives inside hosts: they have NVLink to themselves",
@@ -137,6 +142,25 @@ std::string PricedAlone(const TrainingProgram& program) {
       "contention of {} collectives: they have their links to themselves. ! {} a GPU and iteration "
       "cross the network and are slowed by nothing else there, and slow nothing",
       all, far);
+}
+
+// Exchanges of single layers, where they are simulated.
+std::string LayersAtOnce(const TrainingProgram& program) {
+  std::set<std::string> kinds;
+  bool uneven = false;
+  for (const ChunkCost& chunk : program.cost.chunks) {
+    const PassCost& pass = chunk.forward;
+    if (IsSimulated(program.training, pass.tensor)) kinds.insert("tensor");
+    if (IsSimulated(program.training, pass.context)) kinds.insert("context");
+    if (IsSimulated(program.training, pass.expert)) kinds.insert("expert");
+    uneven = uneven || (kinds.count("expert") > 0 && program.training.imbalance > 1);
+  }
+  if (kinds.empty()) return {};
+  return fmt::format(
+      "{} collectives of single layers: those of all layers of a pass run at once, with the "
+      "start-up of each{}",
+      fmt::join(kinds, ", "),
+      uneven ? "; every rank of experts sends and gets as much as the busiest" : "");
 }
 
 std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
@@ -152,6 +176,8 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   if (workload.has_training()) {
     if (std::string alone = PricedAlone(*scenario.workload->training); !alone.empty())
       terms.push_back(std::move(alone));
+    if (std::string merged = LayersAtOnce(*scenario.workload->training); !merged.empty())
+      terms.push_back(std::move(merged));
     terms.push_back("trees, NVLS and protocols: reductions are rings");
   }
   const TrainingSpec& training = workload.training();
@@ -160,7 +186,7 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
       (parallel.tensor() > 1 || parallel.context() > 1 || parallel.expert() > 1))
     terms.push_back(
         "what of stage_times is tensor, context and expert communication is not known: all of it "
-        "counts as compute");
+        "counts as compute, and hides what leaves the hosts");
   if (parallel.schedule() == ParallelSpec::DUALPIPE)
     terms.push_back(
         "DualPipe's two copies of every stage, on ranks s and p - 1 - s: the sum of their "

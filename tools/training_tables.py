@@ -21,6 +21,7 @@ import sys
 from source import ROOT
 
 PAGE = ROOT / "docs" / "training.md"
+REPORT = ROOT / "report" / "simulate_text.cc"
 TRAINING = "workload.training."
 
 
@@ -340,6 +341,30 @@ def check(text, runs):
     return wrong
 
 
+SENTENCE = re.compile(r"of (\d+) published iterations by Megatron that nothing was fitted to "
+                      r"weft's are (\d+) to (\d+) % shorter, and of (\d+) by sharded PyTorch and "
+                      r"older stacks (\d+) to (\d+) %")
+
+
+def wrong_sentence(text, source):
+    """What is wrong with the report's sentence on compute (report/simulate_text.cc), by the tables
+    of Selene and of other public runs: Megatron's are Selene's and those of [DGXC]."""
+    megatron, others = [], []
+    for row in block("selene").search(text)[2].splitlines():
+        megatron += [float(off.replace("−", "-")) for off in re.findall(r"([−+][\d.]+) %", row)]
+    for row in block("public").search(text)[2].splitlines():
+        off = re.search(r"([−+][\d.]+) %", row)
+        if off:
+            (megatron if "[DGXC]" in row else others).append(float(off[1].replace("−", "-")))
+    want = tuple(figure for offs in (megatron, others)
+                 for figure in (len(offs), round(-max(offs)), round(-min(offs))))
+    found = SENTENCE.search(re.sub(r'"\s*"', "", source))
+    if found and tuple(map(int, found.groups())) == want:
+        return None
+    return "report/simulate_text.cc does not say of {} and {} to {} %, of {} and {} to {} %".format(
+        *want)
+
+
 class Lazy:
     """Says what to run, and runs it when asked."""
 
@@ -419,6 +444,8 @@ def main():
         PAGE.write_text(update(text, runs, options.update or list(TABLES)))
     else:
         wrong = check(text, runs)
+        if sentence := wrong_sentence(text, REPORT.read_text()):
+            wrong.append(sentence)
         if wrong:
             print("\n".join(wrong))
             print("training_tables: run tools/training_tables.py --weft build/weft --update")

@@ -46,10 +46,15 @@ struct TrainingRow {
     kBarrier,
     kFixed,
     kEmbedding,  // the first and the last stage's of a replica
+    kBeside,     // what of a pass may run beside exchanges that are simulated
+    kJoin,       // a pass is done when its exchanges are
+    kTensor,     // exchanges: of one pass all layers' at once
+    kContext,
+    kExpert,
   };
   Kind kind = Kind::kForward;
   std::uint16_t stage = 0, chunk = 0;  // chunk: of the stage
-  std::uint32_t replica = 0;           // kReduce, kGather: the tensor rank
+  std::uint32_t replica = 0;           // kReduce, kGather: the tensor rank; exchanges: the first
   bool expert = false;                 // kReduce, kGather: of the parameters of experts
 };
 

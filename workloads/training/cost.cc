@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/check.h"
 #include "workloads/training/chunks_internal.h"
 #include "workloads/training/training.h"
 
@@ -168,9 +169,14 @@ Seconds Permute(const Training& t, const GpuRates& gpu) {
 }
 
 // Hides `comm_s`, all but a share `left` of it, behind `work_s`; what is hidden taxes compute.
-Exchange Hide(double comm_s, double bytes, bool overlap, double left, double work_s) {
+Exchange Hide(double comm_s, double latency_s, double bytes, bool overlap, double left,
+              double work_s) {
   Exchange out;
   out.bytes = bytes;
+  out.alone_s = comm_s;
+  out.latency_s = latency_s;
+  out.serial_s = overlap ? comm_s * left : comm_s;
+  out.cover_s = overlap ? work_s : 0;
   const double behind = overlap ? std::min(comm_s * (1 - left), work_s) : 0;
   out.hidden_s = behind;
   out.exposed_s = comm_s - behind;
@@ -182,9 +188,15 @@ bool InHost(const NetRates& net, int ranks) {
   return net.nvlink_bytes_per_s > 0 && HostsOfRanks(net, ranks) == 1;
 }
 
-double Ring(double bytes, int ranks, bool in_host, const NetRates& net) {
-  return RingSeconds(bytes, ranks, in_host ? net.nvlink_bytes_per_s : net.nic_bytes_per_s,
-                     in_host ? net.nvlink_step_s : net.network_step_s, net.launch_s);
+// Of a ring whose ranks stand on `hosts` hosts, as many on each: what it takes, and of no bytes.
+std::pair<double, double> Ring(double bytes, int ranks, int hosts, bool in_host,
+                               const NetRates& net) {
+  RingRates rates{net.nvlink_bytes_per_s, net.nvlink_step_s};
+  if (!in_host) rates = RatesOfRing(std::max(1, ranks / hosts), net);
+  const auto seconds = [&](double of) {
+    return RingSeconds(of, ranks, rates.bytes_per_s, rates.step_s, net.launch_s);
+  };
+  return {seconds(bytes), seconds(0)};
 }
 
 void Add(Exchange& sum, const Exchange& one, double times) {
@@ -192,6 +204,10 @@ void Add(Exchange& sum, const Exchange& one, double times) {
   sum.hidden_s += one.hidden_s * times;
   sum.bytes += one.bytes * times;
   sum.network_bytes += one.network_bytes * times;
+  sum.alone_s += one.alone_s * times;
+  sum.serial_s += one.serial_s * times;
+  sum.cover_s += one.cover_s * times;
+  sum.latency_s += one.latency_s * times;
 }
 
 // `count` gathers or scatters of `tokens`, of which some share may hide behind `work_s`.
@@ -201,7 +217,8 @@ Exchange TensorRings(const Training& t, double count, double tokens, bool overla
   if (ranks < 2) return {};
   const double bytes = 2 * tokens * t.model.hidden;
   const bool in_host = InHost(net, ranks);
-  Exchange out = Hide(count * Ring(bytes, ranks, in_host, net), count * bytes * (ranks - 1) / ranks,
+  const auto [seconds, latency_s] = Ring(bytes, ranks, HostsOfRanks(net, ranks), in_host, net);
+  Exchange out = Hide(count * seconds, count * latency_s, count * bytes * (ranks - 1) / ranks,
                       overlap, left, work_s);
   if (!in_host) out.network_bytes = out.bytes;
   return out;
@@ -256,11 +273,21 @@ Exchange ContextExchange(const Training& t, double count, double work_s, const N
                                       (m.query_dim + m.value_dim);
   const double bytes = 2 * static_cast<double>(t.micro_batch * t.sequence) * of_token;
   const bool in_host = InHost(net, ranks * t.parallel.tensor);
-  const double one = Ring(bytes, ranks, in_host, net);
-  Exchange out =
-      Hide(count * one, count * bytes * (ranks - 1) / ranks, t.overlap.context, 0, work_s);
+  const int hosts = HostsOfRanks(net, ranks * t.parallel.tensor);
+  const auto [seconds, latency_s] = Ring(bytes, ranks, hosts, in_host, net);
+  Exchange out = Hide(count * seconds, count * latency_s, count * bytes * (ranks - 1) / ranks,
+                      t.overlap.context, 0, work_s);
   if (!in_host) out.network_bytes = out.bytes;
   return out;
+}
+
+// Ranks and hosts that a token goes to.
+std::pair<int, int> CopiesOf(const Training& t, const NetRates& net) {
+  const Model::Moe& moe = *t.model.moe;
+  const int ranks =
+      moe.devices_per_token > 0 ? std::min(moe.top_k, moe.devices_per_token) : moe.top_k;
+  const int hosts = std::min(ranks, HostsOfReplicas(t, net, t.parallel.expert, 1).hosts);
+  return {ranks, moe.nodes_per_token > 0 ? std::min(hosts, moe.nodes_per_token) : hosts};
 }
 
 // Dispatch and combine. A token crosses to a host once, however many of its experts are there,
@@ -269,22 +296,18 @@ Exchange ContextExchange(const Training& t, double count, double work_s, const N
 Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
   const Parallel& p = t.parallel;
   if (p.expert < 2 || !t.model.moe) return {};
-  const Model::Moe& moe = *t.model.moe;
   const double hosts = HostsOfReplicas(t, net, p.expert, 1).hosts;
   const double in_host = p.expert / hosts;
-  const double ranks =
-      moe.devices_per_token > 0 ? std::min(moe.top_k, moe.devices_per_token) : moe.top_k;
-  double copies = std::min<double>(ranks, hosts);
-  if (moe.nodes_per_token > 0) copies = std::min<double>(copies, moe.nodes_per_token);
+  const auto [ranks, copies] = CopiesOf(t, net);
   const double tokens = TokensOfRank(t) / (p.sequence ? p.tensor : 1) * t.imbalance;
   const double width = t.dispatch_bytes + 2.0;  // there, and back in bf16
   const double far = tokens * copies * (1 - 1 / hosts) * t.model.hidden * width;
   const double near = tokens * ranks * (1 - 1 / in_host) * t.model.hidden * width;
-  double seconds = 2 * net.launch_s;
-  double slowest = hosts > 1 ? far / net.nic_bytes_per_s + 2 * net.network_step_s : 0;
+  const double steps_s = hosts > 1 ? 2 * net.network_step_s : 0;
+  double slowest = hosts > 1 ? far / net.nic_bytes_per_s + steps_s : 0;
   if (net.nvlink_bytes_per_s > 0) slowest = std::max(slowest, near / net.nvlink_bytes_per_s);
-  seconds += slowest;
-  Exchange out = Hide(seconds, far + near, work_s > 0, 0, work_s);
+  Exchange out = Hide(2 * net.launch_s + slowest, 2 * net.launch_s + steps_s, far + near,
+                      work_s > 0, 0, work_s);
   out.network_bytes = far;
   return out;
 }
@@ -333,6 +356,9 @@ void AddLayers(const Training& t, bool with_experts, double layers, const GpuRat
   Exchange backward = TensorBackward(t, count, products, net);
   Add(backward, DealtRings(t, dealt, net), 1);
   Add(backward, forward, again);
+  // Several collectives, each beside its own products: what hides alone is what may be hidden.
+  forward.serial_s = forward.exposed_s;
+  backward.serial_s = backward.exposed_s;
   pass(cost.forward, work.forward, forward, ContextExchange(t, 1, attention.forward, net),
        expert(beside.forward), 1);
   pass(cost.backward, work.backward + again * work.forward, backward,
@@ -359,11 +385,12 @@ void AddEnds(const Training& t, const ChunkLayers& chunk, const GpuRates& gpu, C
   }
 }
 
-// `chunks` are one stage's. What is sent stays; how much of the times it takes nobody says.
+// `chunks` are one stage's. What is sent stays; how much of the times it takes nobody says: all of
+// it may hide.
 void Replace(const StageTimes& times, int chunks, ChunkCost& cost) {
   for (PassCost* pass : {&cost.forward, &cost.backward})
     for (Exchange* exchange : {&pass->tensor, &pass->context, &pass->expert})
-      exchange->exposed_s = exchange->hidden_s = 0;
+      exchange->exposed_s = exchange->hidden_s = exchange->serial_s = 0;
   cost.forward.compute_s = times.forward_s / chunks;
   cost.backward.compute_s = times.backward_s / chunks;
   cost.weights_s = times.weights_s / chunks;
@@ -468,6 +495,20 @@ ReplicaHosts HostsOfReplicas(const Training& t, const NetRates& net, int count, 
 double RingSeconds(double bytes, int ranks, double bytes_per_s, double step_s, double launch_s) {
   if (ranks < 2) return 0;
   return launch_s + (ranks - 1) * step_s + bytes * (ranks - 1) / ranks / bytes_per_s;
+}
+
+DispatchRatio RatioOfDispatch(const Training& t, const NetRates& net) {
+  const auto [ranks, copies] = CopiesOf(t, net);
+  const int experts = t.parallel.expert, hosts = HostsOfReplicas(t, net, experts, 1).hosts;
+  WEFT_CHECK(hosts > 1);
+  return {std::uint64_t(ranks) * std::uint64_t(experts - hosts) * std::uint64_t(hosts),
+          std::uint64_t(experts) * std::uint64_t(copies) * std::uint64_t(hosts - 1)};
+}
+
+RingRates RatesOfRing(int near, const NetRates& net) {
+  const double nic = net.nic_bytes_per_s, nvlink = net.nvlink_bytes_per_s;
+  return {near > 1 ? std::min(nic * near, nvlink > 0 ? nvlink : nic) : nic,
+          (net.network_step_s + (near - 1) * net.nvlink_step_s) / near};
 }
 
 TrainingCost PriceTraining(const Training& t, const GpuRates& gpu, const NetRates& net) {

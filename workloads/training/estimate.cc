@@ -28,18 +28,15 @@ StageSum SumOfStage(const Training& t, const TrainingCost& cost, int s) {
   return sum;
 }
 
-// The ring of a group of replicas. It leaves a host by the NICs of all its ranks there, a channel
-// each; but a rank passes on all channels over NVLink, also what leaves by another's NIC (ring.h).
+// The ring of a group of replicas.
 double ReplicaRing(const Training& t, double bytes, int apart, const NetRates& net) {
   const int ranks = t.parallel.data * t.parallel.context / apart;
   const int near = HostsOfReplicas(t, net, t.parallel.data * t.parallel.context, apart).on_first;
   if (ranks < 2) return 0;
-  const double nic = net.nic_bytes_per_s, nvlink = net.nvlink_bytes_per_s;
-  if (nvlink > 0 && near == ranks)
-    return RingSeconds(bytes, ranks, nvlink, net.nvlink_step_s, net.launch_s);
-  const double rate = near > 1 ? std::min(nic * near, nvlink > 0 ? nvlink : nic) : nic;
-  const double step = (net.network_step_s + (near - 1) * net.nvlink_step_s) / near;
-  return RingSeconds(bytes, ranks, rate, step, net.launch_s);
+  if (net.nvlink_bytes_per_s > 0 && near == ranks)
+    return RingSeconds(bytes, ranks, net.nvlink_bytes_per_s, net.nvlink_step_s, net.launch_s);
+  const RingRates over_hosts = RatesOfRing(near, net);
+  return RingSeconds(bytes, ranks, over_hosts.bytes_per_s, over_hosts.step_s, net.launch_s);
 }
 
 // Reductions and gathers of one chunk's parameters.

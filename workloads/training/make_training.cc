@@ -142,6 +142,7 @@ Result<Training> MakeTraining(const TrainingSpec& spec, const SourceMap& sources
   out.imbalance = spec.imbalance();
   if (spec.has_stage_times()) out.stage_times = TimesOf(spec.stage_times());
   out.ignore_memory = spec.ignore_memory();
+  out.contention = spec.contention();
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "workloads/training/ranks_internal.h"
 
@@ -32,10 +33,32 @@ HostId TrainingRanks::HostOf(int replica, int stage) const {
 }
 
 Communicator TrainingRanks::Replicas(int tensor, int stage, int first, int apart) const {
+  return Replicas(tensor, stage, first, apart, parallel_->data * parallel_->context - first);
+}
+
+Communicator TrainingRanks::Replicas(int tensor, int stage, int first, int apart, int count) const {
   const Parallel& p = *parallel_;
+  std::vector<std::uint32_t> ranks;
+  for (int i = first; i < first + count; i += apart)
+    ranks.push_back(Rank(tensor, i % p.context, i / p.context, stage));
+  return Of(std::move(ranks));
+}
+
+Communicator TrainingRanks::Tensor(int context, int replica, int stage) const {
+  std::vector<std::uint32_t> ranks;
+  for (int t = 0; t < parallel_->tensor; ++t) ranks.push_back(Rank(t, context, replica, stage));
+  return Of(std::move(ranks));
+}
+
+Communicator TrainingRanks::Context(int tensor, int replica, int stage) const {
+  std::vector<std::uint32_t> ranks;
+  for (int c = 0; c < parallel_->context; ++c) ranks.push_back(Rank(tensor, c, replica, stage));
+  return Of(std::move(ranks));
+}
+
+Communicator TrainingRanks::Of(std::vector<std::uint32_t> ranks) const {
   Communicator out;
-  for (int i = first; i < p.data * p.context; i += apart)
-    out.job_rank.push_back(Rank(tensor, i % p.context, i / p.context, stage));
+  out.job_rank = std::move(ranks);
   std::sort(out.job_rank.begin(), out.job_rank.end());
   std::vector<HostId> hosts;  // by lowest rank
   std::map<HostId, std::vector<Communicator::Member>> members_of;

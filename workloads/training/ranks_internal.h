@@ -23,8 +23,15 @@ class TrainingRanks {
   // Ranks of tensor rank `tensor` on `stage` over data and context ranks: every `apart`-th from
   // `first` on. Hosts by lowest rank.
   Communicator Replicas(int tensor, int stage, int first, int apart) const;
+  // The same of `count` replicas in a row.
+  Communicator Replicas(int tensor, int stage, int first, int apart, int count) const;
+  // Tensor ranks of context rank `context`, context ranks of tensor rank `tensor`.
+  Communicator Tensor(int context, int replica, int stage) const;
+  Communicator Context(int tensor, int replica, int stage) const;
 
  private:
+  Communicator Of(std::vector<std::uint32_t> ranks) const;
+
   const Parallel* parallel_;
   const Fabric* fabric_;
   const Placement* placement_;

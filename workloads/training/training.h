@@ -99,6 +99,8 @@ struct Training {
   double fixed_s = 0, imbalance = 1;
   std::optional<StageTimes> stage_times;
   bool ignore_memory = false;
+  // What leaves its host is simulated; else every exchange has its links to itself.
+  bool contention = true;
 
   // Micro-batches of one replica. Requires: CheckTraining() found nothing.
   std::int64_t micro_batches() const { return global_batch / (micro_batch * parallel.data); }
@@ -124,6 +126,9 @@ double ActivationBytesOfLayer(const Training& training, bool with_experts);
 struct Exchange {
   double exposed_s = 0, hidden_s = 0;
   double bytes = 0, network_bytes = 0;  // that one rank sends; what of it leaves the host
+  // What the two first ones come from: the time alone, what of it nothing may hide, the work that
+  // may hide the rest, and what of the time is launches and steps.
+  double alone_s = 0, serial_s = 0, cover_s = 0, latency_s = 0;
 };
 
 // One micro-batch on one chunk of layers: one direction.
@@ -163,8 +168,28 @@ double ProductSeconds(double m, double n, double k, double groups, const GpuRate
 // Requires: CheckTraining() found nothing, but for memory.
 TrainingCost PriceTraining(const Training& training, const GpuRates& gpu, const NetRates& net);
 
+// Whether a Program has operations of its own for it: it leaves its host, and may meet others.
+inline bool IsSimulated(const Training& training, const Exchange& exchange) {
+  return training.contention && exchange.network_bytes > 0;
+}
+
+// Bytes that dispatch and combine move over NVLink for one over the network, exact.
+struct DispatchRatio {
+  std::uint64_t num = 0, den = 1;
+};
+// Requires: ranks of experts stand on several hosts.
+DispatchRatio RatioOfDispatch(const Training& training, const NetRates& net);
+
 // Seconds of a ring's all-gather or reduce-scatter of `bytes` over `ranks`; 0 for one rank.
 double RingSeconds(double bytes, int ranks, double bytes_per_s, double step_s, double launch_s);
+
+// One over hosts with `near` of the ranks on each. It leaves a host by the NICs of all its ranks
+// there, a channel each; but a rank passes on all channels over NVLink, also what leaves by
+// another's NIC (ring.h).
+struct RingRates {
+  double bytes_per_s = 0, step_s = 0;
+};
+RingRates RatesOfRing(int near, const NetRates& net);
 
 struct IterationEstimate {
   double time_s = 0, compute_s = 0, bubble_s = 0;
