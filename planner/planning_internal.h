@@ -73,9 +73,13 @@ class Planning {
   void FillFlips(const Decision& decision, std::size_t best);
   // At which jobs another fabric is first. Requires: FillFlips().
   void FillWorkloadFlips(const Decision& decision, std::size_t best);
+  std::string WhyNotBeside(std::size_t candidate) const;
+  void FillBeside();
+  void SayBeside();
   void FillSizing();
   void FillTargets();
   void FillBest(std::size_t best);
+  void FillFamilies();
   void FillNotes();
   void FillJobNotes();
   void FillScreened();
