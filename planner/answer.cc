@@ -210,9 +210,12 @@ void Planning::ChooseShown() {
   const auto still = [&](std::size_t i) {
     return i != kNoCandidate && MakeBillExact(i, nullptr) ? i : kNoCandidate;
   };
-  Show(CheapestBuilt(feasible), "cheapest");
+  // What was simulated to be shown is.
+  const auto taken = taken_.find(accelerator);
+  const bool again = taken == taken_.end();
+  Show(again ? CheapestBuilt(feasible) : still(taken->second.first), "cheapest");
   Show(still(reference_[accelerator]), "non-blocking");
-  Show(Nvidia(feasible), "NVIDIA's reference");
+  Show(again ? Nvidia(feasible) : still(taken->second.second), "NVIDIA's reference");
   Show(Dominated(feasible), "dominated");
   Show(NearestMiss(accelerator), "infeasible");
 }

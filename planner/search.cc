@@ -88,6 +88,7 @@ bool Planning::MakeBillExact(std::size_t candidate, FabricCache* cache) {
   if (it.exact) {
     screened_below_ = std::min(screened_below_, usd / it.capex() - 1);
     screened_above_ = std::max(screened_above_, usd / it.capex() - 1);
+    off_[{it.accelerator, it.design.family}] = it.capex() / usd;
     ++built_;
   }
   return true;
@@ -151,12 +152,12 @@ std::size_t Planning::Cheapest(const std::vector<std::size_t>& feasible) const {
 // kNoCandidate: none of those taken can be built.
 std::size_t Planning::CheapestBuilt(std::vector<std::size_t> feasible) {
   constexpr int kMost = 8;
-  constexpr double kTried = 0.98;      // so that each family that comes near is built once
-  std::map<DesignFamily, double> off;  // built over screened
+  constexpr double kTried = 0.98;  // so that each family that comes near is built once
   const auto usd = [&](std::size_t i) {
-    const auto of = off.find(candidates_[i].design.family);
-    if (candidates_[i].exact) return candidates_[i].capex();
-    return candidates_[i].capex() * (of == off.end() ? kTried : of->second);
+    const Candidate& it = candidates_[i];
+    const auto of = off_.find({it.accelerator, it.design.family});
+    if (it.exact) return it.capex();
+    return it.capex() * (of == off_.end() ? kTried : of->second);
   };
   for (int taken = 0; taken < kMost && !feasible.empty(); ++taken) {
     const std::size_t first =
@@ -164,13 +165,11 @@ std::size_t Planning::CheapestBuilt(std::vector<std::size_t> feasible) {
                           [&](std::size_t a, std::size_t b) { return usd(a) < usd(b); });
     const Candidate& it = candidates_[first];
     const bool was = it.exact;
-    const double screened = it.capex();
     if (!MakeBillExact(first, nullptr)) {
       std::erase(feasible, first);
       continue;
     }
     if (was || !it.exact) return first;
-    off[it.design.family] = it.capex() / screened;
   }
   std::erase_if(feasible, [&](std::size_t i) { return !candidates_[i].exact; });
   return Cheapest(feasible);
@@ -302,7 +301,8 @@ void Planning::TakeScreened(const std::vector<std::size_t>& feasible) {
 // the bill is made exact, and the bound taken on it.
 void Planning::Search(std::uint32_t accelerator, const std::vector<std::size_t>& feasible) {
   // Page one shows these, so they are held against the others in full.
-  std::vector<std::size_t> shown{CheapestBuilt(feasible), Nvidia(feasible)};
+  taken_[accelerator] = {CheapestBuilt(feasible), Nvidia(feasible)};
+  std::vector<std::size_t> shown{taken_[accelerator].first, taken_[accelerator].second};
   shown.insert(shown.end(), compared_.begin(), compared_.end());
   for (const std::size_t i : shown)
     if (i != kNoCandidate && candidates_[i].accelerator == accelerator &&
