@@ -37,6 +37,15 @@ PlanRow Planning::RowOf(std::size_t candidate) const {
       {"oversubscription", fmt::format("{:.6g}", it.design.oversubscription)},
       {"spine_oversubscription", fmt::format("{:.6g}", it.design.spine_oversubscription)},
       {"spines", it.design.even ? "even" : "minimum"}};
+  const RouterShape& shape = it.design.routers;
+  if (JoinsRouters(it.design.family)) {
+    for (const char* none : {"tiers", "spine_oversubscription", "spines"})
+      row.parameters.erase(none);
+    const std::pair<const char*, std::int64_t> sizes[] = {
+        {"p", shape.p}, {"a", shape.a}, {"h", shape.h}, {"groups", shape.groups}, {"q", shape.q}};
+    for (const auto& [name, size] : sizes)
+      if (size > 0) row.parameters[name] = std::to_string(size);
+  }
   row.feasible = it.feasible();
   if (!it.feasible()) {
     row.rule = it.broken[0].rule;
@@ -201,9 +210,12 @@ void Planning::ChooseShown() {
   const auto still = [&](std::size_t i) {
     return i != kNoCandidate && MakeBillExact(i, nullptr) ? i : kNoCandidate;
   };
-  Show(CheapestBuilt(feasible), "cheapest");
+  // What was simulated to be shown is.
+  const auto taken = taken_.find(accelerator);
+  const bool again = taken == taken_.end();
+  Show(again ? CheapestBuilt(feasible) : still(taken->second.first), "cheapest");
   Show(still(reference_[accelerator]), "non-blocking");
-  Show(Nvidia(feasible), "NVIDIA's reference");
+  Show(again ? Nvidia(feasible) : still(taken->second.second), "NVIDIA's reference");
   Show(Dominated(feasible), "dominated");
   Show(NearestMiss(accelerator), "infeasible");
 }
@@ -231,10 +243,13 @@ void Planning::SaySentence(std::size_t best, std::size_t second) {
           : fmt::format("{} {} ({} servers)", FormatCount(chassis), choice.host,
                         FormatCount(it.provisioned));
   std::string buy = fmt::format(
-      "{} {} in {} on {}, {} tier{} of {}, {} x {:.6g}G a NIC, {:.3g}:1: {} MUSD, "
+      "{} {} in {} on {}, {} of {}, {} x {:.6g}G a NIC, {:.3g}:1: {} MUSD, "
       "{} MW at the site, {:.3g} stops a month, {:.2f} USD a useful {}-day.",
       FormatCount(it.accelerators), question_.accelerators[it.accelerator].name, hosts,
-      NameOf(it.design.family), it.design.tiers, it.design.tiers == 1 ? "" : "s",
+      NameOf(it.design.family),
+      JoinsRouters(it.design.family)
+          ? fmt::format("{} routers", FormatCount(it.counts.leaves))
+          : fmt::format("{} tier{}", it.design.tiers, it.design.tiers == 1 ? "" : "s"),
       question_.switches[it.chip].preset, it.design.nic_ports,
       it.design.nic_port().bits_per_second() / 1e9, it.oversubscription(),
       FourDigits(row.capex_mid / 1e6), FourDigits(row.site_w / 1e6), row.stops_per_month,

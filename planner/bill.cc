@@ -79,6 +79,16 @@ class Billing {
     Serving(0, 0);
   }
 
+  // Links between devices of one kind, whose plugs are alike.
+  void AddLateral(const LinkKit& kit, const std::string& use, std::int64_t links,
+                  std::int64_t plugs) {
+    if (!kit.cable.empty()) return AddLinks(kit, BomRole::kSwitchCable, use, links, 0, 0);
+    Serving(2 * links, kit.ports_of_optic[0]);
+    Add(PartKind::kOptic, BomRole::kOptic, kit.optics[0], use, plugs, kit.draw[0]);
+    Serving(0, 0);
+    AddLinks(kit, BomRole::kSwitchCable, use, links, 0, 0);
+  }
+
   void set_beside(bool beside) { beside_ = beside; }
 
  private:
@@ -101,6 +111,13 @@ void AddFabric(const Candidate& it, Billing& bill) {
         kit, BomRole::kHostCable, "host to leaf", counts.nic_links,
         EvenPlugs(counts.nic_links, counts.nic_links / of_host, kit.ports_of_optic[0]),
         chains * PackedPlugs(counts.nic_links / chains, counts.leaf_slots, kit.ports_of_optic[1]));
+  }
+  if (JoinsRouters(it.design.family)) {
+    if (it.kits[1])
+      bill.AddLateral(
+          *it.kits[1], "router to router", counts.leaf_links,
+          EvenPlugs(2 * counts.leaf_links, counts.leaves, it.kits[1]->ports_of_optic[0]));
+    return;
   }
   const auto between = [&](std::size_t tier, const char* use, std::int64_t links,
                            std::int64_t lower, std::int64_t upper) {
@@ -209,7 +226,9 @@ void BillCandidate(const Question& question, const CableMarket& market, Candidat
            part.power, out.bom);
   Billing bill(question, out);
   const std::pair<const char*, std::int64_t> tiers[] = {
-      {"leaf", out.counts.leaves}, {"spine", out.counts.spines}, {"core", out.counts.cores}};
+      {JoinsRouters(out.design.family) ? "router" : "leaf", out.counts.leaves},
+      {"spine", out.counts.spines},
+      {"core", out.counts.cores}};
   for (const auto& [use, count] : tiers)
     bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, count, chip.part.power);
   AddFabric(out, bill);

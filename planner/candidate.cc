@@ -22,19 +22,17 @@ void PlaceRacks(const Question& question, Candidate& out) {
   const std::int64_t chassis = out.provisioned * choice.gpus_of_host / choice.part.gpus;
   int fit = rack.units() / std::max(choice.part.units, 1);
   if (out.host_watts > 0) fit = std::min(fit, static_cast<int>(usable_w / out.host_watts));
-  out.hosts_of_rack = std::max(fit, 1);
+  // Hosts as the network sees them: servers of a supernode.
+  out.hosts_of_rack = std::max(
+      choice.part.own_rack ? choice.part.gpus / choice.gpus_of_host / choice.part.racks : fit, 1);
   const SwitchPart& chip = question.switches[out.chip].part;
   const std::int64_t switch_racks =
       CeilDiv(out.counts.switches() * std::max(chip.units, 1), rack.units());
   out.own_racks = choice.part.own_rack ? chassis * choice.part.racks : 0;
   out.racks =
       switch_racks + (choice.part.own_rack ? out.own_racks : CeilDiv(chassis, out.hosts_of_rack));
-  // Hosts as the network sees them: servers of a supernode.
-  const std::int64_t of_rack =
-      choice.part.own_rack ? std::max(choice.part.gpus / choice.gpus_of_host / choice.part.racks, 1)
-                           : out.hosts_of_rack;
-  const auto of_segment =
-      static_cast<double>(std::max<std::int64_t>(CeilDiv(out.counts.hosts_of_segment, of_rack), 1));
+  const auto of_segment = static_cast<double>(std::max<std::int64_t>(
+      CeilDiv(out.counts.hosts_of_segment, std::int64_t{out.hosts_of_rack}), 1));
   const double rows = std::ceil(static_cast<double>(out.racks) / kRacksOfRow);
   const double in_segment = of_segment <= 1
                                 ? 2.7
@@ -126,7 +124,7 @@ class Enumeration {
           one.design.nic = nic;
           one.design.chip = question_.switches[chip].part.rate;
           one.design.chip_ports = question_.switches[chip].part.ports;
-          Homings(one);
+          JoinsRouters(family) ? Routers(one) : Homings(one);
         }
   }
 
@@ -177,12 +175,37 @@ class Enumeration {
     for (const bool even : {true, false}) {
       if (fixed ? !even : policy != "both" && even != (policy == "even")) continue;
       one.design.even = even;
-      one.id = choice_.name + '/' + DesignName(one.design);
-      if (question_.switches[one.chip].preset.rfind("switch-", 0) != 0)
-        one.id += '/' + question_.switches[one.chip].preset;
-      if (seen_.insert(one.id).second) out_.push_back(one);
+      Take(one);
       if (!fixed && question_.spec().has_growth()) Grown(one);
     }
+  }
+
+  // Of each oversubscription those of the fewest routers, or one that says why there is none.
+  void Routers(Candidate one) {
+    one.design.tiers = 1;
+    for (const int ports : question_.spec().parts().nic_ports())
+      for (const double ratio : question_.spec().parts().oversubscription()) {
+        one.design.nic_ports = ports;
+        one.design.oversubscription = ratio;
+        for (const BitRate uplink : {one.design.nic_port(), GigabitsPerSecond(400)}) {
+          one.design.uplink = uplink;
+          std::vector<RouterShape> shapes;
+          if (ports == 1) shapes = RouterShapes(one.design);
+          if (shapes.empty()) shapes.emplace_back();
+          for (const RouterShape& shape : shapes) {
+            one.design.routers = shape;
+            Take(one);
+          }
+        }
+      }
+  }
+
+  // Its id, unless there is such a one.
+  void Take(Candidate& one) {
+    one.id = choice_.name + '/' + DesignName(one.design);
+    if (question_.switches[one.chip].preset.rfind("switch-", 0) != 0)
+      one.id += '/' + question_.switches[one.chip].preset;
+    if (seen_.insert(one.id).second) out_.push_back(one);
   }
 
   // The same with the spines, from the first day, that its growth will need.
@@ -215,6 +238,7 @@ BitRate Candidate::gpu_rate() const {
 }
 
 double Candidate::oversubscription() const {
+  if (JoinsRouters(design.family)) return std::max(UniformLoad(design), 1.0);
   if (design.tiers == 1) return 1;
   const double down = static_cast<double>(counts.leaf_slots) * (design.nic_port() / design.uplink);
   double ratio = down / static_cast<double>(counts.leaf_uplinks);

@@ -47,7 +47,7 @@ struct Candidate {
   bool assumed_nic_cage = false;               // a QSFP112, for the NIC's own has slower lanes
   std::array<Metres, 3> lengths;
   std::int64_t racks = 0, own_racks = 0;  // own_racks: of them, hosts that are racks
-  int hosts_of_rack = 1;
+  int hosts_of_rack = 1;                  // of a supernode's own rack, servers
   Bom bom;
   BomTotals totals, network;  // network: all but hosts and racks
   double host_watts = 0, site_watts = 0;
@@ -59,7 +59,8 @@ struct Candidate {
 
   bool feasible() const { return broken.empty(); }
   double capex() const { return totals.price.mid.count(); }
-  // Of one GPU: what its NIC sends at, and what is left where all leave their leaf at once.
+  // Of one GPU: what its NIC sends at, and what is left where all leave their leaf at once; where
+  // routers are joined, where each sends to all alike.
   BitRate gpu_rate() const;
   double oversubscription() const;
 };

@@ -288,6 +288,10 @@ std::string_view NameOf(DesignFamily family) {
       return "rail_only";
     case DesignFamily::kHpn:
       return "hpn";
+    case DesignFamily::kDragonfly:
+      return "dragonfly";
+    case DesignFamily::kSlimFly:
+      return "slim_fly";
   }
   WEFT_CHECK(false);
   return {};
@@ -299,6 +303,7 @@ std::int64_t RadixOf(const Design& design, BitRate rate) {
 }
 
 tl::expected<DesignCounts, Binding> CountDesign(const Design& design) {
+  if (JoinsRouters(design.family)) return CountRouters(design);
   return design.family == DesignFamily::kHpn ? CountHpn(design) : CountClos(design);
 }
 
@@ -307,6 +312,17 @@ std::string FabricText(const Design& design, const DesignCounts& counts, std::st
   const std::string parts =
       fmt::format("switch: {{ preset: {} }}, host: {{ preset: {}, nic: {}, nic_ports: {} }}", chip,
                   host, RateText(design.nic), design.nic_ports);
+  if (JoinsRouters(design.family)) {
+    const RouterShape& shape = design.routers;
+    const std::int64_t room = shape.routers() * shape.p / design.nics_of_host;
+    const std::string sizes = design.family == DesignFamily::kSlimFly
+                                  ? fmt::format("q: {}, p: {}", shape.q, shape.p)
+                                  : fmt::format("p: {}, a: {}, h: {}, groups: {}", shape.p, shape.a,
+                                                shape.h, shape.groups);
+    return fmt::format("{{ family: {}, {}, absent_hosts: {}, link: {}, {} }}",
+                       NameOf(design.family), sizes, room - design.hosts, RateText(design.uplink),
+                       parts);
+  }
   if (design.family == DesignFamily::kHpn)
     return fmt::format(
         "{{ family: hpn, pods: {}, segments: {}, hosts: {}, reserved_hosts: 0, planes: {}, "
@@ -340,13 +356,19 @@ std::string DesignName(const Design& design) {
   const auto gigabits = [](BitRate rate) {
     return fmt::format("{:.6g}G", rate.bits_per_second() / 1e9);
   };
-  std::string out =
-      fmt::format("{}/{}-tier/{}", NameOf(design.family), design.tiers, gigabits(design.nic));
+  const RouterShape& shape = design.routers;
+  const std::string size =
+      !JoinsRouters(design.family) ? fmt::format("{}-tier", design.tiers)
+      : shape.p == 0               ? fmt::format("{:.6g}:1", design.oversubscription)
+      : shape.q > 0                ? fmt::format("q{}-p{}", shape.q, shape.p)
+                    : fmt::format("p{}-a{}-h{}-g{}", shape.p, shape.a, shape.h, shape.groups);
+  std::string out = fmt::format("{}/{}/{}", NameOf(design.family), size, gigabits(design.nic));
   if (design.nic_ports > 1)
     out += fmt::format("/{}-{}", design.nic_ports, design.port_planes ? "plane" : "tor");
   out += fmt::format("/{:.6g}T", design.chip.bits_per_second() / 1e12);
   if (design.uplink != design.nic_port()) out += "/up" + gigabits(design.uplink);
-  if (design.family == DesignFamily::kHpn || design.tiers == 1) return out;
+  if (design.family == DesignFamily::kHpn || JoinsRouters(design.family) || design.tiers == 1)
+    return out;
   out += fmt::format("/{:.6g}:1", design.oversubscription);
   if (design.tiers == 3) out += fmt::format("/{:.6g}:1", design.spine_oversubscription);
   return out + (design.even ? "/even" : "/min");

@@ -10,9 +10,13 @@
 //                           ports, even where every pod spreads its uplinks evenly over them
 //     one tier              one switch: for all, or of rail_only a rail
 //     two tiers reach       k²/2 endpoints a network, three k³/4, at 1:1
+//     dragonfly             groups of a routers, each with p endpoints and h global cables; where
+//                           all send to all alike, cables carry at most the oversubscription
+//     slim_fly              2 q² routers with the fewest endpoints that hold all NICs
 //
 // Shapes   a segment is one set of leaves: one leaf in fat_tree, one a rail (and, for a NIC's
-//          ports on two ToRs of one plane, one a port) in rail_optimized and hpn.
+//          ports on two ToRs of one plane, one a port) in rail_optimized and hpn. A router is a
+//          leaf, and what joins routers its uplinks: leaf_links counts each of these cables once.
 // Errors   CountDesign: the rule that binds, with its numbers.
 // Cost     under a microsecond a design, but for hundreds of pods.
 #pragma once
@@ -21,16 +25,35 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "base/units.h"
 
 namespace weft {
 
-enum class DesignFamily : std::uint8_t { kRailOptimized, kFatTree, kRailOnly, kHpn };
-inline constexpr DesignFamily kDesignFamilies[] = {DesignFamily::kRailOptimized,
-                                                   DesignFamily::kFatTree, DesignFamily::kRailOnly,
-                                                   DesignFamily::kHpn};
+enum class DesignFamily : std::uint8_t {
+  kRailOptimized,
+  kFatTree,
+  kRailOnly,
+  kHpn,
+  kDragonfly,
+  kSlimFly
+};
+inline constexpr DesignFamily kDesignFamilies[] = {
+    DesignFamily::kRailOptimized, DesignFamily::kFatTree,   DesignFamily::kRailOnly,
+    DesignFamily::kHpn,           DesignFamily::kDragonfly, DesignFamily::kSlimFly};
 std::string_view NameOf(DesignFamily family);  // "rail_optimized", as `family:` names it
+// Of routers that are cabled to one another, with no switch above.
+bool JoinsRouters(DesignFamily family);
+
+// The parameters of dragonfly (p, a, h, groups) or slim_fly (p, q), as topology/fabric.proto says.
+struct RouterShape {
+  std::int64_t p = 0, a = 0, h = 0, groups = 0, q = 0;
+
+  std::int64_t routers() const { return q > 0 ? 2 * q * q : a * groups; }
+  std::int64_t degree() const;  // cables of a router to others
+  bool operator==(const RouterShape&) const = default;
+};
 
 struct Design {
   DesignFamily family = DesignFamily::kRailOptimized;
@@ -44,8 +67,9 @@ struct Design {
   int chip_ports = 0;       // at the finest breakout
   int tiers = 2;
   double oversubscription = 1, spine_oversubscription = 1;
-  bool even = true;    // spines and cores by the even rule, else the fewest
-  int min_spines = 1;  // of a plane in two tiers, where its leaves have as many uplinks
+  bool even = true;     // spines and cores by the even rule, else the fewest
+  int min_spines = 1;   // of a plane in two tiers, where its leaves have as many uplinks
+  RouterShape routers;  // where the family joins routers
 
   BitRate nic_port() const { return nic * (1.0 / nic_ports); }
   int planes() const { return port_planes ? nic_ports : 1; }
@@ -75,6 +99,20 @@ struct Binding {
 };
 
 tl::expected<DesignCounts, Binding> CountDesign(const Design& design);
+// Of a family that joins routers.
+tl::expected<DesignCounts, Binding> CountRouters(const Design& design);
+
+// Shapes of the design's family, parts and hosts whose load is at most its oversubscription: a few,
+// of the fewest routers. Requires: JoinsRouters(design.family).
+std::vector<RouterShape> RouterShapes(const Design& design);
+
+// What the busiest kind of cable between routers carries over its rate where every endpoint sends
+// to all alike by shortest ways; and where all of one group send to one other group (of slim_fly,
+// of one router to its neighbour), at least 1. Requires: as RouterShapes, and the design counts.
+double UniformLoad(const Design& design);
+double WorstLoad(const Design& design);
+// Cables that leave a group of a dragonfly; 0 of other families.
+std::int64_t GroupUplinks(const Design& design);
 
 // Ports of `rate` that a switch of the design has.
 std::int64_t RadixOf(const Design& design, BitRate rate);

@@ -14,15 +14,15 @@ namespace {
 
 constexpr double kHeaders = 4096.0 / (4096 + 26);  // the leanest transport: InfiniBand's headers
 
-// Bytes that `job` sends out of each GPU's host, and out of a full leaf's segment for each GPU.
+// Bytes that `job` sends out of each GPU's host, and out of a full segment for each GPU of it.
 struct Leaving {
   double host = 0, segment = 0;
 };
 
-Leaving LeavingBytes(const Candidate& candidate, const JobChoice& job, std::int64_t gpus) {
+Leaving LeavingBytes(const Candidate& candidate, const JobChoice& job, std::int64_t gpus,
+                     std::int64_t gpus_of_segment) {
   const auto of_host = static_cast<double>(candidate.design.gpus_of_host);
-  const auto of_segment =
-      static_cast<double>(candidate.counts.hosts_of_segment * candidate.design.gpus_of_host);
+  const auto of_segment = static_cast<double>(gpus_of_segment);
   const auto n = static_cast<double>(gpus);
   Leaving out;
   if (job.spec->has_traffic()) {
@@ -99,6 +99,30 @@ void Break(Candidate& candidate, const Errors& errors) {
   candidate.broken.push_back({"cabling", false, errors.front().message});
 }
 
+// The network sees servers, and what is bought is many of them.
+bool IsSupernode(const Question& question, const Candidate& candidate) {
+  const AcceleratorChoice& choice = question.accelerators[candidate.accelerator];
+  return choice.part.gpus != choice.gpus_of_host;
+}
+
+// In a bill of the fabric, whose hosts are servers, the supernodes that `screened` counts, and no
+// racks but those of switches.
+void BuySupernodes(const Candidate& screened, const RackPlan& plan, Bom& bom) {
+  const auto is_host = [](const BomRow& row) {
+    return row.role == BomRole::kHost || row.role == BomRole::kNic ||
+           row.role == BomRole::kAccelerator;
+  };
+  std::erase_if(bom.rows, is_host);
+  std::vector<BomRow> hosts;
+  for (const BomRow& row : screened.bom.rows)
+    if (is_host(row) && !row.counted) hosts.push_back(row);
+  bom.rows.insert(bom.rows.begin(), hosts.begin(), hosts.end());
+  for (BomRow& row : bom.rows)
+    if (row.role == BomRole::kRack && !row.spare)
+      row.quantity = std::count_if(plan.racks.begin(), plan.racks.end(),
+                                   [](const Rack& rack) { return rack.hosts == 0; });
+}
+
 struct Built {
   std::shared_ptr<const Fabric> fabric;
   CablingParts parts;
@@ -114,9 +138,17 @@ Result<Built> Build(const Question& question, const Candidate& candidate,
   WEFT_TRY(out.parts, MakeCablingParts(*out.fabric, spec.message.fabric(), nullptr,
                                        spec.message.cabling(), spec.sources));
   out.parts.prices = PricesOf(question.catalogue, out.parts.optics, out.parts.cables);
-  // Racks are filled by what hosts draw with the candidate's NICs and the reader's figures.
+  // Racks are filled by what hosts draw with the candidate's NICs and the reader's figures; those
+  // of a supernode by its servers, with nothing beside them.
   CablingParts placed = out.parts;
   placed.kinds[0].power = Watts(candidate.host_watts);
+  if (IsSupernode(question, candidate)) {
+    DeviceKind& server = placed.kinds[0];
+    const AcceleratorChoice& choice = question.accelerators[candidate.accelerator];
+    server.power = Watts(candidate.host_watts * choice.gpus_of_host / choice.part.gpus);
+    server.racks = 1;
+    server.of_rack = candidate.hosts_of_rack;
+  }
   WEFT_TRY(out.plan, PlanCabling(*out.fabric, placed));
   return out;
 }
@@ -149,6 +181,29 @@ TrafficSpec AllPairs(const CollectiveSpec& collective, std::int64_t gpus) {
   std::int64_t bytes = 0;
   for (const std::int64_t size : collective.bytes()) bytes += CeilDiv(size, gpus);
   out.set_bytes(bytes);
+  return out;
+}
+
+std::string RoutingText(const Candidate& candidate, int seeds) {
+  return fmt::format("routing: {{ seeds: {} }}\nrdma: {{ qps: {} }}\n", seeds,
+                     candidate.design.nic_ports);
+}
+
+WorkloadSpec WorkloadOf(const Question& question, const Candidate& candidate,
+                        const JobChoice& job) {
+  WorkloadSpec out;
+  if (IsAllPairs(question.accelerators[candidate.accelerator], job)) {
+    *out.mutable_traffic() =
+        AllPairs(job.spec->collective(), job.gpus.value_or(candidate.accelerators));
+  } else if (job.spec->has_traffic()) {
+    *out.mutable_traffic() = job.spec->traffic();
+  } else if (job.spec->has_training()) {
+    *out.mutable_training() = job.spec->training();
+    out.mutable_training()->set_what_if(false);
+  } else {
+    *out.mutable_collective() = RingOf(question, job.spec->collective());
+    out.mutable_collective()->set_repeat(1);
+  }
   return out;
 }
 
@@ -205,6 +260,26 @@ double TrainingBound(const Candidate& candidate, const TrainingChoice& choice) {
   return longest + t.fixed_s;
 }
 
+// What must leave a full router, and a full group of a dragonfly, of a packed job. Where a host's
+// NICs straddle two of them it may leave by either, and nothing is said.
+double RoutersBound(const Candidate& candidate, const JobChoice& job, std::int64_t gpus) {
+  const Design& design = candidate.design;
+  const RouterShape& shape = design.routers;
+  double seconds = 0;
+  const auto cut = [&](std::int64_t endpoints, std::int64_t uplinks) {
+    if (uplinks == 0 || endpoints % design.nics_of_host != 0) return;
+    const std::int64_t inside = endpoints / design.nics_of_host * design.gpus_of_host;
+    if (gpus < inside) return;
+    const double up_Bps =
+        static_cast<double>(uplinks) * design.uplink.bits_per_second() / 8 * kHeaders;
+    seconds = std::max(seconds, LeavingBytes(candidate, job, gpus, inside).segment *
+                                    static_cast<double>(inside) / up_Bps);
+  };
+  cut(shape.p, shape.degree());
+  cut(shape.a * shape.p, GroupUplinks(design));
+  return seconds;
+}
+
 // The times of every seed; of training with what of the iteration waited.
 SimulatedTimes TimesOf(const std::vector<double>& kept, bool trains) {
   SimulatedTimes out{kept, 0, true};
@@ -246,10 +321,12 @@ SimulatedTimes EstimateJob(const Candidate& candidate, const JobChoice& job) {
 double BoundSeconds(const Candidate& candidate, const JobChoice& job) {
   if (job.trains()) return TrainingBound(candidate, job.training[candidate.accelerator]);
   const std::int64_t gpus = job.gpus.value_or(candidate.accelerators);
-  const Leaving leaving = LeavingBytes(candidate, job, gpus);
+  const std::int64_t of_segment = candidate.counts.hosts_of_segment * candidate.design.gpus_of_host;
+  const Leaving leaving = LeavingBytes(candidate, job, gpus, of_segment);
   const double gpu_Bps = candidate.gpu_rate().bits_per_second() / 8 * kHeaders;
   double seconds = leaving.host / gpu_Bps;
-  const std::int64_t of_segment = candidate.counts.hosts_of_segment * candidate.design.gpus_of_host;
+  if (JoinsRouters(candidate.design.family))
+    return std::max(seconds, RoutersBound(candidate, job, gpus));
   if (leaving.segment > 0 && gpus >= of_segment && candidate.counts.leaf_uplinks > 0) {
     // A NIC port is its share of a NIC, a NIC its share of the host's GPUs.
     const double ports = static_cast<double>(candidate.counts.leaf_slots) *
@@ -274,25 +351,11 @@ Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& ca
   const std::int64_t gpus = job.gpus.value_or(candidate.accelerators);
   const bool pairs = IsAllPairs(question.accelerators[candidate.accelerator], job);
   const std::string text =
-      ScenarioText(question, candidate) +
-      fmt::format(
-          "placement: {{ gpus: {} }}\nrouting: {{ seeds: {} }}\n"
-          "rdma: {{ qps: {} }}\n",
-          gpus, seeds > 0 ? seeds : question.spec().decide().seeds(), candidate.design.nic_ports) +
+      ScenarioText(question, candidate) + fmt::format("placement: {{ gpus: {} }}\n", gpus) +
+      RoutingText(candidate, seeds > 0 ? seeds : question.spec().decide().seeds()) +
       (pairs ? "" : NcclText(question, job));
   WEFT_TRY(Located<ScenarioSpec> spec, ParseScenario(text, candidate.id, {}, nullptr));
-  WorkloadSpec& workload = *spec.message.mutable_workload();
-  if (pairs) {
-    *workload.mutable_traffic() = AllPairs(job.spec->collective(), gpus);
-  } else if (job.spec->has_traffic()) {
-    *workload.mutable_traffic() = job.spec->traffic();
-  } else if (job.spec->has_training()) {
-    *workload.mutable_training() = job.spec->training();
-    workload.mutable_training()->set_what_if(false);
-  } else {
-    *workload.mutable_collective() = RingOf(question, job.spec->collective());
-    workload.mutable_collective()->set_repeat(1);
-  }
+  *spec.message.mutable_workload() = WorkloadOf(question, candidate, job);
   const std::string key = spec.message.SerializeAsString();
   const auto repeats = static_cast<double>(RepeatsOf(job));
   if (store != nullptr)
@@ -323,11 +386,57 @@ Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& ca
   return out;
 }
 
+Result<std::vector<std::vector<double>>> SimulateBeside(const Question& question,
+                                                        const Candidate& candidate,
+                                                        const RunControl& control,
+                                                        ResultStore* store, FabricCache& cache) {
+  const PlanDecideSpec& decide = question.spec().decide();
+  const int seeds = std::min(decide.workload_seeds(), decide.seeds());
+  std::string nccl;
+  for (const JobChoice& job : question.jobs)
+    if (nccl.empty() && !IsAllPairs(question.accelerators[candidate.accelerator], job))
+      nccl = NcclText(question, job);
+  const std::string text = ScenarioText(question, candidate) + RoutingText(candidate, seeds) + nccl;
+  WEFT_TRY(Located<ScenarioSpec> spec, ParseScenario(text, candidate.id, {}, nullptr));
+  std::int64_t hosts = 0;
+  for (const JobChoice& job : question.jobs) {
+    const std::int64_t gpus = job.gpus.value_or(candidate.accelerators);
+    JobSpec& one = *spec.message.add_jobs();
+    one.set_name(fmt::format("job{}", spec.message.jobs_size() - 1));
+    one.mutable_placement()->set_gpus(static_cast<int>(gpus));
+    one.mutable_placement()->set_skip(hosts);
+    one.set_repeat(1);
+    *one.mutable_workload() = WorkloadOf(question, candidate, job);
+    hosts += CeilDiv(gpus, std::int64_t{candidate.design.gpus_of_host});
+  }
+  const std::string key = spec.message.SerializeAsString();
+  std::vector<double> kept;
+  if (const auto found = store != nullptr ? store->Find(key) : std::nullopt; found) {
+    kept = *found;
+  } else {
+    RunControl run = control;
+    if (!run.stop) run.stop = [] { return false; };
+    if (!run.clock_s) run.clock_s = [] { return 0.0; };  // as in SimulateJob
+    WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache, run.stop));
+    if (prepared.stopped) return std::vector<std::vector<double>>{};
+    const RunReport report = RunScenario(prepared, run);
+    if (report.partial) return std::vector<std::vector<double>>{};
+    if (!report.incomplete.empty())
+      return Fail(ErrorCode::kInconsistent, {candidate.id, 1, 1}, report.incomplete.front());
+    for (const JobReport& job : report.jobs)
+      kept.insert(kept.end(), job.slowdown_by_seed.begin(), job.slowdown_by_seed.end());
+    if (store != nullptr) store->Put(key, kept);
+  }
+  std::vector<std::vector<double>> out;
+  const std::size_t each = kept.size() / question.jobs.size();
+  for (std::size_t j = 0; j < question.jobs.size(); ++j)
+    out.emplace_back(kept.begin() + static_cast<std::ptrdiff_t>(j * each),
+                     kept.begin() + static_cast<std::ptrdiff_t>((j + 1) * each));
+  return out;
+}
+
 void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files,
                FabricCache* cache) {
-  const AcceleratorChoice& choice = question.accelerators[candidate.accelerator];
-  // A supernode is not the servers that the network sees.
-  if (choice.part.gpus != choice.gpus_of_host) return;
   Located<ScenarioSpec> spec;
   FabricCache own;
   const Result<Built> built = Build(question, candidate, spec, cache != nullptr ? *cache : own);
@@ -335,6 +444,11 @@ void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files
   BomOptions options;
   options.spares = question.spec().policy().spares();
   Bom bom = MakeBom(*built->fabric, built->parts, &built->plan, question.catalogue, options);
+  std::int64_t own_racks = 0;
+  if (IsSupernode(question, candidate)) {
+    BuySupernodes(candidate, built->plan.racks, bom);
+    own_racks = candidate.own_racks;
+  }
   // The networks beside the backend are counted, not built.
   for (BomRow& row : candidate.bom.rows)
     if (row.counted) bom.rows.push_back(row);
@@ -342,7 +456,10 @@ void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files
   candidate.totals = SumBom(candidate.bom);
   candidate.network = SumBom(candidate.bom, BomScope::kNetwork);
   candidate.site_watts = candidate.totals.power.mid.count() * question.spec().limits().pue();
-  candidate.racks = static_cast<std::int64_t>(built->plan.racks.racks.size());
+  candidate.racks = own_racks + std::count_if(built->plan.racks.racks.begin(),
+                                              built->plan.racks.racks.end(), [&](const Rack& rack) {
+                                                return own_racks == 0 || rack.hosts == 0;
+                                              });
   candidate.exact = true;
   candidate.broken = FindBrokenRules(question, candidate);
   if (files == nullptr) return;

@@ -44,6 +44,14 @@ Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& ca
                                    const JobChoice& job, const RunControl& control,
                                    ResultStore* store, FabricCache& cache, int seeds = 0);
 
+// One of each job at once, each packed behind the one before: [jobs][seeds] its time over that
+// alone, over the first `decide.workload_seeds` hashes. Empty: stopped.
+// Requires: they fit.
+Result<std::vector<std::vector<double>>> SimulateBeside(const Question& question,
+                                                        const Candidate& candidate,
+                                                        const RunControl& control,
+                                                        ResultStore* store, FabricCache& cache);
+
 // Whether `job` is an all-to-all that the accelerator does by single flows, for want of NCCL.
 bool IsAllPairs(const AcceleratorChoice& accelerator, const JobChoice& job);
 

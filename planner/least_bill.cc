@@ -156,6 +156,17 @@ double LeastLinks::ShareWithin(std::size_t tier, Metres reach) const {
                     std::min(near, static_cast<double>(counts.hosts_of_segment)),
                 it_.design.hosts);
   }
+  if (JoinsRouters(it_.design.family)) {
+    // Each has at most one cable to another of its group, or as many as it has global ones.
+    const SwitchPart& router = question_.switches[it_.chip].part;
+    const int beside = question_.spec().limits().rack().units() / std::max(router.units, 1);
+    const double near =
+        std::min(RacksWithin(reach, true) + beside, static_cast<double>(counts.leaves));
+    const auto pair = static_cast<double>(std::max<std::int64_t>(1, it_.design.routers.h));
+    return part(static_cast<double>(counts.leaves) *
+                    std::min(near * pair, static_cast<double>(counts.leaf_uplinks)) / 2,
+                counts.leaf_links);
+  }
   const std::int64_t lower = tier == 1 ? counts.leaves : counts.spines;
   const std::int64_t upper = tier == 1 ? counts.spines : counts.cores;
   const std::int64_t links = tier == 1 ? counts.leaf_links : counts.spine_links;
@@ -202,9 +213,8 @@ void LeastLinks::Add(std::size_t tier, std::int64_t links, BillFloor& out) const
 
 BillFloor LeastBill(const Question& question, const CableMarket& market, const Candidate& it,
                     LinkOptions& known) {
-  const AcceleratorChoice& choice = question.accelerators[it.accelerator];
-  if (it.exact || choice.part.gpus != choice.gpus_of_host)
-    return {it.capex(), it.totals.power.mid.count()};
+  if (it.exact) return {it.capex(), it.totals.power.mid.count()};
+  const bool own_racks = question.accelerators[it.accelerator].part.own_rack;
   BillFloor out;
   // What is counted alike: hosts, switches, and the networks beside.
   Bom same;
@@ -224,7 +234,7 @@ BillFloor LeastBill(const Question& question, const CableMarket& market, const C
   const int units = std::max(question.switches[it.chip].part.units, 1);
   const BomRow rack =
       MakeBomRow(question.catalogue, PartKind::kRack, BomRole::kRack, "rack", "",
-                 CeilDiv(it.provisioned, std::int64_t{it.hosts_of_rack}) +
+                 (own_racks ? 0 : CeilDiv(it.provisioned, std::int64_t{it.hosts_of_rack})) +
                      CeilDiv((it.counts.spines + it.counts.cores) * units, of_rack));
   if (rack.unit_price)
     out.usd += rack.unit_price->range.mid.count() * static_cast<double>(rack.quantity);

@@ -50,10 +50,12 @@ void Planning::SayBuilt() {
   std::set<std::uint32_t> seen;
   for (const std::size_t i : order_) {
     const Candidate& it = candidates_[i];
-    if (!it.exact && seen.insert(it.accelerator).second)
-      out_.notes.push_back(
-          fmt::format("{} comes in supernodes, whose fabrics are not built: its bills are screened",
-                      question_.accelerators[it.accelerator].name));
+    const AcceleratorChoice& choice = question_.accelerators[it.accelerator];
+    if (choice.part.gpus != choice.gpus_of_host && seen.insert(it.accelerator).second)
+      out_.notes.push_back(fmt::format(
+          "{} comes in supernodes of {}: its network is that of its servers of {}{}", choice.name,
+          choice.part.gpus, choice.gpus_of_host,
+          simulates() ? ", and jobs were simulated with no scale-up network beyond a server" : ""));
   }
 }
 
@@ -146,8 +148,7 @@ void Planning::FillJobNotes() {
   }
   if (control_.screen_only)
     out_.notes.push_back("Screened only: times are closed forms, nothing was simulated.");
-  if (question_.jobs.size() > 1)
-    out_.notes.push_back("Jobs are reckoned alone, each packed: none slows another.");
+  SayBeside();
   const bool all_train = std::all_of(question_.jobs.begin(), question_.jobs.end(),
                                      [](const JobChoice& job) { return job.trains(); });
   if (!all_train)
@@ -190,6 +191,25 @@ void Planning::FillJobNotes() {
                   question_.calibration.empty() ? ", for no calibration is named" : ""));
 }
 
+// Which families were searched, and why the others were not.
+void Planning::FillFamilies() {
+  for (const DesignFamily family : kDesignFamilies) {
+    PlanFamily row{std::string(NameOf(family)), 0, 0};
+    for (const Candidate& one : candidates_) {
+      if (one.design.family != family) continue;
+      ++row.candidates;
+      row.feasible += one.feasible() ? 1 : 0;
+    }
+    const auto& asked = question_.families;
+    if (std::find(asked.begin(), asked.end(), family) != asked.end())
+      out_.families.push_back(std::move(row));
+    else
+      out_.not_searched.push_back(row.name + ": parts.families does not name it");
+  }
+  for (const UnsearchedFamily& family : kUnsearched)
+    out_.not_searched.push_back(fmt::format("{}: {}", family.name, family.why));
+}
+
 void Planning::FillNotes() {
   const PlanSpec& spec = question_.spec();
   SayUnranked();
@@ -205,8 +225,7 @@ void Planning::FillNotes() {
   if (!out_.workload_note.empty()) out_.notes.push_back(out_.workload_note);
   SayBuilt();
   SayFlaps();
-  for (const UnsearchedFamily& family : kUnsearched)
-    out_.not_searched.push_back(fmt::format("{}: {}", family.name, family.why));
+  FillFamilies();
   if (std::any_of(candidates_.begin(), candidates_.end(),
                   [](const Candidate& one) { return one.assumed_nic_cage; }))
     out_.notes.push_back(
@@ -217,8 +236,9 @@ void Planning::FillNotes() {
   absent(spec.network().frontend(), "the frontend network");
   absent(spec.network().storage(), "the storage network");
   absent(spec.network().oob(), "the out-of-band network");
-  for (const char* what : {"jobs beside each other on one fabric", "buildings, cooling and people",
-                           "supply and export rules", "prices over time"})
+  if (out_.beside.empty()) out_.not_modelled.push_back("jobs beside each other on one fabric");
+  for (const char* what :
+       {"buildings, cooling and people", "supply and export rules", "prices over time"})
     out_.not_modelled.push_back(what);
   for (const Override& one : question_.catalogue.overrides)
     out_.overrides.push_back(

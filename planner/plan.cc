@@ -159,6 +159,7 @@ void Planning::Decide() {
   FillPairs(odds, index);
   FillFlips(decision, order_[0]);
   FillWorkloadFlips(decision, order_[0]);
+  FillBeside();
 }
 
 // What page one shows beside the ranked is built too, and where it may be ranked it is: then

@@ -98,9 +98,28 @@ struct PlanTarget {
   std::vector<Count> counts;
 };
 
+// A family that was searched, and how many of its candidates break no rule.
+struct PlanFamily {
+  std::string name;
+  std::int64_t candidates = 0, feasible = 0;
+};
+
+// One of each job at once on a plan's fabric, each packed behind the one before.
+struct PlanBesideJob {
+  std::string job;
+  double slowdown = 1, p5 = 1, p95 = 1;  // its time over that alone, over the hash seeds
+};
+struct PlanBeside {
+  std::string plan;  // id
+  std::vector<PlanBesideJob> jobs;
+  double metric = 0;  // with these times, which the ranking does not take
+};
+
 struct PlanFlip {
   std::string input, unit, then, source;
   double now = 0, value = 0;
+  // `then` is first at `value`, and may be from here on: the search ended early.
+  std::optional<double> from = {};
 };
 
 struct PlanBomRow {
@@ -146,6 +165,7 @@ struct PlanReport {
   std::string accelerator_measure;
   std::vector<PlanPair> pairs;
   std::vector<PlanRow> screened;               // feasible, and neither shown nor ranked
+  std::vector<PlanFamily> families = {};       // that were searched
   std::vector<std::string> not_searched = {};  // families, each with the reason
   std::vector<PlanSizing> sizing;
   std::vector<PlanTarget> targets;
@@ -163,6 +183,8 @@ struct PlanReport {
   // tables or assumed.
   double communication = 1;
   bool communication_held_out = false;
+  std::vector<PlanBeside> beside;  // of the best and the next; empty: see beside_note
+  std::string beside_note;         // why not, where there are several jobs
   std::string workload_note;       // of the flips for which jobs were simulated again
   std::vector<std::string> notes;  // what the ranking rests on
   std::vector<std::string> not_modelled;

@@ -73,9 +73,13 @@ class Planning {
   void FillFlips(const Decision& decision, std::size_t best);
   // At which jobs another fabric is first. Requires: FillFlips().
   void FillWorkloadFlips(const Decision& decision, std::size_t best);
+  std::string WhyNotBeside(std::size_t candidate) const;
+  void FillBeside();
+  void SayBeside();
   void FillSizing();
   void FillTargets();
   void FillBest(std::size_t best);
+  void FillFamilies();
   void FillNotes();
   void FillJobNotes();
   void FillScreened();
@@ -99,7 +103,11 @@ class Planning {
   std::vector<std::size_t> compared_;  // candidates that the question names
   // By how much a screened price was above that of the fabric built.
   double screened_below_ = INFINITY, screened_above_ = -INFINITY;
-  std::int64_t built_ = 0;        // bills that are exact
+  std::int64_t built_ = 0;  // bills that are exact
+  // Of an accelerator's family: the last bill built over its screened one.
+  std::map<std::pair<std::uint32_t, DesignFamily>, double> off_;
+  // Of an accelerator: its cheapest and NVIDIA's reference, as they were simulated.
+  std::map<std::uint32_t, std::pair<std::size_t, std::size_t>> taken_;
   std::vector<double> most_bps_;  // [accelerators] between any two, of any feasible candidate
   std::vector<std::pair<std::size_t, std::string>> shown_;
   std::map<std::size_t, PlanRow> figures_;  // of contenders

@@ -46,10 +46,6 @@ struct UnsearchedFamily {
   const char *name, *why;
 };
 inline constexpr UnsearchedFamily kUnsearched[] = {
-    {"dragonfly",
-     "what its groups carry hangs on adaptive detours, for which no closed-form bound "
-     "is written"},
-    {"slim_fly", "its counts come of a prime power, not of a need, and its bound as dragonfly's"},
     {"dcn_plus", "its counts are those of one published cluster, without parameters to search"},
     {"leaf_spine", "it is fat_tree of two tiers"},
     {"custom", "it is given, not searched"}};

@@ -49,6 +49,7 @@ class Checks {
   void CheckLink(std::size_t tier);
   void CheckShape();
   void CheckConnected();
+  void CheckRouters();
   void CheckHomes();
   void CheckHall();
   void CheckCompute();
@@ -133,7 +134,12 @@ void Checks::CheckReach() {
   const auto down = static_cast<double>(counts_.leaf_slots);
   const double spine = design_.spine_oversubscription;
   double most = 0;
-  if (design_.family == DesignFamily::kHpn)
+  if (JoinsRouters(design_.family))
+    most = down * static_cast<double>(design_.family == DesignFamily::kSlimFly
+                                          ? design_.routers.routers()
+                                          : design_.routers.a *
+                                                (design_.routers.a * design_.routers.h + 1));
+  else if (design_.family == DesignFamily::kHpn)
     most =
         down * (k - static_cast<double>(counts_.spine_uplinks)) * static_cast<double>(counts_.pods);
   else if (design_.tiers == 1)
@@ -158,7 +164,8 @@ void Checks::CheckCables() {
 // One tier's cables, plug by plug.
 void Checks::CheckLink(std::size_t tier) {
   constexpr const char* kNames[] = {"host to leaf", "leaf to spine", "spine to core"};
-  const char* name = kNames[tier];
+  constexpr const char* kRouters[] = {"host to router", "router to router", ""};
+  const char* name = JoinsRouters(design_.family) ? kRouters[tier] : kNames[tier];
   const std::optional<LinkKit>& kit = it_.kits[tier];
   Add("cable fits", kit.has_value(), "{}: {}", name,
       kit ? kit->cable.empty() ? kit->optics[0] + " to " + kit->optics[1] : kit->cable
@@ -219,6 +226,7 @@ void Checks::CheckShape() {
 
 // Every two leaves of a network have a spine of their pod in common, or a core above it.
 void Checks::CheckConnected() {
+  if (JoinsRouters(design_.family)) return CheckRouters();
   if (design_.tiers == 1)
     return Add("connected", counts_.segments == 1, "{} switch{} a network", counts_.segments,
                counts_.segments == 1 ? "" : "es that nothing joins");
@@ -230,6 +238,28 @@ void Checks::CheckConnected() {
       "{} uplinks of a leaf to {} spines of its pod, {} of a pod's to {} cores",
       counts_.leaf_uplinks, counts_.spines_of_pod, counts_.spines_of_pod * counts_.spine_uplinks,
       counts_.cores_of_network);
+}
+
+// Every router reaches every other by two cables of slim_fly, or by three, one of them global.
+void Checks::CheckRouters() {
+  const RouterShape& shape = design_.routers;
+  const std::int64_t degree = counts_.leaf_uplinks;
+  Add("cables of routers",
+      2 * counts_.leaf_links <= counts_.leaves * degree &&
+          2 * counts_.leaf_links + shape.groups >= counts_.leaves * degree,
+      "{} cables, {} routers of {} ports to others", counts_.leaf_links, counts_.leaves, degree);
+  const double is = UniformLoad(design_);
+  Add("load of routers", is <= design_.oversubscription * (1 + 1e-9),
+      "{:.4g}:1 where each sends to all alike, at most {:.4g}:1 asked", is,
+      design_.oversubscription);
+  const bool joined = shape.q > 0 ? degree >= 2 : shape.groups - 1 <= shape.a * shape.h;
+  Add("connected", joined && counts_.leaves == shape.routers(), "{} routers{}", counts_.leaves,
+      shape.q > 0 ? std::string(", no two more than two cables apart")
+                  : fmt::format(", {} global cables of a group to {} others", GroupUplinks(design_),
+                                shape.groups - 1));
+  // Of a group of one router none is left to be cut off.
+  Add("one switch less", degree >= 2 || counts_.leaves <= 2,
+      "{} cables of a router: the others stay joined without it", degree);
 }
 
 void Checks::CheckHomes() {

@@ -88,6 +88,7 @@ bool Planning::MakeBillExact(std::size_t candidate, FabricCache* cache) {
   if (it.exact) {
     screened_below_ = std::min(screened_below_, usd / it.capex() - 1);
     screened_above_ = std::max(screened_above_, usd / it.capex() - 1);
+    off_[{it.accelerator, it.design.family}] = it.capex() / usd;
     ++built_;
   }
   return true;
@@ -128,7 +129,9 @@ void Planning::Reference(std::uint32_t accelerator, const std::vector<std::size_
   std::size_t best = kNoCandidate;
   for (const std::size_t i : feasible) {
     const Candidate& one = candidates_[i];
-    if (one.oversubscription() > 1 + 1e-9 || one.design.family == DesignFamily::kRailOnly) continue;
+    if (one.oversubscription() > 1 + 1e-9 || one.design.family == DesignFamily::kRailOnly ||
+        JoinsRouters(one.design.family))
+      continue;
     const bool better =
         best == kNoCandidate || one.design.nic > candidates_[best].design.nic ||
         (one.design.nic == candidates_[best].design.nic && one.capex() < candidates_[best].capex());
@@ -144,18 +147,29 @@ std::size_t Planning::Cheapest(const std::vector<std::size_t>& feasible) const {
   return best;
 }
 
-// The cheapest by bills of fabrics that were built: by the screened bill the next is taken until
-// one that was built is still the cheapest. kNoCandidate: none of those taken can be built.
+// The cheapest by bills of fabrics that were built: by the screened bill, and by how far off that
+// was of the family's last one, the next is taken until one that was built is still the cheapest.
+// kNoCandidate: none of those taken can be built.
 std::size_t Planning::CheapestBuilt(std::vector<std::size_t> feasible) {
   constexpr int kMost = 8;
+  constexpr double kTried = 0.98;  // so that each family that comes near is built once
+  const auto usd = [&](std::size_t i) {
+    const Candidate& it = candidates_[i];
+    const auto of = off_.find({it.accelerator, it.design.family});
+    if (it.exact) return it.capex();
+    return it.capex() * (of == off_.end() ? kTried : of->second);
+  };
   for (int taken = 0; taken < kMost && !feasible.empty(); ++taken) {
-    const std::size_t first = Cheapest(feasible);
-    const bool was = candidates_[first].exact;
+    const std::size_t first =
+        *std::min_element(feasible.begin(), feasible.end(),
+                          [&](std::size_t a, std::size_t b) { return usd(a) < usd(b); });
+    const Candidate& it = candidates_[first];
+    const bool was = it.exact;
     if (!MakeBillExact(first, nullptr)) {
       std::erase(feasible, first);
       continue;
     }
-    if (was || !candidates_[first].exact) return first;
+    if (was || !it.exact) return first;
   }
   std::erase_if(feasible, [&](std::size_t i) { return !candidates_[i].exact; });
   return Cheapest(feasible);
@@ -235,17 +249,21 @@ void Planning::Evaluate(std::uint32_t accelerator) {
     TakeScreened(feasible);
 }
 
-// Between any two accelerators; between rails that do not meet there is none.
+// Between any two accelerators. Between rails that do not meet there is none: they come after all
+// others, and among themselves by what a rail has.
 double Planning::Bandwidth(std::size_t candidate) const {
+  constexpr double kBehind = 1e-9;
   const Candidate& it = candidates_[candidate];
-  if (it.design.family == DesignFamily::kRailOnly) return 0;
+  if (it.design.family == DesignFamily::kRailOnly)
+    return it.gpu_rate().bits_per_second() / it.oversubscription() * kBehind;
+  if (JoinsRouters(it.design.family)) return it.gpu_rate().bits_per_second() / WorstLoad(it.design);
   return it.gpu_rate().bits_per_second() / it.oversubscription();
 }
 
 // Whether it may be ranked by its metric: without jobs only what has the most bandwidth.
 bool Planning::Rankable(std::size_t candidate) const {
   return !question_.jobs.empty() ||
-         Bandwidth(candidate) > most_bps_[candidates_[candidate].accelerator] * (1 - 1e-9);
+         Bandwidth(candidate) >= most_bps_[candidates_[candidate].accelerator] * (1 - 1e-9);
 }
 
 // Without simulation: taken in the order of the screened metric, built, and ranked on what was
@@ -283,7 +301,8 @@ void Planning::TakeScreened(const std::vector<std::size_t>& feasible) {
 // the bill is made exact, and the bound taken on it.
 void Planning::Search(std::uint32_t accelerator, const std::vector<std::size_t>& feasible) {
   // Page one shows these, so they are held against the others in full.
-  std::vector<std::size_t> shown{CheapestBuilt(feasible), Nvidia(feasible)};
+  taken_[accelerator] = {CheapestBuilt(feasible), Nvidia(feasible)};
+  std::vector<std::size_t> shown{taken_[accelerator].first, taken_[accelerator].second};
   shown.insert(shown.end(), compared_.begin(), compared_.end());
   for (const std::size_t i : shown)
     if (i != kNoCandidate && candidates_[i].accelerator == accelerator &&

@@ -334,7 +334,7 @@ void WorkloadFlips::Add(const Knob& knob, const Point& at, double low) {
   flip.unit = knob.unit;
   flip.then = decision_.contenders()[FirstAt(at)].candidate->id;
   flip.source = fmt::format("{}, simulated again", given ? "the question" : "an assumption");
-  if (low > 0) flip.source += fmt::format(", somewhere from {:.6g} on (decide.workload_runs)", low);
+  if (low > 0) flip.from = low;
   flip.now = knob.now;
   flip.value = at.value;
   flips.push_back(std::move(flip));
@@ -409,6 +409,9 @@ void Planning::FillWorkloadFlips(const Decision& decision, std::size_t best) {
     out_.workload_note += "; not told apart by these seeds at " + Joined(search.unsure);
   if (std::min(decide.workload_seeds(), decide.seeds()) < 2)
     out_.workload_note += "; of one seed no error is known";
+  if (out_.rankings.size() > 1)
+    out_.workload_note +=
+        "; all of one accelerator: at which job another accelerator is first was not looked for";
   if (search.exhausted) out_.workload_note += "; more was not tried (decide.workload_runs)";
 }
 

@@ -122,8 +122,11 @@ std::string FlipsText(const PlanReport& report, const std::vector<PlanFlip>& fli
   std::string out = what + " (the first changes at):\n";
   for (std::size_t i = 0; i < std::min<std::size_t>(flips.size(), 3); ++i) {
     const PlanFlip& flip = flips[i];
-    out += Wrap(fmt::format("  {}: {:.4g} {} now ({}); at {:.4g} {}", flip.input, flip.now,
-                            flip.unit, flip.source, flip.value, ShortId(report, flip.then)),
+    const std::string at =
+        flip.from ? fmt::format("somewhere between {:.4g} and {:.4g}", *flip.from, flip.value)
+                  : fmt::format("at {:.4g}", flip.value);
+    out += Wrap(fmt::format("  {}: {:.4g} {} now ({}); {} {}", flip.input, flip.now, flip.unit,
+                            flip.source, at, ShortId(report, flip.then)),
                 width, 4) +
            '\n';
   }
@@ -154,6 +157,18 @@ std::string Join(const std::vector<std::string>& items) {
   std::string out;
   for (const std::string& one : items) out += (out.empty() ? "" : ", ") + one;
   return out;
+}
+
+// Which families were searched; why the others were not stands below where it is asked for.
+std::string FamiliesText(const PlanReport& report, int width, bool explain) {
+  std::vector<std::string> searched, others;
+  for (const PlanFamily& one : report.families)
+    searched.push_back(fmt::format("{} {} of {}", one.name, FormatCount(one.feasible),
+                                   FormatCount(one.candidates)));
+  for (const std::string& one : report.not_searched) others.push_back(one.substr(0, one.find(':')));
+  std::string out = "families searched, with how many are feasible: " + Join(searched);
+  if (!explain && !others.empty()) out += "; not searched (--explain says why): " + Join(others);
+  return Wrap(out, width, 2) + '\n';
 }
 
 std::string TieText(const PlanReport& report, const std::vector<std::string>& ids,
@@ -238,12 +253,7 @@ std::string PlanText(const PlanReport& report, int width, bool explain) {
   for (const std::string& one : report.overrides)
     out += Wrap("overridden: " + one, width, 2) + '\n';
   out += Wrap("not in the plan: " + Join(report.not_modelled), width, 2) + '\n';
-  if (!explain && !report.not_searched.empty()) {
-    std::vector<std::string> names;
-    for (const std::string& one : report.not_searched)
-      names.push_back(one.substr(0, one.find(':')));
-    out += Wrap("families not searched (--explain says why): " + Join(names), width, 2) + '\n';
-  }
+  out += FamiliesText(report, width, explain);
   if (!report.best && !explain) {
     std::map<std::string, std::int64_t> counts;
     for (const PlanRejected& one : report.rejected) ++counts[one.rule];

@@ -129,10 +129,19 @@ Json ToJson(const std::vector<PlanFlip>& flips) {
     out.push_back({{"input", flip.input},
                    {"now", flip.now},
                    {"value", flip.value},
+                   {"from", OrNull(flip.from)},
                    {"unit", flip.unit},
                    {"then", flip.then},
                    {"source", flip.source}});
   return out;
+}
+
+Json ToJson(const PlanBeside& one) {
+  Json jobs = Json::array();
+  for (const PlanBesideJob& job : one.jobs)
+    jobs.push_back({{"job", job.job},
+                    {"slowdown", {{"p5", job.p5}, {"median", job.slowdown}, {"p95", job.p95}}}});
+  return {{"plan", one.plan}, {"jobs", jobs}, {"usd_per_useful_pflop_day", one.metric}};
 }
 
 Json ToJson(const PlanTarget& target) {
@@ -226,10 +235,16 @@ std::string PlanJson(const PlanReport& report) {
                      {"simulated", report.simulated},
                      {"could_still_win", report.could_still_win},
                      {"not_searched", report.not_searched}};
+  out["searched"]["families"] = Json::array();
+  for (const PlanFamily& one : report.families)
+    out["searched"]["families"].push_back(
+        {{"family", one.name}, {"candidates", one.candidates}, {"feasible", one.feasible}});
   out["candidates"] = Json::array();
   for (const PlanRow& row : report.rows) out["candidates"].push_back(ToJson(row));
   out["flips"] = ToJson(report.flips);
   out["accelerator_flips"] = ToJson(report.accelerator_flips);
+  out["beside"] = Json::array();
+  for (const PlanBeside& one : report.beside) out["beside"].push_back(ToJson(one));
   out["bom"] = Json::array();
   for (const PlanBomRow& row : report.bom) out["bom"].push_back(ToJson(row));
   out["rules"] = Json::array();

@@ -68,25 +68,26 @@ void SetCages(const Fabric& fabric, const CablingParts& parts, CablingPlan& plan
                     hosts, hosts.empty() || switches.empty() ? "" : " and ", switches));
 }
 
+int UnitsOf(const DeviceKind& kind, const CablingParts& parts) {
+  return kind.own_rack ? std::max(parts.racks.rack.units / kind.of_rack, 1) : kind.units;
+}
+
 std::vector<DeviceSize> SizesOf(const CablingParts& parts, const CablingPlan& plan) {
   std::vector<DeviceSize> out;
   for (std::size_t k = 0; k < parts.kinds.size(); ++k) {
     const DeviceKind& kind = parts.kinds[k];
     const DeviceCages& cages = plan.cages_of[k];
     if (kind.own_rack)  // fills its rack, and the rack's feeds are not asked
-      out.push_back({kind.name, parts.racks.rack.units, Watts(), Watts(), kind.racks});
+      out.push_back({kind.name, UnitsOf(kind, parts), Watts(), Watts(), kind.racks, kind.of_rack});
     else
       out.push_back(
-          {kind.name, kind.units, kind.power, MostThatFits(cages.part, parts) * cages.count});
+          {kind.name, kind.units, kind.power, MostThatFits(cages.part, parts) * cages.count, 1, 0});
   }
   return out;
 }
 
 void SetLengths(const Fabric& fabric, const CablingParts& parts, CablingPlan& plan) {
-  const auto units = [&](DeviceId device) {
-    const DeviceKind& kind = parts.kind(device);
-    return kind.own_rack ? parts.racks.rack.units : kind.units;
-  };
+  const auto units = [&](DeviceId device) { return UnitsOf(parts.kind(device), parts); };
   for (Cable& cable : plan.cables) {
     const DeviceId a = plan.cage(cable.a.cage).device, b = plan.cage(cable.b.cage).device;
     const auto& fixed = Index(a) < fabric.host_count() ? parts.host_length : parts.switch_length;

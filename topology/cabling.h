@@ -57,6 +57,7 @@ struct DeviceKind {
   bool own_rack = false;         // a host that is a rack: nothing stands beside it
   HostContents contents{};       // of a host
   int racks = 1;                 // that a host with own_rack is
+  int of_rack = 1;               // hosts that one such rack is made of: servers of a supernode
 };
 
 // What the parts to cable with cost, in USD; infinite: nobody knows.

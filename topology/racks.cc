@@ -52,6 +52,7 @@ class Filler {
     const auto take = [&](const DeviceSize& host) -> Shelf& {
       const auto full = [&](const Shelf& shelf) {
         const int hosts = static_cast<int>(shelf.hosts.size()) + shelf.reserved;
+        if (host.of_rack > 0 && hosts >= host.of_rack) return true;
         return (rules_.hosts_per_rack && hosts >= *rules_.hosts_per_rack) || !HasRoom(shelf, host);
       };
       if (row.empty() || full(row.back())) row.emplace_back();
@@ -100,8 +101,12 @@ class Filler {
     std::stable_sort(order.begin(), order.end(),
                      [&](std::size_t a, std::size_t b) { return off(a) < off(b); });
     std::size_t placed = 0;
+    const auto closed = [&](const Shelf& shelf) {
+      return !shelf.hosts.empty() && SizeOf(shelf.hosts[0]).of_rack > 0;
+    };
     for (const std::size_t i : order)
-      while (placed < switches.size() && HasRoom(row[i], SizeOf(switches[placed]))) {
+      while (!closed(row[i]) && placed < switches.size() &&
+             HasRoom(row[i], SizeOf(switches[placed]))) {
         const DeviceId one = switches[placed++];
         Take(row[i], SizeOf(one)).switches.push_back(one);
       }

@@ -59,6 +59,7 @@ struct DeviceSize {
   std::optional<Watts> power;  // without its plugs; none: no figure
   Watts plugs;                 // the most that the plugs in its cages can draw
   int racks = 1;               // that it fills, beside each other
+  int of_rack = 0;             // hosts that fill a rack of their own, without a switch; 0: none
 };
 
 struct Place {

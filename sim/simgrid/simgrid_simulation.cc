@@ -1,7 +1,11 @@
 #include "sim/simgrid/simgrid_simulation.h"
 
+#include <dlfcn.h>
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <tuple>
 #include <utility>
 
@@ -15,6 +19,19 @@ namespace weft {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{50};
+
+// A function of the module, which stays loaded. Before the fork: loading is this process's.
+template <class Function>
+Function* FindInModule(const char* name) {
+  void* module = dlopen("libweft_simgrid.so", RTLD_NOW | RTLD_LOCAL);
+  void* found = module != nullptr ? dlsym(module, name) : nullptr;
+  if (found == nullptr)
+    std::fprintf(stderr, "weft: engine simgrid is a module that stands beside the program: %s\n",
+                 dlerror());
+  const bool module_is_there = found != nullptr;
+  WEFT_CHECK(module_is_there);
+  return reinterpret_cast<Function*>(found);
+}
 
 // [rows] 1: the row's channels advance as one.
 std::vector<std::uint8_t> TightRows(const Schedule& schedule, const PathTable& paths,
@@ -62,8 +79,9 @@ void SimgridSimulation::Start() {
   solver.steps = PlanRouteSteps(input_, schedule_, paths_, tight);
   solver.retry_timeout = input_.fault_policy.retry_timeout;
   Operations operations(schedule_, paths_, input_.physics, tight);
+  const auto run = FindInModule<decltype(WeftRunOnSimgrid)>("WeftRunOnSimgrid");
   process_ = std::make_unique<SolverProcess>(
-      [&](const SolverProcess::Record& record) { RunOnSimgrid(operations, solver, record); });
+      [&](const SolverProcess::Record& record) { run(operations, solver, record); });
 }
 
 Simulation::Stop SimgridSimulation::Run(SimTime until, std::uint64_t event_budget) {
@@ -221,6 +239,11 @@ std::optional<std::string> SimgridCannot(const Program& program, Coupling coupli
       return "a tight channel's edges carry bytes that are not whole parts of its largest edge's, "
              "and a SimGrid flow takes a whole number of shares of a link";
   return std::nullopt;
+}
+
+std::string SimgridVersion() {
+  const int version = FindInModule<decltype(WeftSimgridVersion)>("WeftSimgridVersion")();
+  return fmt::format("{}.{}", version / 1000, version % 1000);
 }
 
 }  // namespace weft

@@ -411,8 +411,8 @@ void Solver::Follow() {
 
 }  // namespace
 
-void RunOnSimgrid(Operations& operations, const SolverInput& input,
-                  const std::function<void(const OperationRecord&)>& record) {
+void WeftRunOnSimgrid(Operations& operations, const SolverInput& input,
+                      const std::function<void(const OperationRecord&)>& record) {
   try {
     const auto begin = std::chrono::steady_clock::now();
     Solver solver(operations, input, record);
@@ -432,8 +432,6 @@ void RunOnSimgrid(Operations& operations, const SolverInput& input,
   }
 }
 
-std::string SimgridVersion() {
-  return fmt::format("{}.{}", SIMGRID_VERSION_MAJOR, SIMGRID_VERSION_MINOR);
-}
+int WeftSimgridVersion() { return SIMGRID_VERSION_MAJOR * 1000 + SIMGRID_VERSION_MINOR; }
 
 }  // namespace weft

@@ -6,6 +6,10 @@
 // window, so that only max-min fairness is left of it. Nothing here polls: what
 // SimGrid calls when a communication ends starts the next.
 //
+// A module of its own, libweft_simgrid.so: SimGrid and the libraries that it brings take longer to
+// load than weft takes to answer most questions, so only who asks for this engine loads them. What
+// it needs of weft it finds in the program that loads it.
+//
 // A process may do this once: SimGrid's engine is a singleton. SimgridSimulation
 // does it in a process of its own.
 //
@@ -16,7 +20,6 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "sim/simgrid/operations.h"
@@ -39,10 +42,9 @@ struct SolverInput {
 // Calls `record` with whatever is over, in order of time, and with one record
 // kFinished at the end; where there are steps after the first, with kCredit for what crossed
 // links, too.
-void RunOnSimgrid(Operations& operations, const SolverInput& input,
-                  const std::function<void(const OperationRecord&)>& record);
-
-// The version of SimGrid that weft was built with: "3.32".
-std::string SimgridVersion();
+extern "C" void WeftRunOnSimgrid(Operations& operations, const SolverInput& input,
+                                 const std::function<void(const OperationRecord&)>& record);
+// Of the SimGrid that the module was built with: 3032 for 3.32.
+extern "C" int WeftSimgridVersion();
 
 }  // namespace weft

@@ -257,6 +257,38 @@ TEST(CheckRules, EachSeesThePlanThatBreaksIt) {
     EXPECT_EQ(seen.count(check.rule), 1u) << check.rule;
 }
 
+// The rules of routers, which no Clos has, each broken alone.
+TEST(CheckRules, SeeRoutersThatBreakThem) {
+  const Question good = QuestionOf(
+      "need: { gpus: 512 }\nparts: { accelerators: [h100], switches: [51.2T], families: "
+      "[dragonfly, slim_fly] }\n");
+  const std::vector<BrokenPlan> breaks = {
+      {"cables of routers",
+       [](Question&, Candidate& c) { c.counts.leaf_links *= 2; },
+       {"cables are links"}},
+      {"load of routers", [](Question&, Candidate& c) { c.design.oversubscription = 0.1; }},
+      {"connected",
+       [](Question&, Candidate& c) { c.design.routers.groups += 1000; },
+       {"cables of routers"}},
+      {"one switch less",
+       [](Question&, Candidate& c) { c.counts.leaf_uplinks = 1; },
+       {"cables of routers"}}};
+  int tried = 0;
+  for (Candidate& plan : EnumerateCandidates(good, SizeAccelerators(good))) {
+    ScreenCandidate(good, AllCables(good.catalogue), plan);
+    if (!plan.feasible() || plan.design.family != DesignFamily::kDragonfly) continue;
+    for (const BrokenPlan& one : breaks) {
+      Question question = good;
+      Candidate broken = plan;
+      one.change(question, broken);
+      const RuleNames names = BrokenRules(question, broken);
+      EXPECT_EQ(names.count(one.rule), 1u) << plan.id << ": " << one.rule;
+    }
+    ++tried;
+  }
+  EXPECT_GT(tried, 3);
+}
+
 // Plugs of four ports at 10 links: two devices of five need two each, ten of one need one each;
 // filled device by device of eight, eight are two plugs and the last two links one.
 TEST(EvenPlugs, CountsDeviceByDevice) {

@@ -139,6 +139,57 @@ TEST(CountDesign, EqualsTheFabricThatIsBuilt) {
   EXPECT_GT(refused, 30);
 }
 
+// The balanced dragonfly of [KDSA08 §3], a = 2p = 2h, of 513 groups: local cables carry
+// (2g - 1) / 2g of a port's rate, global ones (g - 1) / g. The Hoffman-Singleton graph, q = 5, with
+// four endpoints a router: 7 neighbours a hop away and 42 two, over 7 cables.
+TEST(UniformLoad, IsThatOfPublishedShapes) {
+  Design design = H800(1);
+  design.family = DesignFamily::kDragonfly;
+  design.routers = {16, 32, 16, 513, 0};
+  EXPECT_NEAR(UniformLoad(design), 1025.0 / 1026, 1e-12);
+  EXPECT_NEAR(WorstLoad(design), 512, 1e-9);  // one cable between two groups
+  design.family = DesignFamily::kSlimFly;
+  design.routers = {4, 0, 0, 0, 5};
+  EXPECT_EQ(design.routers.routers(), 50);
+  EXPECT_EQ(design.routers.degree(), 7);
+  EXPECT_NEAR(UniformLoad(design), 4 * (7 + 2 * 42) / 50.0 / 7, 1e-12);
+}
+
+// Oracle: the fabric that topology/ builds, of every shape that random needs come to; and of its
+// routers, by counting cables, what a shape's parameters say.
+TEST(RouterShapes, EqualTheFabricsThatAreBuilt) {
+  int built = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    Design design = H800(1 + random.Below(300));
+    design.family = random.Below(2) == 0 ? DesignFamily::kDragonfly : DesignFamily::kSlimFly;
+    design.gpus_of_host = design.nics_of_host = 1 << random.Below(4);
+    design.tiers = 1;
+    design.nic = GigabitsPerSecond(random.Below(2) == 0 ? 200 : 400);
+    design.uplink = random.Below(2) == 0 ? design.nic : GigabitsPerSecond(400);
+    design.chip = GigabitsPerSecond(12'800 << random.Below(3));
+    design.chip_ports = static_cast<int>(design.chip.bits_per_second() / 100e9);
+    design.oversubscription = 1 + random.Below(4);
+    for (const RouterShape& shape : RouterShapes(design)) {
+      design.routers = shape;
+      SCOPED_TRACE(DesignName(design));
+      const auto counts = CountDesign(design);
+      ASSERT_TRUE(counts) << counts.error().text;
+      EXPECT_LE(UniformLoad(design), design.oversubscription * (1 + 1e-9));
+      const auto fabric = Build(design, *counts);
+      ASSERT_TRUE(fabric) << fabric.error()[0] << FabricText(design, *counts, "h", "s");
+      const FabricCounts& of = (*fabric)->counts();
+      EXPECT_EQ(of.gpus, design.gpus());
+      EXPECT_EQ(of.tiers[0].switches, counts->leaves);
+      EXPECT_EQ(of.tiers[0].links_down, counts->nic_links);
+      EXPECT_EQ(of.lateral_links, counts->leaf_links);
+      ++built;
+    }
+  }
+  EXPECT_GT(built, 60);
+}
+
 // The other way round: what the closed form refuses cannot be built either.
 TEST(CountDesign, RefusesOnlyWhatCannotBeBuilt) {
   for (std::uint64_t seed = 1000; seed < 1200; ++seed) {

@@ -183,6 +183,33 @@ TEST(BoundSeconds, IsBelowTheFlowEngine) {
   EXPECT_GT(run, 3);
 }
 
+// So it is of routers that are joined to one another, full ones and full groups of them.
+TEST(BoundSeconds, IsBelowTheFlowEngineOnRouters) {
+  const Question question =
+      Ask("need: { gpus: 128 }\nparts: { accelerators: [h100], switches: [25.6T, 51.2T], families: "
+          "[dragonfly, slim_fly], oversubscription: [1, 4] }\n"
+          "jobs: [{ share: 50%, gpus: 128, traffic: { pattern: all_to_all, bytes: 8KiB } }, "
+          "{ share: 50%, gpus: 64, collective: { op: all_reduce, bytes: 64MiB } }]\n"
+          "decide: { seeds: 2 }\n");
+  int run = 0, at = 0;
+  double closest = 0;
+  for (const Candidate& one : Screened(question)) {
+    if (!one.feasible() || at++ % 5 != 0) continue;
+    ++run;
+    for (const JobChoice& job : question.jobs) {
+      FabricCache cache;
+      const auto times = SimulateJob(question, one, job, RunControl{}, nullptr, cache);
+      ASSERT_TRUE(times) << one.id << ": " << times.error()[0];
+      for (const double seconds : times->seconds) {
+        EXPECT_GE(seconds, BoundSeconds(one, job)) << one.id << ' ' << job.name;
+        closest = std::max(closest, BoundSeconds(one, job) / seconds);
+      }
+    }
+  }
+  EXPECT_GT(run, 5);
+  EXPECT_GT(closest, 0.3);
+}
+
 // Every feasible candidate simulated and its bill made exact; `reference_s` [jobs] of `reference`.
 struct BruteForce {
   std::vector<Candidate> all;
@@ -238,7 +265,8 @@ TEST(MakePlan, FindsWhatBruteForceFinds) {
   const std::string base =
       "need: { gpus: 64 }\n"
       "parts: { accelerators: [h100], switches: [25.6T], families: "
-      "[rail_optimized, rail_only, fat_tree], oversubscription: [1, 3], nic_ports: [1] }\n"
+      "[rail_optimized, rail_only, fat_tree, dragonfly, slim_fly], oversubscription: [1, 3], "
+      "nic_ports: [1] }\n"
       "policy: { min_spines: 1 }\ndecide: { seeds: 2, finalists: 1000, draws: 100 }\n";
   const std::string moe = "traffic: { pattern: all_to_all, bytes: 64KiB }",
                     reduce = "collective: { op: all_reduce, bytes: 256MiB, repeat: 3 }",
@@ -327,8 +355,8 @@ TEST(ReadQuestion, SaysWhatOfATrainingJobIsWrong) {
   EXPECT_THAT(WrongWith("need: { compute: 1e6PFLOPS }\nparts: { accelerators: [h100] }\n"),
               HasSubstr("at most 1000000 accelerators"));
   EXPECT_THAT(
-      WrongWith("need: { gpus: 8 }\nparts: { accelerators: [h100], families: [dragonfly] }\n"),
-      HasSubstr("does not search 'dragonfly'"));
+      WrongWith("need: { gpus: 8 }\nparts: { accelerators: [h100], families: [dcn_plus] }\n"),
+      HasSubstr("does not search 'dcn_plus'"));
   EXPECT_THAT(WrongWith(head + "calibration: nowhere.yaml\n"), HasSubstr("nowhere.yaml"));
   EXPECT_THAT(WrongWith(head + "network: none\n"), HasSubstr("plan.yaml:3:10"));
   EXPECT_EQ(Ask(head + "network: size\n").spec().network().storage(), PlanNetworkSpec::SIZE);
@@ -430,6 +458,56 @@ TEST(MakePlan, CountsDrawsExactly) {
       EXPECT_GE(row.metric, report->rows[0].metric) << row.id;
     }
   }
+}
+
+// Two jobs that meet on the uplinks of a leaf of 56 GPUs, 7:1, slow one another; on one switch for
+// all of a rail nothing is shared.
+TEST(MakePlan, RunsJobsBesideEachOther) {
+  const auto slowest = [](const std::string& families) {
+    const auto report = MakePlan(
+        Ask("need: { gpus: 192 }\nparts: { accelerators: [h100], switches: [25.6T], nic_ports: "
+            "[1], "
+            "oversubscription: [7], families: [" +
+            families +
+            "] }\npolicy: { min_spines: 2 }\njobs: [{ share: 50%, gpus: 96, traffic: { pattern: "
+            "all_to_all, bytes: 16KiB } }, { share: 50%, gpus: 96, traffic: { pattern: all_to_all, "
+            "bytes: 16KiB } }]\ndecide: { seeds: 2, finalists: 2, draws: 100, workload_runs: 0 "
+            "}\n"),
+        {});
+    double out = 0;
+    const bool run = report && !report->beside.empty();
+    EXPECT_TRUE(run) << families;
+    if (!run) return out;
+    EXPECT_EQ(report->beside[0].plan, *report->best);
+    for (const PlanBesideJob& job : report->beside[0].jobs) {
+      EXPECT_GE(job.slowdown, 1 - 1e-9);
+      out = std::max(out, job.slowdown);
+    }
+    return out;
+  };
+  EXPECT_GT(slowest("fat_tree"), 1.05);
+  const double alone = slowest("rail_only");
+  EXPECT_NEAR(alone, 1, 1e-6);
+  // What does not fit is said, and not run.
+  const auto report = MakePlan(
+      Ask("need: { gpus: 64 }\nparts: { accelerators: [h100], switches: [25.6T], families: "
+          "[rail_only] }\njobs: [{ share: 50%, gpus: 64, traffic: { pattern: permutation, bytes: "
+          "64KiB } }, { share: 50%, gpus: 32, traffic: { pattern: permutation, bytes: 64KiB } }]\n"
+          "decide: { seeds: 1, finalists: 1, draws: 100, workload_runs: 0 }\n"),
+      {});
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(report->beside.empty());
+  EXPECT_NE(report->beside_note.find("96 of 64"), std::string::npos) << report->beside_note;
+}
+
+// Without a job, rails alone are ranked by what a rail has.
+TEST(MakePlan, RanksRailsAmongThemselves) {
+  const auto report = MakePlan(
+      Ask("need: { gpus: 1024 }\nparts: { accelerators: [h100], switches: [25.6T], nic_ports: [1], "
+          "families: [rail_only], oversubscription: [1, 3] }\n"),
+      {});
+  ASSERT_TRUE(report && report->best);
+  EXPECT_NEAR(report->rows[0].oversubscription, 1, 1e-9) << *report->best;
 }
 
 TEST(MakePlan, AnswersAPlainQuestion) {

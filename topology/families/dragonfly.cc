@@ -71,6 +71,7 @@ Result<Fabric> BuildDragonfly(const FabricSpec& fabric, const FamilyInput& input
   routers.link = BitRate::BitsPerSecond(spec.link());
   routers.latency = SimDuration(spec.latency());
   routers.degree = spec.a() - 1 + spec.h();
+  routers.absent_hosts = spec.absent_hosts();
   routers.size_key = "a";
   Errors errors;
   if (groups - 1 > global)

@@ -33,6 +33,11 @@ void CheckRouters(const RouterFabric& routers, const HostPart& host, std::int64_
         fmt::format("p: a multiple of {}",
                     host.nics / std::gcd(routers.routers, std::int64_t{host.nics})),
         errors);
+  if (routers.absent_hosts >= endpoints / host.nics)
+    AddError(input, "absent_hosts",
+             fmt::format("there is room for {} hosts, and {} of them are not there",
+                         endpoints / host.nics, routers.absent_hosts),
+             fmt::format("at most {}", endpoints / host.nics - 1), errors);
   bool given = false;
   for (const auto& [path, origin] : input.sources->entries())
     given |= path.starts_with("fabric.switch.") && origin.kind != Origin::Kind::kDefault;
@@ -48,7 +53,8 @@ void CheckRouters(const RouterFabric& routers, const HostPart& host, std::int64_
                       : "a smaller one, or another switch:",
              errors);
   }
-  CheckSize(endpoints / host.nics, host, routers.routers, cables, input, errors);
+  CheckSize(endpoints / host.nics - routers.absent_hosts, host, routers.routers, cables, input,
+            errors);
 }
 
 Result<Fabric> BuildRouters(const RouterFabric& routers, const HostPart& host,
@@ -62,7 +68,7 @@ Result<Fabric> BuildRouters(const RouterFabric& routers, const HostPart& host,
   const auto segment = [&](std::int64_t router) {
     return static_cast<std::uint16_t>(router % group);
   };
-  const std::int64_t hosts = routers.routers * routers.endpoints / host.nics;
+  const std::int64_t hosts = routers.routers * routers.endpoints / host.nics - routers.absent_hosts;
   for (std::int64_t h = 0; h < hosts; ++h) {
     const std::int64_t router = h * host.nics / routers.endpoints;
     builder.AddHost(ShapeOf(host), pod(router), segment(router));

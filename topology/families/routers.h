@@ -17,6 +17,7 @@ struct RouterFabric {
   std::int64_t routers = 0, endpoints = 0;  // endpoints of one router
   std::int64_t group = 0;                   // routers of one group, for placement; 0: no groups
   std::int64_t degree = 0;                  // cables of a router to others
+  std::int64_t absent_hosts = 0;            // the last ones, whose endpoints stay empty
   BitRate link;
   SimDuration latency{};      // of an endpoint's cable
   std::string_view size_key;  // the key to blame for too many ports

@@ -80,8 +80,8 @@ std::vector<RouterCable> Cables(const GaloisField& field, SimDuration latency) {
 
 FabricCounts Formula(const RouterFabric& routers, const HostPart& host) {
   FabricCounts out;
-  out.nics = routers.routers * routers.endpoints;
-  out.hosts = out.nics / host.nics;
+  out.hosts = routers.routers * routers.endpoints / host.nics - routers.absent_hosts;
+  out.nics = out.hosts * host.nics;
   out.gpus = out.hosts * host.gpus;
   out.tiers = {{"router", routers.routers, out.nics, 0, {}}};
   out.lateral_links = routers.routers * routers.degree / 2;
@@ -105,6 +105,7 @@ Result<Fabric> BuildSlimFly(const FabricSpec& fabric, const FamilyInput& input) 
   routers.endpoints = spec.has_p() ? spec.p() : (routers.degree + 1) / 2;
   routers.link = BitRate::BitsPerSecond(spec.link());
   routers.latency = SimDuration(spec.latency());
+  routers.absent_hosts = spec.absent_hosts();
   routers.size_key = "q";
   const HostPart host = RouterHost(routers, input, errors);
   const auto field = GaloisField::Make(static_cast<std::uint32_t>(q));
