@@ -288,7 +288,7 @@ TEST(Training, ExchangesAloneTakeWhatTheClosedFormSays) {
     EXPECT_NEAR(b.conservation, 0, 1e-6);
     EXPECT_EQ(a.estimate_s, b.estimate_s);
     EXPECT_NEAR(*a.overlap_efficiency, *b.overlap_efficiency, 0.02);
-    for (const char* group : {"expert", "pipeline", "data"})
+    for (const char* group : {"tensor", "context", "expert", "pipeline", "data"})
       EXPECT_NEAR(NetworkBytes(b, group), NetworkBytes(a, group), 1e-6 * NetworkBytes(a, group));
     EXPECT_THAT(priced.missing_terms, testing::Contains(testing::HasSubstr("cross the network")));
     EXPECT_THAT(met.missing_terms, testing::Contains(testing::HasSubstr("of single layers")));

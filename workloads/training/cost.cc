@@ -183,6 +183,11 @@ Exchange Hide(double comm_s, double latency_s, double bytes, bool overlap, doubl
   return out;
 }
 
+// Of a ring's edges; of one host without NVLink all.
+double ShareBetweenHosts(int ranks, int hosts, const NetRates& net) {
+  return net.nvlink_bytes_per_s > 0 ? 1.0 * hosts / ranks : 1;
+}
+
 // Whether NVLink joins every group of so many ranks in a row.
 bool InHost(const NetRates& net, int ranks) {
   return net.nvlink_bytes_per_s > 0 && HostsOfRanks(net, ranks) == 1;
@@ -217,10 +222,11 @@ Exchange TensorRings(const Training& t, double count, double tokens, bool overla
   if (ranks < 2) return {};
   const double bytes = 2 * tokens * t.model.hidden;
   const bool in_host = InHost(net, ranks);
-  const auto [seconds, latency_s] = Ring(bytes, ranks, HostsOfRanks(net, ranks), in_host, net);
+  const int hosts = HostsOfRanks(net, ranks);
+  const auto [seconds, latency_s] = Ring(bytes, ranks, hosts, in_host, net);
   Exchange out = Hide(count * seconds, count * latency_s, count * bytes * (ranks - 1) / ranks,
                       overlap, left, work_s);
-  if (!in_host) out.network_bytes = out.bytes;
+  if (!in_host) out.network_bytes = out.bytes * ShareBetweenHosts(ranks, hosts, net);
   return out;
 }
 
@@ -277,7 +283,7 @@ Exchange ContextExchange(const Training& t, double count, double work_s, const N
   const auto [seconds, latency_s] = Ring(bytes, ranks, hosts, in_host, net);
   Exchange out = Hide(count * seconds, count * latency_s, count * bytes * (ranks - 1) / ranks,
                       t.overlap.context, 0, work_s);
-  if (!in_host) out.network_bytes = out.bytes;
+  if (!in_host) out.network_bytes = out.bytes * ShareBetweenHosts(ranks, hosts, net);
   return out;
 }
 
