@@ -107,8 +107,9 @@ tl::expected<DesignCounts, Binding> CountRouters(const Design& design);
 std::vector<RouterShape> RouterShapes(const Design& design);
 
 // What the busiest kind of cable between routers carries over its rate where every endpoint sends
-// to all alike by shortest ways; and where all of one group send to one other group (of slim_fly,
-// of one router to its neighbour), at least 1. Requires: as RouterShapes, and the design counts.
+// to all alike by shortest ways; and where all of one group send to one other group, or all of one
+// router to its neighbour, the more of both (of slim_fly the latter), at least 1. Requires: as
+// RouterShapes, and the design counts.
 double UniformLoad(const Design& design);
 double WorstLoad(const Design& design);
 // Cables that leave a group of a dragonfly; 0 of other families.

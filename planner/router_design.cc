@@ -64,6 +64,12 @@ std::int64_t EndpointsFor(const Design& design, std::int64_t routers) {
   return CeilDiv(CeilDiv(design.hosts * nics, routers), step) * step;
 }
 
+// The fewest cables that join two groups of a dragonfly: where they do not divide some have one
+// more.
+std::int64_t CablesOfPair(const RouterShape& shape) {
+  return std::max<std::int64_t>(1, shape.a * shape.h / (shape.groups - 1));
+}
+
 // With about `p` endpoints a router: as many groups as that takes, and what is spread evenly over
 // all endpoints goes over local and global cables at no more than the oversubscription.
 RouterShape DragonflyOf(const Design& design, std::int64_t p) {
@@ -74,14 +80,11 @@ RouterShape DragonflyOf(const Design& design, std::int64_t p) {
   shape.groups = std::max<std::int64_t>(
       2, std::llround(std::ceil(endpoints / static_cast<double>(shape.a * p) - 1e-9)));
   shape.p = EndpointsFor(design, shape.routers());
-  const auto groups = static_cast<double>(shape.groups);
-  const double global = load * static_cast<double>(shape.p) * (groups - 1) / groups;
-  shape.h = std::max(CeilDiv(shape.groups - 1, shape.a),
-                     static_cast<std::int64_t>(std::ceil(global - 1e-9)));
-  // A free port carries nothing.
-  while (shape.groups <= shape.a * shape.h + 1 &&
-         static_cast<double>(GlobalPorts(shape)) < global * static_cast<double>(shape.a) - 1e-9)
-    ++shape.h;
+  // What two groups send to each other, over the cables that join them.
+  const double pair =
+      load * static_cast<double>(shape.p * shape.a) / static_cast<double>(shape.groups);
+  const auto cables = std::max<std::int64_t>(1, std::llround(std::ceil(pair - 1e-9)));
+  shape.h = CeilDiv(cables * (shape.groups - 1), shape.a);
   return shape;
 }
 
@@ -118,7 +121,7 @@ double UniformLoad(const Design& design) {
   }
   const auto a = static_cast<double>(shape.a), groups = static_cast<double>(shape.groups);
   const double local = shape.a > 1 ? port * (2 * groups - 1) / groups / a : 0;
-  const double global = port * a * (groups - 1) / groups / static_cast<double>(GlobalPorts(shape));
+  const double global = port * a / groups / static_cast<double>(CablesOfPair(shape));
   return std::max(local, global);
 }
 
@@ -126,8 +129,9 @@ double WorstLoad(const Design& design) {
   const RouterShape& shape = design.routers;
   const double port = design.nic_port() / design.uplink * static_cast<double>(shape.p);
   if (design.family == DesignFamily::kSlimFly) return std::max(port, 1.0);
-  const std::int64_t pair = std::max<std::int64_t>(1, shape.a * shape.h / (shape.groups - 1));
-  return std::max(port * static_cast<double>(shape.a) / static_cast<double>(pair), 1.0);
+  const auto pair = static_cast<double>(CablesOfPair(shape));
+  const double neighbour = shape.a > 1 ? port : 0;  // two routers of a group have one cable
+  return std::max({port * static_cast<double>(shape.a) / pair, neighbour, 1.0});
 }
 
 tl::expected<DesignCounts, Binding> CountRouters(const Design& design) {
@@ -166,8 +170,8 @@ tl::expected<DesignCounts, Binding> CountRouters(const Design& design) {
   out.nic_links = design.hosts * nics;
   out.leaf_links = CablesOf(design);
   // Hosts whose NICs straddle routers hang on both.
-  const std::int64_t touched =
-      shape.p % nics == 0 ? shape.p / nics : CeilDiv(shape.p - 1, nics) + 1;
+  // A router begins at a multiple of what both are multiples of.
+  const std::int64_t touched = CeilDiv(shape.p - std::gcd(shape.p, nics), nics) + 1;
   out.leaf_gpus = std::min(touched, design.hosts) * design.gpus_of_host;
   out.reach_gpus = room / nics * design.gpus_of_host;
   return out;

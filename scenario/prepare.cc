@@ -281,6 +281,10 @@ Errors WhatSimgridCannot(const PreparedScenario& scenario) {
   Errors errors;
   const Located<ScenarioSpec>& spec = scenario.spec;
   if (scenario.engine != EngineKind::kSimgrid) return errors;
+  if (const auto why = SimgridMissing())
+    errors.push_back({ErrorCode::kInconsistent, scenario.spec.sources.At("engine").pos,
+                      "'engine: simgrid' is not here: " + *why,
+                      "libweft_simgrid.so beside the program, or engine flow"});
   if (!spec.message.faults().empty() && scenario.router->policy().policy == PathPolicy::kSpray)
     errors.push_back({ErrorCode::kInconsistent, spec.At("faults"),
                       "'engine: simgrid' cannot run faults under 'policy: spray': what is left of "

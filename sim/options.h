@@ -12,7 +12,7 @@ struct SimOptions {
   bool work_list = true;       // solve again only what a change can reach
   bool batch = true;           // what ends in one instant is one change
   bool replace = true;         // a flow replaced by one on its path changes nothing
-  bool silent_links = true;    // links that can never be full are not solved
+  bool silent_links = true;    // links that hold back nothing that another does not are not solved
   // The next two need all programs before the first Run().
   bool fold = false;     // of replicas one is simulated
   bool memoise = false;  // an operation alone that was simulated before is not again

@@ -76,9 +76,11 @@ std::optional<NcclTimeCase> CaseWith(const NcclTimeCase& healthy, Signature sign
   switch (signature) {
     case Signature::kTcp:
       out.net_rate = std::min(healthy.net_rate, value * nics);
+      out.flushes = 0;
       break;
     case Signature::kNoGdr:
       out.net_rate = healthy.net_rate * std::min(1.0, pcie / 2 / nic);
+      out.flushes = 0;
       break;
     case Signature::kOneNic:
       if (host.nics <= 2) return std::nullopt;  // of two it is the missing rail

@@ -143,8 +143,11 @@ std::optional<int> PowersIn(std::string_view unit) {
   return at == std::string_view::npos ? std::nullopt : std::optional(static_cast<int>(at) + 1);
 }
 
-// 8388608, 8,388,608, 8M or 8MiB.
+// 8388608, 8,388,608, 8M, 8MiB or 512B.
 std::optional<std::int64_t> SizeIn(std::string_view text) {
+  if (text.size() > 1 && text.back() == 'B' &&
+      std::isdigit(static_cast<unsigned char>(text[text.size() - 2])))
+    text.remove_suffix(1);
   const std::size_t end = std::min(text.find_first_of("KMGT"), text.size());
   const auto count = CountIn(text.substr(0, end));
   if (end == text.size() || !count) return count;
@@ -153,9 +156,9 @@ std::optional<std::int64_t> SizeIn(std::string_view text) {
   return *count << (10 * *powers);
 }
 
-// 8MB, 8mb: in units of which nobody tells 1000 from 1024.
+// 8MB, 8mb: in units of which nobody tells 1000 from 1024; or 1.5M.
 bool IsUnclearSize(std::string_view text) {
-  const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::size_t end = std::min(text.find_first_not_of("0123456789.,"), text.size());
   const std::string_view unit = text.substr(end);
   return end > 0 && (unit.size() == 1 || unit.size() == 2) &&
          std::string_view("kKmMgGtT").find(unit.front()) != std::string_view::npos &&
@@ -212,10 +215,12 @@ bool HasRoot(const std::vector<Word>& words, std::size_t at, Bytes size,
 std::optional<LogRow> ParseRow(std::string_view line, std::optional<bool> root_column) {
   const std::vector<Word> words = WordsOf(line);
   for (std::size_t first = 0; first + 2 < words.size(); ++first) {
-    const std::string size_text(AfterPrefix(words[first].text));
-    const bool unit_apart = first + 3 < words.size() && PowersIn(words[first + 1].text);
+    std::string size_text(AfterPrefix(words[first].text));
+    const std::string unit = first + 3 < words.size() ? std::string(words[first + 1].text) : "";
+    const bool unit_apart = PowersIn(unit) || (IsTypeName(unit) && IsUnclearSize("1" + unit));
     std::size_t at = first + (unit_apart ? 2 : 1);
-    const auto size = SizeIn(unit_apart ? size_text + std::string(words[at - 1].text) : size_text);
+    if (unit_apart) size_text += words[at - 1].text;
+    const auto size = SizeIn(size_text);
     if ((!size && !IsUnclearSize(size_text)) || !SizeIn(words[at].text) ||
         !IsTypeName(words[at + 1].text))
       continue;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <tuple>
 #include <utility>
 
@@ -20,17 +19,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{50};
 
-// A function of the module, which stays loaded. Before the fork: loading is this process's.
-template <class Function>
-Function* FindInModule(const char* name) {
+// A function of the module, which stays loaded; null, with the reason, where there is no module.
+void* FindInModule(const char* name, std::string& why) {
   void* module = dlopen("libweft_simgrid.so", RTLD_NOW | RTLD_LOCAL);
   void* found = module != nullptr ? dlsym(module, name) : nullptr;
-  if (found == nullptr)
-    std::fprintf(stderr, "weft: engine simgrid is a module that stands beside the program: %s\n",
-                 dlerror());
-  const bool module_is_there = found != nullptr;
-  WEFT_CHECK(module_is_there);
-  return reinterpret_cast<Function*>(found);
+  if (found == nullptr) why = fmt::format("its module does not load: {}", dlerror());
+  return found;
 }
 
 // [rows] 1: the row's channels advance as one.
@@ -79,7 +73,10 @@ void SimgridSimulation::Start() {
   solver.steps = PlanRouteSteps(input_, schedule_, paths_, tight);
   solver.retry_timeout = input_.fault_policy.retry_timeout;
   Operations operations(schedule_, paths_, input_.physics, tight);
-  const auto run = FindInModule<decltype(WeftRunOnSimgrid)>("WeftRunOnSimgrid");
+  std::string why;  // before the fork: loading is this process's
+  void* const found = FindInModule("WeftRunOnSimgrid", why);
+  WEFT_CHECK(found != nullptr);  // SimgridMissing() was asked before
+  const auto run = reinterpret_cast<decltype(&WeftRunOnSimgrid)>(found);
   process_ = std::make_unique<SolverProcess>(
       [&](const SolverProcess::Record& record) { run(operations, solver, record); });
 }
@@ -241,8 +238,17 @@ std::optional<std::string> SimgridCannot(const Program& program, Coupling coupli
   return std::nullopt;
 }
 
+std::optional<std::string> SimgridMissing() {
+  std::string why;
+  if (FindInModule("WeftRunOnSimgrid", why) != nullptr) return std::nullopt;
+  return why;
+}
+
 std::string SimgridVersion() {
-  const int version = FindInModule<decltype(WeftSimgridVersion)>("WeftSimgridVersion")();
+  std::string why;
+  void* const found = FindInModule("WeftSimgridVersion", why);
+  if (found == nullptr) return "none, " + why;
+  const int version = reinterpret_cast<decltype(&WeftSimgridVersion)>(found)();
   return fmt::format("{}.{}", version / 1000, version % 1000);
 }
 

@@ -91,7 +91,11 @@ class SimgridSimulation final : public Simulation {
 // Why the engine cannot run `program` so; none where it can.
 std::optional<std::string> SimgridCannot(const Program& program, Coupling coupling);
 
-// The version of SimGrid that weft was built with: "3.32".
+// Why the engine cannot be loaded here: its module, libweft_simgrid.so, stands beside the program.
+// None where it can.
+std::optional<std::string> SimgridMissing();
+
+// The version of SimGrid that weft was built with: "3.32"; why there is none.
 std::string SimgridVersion();
 
 }  // namespace weft

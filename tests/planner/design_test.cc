@@ -148,6 +148,8 @@ TEST(UniformLoad, IsThatOfPublishedShapes) {
   design.routers = {16, 32, 16, 513, 0};
   EXPECT_NEAR(UniformLoad(design), 1025.0 / 1026, 1e-12);
   EXPECT_NEAR(WorstLoad(design), 512, 1e-9);  // one cable between two groups
+  design.routers = {29, 72, 15, 2, 0};  // two routers of a group have one cable for 29 endpoints
+  EXPECT_NEAR(WorstLoad(design), 29, 1e-9);
   design.family = DesignFamily::kSlimFly;
   design.routers = {4, 0, 0, 0, 5};
   EXPECT_EQ(design.routers.routers(), 50);

@@ -217,7 +217,7 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
         {"all_to_all", "hgx-h100", 2, {}, 0.1},
         {"all_to_all", "hgx-h100", 4, {}, 0.1},
         {"all_to_all_v", "hgx-h100", 4, {}, 0.1},
-        {"gather", "hgx-h100", 4, {}, 0.1},
+        {"gather", "hgx-h100", 1, {}, 0.1},
         {"scatter", "hgx-h100", 2, {}, 0.1},
         {"scatter", "hgx-h100", 4, {}, 0.1},
         {"all_reduce", "hgx-h100", 8, NcclAlgorithm::kCollNetChain, 0.05, 8, true},
@@ -226,6 +226,7 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
         {"all_gather", "hgx-h100", 8, NcclAlgorithm::kNvls, 0.05, 8, true},
         {"reduce_scatter", "hgx-h100", 8, NcclAlgorithm::kCollNetDirect, 0.05, 8, true},
         {"all_gather", "dgx-a100", 8, NcclAlgorithm::kCollNetDirect, 0.05, 8, true},
+        {"send_recv", "hgx-h100", 1, {}, 0.05},
         {"send_recv", "hgx-h100", 4, {}, 0.05}}) {
     CollectiveQuestion question;
     question.op = one.op;
@@ -237,7 +238,8 @@ TEST(SimulateCollective, EndsAtTheClosedForm) {
     const auto model = CollectiveModel::Build(question);
     ASSERT_TRUE(model.has_value());
     for (const char* engine : {"flow", "analytic"}) {
-      const std::vector<Bytes> sizes = {MiB(64), GiB(1)};
+      std::vector<Bytes> sizes = {MiB(64), GiB(1)};
+      if (one.hosts == 1 && !one.algorithm) sizes.insert(sizes.begin(), {MiB(1), MiB(4)});
       const auto got = SimulateCollective(*model, question,
                                           {fabric, one.host, engine, "none", 1, 1}, sizes, nullptr);
       ASSERT_TRUE(got.has_value()) << got.error().front();

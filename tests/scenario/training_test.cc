@@ -249,6 +249,8 @@ std::vector<ExchangeCase> ExchangeCases() {
        true},
       {"context ranks", "{ tensor: 8, context: 8 }", "recompute=full", &I::context_s},
       {"two of a host", "{ tensor: 4, context: 8 }", "recompute=none", &I::context_s},
+      {"two covers", "{ context: 16, expert: 64 }",
+       "overlap={ context: true, shared_experts: true, data: false }", &I::expert_s},
       {"context and experts", "{ tensor: 4, context: 4, expert: 16 }", experts(""), &I::context_s},
       {"more context than experts", "{ tensor: 2, context: 32, expert: 16 }", experts(""),
        &I::expert_s},
@@ -506,7 +508,7 @@ TEST(Training, TakesGivenTimesButNotTheBytesFromThem) {
             "nothing hides a reduction"},
            {{"fabric.hosts=8", times,
              Set("architecture.moe", "{ experts: 8, top_k: 2, ffn: 1024 }"),
-             Set("parallel.expert", "2"), Set("imbalance", "2")},
+             Set("parallel.expert", "2"), Set("imbalance", "2"), Set("contention", "false")},
             "'workload.training.imbalance' has no effect on times: stage_times"}}) {
     const Result<PreparedScenario> prepared = Try(kSmall, sets);
     ASSERT_TRUE(prepared.has_value()) << text << ": " << prepared.error().front().message;

@@ -323,6 +323,14 @@ TEST(ParseTables, ReadsSizesSetInGroupsOrWithUnits) {
   EXPECT_THAT(unclear->front().points, SizeIs(1));
   ASSERT_THAT(unclear->front().rejected, SizeIs(1));
   EXPECT_THAT(unclear->front().rejected.front().why, HasSubstr("its size is 1MB"));
+  for (const std::string row : {"1 MB 262144", "1.5M 393216", "1m 262144"}) {
+    const auto left_out = ParseTables(
+        "512B 128 float sum -1 20.0 0.03 0.05 0\n" + row + " float sum -1 40.0 26.21 49.15 0\n",
+        "all_reduce.log", {});
+    ASSERT_TRUE(left_out) << row;
+    EXPECT_THAT(left_out->front().points, SizeIs(1)) << row;
+    EXPECT_THAT(left_out->front().rejected, SizeIs(1)) << row;
+  }
   EXPECT_FALSE(ParseTables("10,48,576 262144 float sum -1 40.0 26.21 49.15 0\n", "x.log", {}));
 }
 

@@ -176,8 +176,10 @@ void ExpectMatrix(const Cluster& cluster, Op op, const SendMatrix& matrix, std::
                                 BusiestRank(matrix));
   plan.time = NcclTime(plan.which, {});
   const Pattern pattern = BuildNcclPattern(plan, cluster.fabric, cluster.communicator);
-  const std::vector<Bytes> amounts = NcclSendAmounts(plan, pattern);
+  std::vector<Bytes> amounts = NcclSendAmounts(plan, pattern);
   ASSERT_EQ(amounts.size(), pattern.edges.size());
+  if (plan.which.protocol == NcclProtocol::kLl)  // a flag for every four bytes
+    for (Bytes& wire : amounts) wire = Bytes(wire.count() / 2);
 
   std::array<std::int64_t, 2> carried{}, said{};  // inside hosts, between hosts
   std::map<VertexId, std::int64_t> by_sender;

@@ -113,6 +113,8 @@ class MessageCount {
       : at_once_(at_once),
         out_(places),
         in_(places),
+        many_out_(places),
+        many_in_(places),
         under_way_out_(places),
         under_way_in_(places) {}
 
@@ -123,10 +125,18 @@ class MessageCount {
     heaviest_ = std::max(heaviest_, bytes);
     ++count_;
     out_[out] += bytes, in_[in] += bytes;
+    ++many_out_[out], ++many_in_[in];
     under_way_out_[out] += under_way, under_way_in_[in] += under_way;
   }
   double heaviest() const { return heaviest_; }
   double Busiest() const { return Most(out_, in_); }
+  // Messages of the busiest place, the way that it is.
+  int ManyAtBusiest() const {
+    const auto out = std::max_element(out_.begin(), out_.end());
+    const auto in = std::max_element(in_.begin(), in_.end());
+    return *out >= *in ? many_out_[static_cast<std::size_t>(out - out_.begin())]
+                       : many_in_[static_cast<std::size_t>(in - in_.begin())];
+  }
   SendLoads::Class Class() const {
     if (count_ == 0) return {};
     return {heaviest_ / (sum_ / count_), Most(under_way_out_, under_way_in_)};
@@ -139,7 +149,9 @@ class MessageCount {
 
   int at_once_;
   double sum_ = 0, heaviest_ = 0, count_ = 0;
-  std::vector<double> out_, in_, under_way_out_, under_way_in_;
+  std::vector<double> out_, in_;
+  std::vector<int> many_out_, many_in_;
+  std::vector<double> under_way_out_, under_way_in_;
 };
 
 // Messages that a rank has for its own host and for others.
@@ -244,7 +256,8 @@ SendMatrix Reordered(const SendMatrix& matrix, const std::vector<std::uint32_t>&
 
 SendLoads SendLoads::Times(double factor) const {
   SendLoads out = *this;
-  for (double* bytes : {&out.link, &out.through, &out.nic, &out.far, &out.own, &out.heaviest})
+  for (double* bytes :
+       {&out.link, &out.link_heaviest, &out.through, &out.nic, &out.far, &out.own, &out.heaviest})
     *bytes *= factor;
   return out;
 }
@@ -279,6 +292,8 @@ SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails, 
     out.peers = std::max(out.peers, near + far + (own > 0 ? 1 : 0));
   }
   out.link = link.Busiest();
+  out.link_heaviest = link.heaviest();
+  out.link_messages = link.ManyAtBusiest();
   out.nic = net.Busiest();
   out.far = far_of_rank.Busiest();
   out.heaviest = net.heaviest();

@@ -68,15 +68,17 @@ inline constexpr int kPeersAtOnce = 8;  // messages that a rank has under way on
 
 // What the messages of a matrix put on hosts of `per_host` ranks, rank r on host r / per_host.
 struct SendLoads {
-  double link = 0;       // the most that a rank sends to, or receives from, its own host
-  double through = 0;    // the same, with what it hands to other ranks' NICs
-  double nic = 0;        // the most that a NIC sends or receives
-  double far = 0;        // the most that a rank sends to, or receives from, other hosts
-  double own = 0;        // the largest block that stays
-  double heaviest = 0;   // message between hosts
-  struct Class {         // inside a host, by rank; between hosts, by NIC
-    double skew = 1;     // the heaviest message over the mean of all
-    double at_once = 0;  // messages under way at the busiest; 0: there are none
+  double link = 0;           // the most that a rank sends to, or receives from, its own host
+  double link_heaviest = 0;  // message inside a host
+  int link_messages = 0;     // that `link` is the sum of
+  double through = 0;        // the same, with what it hands to other ranks' NICs
+  double nic = 0;            // the most that a NIC sends or receives
+  double far = 0;            // the most that a rank sends to, or receives from, other hosts
+  double own = 0;            // the largest block that stays
+  double heaviest = 0;       // message between hosts
+  struct Class {             // inside a host, by rank; between hosts, by NIC
+    double skew = 1;         // the heaviest message over the mean of all
+    double at_once = 0;      // messages under way at the busiest; 0: there are none
   } link_class, net_class;
   int peers = 0;  // that one rank sends to, itself included, at most
 

@@ -44,8 +44,24 @@ std::pair<std::string, std::string> NotSimulated(const Training& training) {
   return {};
 }
 
+// Exchanges that leave their hosts, and so are simulated.
+struct Leaving {
+  bool tensor = false, context = false, expert = false;
+  bool any() const { return tensor || context || expert; }
+};
+
+Leaving LeavingOf(const TrainingCost& cost) {
+  Leaving out;
+  for (const ChunkCost& chunk : cost.chunks) {
+    out.tensor = out.tensor || chunk.forward.tensor.network_bytes > 0;
+    out.context = out.context || chunk.forward.context.network_bytes > 0;
+    out.expert = out.expert || chunk.forward.expert.network_bytes > 0;
+  }
+  return out;
+}
+
 std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& sources,
-                                     const Training& training) {
+                                     const Training& training, const Leaving& leaving) {
   struct Key {
     const char* path;
     bool silent;
@@ -55,6 +71,8 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
   const Parallel& p = training.parallel;
   const bool experts = p.expert > 1;
   const bool given_times = training.stage_times.has_value();
+  const bool meets = training.contention && leaving.any();
+  const bool expert_meets = training.contention && leaving.expert;
   constexpr const char* kTimes = "stage_times says how long passes take";
   const bool dualpipe = p.schedule == Parallel::Schedule::kDualpipe;
   const std::int64_t micro = training.micro_batches();
@@ -83,15 +101,15 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
       {"imbalance", !experts, "expert is 1"},
       {"recompute", training.recompute == Recompute::kSelective && training.fused_attention,
        "fused attention computes it again anyway"},
-      {"recompute", given_times, kTimes},
+      {"recompute", given_times && !meets, kTimes},
       {"fused_attention", given_times, kTimes},
       {"overlap.tensor", given_times, kTimes},
       {"overlap.tensor_pieces", given_times && training.overlap.tensor, kTimes},
       {"overlap.shared_experts",
        given_times && experts && training.model.moe->shared > 0 && !training.overlap.expert,
        kTimes},
-      {"dispatch", given_times && experts, kTimes, " on times"},
-      {"imbalance", given_times && experts, kTimes, " on times"},
+      {"dispatch", given_times && experts && !expert_meets, kTimes, " on times"},
+      {"imbalance", given_times && experts && !expert_meets, kTimes, " on times"},
       {"overlap.context", given_times, kTimes},
       {"overlap.expert", given_times, kTimes},
       {"parallel.sequence", p.tensor < 2, "tensor is 1"},
@@ -111,22 +129,6 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
                           {}});
   }
   return warnings;
-}
-
-// Exchanges that leave their hosts, and so are simulated.
-struct Leaving {
-  bool tensor = false, context = false, expert = false;
-  bool any() const { return tensor || context || expert; }
-};
-
-Leaving LeavingOf(const TrainingCost& cost) {
-  Leaving out;
-  for (const ChunkCost& chunk : cost.chunks) {
-    out.tensor = out.tensor || chunk.forward.tensor.network_bytes > 0;
-    out.context = out.context || chunk.forward.context.network_bytes > 0;
-    out.expert = out.expert || chunk.forward.expert.network_bytes > 0;
-  }
-  return out;
 }
 
 // Of all patterns of dispatch and combine: every rank sends to every other host of its experts.
@@ -239,13 +241,13 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
     return Fail(ErrorCode::kInconsistent, pos, problem, hint);
 
   Workload workload;
-  workload.warnings = KeysWithoutEffect(spec, sources, *made);
   auto out = std::make_shared<TrainingProgram>();
   out->training = *std::move(made);
   out->gpu = *gpu;
   out->net = MakeNetRates(fabric, placement.gpu_of_rank.front(), options);
   out->net.gpus_per_host = RanksOfAHost(fabric, placement);
   out->cost = PriceTraining(out->training, out->gpu, out->net);
+  workload.warnings = KeysWithoutEffect(spec, sources, out->training, LeavingOf(out->cost));
   out->memory = MemoryOf(out->training);
   if (const double rows = RowsNeeded(*out); rows > static_cast<double>(kRowLimit))
     return Fail(ErrorCode::kOutOfRange, pos, fmt::format("{:.0f} operations", rows),

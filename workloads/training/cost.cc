@@ -175,11 +175,11 @@ Exchange Hide(double comm_s, double latency_s, double bytes, bool overlap, doubl
   out.bytes = bytes;
   out.alone_s = comm_s;
   out.latency_s = latency_s;
-  out.serial_s = overlap ? comm_s * left : comm_s;
   out.cover_s = overlap ? work_s : 0;
   const double behind = overlap ? std::min(comm_s * (1 - left), work_s) : 0;
   out.hidden_s = behind;
   out.exposed_s = comm_s - behind;
+  out.serial_s = out.exposed_s;  // other work than its own hides nothing of it
   return out;
 }
 
@@ -308,7 +308,8 @@ Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
   const double tokens = TokensOfRank(t) / (p.sequence ? p.tensor : 1) * t.imbalance;
   const double width = t.dispatch_bytes + 2.0;  // there, and back in bf16
   const double far = tokens * copies * (1 - 1 / hosts) * t.model.hidden * width;
-  const double near = tokens * ranks * (1 - 1 / in_host) * t.model.hidden * width;
+  const double near =
+      net.nvlink_bytes_per_s > 0 ? tokens * ranks * (1 - 1 / in_host) * t.model.hidden * width : 0;
   const double steps_s = hosts > 1 ? 2 * net.network_step_s : 0;
   double slowest = hosts > 1 ? far / net.nic_bytes_per_s + steps_s : 0;
   if (net.nvlink_bytes_per_s > 0) slowest = std::max(slowest, near / net.nvlink_bytes_per_s);
@@ -342,11 +343,11 @@ void AddLayers(const Training& t, bool with_experts, double layers, const GpuRat
                         const Exchange& context, const Exchange& expert, double more) {
     // Each collective's channels take their SMs from the compute beside them.
     const Efficiency& e = gpu.efficiency;
-    const double hidden = tensor.hidden_s + (context.hidden_s + expert.hidden_s) * more;
+    const double hidden = tensor.hidden_s + context.hidden_s + expert.hidden_s * more;
     const double tax = hidden * e.communication_sms / e.sms;
     out.compute_s += layers * (compute_s + tax);
-    Add(out.tensor, tensor, layers);  // with what `more` asks for
-    Add(out.context, context, layers * more);
+    Add(out.tensor, tensor, layers);  // with what is computed again
+    Add(out.context, context, layers);
     Add(out.expert, expert, layers * more);
   };
   // What dispatch and combine may run beside, in one of the passes that a direction has.
@@ -362,13 +363,11 @@ void AddLayers(const Training& t, bool with_experts, double layers, const GpuRat
   Exchange backward = TensorBackward(t, count, products, net);
   Add(backward, DealtRings(t, dealt, net), 1);
   Add(backward, forward, again);
-  // Several collectives, each beside its own products: what hides alone is what may be hidden.
-  forward.serial_s = forward.exposed_s;
-  backward.serial_s = backward.exposed_s;
   pass(cost.forward, work.forward, forward, ContextExchange(t, 1, attention.forward, net),
        expert(beside.forward), 1);
-  pass(cost.backward, work.backward + again * work.forward, backward,
-       ContextExchange(t, 2, attention.backward, net),
+  Exchange context = ContextExchange(t, 2, attention.backward, net);
+  Add(context, ContextExchange(t, 1, attention.forward, net), again);
+  pass(cost.backward, work.backward + again * work.forward, backward, context,
        expert((beside.backward + again * beside.forward) / (1 + again)), 1 + again);
   cost.weights_s += layers * work.weights;
 }

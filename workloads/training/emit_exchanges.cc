@@ -92,10 +92,12 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
   for (const auto& [pass, forward] : parts.passes)
     for (const auto& [kind, of] : kExchanges) {
       const Exchange& exchange = pass->*of;
-      if (!IsSimulated(training_, exchange) || exchange.serial_s <= 0) continue;
+      // Without compute there is nothing to run beside.
+      const double serial_s = beside ? exchange.serial_s : exchange.alone_s;
+      if (!IsSimulated(training_, exchange) || serial_s <= 0) continue;
       Rows behind(all);
-      EmitExchange(kind, s, task.chunk, forward, exchange, exchange.serial_s / exchange.alone_s, 0,
-                   after, behind);
+      EmitExchange(kind, s, task.chunk, forward, exchange, serial_s / exchange.alone_s, 0, after,
+                   behind);
       for (std::size_t d = 0; d < all; ++d)
         done[d].insert(done[d].end(), behind[d].begin(), behind[d].end());
       after = std::move(behind);

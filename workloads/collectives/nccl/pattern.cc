@@ -178,10 +178,13 @@ void CapSends(const NcclPatternPlan& plan, Pattern& pattern) {
   }
   const double link_rate = plan.time.link_rate * which.link_bytes / which.bytes;
   const double nic_rate = plan.time.net_rate * which.net_bytes / which.bytes / which.send_nics;
-  double net_cap = SendCap(nic_rate, net);
+  double link_cap = SendCap(link_rate, link), net_cap = SendCap(nic_rate, net);
+  if (plan.time.near_rate > 0) link_cap = std::min(link_cap, plan.time.near_rate);
   if (plan.time.peer_rate > 0) net_cap = std::min(net_cap, plan.time.peer_rate);
-  pattern.classes[kLinkRow].cap = RateCap(SendCap(link_rate, link), 1);
-  pattern.classes[kNetRow].cap = RateCap(net_cap, 1);
+  const WireRatio protocol = ProtocolWire(which.protocol);
+  const double of_wire = static_cast<double>(protocol.num) / protocol.den;
+  pattern.classes[kLinkRow].cap = RateCap(link_cap, of_wire);
+  pattern.classes[kNetRow].cap = RateCap(net_cap, of_wire);
 }
 
 // A rank's rounds; in round k everyone sends to the k-th of its order.
@@ -325,9 +328,11 @@ std::uint64_t NcclPatternEdges(const NcclPatternPlan& plan) {
 
 std::vector<Bytes> NcclSendAmounts(const NcclPatternPlan& plan, const Pattern& pattern) {
   WEFT_CHECK(plan.matrix != nullptr);
+  const WireRatio wire = ProtocolWire(plan.which.protocol);
   std::vector<Bytes> out;
   out.reserve(pattern.edges.size());
-  for (const Edge& edge : pattern.edges) out.push_back(Bytes(plan.matrix->bytes[edge.first_slice]));
+  for (const Edge& edge : pattern.edges)
+    out.push_back(Bytes(plan.matrix->bytes[edge.first_slice] * wire.num / wire.den));
   return out;
 }
 

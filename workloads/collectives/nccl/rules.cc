@@ -176,6 +176,7 @@ constexpr NcclRules Rules219() {
   NcclRules r = Rules220();
   r.minor = 19;
   r.alternate_rings = false;
+  r.send_channels_by_ranks = true;
   r.cross_nic_gain = 0.85F;
   r.collnet_gather = false;
   r.tree_chunk_shrinks = true;

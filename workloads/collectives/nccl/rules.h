@@ -117,8 +117,9 @@ struct NcclRules {
     kPart,
     kPeerChannels,
     kOwnChannels
-  } send_ll = SendLl::kPeerChannels;  // up to 2.21; 2.22 to 2.28; 2.29+: what LL's limit is by
-  bool fewer_net_channels = true;     // one a remote peer in large communicators (2.20+)
+  } send_ll = SendLl::kPeerChannels;    // up to 2.21; 2.22 to 2.28; 2.29+: what LL's limit is by
+  bool send_channels_by_ranks = false;  // of one message, in one host (≤ 2.19)
+  bool fewer_net_channels = true;       // one a remote peer in large communicators (2.20+)
   int net_channel_rate = 0;  // GB/s that a send's channel moves, which sets their count (2.29+)
 };
 

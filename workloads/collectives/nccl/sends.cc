@@ -25,8 +25,8 @@ bool SendsByRails(const HostPart& host) {
 }
 
 // How a message that stays in a communicator of one host is cut: over fewer channels where there
-// are many ranks or little of it, over more where parts would be long [NCCL 2.28.9 src/enqueue.cc
-// addP2pToPlan, scheduleP2pTasksToPlan].
+// are many ranks or little of it, over more where parts would be long [NCCL v2.18.3 to v2.30.7
+// src/enqueue.cc addP2pToPlan, scheduleP2pTasksToPlan].
 struct SendParts {
   int channels;
   double chunk;  // bytes of each
@@ -34,24 +34,26 @@ struct SendParts {
 };
 
 SendParts PartsInHost(const NcclComm& comm, double message) {
-  const double step = comm.all_nvlink ? 512 << 10 : 128 << 10;
-  constexpr double kLlLimit = 16 << 10;
-  int few = comm.p2p_channels_per_peer;
+  constexpr double kLlLimit = 16 << 10, kLlStep = 64 << 10;
+  const NcclRules& rules = *comm.rules;
+  const bool by_peer = rules.send_ll == NcclRules::SendLl::kPeerChannels;
+  const bool peer_ll = by_peer && message <= kLlLimit * comm.p2p_channels_per_peer;
+  const double step = peer_ll ? kLlStep : comm.all_nvlink ? 512 << 10 : 128 << 10;
+  int few = comm.p2p_channels_per_peer, most = few;
   while (few > 1 && few * comm.ranks() > comm.p2p_channels) few /= 2;
-  const auto parts = [&](double least) { return std::max(1.0, std::ceil(message / least)); };
-  int channels = static_cast<int>(std::min<double>(few, parts(step / 8)));
-  while (message / channels > 32 * step && channels * 2 <= comm.p2p_channels_per_peer)
-    channels *= 2;
-  const int by = comm.rules->send_ll == NcclRules::SendLl::kPeerChannels
-                     ? comm.p2p_channels_per_peer
-                     : channels;
-  return {channels, std::min(step, message / channels), message <= kLlLimit * by};
+  while (rules.send_channels_by_ranks && most > 1 && most * comm.ranks() > 4 * comm.p2p_channels)
+    most /= 2;
+  const double parts = std::max(1.0, std::ceil(message / (step / 8)));
+  int channels = static_cast<int>(std::min<double>(few, parts));
+  while (message / channels > 32 * step && channels * 2 <= most) channels *= 2;
+  const bool ll = by_peer ? peer_ll : message <= kLlLimit * channels;
+  return {channels, std::min(step, message / channels), ll};
 }
 
-void CutInHost(const NcclComm& comm, double message, int peers, NcclTimeCase& out) {
+void CutInHost(const NcclComm& comm, double message, int messages, NcclTimeCase& out) {
   if (comm.nodes > 1 || message <= 0) return;
   const SendParts parts = PartsInHost(comm, message);
-  out.link_channels = std::min(comm.p2p_channels, parts.channels * peers);
+  out.link_channels = std::min(comm.p2p_channels, parts.channels * messages);
   out.channels = parts.channels;
   out.chunk = parts.chunk;
   if (parts.ll) out.protocol = NcclProtocol::kLl;
@@ -81,8 +83,12 @@ void SetManySends(const NcclComm& comm, const HostPart& host, const SendLoads* l
     out.far_bytes = loads->far;
     out.own_block = loads->own;
     out.peers_at_once = std::max(1.0, static_cast<double>(CeilDiv(loads->peers, kPeersAtOnce)));
-    const int others = std::max(1, loads->peers - 1);
-    CutInHost(comm, loads->link / others, others, out);
+    const int messages = std::max(1, loads->link_messages);
+    CutInHost(comm, loads->link / messages, messages, out);
+    if (comm.nodes == 1 && loads->link_heaviest > 0) {
+      out.near_bytes = loads->link_heaviest;
+      out.near_channels = PartsInHost(comm, out.near_bytes).channels;
+    }
   }
 }
 

@@ -167,10 +167,11 @@ void SetPat(const NcclComm& comm, NcclTimeCase& out) {
   out.own_block = out.bytes / comm.ranks();
 }
 
-// Whether a NIC must read back what it wrote before the GPU may be told of it: up to Ampere always
-// [NCCL 2.28.9 src/graph/paths.cc ncclTopoNeedFlush].
+// Whether a NIC must read back what it wrote into the GPU before that is told of it: always before
+// Hopper [NCCL 2.28.9 src/graph/paths.cc ncclTopoNeedFlush].
 bool NeedsFlush(const NcclComm& comm, const HostPart& host, const NcclGraph& graph) {
-  if (comm.nodes == 1) return false;
+  // Where the way to the NIC is longer than a host bridge GPUDirect is off [src/transport/net.cc].
+  if (comm.nodes == 1 || graph.type_inter > NcclPath::kCpu) return false;
   if (comm.compute_capability < 90 || comm.rules->hopper_flushes) return true;
   return comm.rules->c2c_flushes && host.c2c.bits_per_second() > 0 &&
          graph.type_inter <= NcclPath::kPciMany;
@@ -383,6 +384,8 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
     rates.link = std::min(rates.link, channels);
     Narrow(rates.link * c.bytes / c.link_bytes, bound, rates);
   }
+  const double near = c.nvlink ? c.near_channels * v(GpuConstant::kSendLinkChannel) : 0;
+  if (near > 0) Narrow(near * c.bytes / c.near_bytes, Bound::kChannel, rates);
   if (c.net_bytes > 0) {
     const double nics = c.net_rate * v(NetConstant::kSendEfficiency) * v.ThroughCpu();
     const double channels = c.send_channels * v(NetConstant::kSendChannel);
@@ -409,6 +412,7 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   // What a rank keeps counts in the size: where it is most of it, dropping its copy would leave a
   // bus bandwidth that nothing has.
   t.in_place_us = t.us - std::min(copy, t.bytes_us);
+  t.near_rate = near;
   if (c.peer_bytes > 0) t.peer_rate = peer;
   return t;
 }

@@ -78,6 +78,8 @@ struct NcclTimeCase {
   double peers_at_once = 0;  // sends: batches of eight
   double send_channels = 0;  // sends: that a rank has for the network
   double peer_bytes = 0;     // sends: the heaviest message between hosts
+  double near_bytes = 0;     // sends of a matrix in one host: the heaviest message
+  double near_channels = 0;  // and the channels that it gets
   double link_channels = 0;  // sends in one host: that a GPU's messages keep busy; else 0
   double through_bytes = 0;  // sends of a matrix: on a GPU's link with what other GPUs' NICs take
   double far_bytes = 0;      // sends of a matrix: the most of a rank to or from other hosts
@@ -100,6 +102,7 @@ struct CollectiveTime {
   // The operation's bytes a second, GB/s, as the GPUs' links and the NICs would have it alone; 0:
   // they carry none.
   double link_rate = 0, net_rate = 0;
+  double near_rate = 0;  // sends of a matrix in one host: of the heaviest message; 0: none
   double peer_rate = 0;  // sends: what the channels of one peer move over the network; 0: none
   enum class Bound : std::uint8_t { kLatency, kNvlink, kPcie, kNic, kChannel, kNvls };
   Bound bound = Bound::kLatency;  // the narrowest place; kLatency: less than half is bytes
