@@ -170,8 +170,9 @@ void SetPat(const NcclComm& comm, NcclTimeCase& out) {
 // Whether a NIC must read back what it wrote into the GPU before that is told of it: always before
 // Hopper [NCCL 2.28.9 src/graph/paths.cc ncclTopoNeedFlush].
 bool NeedsFlush(const NcclComm& comm, const HostPart& host, const NcclGraph& graph) {
-  // Where the way to the NIC is longer than a host bridge GPUDirect is off [src/transport/net.cc].
-  if (comm.nodes == 1 || graph.type_inter > NcclPath::kCpu) return false;
+  // Where a GPU's way to its NIC is longer than a host bridge GPUDirect is off
+  // [src/transport/net.cc]: the ring's way, for a tree may leave by a farther NIC on one side.
+  if (comm.nodes == 1 || comm.ring.type_inter > NcclPath::kCpu) return false;
   if (comm.compute_capability < 90 || comm.rules->hopper_flushes) return true;
   return comm.rules->c2c_flushes && host.c2c.bits_per_second() > 0 &&
          graph.type_inter <= NcclPath::kPciMany;
