@@ -42,6 +42,7 @@ void Auditor::Derive() {
   core_ = First(SwitchRole::kCore);
   if (core_ == nullptr) core_ = spine_;
   if (bill_.planes) ask_.planes = bill_.planes->value;
+  if (bill_.rails) ask_.planes *= bill_.rails->value;
   DeriveEndpoints();
   for (const PortRow& row : bill_.ports) {
     (row.up ? up_ : down_) += row.count;
@@ -161,6 +162,43 @@ bool Auditor::CheckRate() {
   return false;
 }
 
+// Every host has as many NICs in each rail.
+void Auditor::CheckRails() {
+  if (!bill_.rails) return;
+  const std::int64_t rails = bill_.rails->value;
+  for (const HostRow& host : bill_.hosts) {
+    const std::int64_t nics = host.nics > 0 ? host.nics : host.gpus;
+    if (!bill_.nics.empty() || nics % rails == 0) continue;
+    return Find(
+        "rails", bill_.rails->line, fmt::format("{} rails of hosts of {} NICs", rails, nics),
+        fmt::format("as many NICs of a host in each: {} is no multiple of {}", nics, rails));
+  }
+  if (ask_.endpoints % rails != 0)
+    Find("rails", bill_.rails->line, fmt::format("{} rails of {} endpoints", rails, ask_.endpoints),
+         "as many endpoints in each");
+}
+
+// Of switches that are cabled to one another: how far they reach is their shape's doing, which no
+// bill says; their ports are the endpoints' and both ends of every cable between them.
+void Auditor::CheckRouters() {
+  double chips_bps = 0, between_bps = 0;
+  for (const SwitchRow& one : bill_.switches)
+    chips_bps += static_cast<double>(one.count) * one.chip_bps;
+  for (const CableRow& one : bill_.cables)
+    if (one.end == CableRow::End::kSwitch)
+      between_bps +=
+          2 * static_cast<double>(one.count) * (one.rate_bps > 0 ? one.rate_bps : ask_.up_bps);
+  const double needed_bps = static_cast<double>(ask_.endpoints) * ask_.rate_bps + between_bps;
+  if (needed_bps <= chips_bps * (1 + kSlack)) return;
+  const std::int64_t have = AllSwitches();
+  const double each_bps = chips_bps / static_cast<double>(have);
+  Find("switch_ports", leaf_->line,
+       fmt::format("{} routers of {:.6g} Tbps in all", have, chips_bps / 1e12),
+       fmt::format("{:.6g} Tbps, {} routers, for {} endpoints and {} cables between routers",
+                   needed_bps / 1e12, Up(needed_bps / each_bps), ask_.endpoints,
+                   Links(CableRow::End::kSwitch)));
+}
+
 void Auditor::CheckReach() {
   const int tiers = Tiers();
   const std::int64_t each = ask_.each(), reach = Reach(tiers);
@@ -181,7 +219,7 @@ void Auditor::CheckReach() {
                             more == 2 ? "two" : "three");
   if (!in_more.empty()) alternatives.push_back(in_more);
   const std::int64_t reach_two = Reach(2);
-  if (reach_two > 0) {
+  if (reach_two > 0 && !bill_.rails) {
     const std::int64_t planes = CeilDiv(ask_.endpoints, reach_two);
     if (planes > 1 && planes <= 64)
       alternatives.push_back(
@@ -189,12 +227,12 @@ void Auditor::CheckReach() {
                       "NIC in each plane",
                       planes, Needed(2, CeilDiv(ask_.endpoints, planes)).all() * planes));
   }
-  alternatives.push_back(fmt::format("at most {} endpoints a plane", Reach(drawn)));
+  const std::string most = fmt::format("at most {} endpoints a {}", Reach(drawn), Network());
+  alternatives.push_back(most);
   Find("reach", bill_.tiers ? bill_.tiers->line : leaf_->line,
-       fmt::format("{} endpoints a plane in {} tier{}, {} switches", each, drawn,
+       fmt::format("{} endpoints a {} in {} tier{}, {} switches", each, Network(), drawn,
                    drawn == 1 ? "" : "s", have),
-       !in_more.empty() ? in_more : fmt::format("at most {} endpoints a plane", Reach(drawn)),
-       std::move(alternatives));
+       !in_more.empty() ? in_more : most, std::move(alternatives));
 }
 
 // What it is to grow to must be within reach of the same tiers.
@@ -202,10 +240,10 @@ void Auditor::CheckGrowth() {
   const int tiers = Tiers();
   const std::int64_t grown = CeilDiv(Grown(ask_.endpoints), ask_.planes);
   if (!bill_.growth || grown <= Reach(tiers)) return;
-  Find(
-      "reach", bill_.growth->line,
-      fmt::format("{} endpoints a plane, grown, in {} tier{}", grown, tiers, tiers == 1 ? "" : "s"),
-      fmt::format("at most {} endpoints a plane", Reach(tiers)));
+  Find("reach", bill_.growth->line,
+       fmt::format("{} endpoints a {}, grown, in {} tier{}", grown, Network(), tiers,
+                   tiers == 1 ? "" : "s"),
+       fmt::format("at most {} endpoints a {}", Reach(tiers), Network()));
 }
 
 void Auditor::CheckSwitches() {
@@ -297,7 +335,7 @@ void Auditor::CheckExcess(std::int64_t spines, std::int64_t cores) {
   const auto check = [&](std::int64_t have, std::int64_t ports, const SwitchRow& one,
                          std::int64_t of_one, const char* rule, const char* name) {
     const std::int64_t least = CeilDiv(ports, std::max<std::int64_t>(1, of_one));
-    if (have > std::max<std::int64_t>(2 * least, 4))
+    if (have > std::max(2 * least, 4 * ask_.planes))
       Warn(
           rule, one.line, fmt::format("{} {}", have, name),
           fmt::format("{} {} have the {} ports of a network without blocking", least, name, ports));
@@ -311,7 +349,9 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
   const std::int64_t leaves = Count(SwitchRole::kLeaf), spines = Count(SwitchRole::kSpine);
   if (spines % ask_.planes != 0)
     return Warn("uneven_spines", spine_->line,
-                fmt::format("{} spines over {} planes", spines, ask_.planes),
+                fmt::format("{} spines over {} {}s", spines, ask_.planes,
+                            bill_.rails && ask_.planes != bill_.rails->value ? "networks of rail"
+                                                                             : Network()),
                 fmt::format("a multiple of {}", ask_.planes));
   const std::int64_t of_plane = spines / ask_.planes;
   // Without cables a leaf is taken to use all the uplinks that its ports leave it.
@@ -344,7 +384,7 @@ void Auditor::CheckCables() {
   if (bill_.cables.empty() || too_far_) return;
   const std::int64_t host = Links(CableRow::End::kHost), between = Links(CableRow::End::kSwitch),
                      any = Links(CableRow::End::kAny);
-  const int line = bill_.cables.front().line, tiers = Tiers();
+  const int line = bill_.cables.front().line, tiers = bill_.routers ? 1 : Tiers();
   if (host > 0 && any == 0 && host < ask_.endpoints)
     Find("host_cables", line, fmt::format("{} cables to NIC ports", host),
          fmt::format("{} cables", ask_.endpoints));
@@ -477,7 +517,8 @@ Result<std::vector<Finding>> AuditText(std::string_view text, const std::string&
   // Leaves alone are rails: one for the NICs at one place of their hosts.
   const bool rails = std::all_of(bill.switches.begin(), bill.switches.end(),
                                  [](const auto& one) { return one.role == SwitchRole::kLeaf; });
-  if (rails && !bill.hosts.empty()) planes *= std::max<std::int64_t>(1, bill.hosts.front().nics);
+  if (rails && !bill.rails && !bill.hosts.empty())
+    planes *= std::max<std::int64_t>(1, bill.hosts.front().nics);
   if (findings.empty() || bill.planes || planes < 2) return findings;
   // Ports of one NIC may lie in planes of their own: what can be built so is not at fault.
   bill.planes = Key<std::int64_t>{planes, 0};

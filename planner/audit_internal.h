@@ -112,6 +112,9 @@ struct AuditBill {
   std::vector<RackRow> racks;
   std::vector<PortRow> ports;
   std::optional<Key<std::int64_t>> tiers, planes, growth;  // growth: accelerators, later
+  std::optional<Key<std::int64_t>>
+      rails;             // networks that nothing joins, a NIC of each host in each
+  bool routers = false;  // its switches are cabled to one another: there are no tiers
   std::optional<Key<double>> oversubscription;
   std::optional<Key<Watts>> rack_power, it_power;
   std::optional<Key<Need>> need;

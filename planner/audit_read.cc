@@ -21,9 +21,9 @@ namespace {
 const std::vector<std::string> kRoles = {
     "accelerator", "host",      "rack",  "nic",  "switch", "leaf", "spine", "core",      "cable",
     "host_cable",  "isl_cable", "optic", "down", "up",     "tor",  "agg",   "spare_host"};
-const std::vector<std::string> kKeys = {"tiers",      "planes",   "oversubscription",
-                                        "rack_power", "it_power", "need",
-                                        "dtype",      "basis",    "growth"};
+const std::vector<std::string> kKeys = {
+    "tiers", "planes", "oversubscription", "rack_power", "it_power", "need",
+    "dtype", "basis",  "growth",           "rails"};
 
 bool Among(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -118,12 +118,12 @@ bool IsBeside(const std::string& use) {
   return false;
 }
 
-// "tor", "leaf", "agg of a pod": the role of a switch; its own where it says none.
+// "tor", "leaf, 8 rails", "agg of a pod": the role of a switch; its own where it says none.
 std::string RoleOfSwitch(const std::string& role, const std::string& use) {
   const std::string word = role == "switch" ? use.substr(0, use.find_first_of(" ,:")) : role;
   if (word == "tor" || word == "leaf") return "leaf";
   if (word == "agg" || word == "spine") return "spine";
-  return word == "core" ? "core" : role;
+  return word == "core" || word == "router" ? word : role;
 }
 
 // Cages that take a plug of one form: QSFP cages take older QSFP plugs.
@@ -259,7 +259,8 @@ class BillReader {
     if (role == "optic") return ReadOptic(part, count);
     if (role == "down" || role == "up") return ReadPorts(part, count, role == "up");
     const std::string tier = RoleOfSwitch(role, use_);
-    if (tier == "switch" || tier == "leaf" || tier == "spine" || tier == "core")
+    if (tier == "router") bill_.routers = true;
+    if (tier == "switch" || tier == "leaf" || tier == "spine" || tier == "core" || tier == "router")
       return ReadSwitch(tier, part, count);
     ReadCable(role, part, count);
   }
@@ -416,6 +417,11 @@ class BillReader {
       return Unknown("switch", part, presets_.Names("switch"), "64x400G or 51.2T");
     }
     bill_.switches.push_back(std::move(out));
+    // A plan's bom.csv: "leaf, 8 rails".
+    static const std::regex kRails(R"(^(?:leaf|spine|core), (\d{1,3}) rails$)");
+    std::smatch found;
+    if (!bill_.rails && std::regex_match(use_, found, kRails) && std::stoi(found[1].str()) > 0)
+      bill_.rails = Key<std::int64_t>{std::stoi(found[1].str()), line_};
   }
 
   // "64x400G", "51.2T", "64x400G/QSFP-DD", "136x200G+60x400G"
@@ -593,6 +599,7 @@ class BillReader {
                       "one of the two rows");
     if (key == "tiers") return SetWhole(bill_.tiers, value, 3);
     if (key == "planes") return SetWhole(bill_.planes, value, 255);
+    if (key == "rails") return SetWhole(bill_.rails, value, 255);
     if (key == "growth") return SetWhole(bill_.growth, value, 1'000'000'000);
     if (key == "rack_power") return SetPower(bill_.rack_power, value);
     if (key == "it_power") return SetPower(bill_.it_power, value);

@@ -22,9 +22,9 @@ struct Ask {
   std::int64_t endpoints = 0;  // NIC ports
   double rate_bps = 0;         // of one; 0: nobody said
   double up_bps = 0;           // of a link between switches
-  std::int64_t planes = 1;
-  double over = 1;         // a leaf's rate down over its rate up
-  bool over_said = false;  // by a key or by ports down and up, not by cables alone
+  std::int64_t planes = 1;     // networks that nothing joins: of every rail, where rails are said
+  double over = 1;             // a leaf's rate down over its rate up
+  bool over_said = false;      // by a key or by ports down and up, not by cables alone
   // Of the tiers above the leaves together, at least; 0: not said, as where a leaf's ports say
   // the leaf's own alone.
   double upper = 1;
@@ -51,12 +51,10 @@ class Auditor {
     CheckPower();
     CheckRackUnits();
     Derive();
+    CheckRails();
     if (leaf_ != nullptr && ask_.endpoints > 0 && ask_.rate_bps > 0) {
       CheckPortSum();
-      if (CheckRate()) {
-        CheckReach();
-        CheckSwitches();
-      }
+      if (CheckRate()) bill_.routers ? CheckRouters() : CheckTiers();
       CheckCables();
     }
     CheckLengths();
@@ -152,6 +150,13 @@ class Auditor {
   void CheckGrowth();
   void CheckPortSum();
   bool CheckRate();
+  void CheckTiers() {
+    CheckReach();
+    CheckSwitches();
+  }
+  const char* Network() const { return bill_.rails ? "rail" : "plane"; }
+  void CheckRails();
+  void CheckRouters();
   void CheckReach();
   void CheckSwitches();
   void CheckLeaves();

@@ -108,7 +108,8 @@ void AddFabric(const Candidate& it, Billing& bill) {
     // Segments are filled one after the other; all chains of leaves, one a rail and a plane, alike.
     const std::int64_t chains = std::max<std::int64_t>(1, counts.leaves / counts.segments);
     bill.AddLinks(
-        kit, BomRole::kHostCable, "host to leaf", counts.nic_links,
+        kit, BomRole::kHostCable,
+        JoinsRouters(it.design.family) ? "host to router" : "host to leaf", counts.nic_links,
         EvenPlugs(counts.nic_links, counts.nic_links / of_host, kit.ports_of_optic[0]),
         chains * PackedPlugs(counts.nic_links / chains, counts.leaf_slots, kit.ports_of_optic[1]));
   }
@@ -202,6 +203,11 @@ std::int64_t PackedPlugs(std::int64_t links, std::int64_t each, int ports) {
          CeilDiv(links % each, std::int64_t{ports});
 }
 
+std::string RailsOf(const Design& design) {
+  if (design.family != DesignFamily::kRailOnly || design.nics_of_host < 2) return {};
+  return ", " + std::to_string(design.nics_of_host) + " rails";
+}
+
 Watts DrawOfHost(const Question& question, const Candidate& candidate) {
   const HostPart& part = question.accelerators[candidate.accelerator].part;
   const Chassis chassis = ChassisOf(question, candidate);
@@ -230,7 +236,8 @@ void BillCandidate(const Question& question, const CableMarket& market, Candidat
       {"spine", out.counts.spines},
       {"core", out.counts.cores}};
   for (const auto& [use, count] : tiers)
-    bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, count, chip.part.power);
+    bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use + RailsOf(out.design), count,
+             chip.part.power);
   AddFabric(out, bill);
   AddSides(question, market, out, bill);
   bill.Add(PartKind::kRack, BomRole::kRack, "rack", "rack", out.racks - out.own_racks);

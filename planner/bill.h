@@ -24,6 +24,9 @@ std::int64_t EvenPlugs(std::int64_t links, std::int64_t devices, int ports);
 // The same where devices are filled one after the other, `each` links a device.
 std::int64_t PackedPlugs(std::int64_t links, std::int64_t each, int ports);
 
+// ", 8 rails", as the use of a switch says where nothing joins them; else nothing.
+std::string RailsOf(const Design& design);
+
 // What a host draws with the candidate's NICs; of a supernode all of it.
 Watts DrawOfHost(const Question& question, const Candidate& candidate);
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/ceil_div.h"
+#include "planner/bill.h"
 #include "topology/cabling.h"
 #include "topology/formats/cabling_csv.h"
 
@@ -444,6 +445,8 @@ void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files
   BomOptions options;
   options.spares = question.spec().policy().spares();
   Bom bom = MakeBom(*built->fabric, built->parts, &built->plan, question.catalogue, options);
+  for (BomRow& row : bom.rows)
+    if (row.role == BomRole::kSwitch) row.use += RailsOf(candidate.design);
   std::int64_t own_racks = 0;
   if (IsSupernode(question, candidate)) {
     BuySupernodes(candidate, built->plan.racks, bom);

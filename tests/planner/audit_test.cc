@@ -323,6 +323,46 @@ TEST(Audit, TakesLeavesAloneForRails) {
   EXPECT_NE(Rules(head + "switch-25t6,switch,leaf,7\n"), "");
 }
 
+// Eight rails of 24,576 GPUs with two ports of 200G each: 6,144 endpoints a rail on leaves of 128
+// ports down and spines of 128 ports. As one network that is beyond two tiers.
+TEST(Audit, TakesRailsAsNetworksOfTheirOwn) {
+  const auto bill = [](const std::string& rails, int spines) {
+    return fmt::format(
+        "part,role,use,quantity\nhgx-h100,host,\"host, with 8 NICs of 400Gbps\",3072\n"
+        "switch-51t2,switch,\"leaf{}\",384\nswitch-51t2,switch,\"spine{}\",{}\n"
+        "AOC 100G lanes,host_cable,\"to hosts, 200Gbps\",49152\n"
+        "AOC 100G lanes,isl_cable,\"between switches, 400Gbps\",24576\n",
+        rails, rails, spines);
+  };
+  EXPECT_EQ(Rules(bill("", 256)), "reach");
+  EXPECT_EQ(Said(bill(", 8 rails", 256)), "");
+  EXPECT_EQ(Said(bill("", 256) + "rails,,,8\n"), "");
+  EXPECT_EQ(Rules(bill(", 7 rails", 256)).substr(0, 5), "rails");
+  EXPECT_EQ(Rules(bill(", 8 rails", 252)), "uneven_spines?");
+  EXPECT_NE(Rules(bill(", 8 rails", 184)).find("spine_ports"), std::string::npos);
+  const std::string far = bill(", 8 rails", 256) + "tiers,,,1\n";
+  EXPECT_THAT(Said(far), testing::HasSubstr("endpoints a rail in 1 tier"));
+  EXPECT_THAT(Said(far), testing::Not(testing::HasSubstr("planes of two tiers")));
+}
+
+// A dragonfly of 8 groups of 68 routers for 16,384 GPUs: 8 (68 · 67 + 68 · 28) / 2 cables between
+// routers, and 16,384 + 2 · 25,840 ports of 544 · 128.
+TEST(Audit, AsksPortsAloneOfRouters) {
+  const auto bill = [](int routers, int cables) {
+    return fmt::format(
+        "part,role,use,quantity\nhgx-h100,host,\"host, with 8 NICs of 400Gbps\",2048\n"
+        "switch-51t2,switch,router,{}\nAOC 100G lanes,host_cable,\"to hosts, 400Gbps\",{}\n"
+        "AOC 100G lanes,isl_cable,\"between switches, 400Gbps\",25840\n",
+        routers, cables);
+  };
+  EXPECT_EQ(Said(bill(544, 16'384)), "");
+  EXPECT_EQ(Said(bill(532, 16'384)), "");
+  EXPECT_EQ(Said(bill(531, 16'384)),
+            "switch_ports: 531 routers of 27187.2 Tbps in all; needs 27225.6 Tbps, 532 routers, "
+            "for 16384 endpoints and 25840 cables between routers\n");
+  EXPECT_EQ(Rules(bill(544, 16'383)), "host_cables");
+}
+
 // A twin plug may be one end of its whole rate.
 TEST(Audit, TakesATwinPlugForOneEndOfAFastUplink) {
   const std::string bill =
