@@ -41,6 +41,7 @@ class Filler {
 
   // How many of one kind a rack holds, by units and by the power that is known.
   int Most(const DeviceSize& device) const {
+    if (device.of_rack > 0) return device.of_rack;
     const int by_units = rules_.rack.units / device.units;
     const double each_w = Known(device).count();
     if (each_w <= 0) return by_units;
@@ -52,8 +53,8 @@ class Filler {
     const auto take = [&](const DeviceSize& host) -> Shelf& {
       const auto full = [&](const Shelf& shelf) {
         const int hosts = static_cast<int>(shelf.hosts.size()) + shelf.reserved;
-        if (host.of_rack > 0 && hosts >= host.of_rack) return true;
-        return (rules_.hosts_per_rack && hosts >= *rules_.hosts_per_rack) || !HasRoom(shelf, host);
+        if (rules_.hosts_per_rack && hosts >= *rules_.hosts_per_rack) return true;
+        return host.of_rack > 0 ? hosts >= host.of_rack : !HasRoom(shelf, host);
       };
       if (row.empty() || full(row.back())) row.emplace_back();
       return Take(row.back(), host);
@@ -125,10 +126,14 @@ struct Floor {
   std::vector<DeviceId> above;
 };
 
-Floor Gather(const Fabric& fabric) {
+// Servers that share a rack of their own stand where its first one belongs.
+Floor Gather(const Fabric& fabric, const Filler& filler) {
   Floor out;
+  std::uint32_t first = 0;  // of the rack
   for (std::uint32_t h = 0; h < fabric.host_count(); ++h) {
-    const Host& host = fabric.host(HostId{h});
+    const DeviceSize &size = filler.SizeOf(DeviceId{h}), &of = filler.SizeOf(DeviceId{first});
+    if (&size != &of || h - first >= static_cast<std::uint32_t>(size.of_rack)) first = h;
+    const Host& host = fabric.host(HostId{first});
     out.groups[{host.pod, host.segment}].hosts.push_back(DeviceId{h});
   }
   for (std::uint32_t v = FirstSwitch(fabric); v < fabric.vertex_count(); ++v) {
@@ -145,7 +150,7 @@ Floor Gather(const Fabric& fabric) {
 }
 
 Row FillFloor(const Fabric& fabric, const Filler& filler) {
-  Floor floor = Gather(fabric);
+  Floor floor = Gather(fabric, filler);
   const std::int64_t reserve = fabric.provisioned().hosts - fabric.counts().hosts;
   std::int64_t with_hosts = 0;
   for (const auto& [where, group] : floor.groups) with_hosts += group.hosts.empty() ? 0 : 1;
@@ -304,7 +309,8 @@ Metres CableLength(const RackPlan& plan, const RackRules& rules, DeviceId a, int
     const auto apart = [](std::uint32_t x, std::uint32_t y) {
       return std::abs(static_cast<double>(x) - static_cast<double>(y));
     };
-    way = way + Metres(2 * top_m - from_m - to_m) + rules.tray * 2 +
+    // A rack of its own size may be higher than the hall's.
+    way = way + Metres(std::abs(top_m - from_m) + std::abs(top_m - to_m)) + rules.tray * 2 +
           rules.rack.width * apart(one.column, other.column) +
           rules.row_pitch * apart(one.row, other.row);
   }
