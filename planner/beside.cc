@@ -16,12 +16,12 @@ double LowerMiddle(std::vector<double> values) {
   return values[(values.size() - 1) / 2];
 }
 
-// Passes of all jobs while the longest does one.
-double PassesOf(const Contender& contender) {
+// Passes of all jobs while the longest does one, each once however often its job repeats it.
+double PassesOf(const std::vector<JobChoice>& jobs, const Contender& contender) {
   double longest = 0, passes = 0;
   std::vector<double> seconds;
-  for (const std::vector<double>& of_job : contender.seconds) {
-    seconds.push_back(LowerMiddle(of_job));
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    seconds.push_back(LowerMiddle(contender.seconds[j]) / static_cast<double>(RepeatsOf(jobs[j])));
     longest = std::max(longest, seconds.back());
   }
   for (const double one : seconds) passes += one > 0 ? std::ceil(longest / one) : 0;
@@ -52,7 +52,7 @@ std::string Planning::WhyNotBeside(std::size_t candidate) const {
   for (const JobChoice& job : question_.jobs)
     if (job.gpus && *job.gpus % candidates_[candidate].design.gpus_of_host != 0)
       return job.name + " fills no whole number of hosts";
-  const double passes = PassesOf(contenders_.at(candidate));
+  const double passes = PassesOf(question_.jobs, contenders_.at(candidate));
   if (passes > decide.beside_passes())
     return fmt::format(
         "while the longest does one pass they would do {:.0f} in all "

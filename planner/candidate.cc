@@ -80,7 +80,7 @@ void CountParts(const Question&, Candidate& out) {
   out.worst_part = "a host";
   if (single && counts.leaf_gpus > out.stopped_gpus) {
     out.stopped_gpus = std::min(counts.leaf_gpus, out.accelerators);
-    out.worst_part = "a leaf";
+    out.worst_part = JoinsRouters(out.design.family) ? "a router" : "a leaf";
   }
 }
 
@@ -180,24 +180,44 @@ class Enumeration {
     }
   }
 
-  // Of each oversubscription those of the fewest routers, or one that says why there is none.
+  // Of each oversubscription those of the fewest routers, or one that says why there is none; of
+  // NICs of several ports, which no router takes, one alone.
   void Routers(Candidate one) {
     one.design.tiers = 1;
-    for (const int ports : question_.spec().parts().nic_ports())
-      for (const double ratio : question_.spec().parts().oversubscription()) {
-        one.design.nic_ports = ports;
-        one.design.oversubscription = ratio;
+    bool refused = false;
+    for (const int ports : question_.spec().parts().nic_ports()) {
+      one.design.nic_ports = ports;
+      one.design.routers = {};
+      if (ports > 1) {
+        one.design.oversubscription = question_.spec().parts().oversubscription(0);
+        one.design.uplink = one.design.nic_port();
+        if (!refused) Take(one);
+        refused = true;
+        continue;
+      }
+      for (const double ratio : question_.spec().parts().oversubscription())
         for (const BitRate uplink : {one.design.nic_port(), GigabitsPerSecond(400)}) {
+          one.design.oversubscription = ratio;
           one.design.uplink = uplink;
-          std::vector<RouterShape> shapes;
-          if (ports == 1) shapes = RouterShapes(one.design);
-          if (shapes.empty()) shapes.emplace_back();
-          for (const RouterShape& shape : shapes) {
+          for (const RouterShape& shape : Shapes(one.design)) {
             one.design.routers = shape;
             Take(one);
           }
         }
-      }
+    }
+  }
+
+  // Those of the hosts that there are, and those that have room for the growth; at least one.
+  std::vector<RouterShape> Shapes(Design design) const {
+    design.routers = {};
+    std::vector<RouterShape> out = RouterShapes(design);
+    const std::int64_t growth = question_.spec().has_growth() ? question_.spec().growth() : 0;
+    if (growth > design.gpus()) {
+      design.hosts = CeilDiv(growth, std::int64_t{design.gpus_of_host});
+      for (const RouterShape& shape : RouterShapes(design)) out.push_back(shape);
+    }
+    if (out.empty()) out.emplace_back();
+    return out;
   }
 
   // Its id, unless there is such a one.

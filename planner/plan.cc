@@ -182,7 +182,7 @@ void Planning::RankShown() {
   }
 }
 
-// Every ranked bill is that of the fabric built, a supernode's aside; of the best also the files.
+// Every ranked bill is that of the fabric built; of the best also the files.
 void Planning::BuildBest() {
   if (order_.empty() || !control_.files) return;
   ExactFiles files;

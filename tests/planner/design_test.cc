@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <set>
+
 #include "base/random.h"
 #include "scenario/prepare.h"
 
@@ -157,6 +160,18 @@ TEST(UniformLoad, IsThatOfPublishedShapes) {
   EXPECT_NEAR(UniformLoad(design), 4 * (7 + 2 * 42) / 50.0 / 7, 1e-12);
 }
 
+// The most hosts on one router, by its cables.
+std::size_t MostHostsOfRouter(const Fabric& fabric) {
+  std::map<VertexId, std::set<std::uint32_t>> hosts;
+  for (const Link& link : fabric.links())
+    if (fabric.vertex(link.from).kind == VertexKind::kNic &&
+        fabric.vertex(link.to).kind == VertexKind::kSwitch)
+      hosts[link.to].insert(Index(fabric.vertex(link.from).host));
+  std::size_t out = 0;
+  for (const auto& [router, of] : hosts) out = std::max(out, of.size());
+  return out;
+}
+
 // Oracle: the fabric that topology/ builds, of every shape that random needs come to; and of its
 // routers, by counting cables, what a shape's parameters say.
 TEST(RouterShapes, EqualTheFabricsThatAreBuilt) {
@@ -186,6 +201,13 @@ TEST(RouterShapes, EqualTheFabricsThatAreBuilt) {
       EXPECT_EQ(of.tiers[0].switches, counts->leaves);
       EXPECT_EQ(of.tiers[0].links_down, counts->nic_links);
       EXPECT_EQ(of.lateral_links, counts->leaf_links);
+      // Where so few hosts are there that not every way to begin inside one occurs, at most.
+      const auto most = static_cast<std::int64_t>(MostHostsOfRouter(**fabric));
+      const std::int64_t leaf_hosts = counts->leaf_gpus / design.gpus_of_host;
+      EXPECT_LE(most, leaf_hosts);
+      if (design.hosts >= shape.p) {
+        EXPECT_EQ(most, leaf_hosts);
+      }
       ++built;
     }
   }

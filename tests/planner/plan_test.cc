@@ -313,6 +313,31 @@ TEST(EnumerateCandidates, PutsUpTheSpinesThatGrowthNeeds) {
   EXPECT_EQ(feasible.count("h800/rail_only/2-tier/400G/25.6T/1:1/even/qm9700/32-spines"), 1u);
 }
 
+// Routers for today's hosts alone have no room for growth, those for its hosts do; and one row says
+// why no router takes NICs of several ports.
+TEST(EnumerateCandidates, ShapesRoutersForTheGrowth) {
+  for (const char* family : {"dragonfly", "slim_fly"}) {
+    std::size_t feasible = 0, small = 0, several_ports = 0;
+    for (const Candidate& one : Screened(Ask(
+             fmt::format("need: {{ gpus: 2048 }}\ngrowth: 8192\nparts: {{ accelerators: [h100], "
+                         "switches: [51.2T], nic: [400Gbps], nic_ports: [1, 2, 4], "
+                         "oversubscription: [1, 2], families: [{}] }}\n",
+                         family)))) {
+      several_ports += one.design.nic_ports > 1 ? 1u : 0u;
+      if (one.feasible()) {
+        ++feasible;
+        EXPECT_GE(one.counts.reach_gpus, 8192) << one.id;
+        EXPECT_EQ(one.counts.nic_links, 2048) << one.id;
+      } else {
+        small += one.broken[0].rule == "growth" ? 1u : 0u;
+      }
+    }
+    EXPECT_GT(feasible, 0u) << family;
+    EXPECT_GT(small, 0u) << family;
+    EXPECT_EQ(several_ports, 1u) << family;
+  }
+}
+
 constexpr char kTraining[] =
     "jobs: [{ gpus: 64, training: { model: llama-7b, parallel: { tensor: 2, pipeline: 4 }, "
     "global_batch: 64, sequence: 2048 } }]\ndecide: { seeds: 2, finalists: 2, draws: 100 }\n";
@@ -488,6 +513,17 @@ TEST(MakePlan, RunsJobsBesideEachOther) {
   EXPECT_GT(slowest("fat_tree"), 1.05);
   const double alone = slowest("rail_only");
   EXPECT_NEAR(alone, 1, 1e-6);
+  // A job that repeats is run once a pass, and its passes are what is counted.
+  const auto repeated = MakePlan(
+      Ask("need: { gpus: 64 }\nparts: { accelerators: [h100], switches: [25.6T], nic_ports: [1], "
+          "families: [rail_only] }\njobs: [{ share: 50%, gpus: 32, collective: { op: all_reduce, "
+          "bytes: 64MiB, group: per_rail } }, { share: 50%, gpus: 16, collective: { op: "
+          "all_reduce, bytes: 64KiB, repeat: 2000, group: per_rail } }]\n"
+          "decide: { seeds: 1, finalists: 1, draws: 100, workload_runs: 0, beside_passes: 20 }\n"),
+      {});
+  ASSERT_TRUE(repeated);
+  EXPECT_TRUE(repeated->beside.empty());
+  EXPECT_NE(repeated->beside_note.find("passes"), std::string::npos) << repeated->beside_note;
   // What does not fit is said, and not run.
   const auto report = MakePlan(
       Ask("need: { gpus: 64 }\nparts: { accelerators: [h100], switches: [25.6T], families: "
@@ -658,6 +694,35 @@ TEST(MakePlan, ShowsTheBillsOfFabricsThatWereBuilt) {
     if (gpus == 64) {
       EXPECT_EQ(*report->best, "h100/fat_tree/1-tier/400G/25.6T");
     }
+  }
+}
+
+// Sixteen NVL72 of 18 servers stand whole in 16 racks, wherever their servers' leaves are and
+// however low the hall's racks: racks.csv has as many rows as the plan has racks.
+TEST(MakePlan, StandsSupernodesWhole) {
+  PlanControl control;
+  control.files = true;
+  for (const char* limits : {"", "limits: { rack: { units: 12 } }\n"}) {
+    SCOPED_TRACE(limits);
+    const auto report =
+        MakePlan(Ask(std::string("need: { gpus: 1152 }\nparts: { accelerators: [gb200], nic: "
+                                 "[400Gbps] }\ndecide: { draws: 100 }\n") +
+                     limits),
+                 control);
+    ASSERT_TRUE(report && report->best);
+    std::istringstream lines(report->racks_csv);
+    std::string line;
+    std::getline(lines, line);  // rack,row,column,hosts,…
+    std::int64_t racks = 0, whole = 0;
+    for (; std::getline(lines, line); ++racks) {
+      int rack = 0, row = 0, column = 0, hosts = 0;
+      char comma = 0;
+      std::istringstream(line) >> rack >> comma >> row >> comma >> column >> comma >> hosts;
+      EXPECT_TRUE(hosts == 0 || hosts == 18) << line;
+      whole += hosts == 18 ? 1 : 0;
+    }
+    EXPECT_EQ(whole, 16);
+    EXPECT_EQ(racks, report->rows[0].racks);
   }
 }
 
