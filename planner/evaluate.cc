@@ -281,6 +281,34 @@ double RoutersBound(const Candidate& candidate, const JobChoice& job, std::int64
   return seconds;
 }
 
+// What is kept of a scenario's run.
+struct RunFigures {
+  std::vector<double> values;  // none: it was stopped
+  bool kept = false;           // the store had them
+};
+
+// From the store, or simulated and put there. `figures` takes what is kept from a report.
+template <typename FiguresOf>
+Result<RunFigures> RunOrFind(Located<ScenarioSpec> spec, const std::string& id,
+                             const RunControl& control, ResultStore* store, FabricCache& cache,
+                             const FiguresOf& figures) {
+  const std::string key = spec.message.SerializeAsString();
+  if (store != nullptr)
+    if (auto kept = store->Find(key)) return RunFigures{*std::move(kept), true};
+  RunControl run = control;
+  if (!run.stop) run.stop = [] { return false; };
+  if (!run.clock_s) run.clock_s = [] { return 0.0; };  // nothing here reads how long it took
+  WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache, run.stop));
+  if (prepared.stopped) return RunFigures{};
+  const RunReport report = RunScenario(prepared, run);
+  if (report.partial) return RunFigures{};
+  if (!report.incomplete.empty())
+    return Fail(ErrorCode::kInconsistent, {id, 1, 1}, report.incomplete.front());
+  RunFigures out{figures(report), false};
+  if (store != nullptr) store->Put(key, out.values);
+  return out;
+}
+
 // The times of every seed; of training with what of the iteration waited.
 SimulatedTimes TimesOf(const std::vector<double>& kept, bool trains) {
   SimulatedTimes out{kept, 0, true};
@@ -357,33 +385,21 @@ Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& ca
       (pairs ? "" : NcclText(question, job));
   WEFT_TRY(Located<ScenarioSpec> spec, ParseScenario(text, candidate.id, {}, nullptr));
   *spec.message.mutable_workload() = WorkloadOf(question, candidate, job);
-  const std::string key = spec.message.SerializeAsString();
-  const auto repeats = static_cast<double>(RepeatsOf(job));
-  if (store != nullptr)
-    if (const auto kept = store->Find(key)) {
-      SimulatedTimes times = TimesOf(*kept, job.trains());
-      for (double& seconds : times.seconds) seconds *= repeats;
-      return times;
+  const auto figures = [](const RunReport& report) {
+    std::vector<double> out = report.makespan_by_seed_s;
+    if (report.iteration) {
+      const IterationReport& it = *report.iteration;
+      out.push_back((it.tensor_s + it.pipeline_s + it.data_s + it.context_s + it.expert_s) /
+                    it.split_of_s);
     }
-  RunControl run = control;
-  if (!run.stop) run.stop = [] { return false; };
-  if (!run.clock_s) run.clock_s = [] { return 0.0; };  // nothing here reads how long it took
-  WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache, run.stop));
-  if (prepared.stopped) return SimulatedTimes{};
-  const RunReport report = RunScenario(prepared, run);
-  if (report.partial) return SimulatedTimes{};
-  if (!report.incomplete.empty())
-    return Fail(ErrorCode::kInconsistent, {candidate.id, 1, 1}, report.incomplete.front());
-  std::vector<double> kept = report.makespan_by_seed_s;
-  if (report.iteration) {
-    const IterationReport& it = *report.iteration;
-    kept.push_back((it.tensor_s + it.pipeline_s + it.data_s + it.context_s + it.expert_s) /
-                   it.split_of_s);
-  }
-  if (store != nullptr) store->Put(key, kept);
-  SimulatedTimes out = TimesOf(kept, job.trains());
-  for (double& seconds : out.seconds) seconds *= repeats;
-  out.kept = false;
+    return out;
+  };
+  WEFT_TRY(const RunFigures run,
+           RunOrFind(std::move(spec), candidate.id, control, store, cache, figures));
+  if (run.values.empty()) return SimulatedTimes{};
+  SimulatedTimes out = TimesOf(run.values, job.trains());
+  for (double& seconds : out.seconds) seconds *= static_cast<double>(RepeatsOf(job));
+  out.kept = run.kept;
   return out;
 }
 
@@ -410,29 +426,20 @@ Result<std::vector<std::vector<double>>> SimulateBeside(const Question& question
     *one.mutable_workload() = WorkloadOf(question, candidate, job);
     hosts += CeilDiv(gpus, std::int64_t{candidate.design.gpus_of_host});
   }
-  const std::string key = spec.message.SerializeAsString();
-  std::vector<double> kept;
-  if (const auto found = store != nullptr ? store->Find(key) : std::nullopt; found) {
-    kept = *found;
-  } else {
-    RunControl run = control;
-    if (!run.stop) run.stop = [] { return false; };
-    if (!run.clock_s) run.clock_s = [] { return 0.0; };  // as in SimulateJob
-    WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache, run.stop));
-    if (prepared.stopped) return std::vector<std::vector<double>>{};
-    const RunReport report = RunScenario(prepared, run);
-    if (report.partial) return std::vector<std::vector<double>>{};
-    if (!report.incomplete.empty())
-      return Fail(ErrorCode::kInconsistent, {candidate.id, 1, 1}, report.incomplete.front());
+  const auto slowdowns = [](const RunReport& report) {
+    std::vector<double> out;
     for (const JobReport& job : report.jobs)
-      kept.insert(kept.end(), job.slowdown_by_seed.begin(), job.slowdown_by_seed.end());
-    if (store != nullptr) store->Put(key, kept);
-  }
+      out.insert(out.end(), job.slowdown_by_seed.begin(), job.slowdown_by_seed.end());
+    return out;
+  };
+  WEFT_TRY(const RunFigures run,
+           RunOrFind(std::move(spec), candidate.id, control, store, cache, slowdowns));
+  if (run.values.empty()) return std::vector<std::vector<double>>{};
   std::vector<std::vector<double>> out;
-  const std::size_t each = kept.size() / question.jobs.size();
+  const std::size_t each = run.values.size() / question.jobs.size();
   for (std::size_t j = 0; j < question.jobs.size(); ++j)
-    out.emplace_back(kept.begin() + static_cast<std::ptrdiff_t>(j * each),
-                     kept.begin() + static_cast<std::ptrdiff_t>((j + 1) * each));
+    out.emplace_back(run.values.begin() + static_cast<std::ptrdiff_t>(j * each),
+                     run.values.begin() + static_cast<std::ptrdiff_t>((j + 1) * each));
   return out;
 }
 

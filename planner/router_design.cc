@@ -169,8 +169,8 @@ tl::expected<DesignCounts, Binding> CountRouters(const Design& design) {
   out.hosts_of_segment = std::max<std::int64_t>(1, shape.p / nics);
   out.nic_links = design.hosts * nics;
   out.leaf_links = CablesOf(design);
-  // Hosts whose NICs straddle routers hang on both.
-  // A router begins at a multiple of what both are multiples of.
+  // Hosts whose NICs straddle routers hang on both; a router begins at a multiple of what both are
+  // multiples of.
   const std::int64_t touched = CeilDiv(shape.p - std::gcd(shape.p, nics), nics) + 1;
   out.leaf_gpus = std::min(touched, design.hosts) * design.gpus_of_host;
   out.reach_gpus = room / nics * design.gpus_of_host;
