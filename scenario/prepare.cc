@@ -124,16 +124,12 @@ std::string PricedAlone(const TrainingProgram& program) {
         kind.bytes += passes * (pass->*kind.of).bytes;
         kind.network_bytes += passes * (pass->*kind.of).network_bytes;
       }
-    if (kind.bytes > 0) all += fmt::format("{}{}", all.empty() ? "" : ", ", kind.name);
-    if (kind.network_bytes > 0 && !training.contention)
+    if (kind.bytes == 0 || (training.contention && kind.network_bytes > 0)) continue;  // simulated
+    all += fmt::format("{}{}", all.empty() ? "" : ", ", kind.name);
+    if (kind.network_bytes > 0)
       far += fmt::format("{}{:.3g} GB of {} collectives", far.empty() ? "" : " and ",
                          kind.network_bytes, kind.name);
   }
-  if (all.empty()) return {};
-  if (training.contention) all.clear();
-  for (const Kind& kind : kinds)
-    if (training.contention && kind.bytes > 0 && kind.network_bytes == 0)
-      all += fmt::format("{}{}", all.empty() ? "" : ", ", kind.name);
   if (all.empty()) return {};
   if (far.empty())
     return fmt::format("contention of {} collectives inside hosts: they have NVLink to themselves",
@@ -282,7 +278,7 @@ Errors WhatSimgridCannot(const PreparedScenario& scenario) {
   const Located<ScenarioSpec>& spec = scenario.spec;
   if (scenario.engine != EngineKind::kSimgrid) return errors;
   if (const auto why = SimgridMissing())
-    errors.push_back({ErrorCode::kInconsistent, scenario.spec.sources.At("engine").pos,
+    errors.push_back({ErrorCode::kInconsistent, spec.At("engine"),
                       "'engine: simgrid' is not here: " + *why,
                       "libweft_simgrid.so beside the program, or engine flow"});
   if (!spec.message.faults().empty() && scenario.router->policy().policy == PathPolicy::kSpray)

@@ -179,7 +179,6 @@ Exchange Hide(double comm_s, double latency_s, double bytes, bool overlap, doubl
   const double behind = overlap ? std::min(comm_s * (1 - left), work_s) : 0;
   out.hidden_s = behind;
   out.exposed_s = comm_s - behind;
-  out.serial_s = out.exposed_s;  // other work than its own hides nothing of it
   return out;
 }
 
@@ -210,7 +209,6 @@ void Add(Exchange& sum, const Exchange& one, double times) {
   sum.bytes += one.bytes * times;
   sum.network_bytes += one.network_bytes * times;
   sum.alone_s += one.alone_s * times;
-  sum.serial_s += one.serial_s * times;
   sum.cover_s += one.cover_s * times;
   sum.latency_s += one.latency_s * times;
 }
@@ -395,7 +393,7 @@ void AddEnds(const Training& t, const ChunkLayers& chunk, const GpuRates& gpu, C
 void Replace(const StageTimes& times, int chunks, ChunkCost& cost) {
   for (PassCost* pass : {&cost.forward, &cost.backward})
     for (Exchange* exchange : {&pass->tensor, &pass->context, &pass->expert})
-      exchange->exposed_s = exchange->hidden_s = exchange->serial_s = 0;
+      exchange->exposed_s = exchange->hidden_s = 0;
   cost.forward.compute_s = times.forward_s / chunks;
   cost.backward.compute_s = times.backward_s / chunks;
   cost.weights_s = times.weights_s / chunks;

@@ -3,8 +3,8 @@
 // All layers of a pass exchange at once: an operation carries the bytes of all and starts up as
 // often as all of them. What may hide runs beside the last part of the pass, as much work of it as
 // may hide them all, and no faster than to end with it: layer by layer it would be spread over the
-// pass, too. What nothing may hide comes behind. Alone, on links that nothing else crosses, a pass
-// so takes what the closed form says:
+// pass, too. What has no work of its own to hide behind comes behind. Alone, on links that nothing
+// else crosses, a pass so takes what the closed form says:
 //
 //     [ compute before ][ compute beside     ]
 //                       [ exchanges beside ]  [ serial tensor ][ context ][ expert ] join
@@ -41,7 +41,7 @@ TrainingBuilder::Parts TrainingBuilder::PartsOf(int s, const Task& task) const {
       if (!IsSimulated(training_, exchange)) continue;
       any = true;
       out.exposed_s += exchange.exposed_s;
-      if (exchange.serial_s < exchange.alone_s) out.cover_s += exchange.cover_s;
+      if (exchange.exposed_s < exchange.alone_s) out.cover_s += exchange.cover_s;
     }
     if (any) out.passes.emplace_back(&pass, forward);
   };
@@ -82,9 +82,9 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
     for (const auto& [pass, forward] : parts.passes)
       for (const auto& [kind, of] : kExchanges) {
         const Exchange& exchange = pass->*of;
-        if (IsSimulated(training_, exchange) && exchange.serial_s < exchange.alone_s)
+        if (IsSimulated(training_, exchange) && exchange.exposed_s < exchange.alone_s)
           EmitExchange(kind, s, task.chunk, forward, exchange,
-                       1 - exchange.serial_s / exchange.alone_s, span_s, gate, done);
+                       1 - exchange.exposed_s / exchange.alone_s, span_s, gate, done);
       }
   }
   for (std::size_t d = 0; d < all; ++d)
@@ -93,7 +93,7 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
     for (const auto& [kind, of] : kExchanges) {
       const Exchange& exchange = pass->*of;
       // Without compute there is nothing to run beside.
-      const double serial_s = beside ? exchange.serial_s : exchange.alone_s;
+      const double serial_s = beside ? exchange.exposed_s : exchange.alone_s;
       if (!IsSimulated(training_, exchange) || serial_s <= 0) continue;
       Rows behind(all);
       EmitExchange(kind, s, task.chunk, forward, exchange, serial_s / exchange.alone_s, 0, after,

@@ -126,9 +126,9 @@ double ActivationBytesOfLayer(const Training& training, bool with_experts);
 struct Exchange {
   double exposed_s = 0, hidden_s = 0;
   double bytes = 0, network_bytes = 0;  // that one rank sends; what of it leaves the host
-  // What the two first ones come from: the time alone, what of it has no work to hide behind, the
-  // work that may hide the rest, and what of the time is launches and steps.
-  double alone_s = 0, serial_s = 0, cover_s = 0, latency_s = 0;
+  // What the two first ones come from: the time alone, the work that may hide of it what is not
+  // exposed, and what of the time is launches and steps.
+  double alone_s = 0, cover_s = 0, latency_s = 0;
 };
 
 // One micro-batch on one chunk of layers: one direction.
