@@ -82,17 +82,19 @@ def size_at(sizes, values, level):
     return sizes[i] * (sizes[i + 1] / sizes[i]) ** share
 
 
-def rates(sizes, times):
-    return [size / time for size, time in zip(sizes, times)]
+def rate_from(share):
+    """Finds the size from which on a curve has that share of its highest rate."""
+    def find(sizes, us):
+        rates = [size / time for size, time in zip(sizes, us)]
+        return size_at(sizes, rates, share * max(rates))
+    return find
 
 
 # Where a curve of times over sizes bends: what is looked for and how it is found.
 BENDS = (("time twice that of the smallest size, of at most 8 KiB",
           lambda sizes, us: size_at(sizes, us, 2 * us[0]) if sizes[0] <= 8 << 10 else None),
-         ("half of the curve's highest rate",
-          lambda sizes, us: size_at(sizes, rates(sizes, us), max(rates(sizes, us)) / 2)),
-         ("80 % of the curve's highest rate",
-          lambda sizes, us: size_at(sizes, rates(sizes, us), 0.8 * max(rates(sizes, us)))))
+         ("half of the curve's highest rate", rate_from(0.5)),
+         ("80 % of the curve's highest rate", rate_from(0.8)))
 
 
 def curves(tables):

@@ -16,8 +16,6 @@ constexpr double kLeastChange = 0.02;  // of a time that a signature must make t
 constexpr double kDecisive = 10;       // of -2 log likelihood, for a cause over health [KR95 §3.2]
 constexpr double kPrice = 4;           // of a fitted number, in -2 log likelihood
 
-double Gigabytes(BitRate rate) { return rate.bits_per_second() / 8e9; }
-
 // Sizes at which bytes matter, not latencies: the table's largest, a factor of `down` down.
 std::vector<const MeasuredCase*> LargePoints(const CasesOfEntry& table, int down) {
   Bytes most;

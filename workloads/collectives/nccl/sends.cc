@@ -8,12 +8,10 @@
 namespace weft {
 namespace {
 
-double InGigabytes(BitRate rate) { return rate.bits_per_second() / 8e9; }
-
 // Of the GPUs' own NICs, which sends use: those beside the receivers.
 double SendNicRate(const NcclComm& comm, const HostPart& host) {
   const int nics = std::clamp(comm.per_node * host.nics / host.gpus, 1, std::max(1, host.nics));
-  return InGigabytes(std::min(host.nic(), host.pcie)) * nics;
+  return Gigabytes(std::min(host.nic(), host.pcie)) * nics;
 }
 
 // NICs of a host that sends share, and whether they leave by the NIC of the receiver's number.
@@ -106,11 +104,11 @@ void SetNcclSends(const NcclComm& comm, const HostPart& host, const NcclTimeQues
     out.net_bytes = comm.nodes > 1 ? out.bytes : 0;
     out.send_channels = comm.p2p_channels_per_peer;
     const double nics = std::clamp<double>(host.nics / host.gpus, 1, out.send_channels);
-    out.net_rate = InGigabytes(std::min(host.nic(), host.pcie)) * nics;
+    out.net_rate = Gigabytes(std::min(host.nic(), host.pcie)) * nics;
     out.peers_at_once = 1;
     // Where GPUs are joined pair by pair one pair's links carry it all: two channels a link.
     if (host.nvlink_shape != HostSpec::NVLINK_SHAPE_SWITCH && host.nvlinks > 0)
-      out.link_rate = InGigabytes(host.nvlink) / host.nvlinks *
+      out.link_rate = Gigabytes(host.nvlink) / host.nvlinks *
                       std::max(1, std::min(comm.p2p_channels_per_peer / 2, host.nvlinks));
     CutInHost(comm, out.bytes, 1, out);
   } else {

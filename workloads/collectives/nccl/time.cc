@@ -24,8 +24,6 @@ constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 // A duration in us, a rate in GB/s.
 double Us(double bytes, double rate) { return bytes / (1000 * rate); }
 
-double Gigabytes(BitRate rate) { return rate.bits_per_second() / 8e9; }
-
 // All NICs that the graph's channels use, at the rate at which the busiest of them lets the whole
 // go: a NIC that carries two of eight channels carries a quarter of the bytes.
 double NicRate(const NcclGraph& graph, const HostPart& host) {
@@ -408,7 +406,7 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   const double last = ll || c.nodes > 1 ? 0 : Us(c.chunk, v.Channel());
   const double once = v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) +
                       (ll ? 0 : v(GpuConstant::kSendSimpleStart)) + copy + last;
-  const double net = c.net_steps * c.peers_at_once * (v(NetConstant::kSimpleHop) + v.Flush());
+  const double net = c.net_steps * c.peers_at_once * v.NetHop(false);
   CollectiveTime t = Finish(c, v, rates, once, net, 0, net);
   // What a rank keeps counts in the size: where it is most of it, dropping its copy would leave a
   // bus bandwidth that nothing has.

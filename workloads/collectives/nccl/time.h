@@ -49,6 +49,9 @@
 
 namespace weft {
 
+// A rate in GB/s, as cases and times have them.
+inline double Gigabytes(BitRate rate) { return rate.bits_per_second() / 8e9; }
+
 // An operation at one size with all that does not hang on constants.
 struct NcclTimeCase {
   enum class Kind : std::uint8_t {
