@@ -313,14 +313,24 @@ constexpr std::array<Row<4>, kNetConstants> kNetRows = {{
      "src/graph/tuning.cc [NCCL]",
      "a read back through the NIC, which a step with Simple waits for where the GPU needs it"},
 }};
+constexpr std::array<Row<1>, 1> kEagerRows = {{
+    {"eager_hop",
+     kUs,
+     {5},
+     0.5,
+     0.5,
+     100,
+     "a tree's LL over InfiniBand, which asks nobody either, src/graph/tuning.cc [NCCL]",
+     "a step between hosts with a message of up to 4 KiB, which goes without a rendezvous"},
+}};
 
 template <std::size_t kClasses, std::size_t kRows>
 void AddRows(const std::array<const char*, kClasses>& classes,
              const std::array<Row<kClasses>, kRows>& rows, std::vector<CollectiveParameter>& out) {
   for (std::size_t c = 0; c < kClasses; ++c)
     for (const Row<kClasses>& row : rows)
-      out.push_back({std::string(classes[c]) + "." + row.constant, row.unit, row.prior[c],
-                     row.log_sigma, row.low, row.high, row.source, row.doc});
+      out.push_back({std::string(classes[c]).append(".").append(row.constant), row.unit,
+                     row.prior[c], row.log_sigma, row.low, row.high, row.source, row.doc});
 }
 
 std::vector<CollectiveParameter> MakeParameters() {
@@ -328,6 +338,7 @@ std::vector<CollectiveParameter> MakeParameters() {
   AddRows(kGenerations, kGpuRows, out);
   AddRows<1>({"pcie"}, kPcieRows, out);
   AddRows(kTransports, kNetRows, out);
+  AddRows<1>({kTransports.back()}, kEagerRows, out);
   for (const CollectiveParameter& row : out)
     WEFT_CHECK(row.low <= row.prior && row.prior <= row.high);
   return out;
@@ -350,6 +361,16 @@ std::size_t FirstRow(HostSpec::Transport transport) {
   static_assert(HostSpec::ROCE == 0 && HostSpec::IB == 1 && HostSpec::EFA == 2 &&
                 HostSpec::SLINGSHOT == 3);
   return FirstPcieRow() + kPcieConstants + static_cast<std::size_t>(transport) * kNetConstants;
+}
+
+std::size_t NetRows(HostSpec::Transport transport) {
+  return kNetConstants + (transport == HostSpec::SLINGSHOT ? kEagerRows.size() : 0);
+}
+
+Bytes EagerLimit(HostSpec::Transport transport) {
+  // What goes with the header, and the least that a receiver fetches [LIBFABRIC-CXI].
+  constexpr Bytes kThreshold{2048}, kLeastGet{2049};
+  return transport == HostSpec::SLINGSHOT ? kThreshold + kLeastGet : Bytes{0};
 }
 
 std::size_t FindCollectiveParameter(std::string_view name) {

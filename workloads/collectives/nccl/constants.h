@@ -7,7 +7,8 @@
 // (scenario/calibration.h).
 //
 // Shapes   CollectiveParameters() has one row a constant and class, a class's rows together:
-//          four generations, then PCIe, then four transports. CollectiveConstants holds a value a
+//          four generations, then PCIe, then four transports, of which the last has one more.
+//          CollectiveConstants holds a value a
 //          row, in the same order.
 // Units    microseconds, GB/s of 10^9 bytes one way, plain ratios; a row says which.
 #pragma once
@@ -19,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/units.h"
 #include "hardware/parts.h"
 #include "workloads/collectives/nccl/rules.h"
 
@@ -67,8 +69,9 @@ enum class NetConstant : std::uint8_t {
   kSendChannel,     // GB/s, what one channel of a send moves
   kThroughCpu,      // of both efficiencies, where GPU and NIC meet only in the CPU
   kFlush,           // us, a Simple step's wait until what came is in the GPU's memory
+  kEagerHop,        // us, a step whose message goes without a rendezvous; Slingshot alone
 };
-inline constexpr std::size_t kNetConstants = 10;
+inline constexpr std::size_t kNetConstants = 10;  // without the last
 
 struct CollectiveParameter {
   enum class Unit : std::uint8_t { kMicroseconds, kGigabytesPerSecond, kRatio };
@@ -87,6 +90,11 @@ const std::vector<CollectiveParameter>& CollectiveParameters();
 std::size_t FirstRow(GpuGeneration generation);
 std::size_t FirstPcieRow();
 std::size_t FirstRow(HostSpec::Transport transport);
+std::size_t NetRows(HostSpec::Transport transport);
+
+// The longest message that a transport sends at once, where it asks the receiver before it sends a
+// longer one; 0: it never asks.
+Bytes EagerLimit(HostSpec::Transport transport);
 
 // The row called `name`; CollectiveParameters().size() where there is none.
 std::size_t FindCollectiveParameter(std::string_view name);

@@ -186,7 +186,8 @@ class Values {
         nvlink_(which.nvlink),
         through_cpu_(which.through_cpu),
         flushes_(which.flushes),
-        protocol_(static_cast<std::size_t>(which.protocol)) {}
+        protocol_(static_cast<std::size_t>(which.protocol)),
+        eager_(which.eager > 0 && which.chunk <= which.eager * Wire()) {}
 
   double operator()(GpuConstant c) const { return gpu_[static_cast<std::size_t>(c)]; }
   double operator()(NetConstant c) const { return net_[static_cast<std::size_t>(c)]; }
@@ -197,6 +198,7 @@ class Values {
     return nvlink_ ? (*this)(kNvlink[protocol_]) : pcie_[protocol_];
   }
   double NetHop(bool tree) const {
+    if (eager_) return (*this)(NetConstant::kEagerHop) + Flush();
     constexpr std::array kRing = {NetConstant::kLlHop, NetConstant::kLl128Hop,
                                   NetConstant::kSimpleHop};
     constexpr std::array kTree = {NetConstant::kTreeLlHop, NetConstant::kTreeLl128Hop,
@@ -216,9 +218,13 @@ class Values {
                                   : pcie_[static_cast<std::size_t>(PcieConstant::kEfficiency)];
     return simple * share[protocol_];
   }
-  double NetEfficiency() const {
+  // Payload of what goes over the network.
+  double Wire() const {
     constexpr double kWire[] = {0.5, 120.0 / 128, 1};
-    return (*this)(NetConstant::kEfficiency)*kWire[protocol_] * ThroughCpu();
+    return kWire[protocol_];
+  }
+  double NetEfficiency() const {
+    return (*this)(NetConstant::kEfficiency)*Wire() * ThroughCpu();
   }
   double ThroughCpu() const { return through_cpu_ ? (*this)(NetConstant::kThroughCpu) : 1; }
   double Channel() const {
@@ -233,6 +239,7 @@ class Values {
   bool nvlink_, through_cpu_;
   double flushes_;
   std::size_t protocol_;
+  bool eager_;
 };
 
 // Rates of the whole operation's bytes over all channels: links, NICs, channels. GB/s of payload
@@ -305,9 +312,13 @@ CollectiveTime RingTime(const NcclTimeCase& c, const Values& v) {
   const double once = v.Start() + OwnBlock(c, v);
   const int link_steps = c.steps - c.net_steps;
   if (c.protocol != NcclProtocol::kSimple) {
-    // What all threads store at once waits for the step before; the rest of a chunk follows.
-    const double at_once = c.protocol == NcclProtocol::kLl ? 4096 : 5120;
-    const double hidden = Us(std::max(0.0, c.chunk - at_once), slowest);
+    // With LL what all threads store at once waits for the step before, and the rest of a chunk
+    // follows. With LL128 nothing of a step is seen to hide behind a chunk: 2 to 16 GPUs gather 1
+    // to 32 MiB in the time of the steps and that of the bytes [AIC, ALCF-NCCL].
+    constexpr double kAtOnce = 4096;
+    const double hidden = c.protocol == NcclProtocol::kLl
+                              ? Us(std::max(0.0, c.chunk - kAtOnce), slowest)
+                              : 0;
     const double link = link_steps * std::max(0.0, v.LinkHop() - hidden);
     const double net = c.net_steps * std::max(0.0, v.NetHop(false) - hidden);
     return Finish(c, v, rates, once, link + net, link, net);
@@ -454,6 +465,7 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
   const NcclGraph& graph = comm.GraphOf(out.choice->algorithm);
   out.through_cpu = through_cpu(graph);
   if (out.protocol == NcclProtocol::kSimple && NeedsFlush(comm, host, graph)) out.flushes = 1;
+  out.eager = static_cast<double>(EagerLimit(host.transport).count());
   switch (out.choice->algorithm) {
     case NcclAlgorithm::kRing:
       SetRing(comm, *question.op, out);
@@ -505,7 +517,7 @@ std::vector<std::size_t> NcclTimeParameters(const NcclComm& comm, const HostPart
   };
   add(FirstRow(GenerationOf(DefaultNcclRules(), comm.compute_capability)), kGpuConstants);
   if (host.nvlink.bits_per_second() <= 0) add(FirstPcieRow(), kPcieConstants);
-  if (comm.nodes > 1) add(FirstRow(host.transport), kNetConstants);
+  if (comm.nodes > 1) add(FirstRow(host.transport), NetRows(host.transport));
   return rows;
 }
 
