@@ -290,6 +290,7 @@ SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails, 
     out.through = std::max(out.through, through);
     out.own = std::max(out.own, own);
     out.peers = std::max(out.peers, near + far + (own > 0 ? 1 : 0));
+    out.far_peers = std::max(out.far_peers, far);
   }
   out.link = link.Busiest();
   out.link_heaviest = link.heaviest();

@@ -80,7 +80,8 @@ struct SendLoads {
     double skew = 1;         // the heaviest message over the mean of all
     double at_once = 0;      // messages under way at the busiest; 0: there are none
   } link_class, net_class;
-  int peers = 0;  // that one rank sends to, itself included, at most
+  int peers = 0;      // that one rank sends to, itself included, at most
+  int far_peers = 0;  // on other hosts, at most
 
   // Of the same shape, all messages `factor` times as large.
   SendLoads Times(double factor) const;

@@ -167,8 +167,6 @@ double Rate(const NcclComm& comm, NcclOp op, Algorithm a, Protocol p) {
 
 int Log2(int value) { return static_cast<int>(std::bit_width(static_cast<unsigned>(value))) - 1; }
 
-double NetOverhead(const NcclComm& comm) { return comm.cpu == HostSpec::CPU_AMD ? 2.0 : 1.0; }
-
 // Of the hops of a ring.
 double RingLatency(const NcclComm& comm, NcclOp op, Protocol p, const NcclRules::Latency& inner,
                    double intra, double inter) {
@@ -179,8 +177,7 @@ double RingLatency(const NcclComm& comm, NcclOp op, Protocol p, const NcclRules:
     if (comm.ring.same_channels) return link[Row(Algorithm::kRing)][Row(p)];
     return steps * link[Row(p == Protocol::kSimple ? Algorithm::kTree : Algorithm::kRing)][Row(p)];
   }
-  const double overhead =
-      comm.nodes == 1 ? 0 : NetOverhead(comm) * (p == Protocol::kSimple ? 3 : 1);
+  const double overhead = comm.nodes == 1 ? 0 : NcclNetOverhead(comm, p);
   const int crossings = comm.nodes == 1            ? 0
                         : op != NcclOp::kAllReduce ? comm.nodes - 1
                         : rules.ring_all_net_steps ? 2 * comm.nodes
@@ -221,6 +218,10 @@ double Latency(const NcclComm& comm, NcclOp op, Algorithm a, Protocol p) {
 }
 
 }  // namespace
+
+double NcclNetOverhead(const NcclComm& comm, NcclProtocol protocol) {
+  return (comm.cpu == HostSpec::CPU_AMD ? 2 : 1) * (protocol == NcclProtocol::kSimple ? 3 : 1);
+}
 
 void FillNcclCosts(NcclComm& comm) {
   if (comm.ranks() < 2) return;

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/ceil_div.h"
+#include "workloads/collectives/nccl/cost_internal.h"
 #include "workloads/collectives/nccl/rules.h"
 #include "workloads/collectives/nccl/sends_internal.h"
 
@@ -22,14 +23,31 @@ bool SendsByRails(const HostPart& host) {
   return host.nvlink.bits_per_second() > 0 && host.nvlink_shape == HostSpec::NVLINK_SHAPE_SWITCH;
 }
 
-// How a message that stays in a communicator of one host is cut: over fewer channels where there
-// are many ranks or little of it, over more where parts would be long [NCCL v2.18.3 to v2.30.7
-// src/enqueue.cc addP2pToPlan, scheduleP2pTasksToPlan].
+// How a message is cut: over fewer channels where there are many ranks or little of it, over more
+// where parts would be long, and each part in chunks, which between hosts are shorter where there is
+// little of it [NCCL v2.18.3 to v2.30.7 src/enqueue.cc addP2pToPlan, scheduleP2pTasksToPlan].
 struct SendParts {
   int channels;
   double chunk;  // bytes of each
   bool ll;
 };
+
+// Bytes of a chunk between hosts [NCCL 2.28.9 src/init.cc]; EFA's plugin asks for more [AWS-OFI
+// src/platform-aws.c].
+double NetStep(const HostPart& host) {
+  return host.transport == HostSpec::EFA ? 512 << 10 : 128 << 10;
+}
+
+SendParts PartsBetweenHosts(const NcclComm& comm, const HostPart& host, double message) {
+  const double step = NetStep(host);
+  int few = comm.p2p_channels_per_peer;
+  while (few > 1 && few * comm.ranks() > comm.p2p_channels) few /= 2;
+  const double parts = std::max(1.0, std::ceil(message / (step / 2)));
+  int channels = static_cast<int>(std::min<double>(few, parts));
+  while (message / channels > step && channels * 2 <= comm.p2p_channels_per_peer) channels *= 2;
+  const double chunk = message < step ? step / 4 : message < 8 * step ? step / 2 : step;
+  return {channels, std::min(chunk, message / channels), false};
+}
 
 SendParts PartsInHost(const NcclComm& comm, double message) {
   constexpr double kLlLimit = 16 << 10, kLlStep = 64 << 10;
@@ -57,6 +75,16 @@ void CutInHost(const NcclComm& comm, double message, int messages, NcclTimeCase&
   if (parts.ll) out.protocol = NcclProtocol::kLl;
 }
 
+// Of messages between hosts: a channel fills a chunk of each of its peers' before the NIC has any,
+// and empties one of each after the last has come. A thread of the CPU's tells the NIC of all `far`
+// messages, and of all that come.
+void CutBetweenHosts(const NcclComm& comm, const HostPart& host, double message, int far,
+                     NcclTimeCase& out) {
+  if (comm.nodes == 1 || message <= 0) return;
+  out.proxy = far * NcclNetOverhead(comm, NcclProtocol::kSimple);
+  out.chunk = PartsBetweenHosts(comm, host, message).chunk * std::clamp(std::min(far, comm.per_node), 1, kPeersAtOnce);
+}
+
 // What the ranks send to all others, alike or by a matrix.
 void SetManySends(const NcclComm& comm, const HostPart& host, const SendLoads* loads,
                   NcclTimeCase& out) {
@@ -67,12 +95,13 @@ void SetManySends(const NcclComm& comm, const HostPart& host, const SendLoads* l
   out.send_nics = SendNics(comm, host);
   out.own_block = out.bytes / ranks;
   out.at_once = NcclSendsAtOnce(comm);
-  out.peers_at_once = static_cast<double>(CeilDiv(ranks, kPeersAtOnce));
+  out.peers_at_once = static_cast<double>(CeilDiv(ranks, out.at_once));
   if (loads == nullptr) {
     out.link_bytes = out.bytes * (per_node - 1) / ranks;
     out.net_bytes = comm.nodes > 1 ? out.bytes * (ranks - per_node) / ranks * per_node : 0;
     out.peer_bytes = comm.nodes > 1 ? out.bytes / ranks : 0;
     CutInHost(comm, out.bytes / ranks, ranks - 1, out);
+    CutBetweenHosts(comm, host, out.bytes / ranks, ranks - per_node, out);
   } else {
     out.link_bytes = loads->link;
     out.net_bytes = loads->nic * out.send_nics;
@@ -80,9 +109,10 @@ void SetManySends(const NcclComm& comm, const HostPart& host, const SendLoads* l
     out.through_bytes = loads->through;
     out.far_bytes = loads->far;
     out.own_block = loads->own;
-    out.peers_at_once = std::max(1.0, static_cast<double>(CeilDiv(loads->peers, kPeersAtOnce)));
+    out.peers_at_once = std::max(1.0, static_cast<double>(CeilDiv(loads->peers, out.at_once)));
     const int messages = std::max(1, loads->link_messages);
     CutInHost(comm, loads->link / messages, messages, out);
+    CutBetweenHosts(comm, host, loads->heaviest, loads->far_peers, out);
     if (comm.nodes == 1 && loads->link_heaviest > 0) {
       out.near_bytes = loads->link_heaviest;
       out.near_channels = PartsInHost(comm, out.near_bytes).channels;
@@ -111,6 +141,7 @@ void SetNcclSends(const NcclComm& comm, const HostPart& host, const NcclTimeQues
       out.link_rate = Gigabytes(host.nvlink) / host.nvlinks *
                       std::max(1, std::min(comm.p2p_channels_per_peer / 2, host.nvlinks));
     CutInHost(comm, out.bytes, 1, out);
+    CutBetweenHosts(comm, host, out.bytes, 1, out);
   } else {
     SetManySends(comm, host, question.loads, out);
   }

@@ -414,10 +414,10 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   const double moving = rates.all < kNoLimit ? Us(c.bytes, rates.all) : 0;
   const double copy = std::max(0.0, OwnBlock(c, v) - moving);
   const bool ll = c.protocol == NcclProtocol::kLl;
-  const double last = ll || c.nodes > 1 ? 0 : Us(c.chunk, v.Channel());
+  const double last = ll ? 0 : (c.nodes > 1 ? 2 : 1) * Us(c.chunk, v.Channel());
   const double once = v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) +
                       (ll ? 0 : v(GpuConstant::kSendSimpleStart)) + copy + last;
-  const double net = c.net_steps * c.peers_at_once * v.NetHop(false);
+  const double net = std::max(c.proxy, c.net_steps * c.peers_at_once * v.NetHop(false));
   CollectiveTime t = Finish(c, v, rates, once, net, 0, net);
   // What a rank keeps counts in the size: where it is most of it, dropping its copy would leave a
   // bus bandwidth that nothing has.

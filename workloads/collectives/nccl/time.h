@@ -86,6 +86,7 @@ struct NcclTimeCase {
   double link_channels = 0;  // sends in one host: that a GPU's messages keep busy; else 0
   double through_bytes = 0;  // sends of a matrix: on a GPU's link with what other GPUs' NICs take
   double far_bytes = 0;      // sends of a matrix: the most of a rank to or from other hosts
+  double proxy = 0;          // sends: us of the CPU with all messages between hosts
   int send_nics = 1;         // sends: of a host
   int at_once = 1;           // sends: messages that a rank has under way
   double heads = 0;          // NVLS
