@@ -753,6 +753,17 @@ TEST(MakePlan, ShowsTheBillsOfFabricsThatWereBuilt) {
   }
 }
 
+// 128 routers of four endpoints for 64 hosts of eight: each host and both of its routers in a rack.
+TEST(MakePlan, StandsRoutersWithTheirHosts) {
+  const auto report = MakePlan(
+      Ask("need: { gpus: 512 }\nparts: { accelerators: [h100], switches: [25.6T], nic: [400Gbps], "
+          "oversubscription: [1], families: [slim_fly] }\ndecide: { finalists: 1, draws: 100 }\n"),
+      {});
+  ASSERT_TRUE(report && report->best);
+  EXPECT_EQ(*report->best, "h100/slim_fly/q8-p4/400G/25.6T");
+  EXPECT_EQ(report->rows[0].racks, 64);
+}
+
 // Sixteen NVL72 of 18 servers stand whole in 16 racks, wherever their servers' leaves are and
 // however low the hall's racks: racks.csv has as many rows as the plan has racks.
 TEST(MakePlan, StandsSupernodesWhole) {
