@@ -155,8 +155,8 @@ std::size_t Planning::NearestMiss(std::optional<std::uint32_t> accelerator) cons
   return out;
 }
 
-// The cheapest that is worse than the best in all that is counted, both by bills of fabrics that
-// were built.
+// One that is worse than the best in all that is counted, both by bills of fabrics that were
+// built: the cheapest of those that are built already, else the first, by the screened bill.
 std::size_t Planning::Dominated(const std::vector<std::size_t>& feasible) {
   constexpr int kMost = 4;
   const Candidate& best = candidates_[order_[0]];
@@ -178,16 +178,17 @@ std::size_t Planning::Dominated(const std::vector<std::size_t>& feasible) {
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return candidates_[a].capex() < candidates_[b].capex();
   });
-  std::size_t out = kNoCandidate;
+  for (const std::size_t i : order)
+    if (candidates_[i].exact && i != order_[0] && slower(i) && worse(i)) return i;
   int built = 0;
   for (const std::size_t i : order) {
     // Not worth building where even the screened bill is no more, as much as it may overstate.
-    if (i == order_[0] || candidates_[i].capex() <= best.capex() * 1.001) continue;
-    if (!candidates_[i].exact && built++ >= kMost) continue;
-    if (!slower(i) || !MakeBillExact(i, nullptr) || !worse(i)) continue;
-    if (out == kNoCandidate || candidates_[i].capex() < candidates_[out].capex()) out = i;
+    if (candidates_[i].exact || candidates_[i].capex() <= best.capex() * 1.001 || !slower(i))
+      continue;
+    if (built++ == kMost) break;
+    if (MakeBillExact(i, nullptr) && worse(i)) return i;
   }
-  return out;
+  return kNoCandidate;
 }
 
 // The table of page one. What it shows beside the ranked is built before it is shown.
@@ -339,7 +340,7 @@ void Planning::FillBest(std::size_t best) {
   }
   for (const RuleCheck& check : CheckRules(question_, it))
     out_.rules.push_back({check.rule, check.said, check.ok});
-  out_.bom_csv = BomCsv(it.bom);
+  out_.bom_csv = BomCsv(it.bom, KeysOf(question_, it));
   out_.unverified_share = it.totals.unverified_share;
   out_.unpriced = it.totals.unpriced;
 }

@@ -295,6 +295,29 @@ void Auditor::CheckLeafCables() {
                     Down((chips_bps - down_bps) / (up_bps / static_cast<double>(between))))});
 }
 
+// Of two tiers, of so many now: leaves are filled first, so that the last one counts but once.
+std::int64_t Auditor::GrownUplinks(std::int64_t now) const {
+  const std::int64_t leaves = Count(SwitchRole::kLeaf);
+  if (!bill_.growth || leaves == 0 || LeafDown() <= 0) return Grown(now);
+  const std::int64_t grown =
+      ask_.planes * CeilDiv(CeilDiv(Grown(ask_.endpoints), ask_.planes), LeafDown());
+  return std::min(Grown(now), std::max(now, grown * CeilDiv(now, leaves)));
+}
+
+// Cables upwards that the leaves have ports for: at the ratio that is said, or beside the
+// endpoints.
+std::int64_t Auditor::MostUplinks() const {
+  const std::int64_t leaves = Count(SwitchRole::kLeaf);
+  const std::int64_t least = Uplinks(ask_.endpoints);
+  if (leaves == 0) return least;
+  if (ask_.over_said && Uniform(SwitchRole::kLeaf)) return std::max(least, leaves * LeafUp());
+  double chips_bps = 0;
+  for (const SwitchRow& one : bill_.switches)
+    if (one.role == SwitchRole::kLeaf) chips_bps += static_cast<double>(one.count) * one.chip_bps;
+  const double left_bps = chips_bps - static_cast<double>(ask_.endpoints) * ask_.rate_bps;
+  return std::max(least, Down(left_bps / ask_.up_bps));
+}
+
 void Auditor::CheckUppers() {
   const int tiers = Tiers();
   const std::int64_t spines = Count(SwitchRole::kSpine), cores = Count(SwitchRole::kCore);
@@ -307,15 +330,18 @@ void Auditor::CheckUppers() {
   if (tiers == 3 && ask_.upper > 0)
     above = Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps /
                std::max(ask_.upper, ask_.over) / ask_.up_bps);
-  if (tiers == 3 && cabled > 0) above = std::max<std::int64_t>(0, cabled - uplinks);
+  // Of cables the leaves take what they have ports for: the last one may be half full.
+  if (tiers == 3 && cabled > 0) above = std::max<std::int64_t>(0, cabled - MostUplinks());
   // Who is to come finds the spines of two tiers there.
   const std::int64_t now = uplinks;
-  if (tiers == 2) uplinks = Grown(uplinks);
+  if (tiers == 2) uplinks = GrownUplinks(uplinks);
   const std::int64_t all = PortsOf(SwitchRole::kSpine, ask_.up_bps);
-  if (all < uplinks + above)
+  std::int64_t ports = uplinks + above;
+  if (tiers == 3) ports = std::max(ports, cabled);  // each has an end at a spine
+  if (all < ports)
     Find("spine_ports", spine_->line, fmt::format("{} spines with {} ports", spines, all),
-         fmt::format("{} ports, {} spines", uplinks + above,
-                     CeilDiv(uplinks + above, std::max<std::int64_t>(1, spine_ports))));
+         fmt::format("{} ports, {} spines", ports,
+                     CeilDiv(ports, std::max<std::int64_t>(1, spine_ports))));
   const std::int64_t core_ports = Ports(*core_, ask_.up_bps);
   const std::int64_t of_cores = PortsOf(SwitchRole::kCore, ask_.up_bps);
   if (tiers == 3 && cores > 0 && of_cores < above)
@@ -361,7 +387,7 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
   if (up <= 0) return;
   const std::int64_t ports = std::max<std::int64_t>(1, Ports(*spine_, ask_.up_bps));
   const std::int64_t fewest =
-      std::max<std::int64_t>(1, CeilDiv(CeilDiv(Grown(uplinks), ask_.planes), ports));
+      std::max<std::int64_t>(1, CeilDiv(CeilDiv(GrownUplinks(uplinks), ask_.planes), ports));
   std::int64_t even = fewest;
   while (even < up && up % even != 0) ++even;
   const std::vector<std::string> evenly = {fmt::format("{} spines", even * ask_.planes)};

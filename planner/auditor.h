@@ -161,6 +161,8 @@ class Auditor {
   void CheckSwitches();
   void CheckLeaves();
   void CheckLeafCables();
+  std::int64_t GrownUplinks(std::int64_t now) const;
+  std::int64_t MostUplinks() const;
   void CheckUppers();
   void CheckSpread(std::int64_t uplinks);
   void CheckExcess(std::int64_t spines, std::int64_t cores);

@@ -208,6 +208,22 @@ std::string RailsOf(const Design& design) {
   return ", " + std::to_string(design.nics_of_host) + " rails";
 }
 
+std::vector<BomKey> KeysOf(const Question& question, const Candidate& it) {
+  std::vector<BomKey> out;
+  if (JoinsRouters(it.design.family)) return out;
+  std::int64_t growth = question.spec().has_growth() ? question.spec().growth() : 0;
+  if (it.design.family == DesignFamily::kHpn) growth = it.counts.pod_gpus;  // then come cores
+  if (it.design.tiers == 2 && growth > it.design.gpus())
+    out.push_back({"growth", static_cast<double>(growth)});
+  // Below it the audit asks nothing: HPN's 16:15.
+  constexpr double kTold = 1.1;
+  if (it.design.tiers > 1 && it.oversubscription() > kTold)
+    out.push_back({"oversubscription", static_cast<double>(it.counts.leaf_slots) *
+                                           (it.design.nic_port() / it.design.uplink) /
+                                           static_cast<double>(it.counts.leaf_uplinks)});
+  return out;
+}
+
 Watts DrawOfHost(const Question& question, const Candidate& candidate) {
   const HostPart& part = question.accelerators[candidate.accelerator].part;
   const Chassis chassis = ChassisOf(question, candidate);

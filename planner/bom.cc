@@ -25,9 +25,16 @@ Figure<Watts> Point(Watts power, std::string source, Mark mark) {
   return {{power, power, power}, std::move(source), "", mark};
 }
 
+// What such a host comes with, where it is one that weft has.
+std::optional<HostContents> UsualContents(const DeviceKind& host, const BomOptions& options) {
+  if (options.usual && options.usual->part == host.part) return ContentsOf(*options.usual);
+  const std::optional<HostPart> usual = FindHost(host.part);
+  return usual ? std::optional(ContentsOf(*usual)) : std::nullopt;
+}
+
 // Hosts and switches: a row for each tier and kind.
 void AddDevices(const Fabric& fabric, const CablingParts& parts, const Catalogue& catalogue,
-                Bom& bom) {
+                const BomOptions& options, Bom& bom) {
   std::map<std::pair<std::uint8_t, std::uint32_t>, std::int64_t> counts;  // hosts: tier 0
   for (std::uint32_t h = 0; h < fabric.host_count(); ++h) ++counts[{0, parts.kind_of[h]}];
   for (std::uint32_t v = FirstSwitch(fabric); v < fabric.vertex_count(); ++v) {
@@ -38,9 +45,9 @@ void AddDevices(const Fabric& fabric, const CablingParts& parts, const Catalogue
     const auto& [tier, kind] = key;
     const DeviceKind& device = parts.kinds[kind];
     if (tier == 0) {
-      const std::optional<HostPart> usual = FindHost(device.part);
       AddHosts(catalogue, device.part, device.name, count,
-               usual ? ContentsOf(*usual) : device.contents, device.contents, device.power, bom);
+               UsualContents(device, options).value_or(device.contents), device.contents,
+               device.power, bom);
       continue;
     }
     bom.rows.push_back(MakeBomRow(catalogue, PartKind::kSwitch, BomRole::kSwitch, device.part,
@@ -74,7 +81,7 @@ void AddOptics(const CablingParts& parts, const CablingPlan& plan, const Catalog
 struct Piece {
   bool to_host = false;
   Medium medium = Medium::kDac;
-  std::string part;
+  std::string_view part;
   double rate_bps = 0;
   int breakout = 1, lanes = 0;  // lanes of the whole piece
   Watts draws;                  // of its plugs; none of fibre
@@ -88,25 +95,25 @@ void AddCables(const Fabric& fabric, const CablingParts& parts, const CablingPla
   };
   std::map<Piece, Count> counts;
   std::vector<std::int64_t> links(plan.assemblies);
-  std::vector<Piece> pieces(plan.assemblies);  // fibre is a piece for itself
-  std::vector<std::vector<CageId>> cages(plan.assemblies);
+  std::vector<Piece> pieces(plan.assemblies);           // fibre is a piece for itself
+  std::vector<bool> counted(plan.cages.size(), false);  // a cage has one plug, of one piece
   for (const Cable& cable : plan.cables) {
     const Cage &a = plan.cage(cable.a.cage), &b = plan.cage(cable.b.cage);
     Piece& piece = pieces[cable.assembly];
     piece.to_host = Index(a.device) < fabric.host_count();
     piece.medium = cable.medium;
-    piece.part = HasOptics(cable.medium)
-                     ? cable.medium == Medium::kMultimode ? "multimode fibre" : "single-mode fibre"
-                     : parts.cables[a.part].part;
+    piece.part = HasOptics(cable.medium) ? cable.medium == Medium::kMultimode
+                                               ? std::string_view("multimode fibre")
+                                               : std::string_view("single-mode fibre")
+                                         : std::string_view(parts.cables[a.part].part);
     piece.rate_bps = a.rate.bits_per_second();
     piece.breakout = std::max(a.split, b.split);
     piece.lanes += a.port_lanes;
     ++links[cable.assembly];
     if (HasOptics(cable.medium)) continue;
     for (const CageId cage : {cable.a.cage, cable.b.cage}) {
-      std::vector<CageId>& of = cages[cable.assembly];
-      if (std::find(of.begin(), of.end(), cage) != of.end()) continue;
-      of.push_back(cage);
+      if (counted[Index(cage)]) continue;
+      counted[Index(cage)] = true;
       piece.draws = piece.draws + plan.cage(cage).draws;
     }
   }
@@ -122,7 +129,7 @@ void AddCables(const Fabric& fabric, const CablingParts& parts, const CablingPla
     const bool fibre = HasOptics(piece.medium);
     BomRow row = MakeBomRow(
         catalogue, fibre ? PartKind::kFibre : PartKind::kCable,
-        piece.to_host ? BomRole::kHostCable : BomRole::kSwitchCable, piece.part,
+        piece.to_host ? BomRole::kHostCable : BomRole::kSwitchCable, std::string(piece.part),
         fmt::format("{}, {}{}", piece.to_host ? "to hosts" : "between switches",
                     FormatQuantity(piece.rate_bps, Unit::BIT_RATE),
                     piece.breakout > 1 ? fmt::format(" of {} a cage", piece.breakout) : ""),
@@ -257,7 +264,7 @@ void AddHosts(const Catalogue& catalogue, const std::string& part, std::string u
 Bom MakeBom(const Fabric& fabric, const CablingParts& parts, const CablingPlan* plan,
             const Catalogue& catalogue, const BomOptions& options) {
   Bom out;
-  AddDevices(fabric, parts, catalogue, out);
+  AddDevices(fabric, parts, catalogue, options, out);
   if (plan != nullptr) {
     AddOptics(parts, *plan, catalogue, out);
     AddCables(fabric, parts, *plan, catalogue, out);
@@ -294,7 +301,7 @@ BomTotals SumBom(const Bom& bom, BomScope scope) {
   return out;
 }
 
-std::string BomCsv(const Bom& bom) {
+std::string BomCsv(const Bom& bom, const std::vector<BomKey>& keys) {
   std::string out =
       "part,kind,role,use,quantity,usd_low,usd_mid,usd_high,usd_source,usd_date,usd_mark,w_low,"
       "w_mid,w_high,w_source,w_mark\n";
@@ -314,6 +321,8 @@ std::string BomCsv(const Bom& bom) {
     else
       out += ",,,,\n";
   }
+  for (const BomKey& one : keys)
+    out += fmt::format("{},,,,{:.10g},,,,,,,,,,,\n", one.key, one.value);
   return out;
 }
 

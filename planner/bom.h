@@ -75,6 +75,8 @@ struct Bom {
 struct BomOptions {
   double spares = 0;       // a share of every row but the hosts and racks, rounded up
   double spare_hosts = 0;  // likewise of the hosts
+  // FindHost() of its `part`, where the caller has it: a preset need not be read once more.
+  std::optional<HostPart> usual = {};
 };
 
 // Which rows a sum is over.
@@ -96,8 +98,14 @@ Bom MakeBom(const Fabric& fabric, const CablingParts& parts, const CablingPlan* 
 
 BomTotals SumBom(const Bom& bom, BomScope scope = BomScope::kAll);
 
+// What a bill says beside its parts: a row of a key that `weft audit` knows and its value.
+struct BomKey {
+  std::string key;
+  double value = 0;
+};
+
 // part,kind,role,use,quantity,usd_low,usd_mid,usd_high,usd_source,usd_date,usd_mark,w_low,w_mid,
-// w_high,w_source,w_mark; RFC 4180.
-std::string BomCsv(const Bom& bom);
+// w_high,w_source,w_mark; RFC 4180. Of `keys` the part is the key and the quantity its value.
+std::string BomCsv(const Bom& bom, const std::vector<BomKey>& keys = {});
 
 }  // namespace weft

@@ -185,9 +185,10 @@ TrafficSpec AllPairs(const CollectiveSpec& collective, std::int64_t gpus) {
   return out;
 }
 
-std::string RoutingText(const Candidate& candidate, int seeds) {
-  return fmt::format("routing: {{ seeds: {} }}\nrdma: {{ qps: {} }}\n", seeds,
-                     candidate.design.nic_ports);
+std::string RoutingText(const Question& question, const Candidate& candidate, int seeds) {
+  const bool adaptive = question.switches[candidate.chip].infiniband;
+  return fmt::format("routing: {{ seeds: {}{} }}\nrdma: {{ qps: {} }}\n", seeds,
+                     adaptive ? ", policy: adaptive" : "", candidate.design.nic_ports);
 }
 
 WorkloadSpec WorkloadOf(const Question& question, const Candidate& candidate,
@@ -381,7 +382,7 @@ Result<SimulatedTimes> SimulateJob(const Question& question, const Candidate& ca
   const bool pairs = IsAllPairs(question.accelerators[candidate.accelerator], job);
   const std::string text =
       ScenarioText(question, candidate) + fmt::format("placement: {{ gpus: {} }}\n", gpus) +
-      RoutingText(candidate, seeds > 0 ? seeds : question.spec().decide().seeds()) +
+      RoutingText(question, candidate, seeds > 0 ? seeds : question.spec().decide().seeds()) +
       (pairs ? "" : NcclText(question, job));
   WEFT_TRY(Located<ScenarioSpec> spec, ParseScenario(text, candidate.id, {}, nullptr));
   *spec.message.mutable_workload() = WorkloadOf(question, candidate, job);
@@ -413,7 +414,8 @@ Result<std::vector<std::vector<double>>> SimulateBeside(const Question& question
   for (const JobChoice& job : question.jobs)
     if (nccl.empty() && !IsAllPairs(question.accelerators[candidate.accelerator], job))
       nccl = NcclText(question, job);
-  const std::string text = ScenarioText(question, candidate) + RoutingText(candidate, seeds) + nccl;
+  const std::string text =
+      ScenarioText(question, candidate) + RoutingText(question, candidate, seeds) + nccl;
   WEFT_TRY(Located<ScenarioSpec> spec, ParseScenario(text, candidate.id, {}, nullptr));
   std::int64_t hosts = 0;
   for (const JobChoice& job : question.jobs) {
@@ -451,6 +453,7 @@ void MakeExact(const Question& question, Candidate& candidate, ExactFiles* files
   if (!built) return Break(candidate, built.error());
   BomOptions options;
   options.spares = question.spec().policy().spares();
+  options.usual = question.accelerators[candidate.accelerator].usual;
   Bom bom = MakeBom(*built->fabric, built->parts, &built->plan, question.catalogue, options);
   for (BomRow& row : bom.rows)
     if (row.role == BomRole::kSwitch) row.use += RailsOf(candidate.design);

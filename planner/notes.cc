@@ -138,6 +138,21 @@ void Planning::SayNeed() {
 }
 
 // What is said of the jobs.
+namespace {
+
+// By whom packets are routed in what was simulated, where not all switches alike.
+std::string RoutingNote(const Question& question) {
+  std::string names;
+  for (const SwitchChoice& one : question.switches)
+    if (one.infiniband) names += (names.empty() ? "" : ", ") + one.preset;
+  if (names.empty()) return names;
+  return names +
+         " are InfiniBand and route adaptively, as its subnet manager does unless it is told "
+         "otherwise; Ethernet switches by ECMP.";
+}
+
+}  // namespace
+
 void Planning::FillJobNotes() {
   if (question_.jobs.empty()) {
     out_.notes.push_back(
@@ -148,6 +163,8 @@ void Planning::FillJobNotes() {
   }
   if (control_.screen_only)
     out_.notes.push_back("Screened only: times are closed forms, nothing was simulated.");
+  if (const std::string note = RoutingNote(question_); simulates() && !note.empty())
+    out_.notes.push_back(note);
   SayBeside();
   const bool all_train = std::all_of(question_.jobs.begin(), question_.jobs.end(),
                                      [](const JobChoice& job) { return job.trains(); });

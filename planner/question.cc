@@ -32,6 +32,8 @@ constexpr std::array<ComputeUnit, 6> kComputeUnits{{{"EFLOPS", 1e18, false},
                                                     {"POPS", 1e15, true},
                                                     {"TOPS", 1e12, true}}};
 
+constexpr std::array<std::string_view, 3> kInfiniBand = {"qm8700", "qm9700", "q3400"};
+
 // Accelerators that come in a host of another's preset, or bought by the supernode.
 struct HostOf {
   std::string_view accelerator, host;
@@ -184,6 +186,7 @@ void Reader::ReadAccelerator(const std::string& name, const std::string& path) {
   const Result<HostPart> part = MakeHostPart(spec->message, spec->sources, "");
   WEFT_CHECK(part.has_value());
   choice.part = *part;
+  choice.usual = FindHost(part->part);
   const bool supernode = choice.part.gpus > kMostOfServer;
   choice.unit = special != kHosts.end() ? special->unit : choice.part.gpus;
   const int of_server = choice.part.gpus_per_tray > 1 ? choice.part.gpus_per_tray : kOfServer;
@@ -215,8 +218,10 @@ void Reader::ReadSwitch(const std::string& name, const std::string& path) {
     return Add(ErrorCode::kInconsistent, path, fmt::format("{} is named twice", preset),
                "each once");
   const Result<SwitchPart> part = MakeSwitchPart(spec->message, spec->sources, "");
+  const bool infiniband =
+      std::find(kInfiniBand.begin(), kInfiniBand.end(), preset) != kInfiniBand.end();
   if (part)
-    out_.switches.push_back({preset, *part, CoolerPower(part->cooler)});
+    out_.switches.push_back({preset, *part, CoolerPower(part->cooler), infiniband});
   else
     Add(ErrorCode::kInconsistent, path, part.error()[0].message, part.error()[0].hint);
 }

@@ -28,8 +28,9 @@ namespace weft {
 struct AcceleratorChoice {
   std::string name, host;  // presets of kinds gpu and host
   GpuPart gpu;
-  HostPart part;  // the host
-  int unit = 8;   // accelerators are bought in multiples of it
+  HostPart part;                  // the host
+  std::optional<HostPart> usual;  // FindHost(part.part): as it is sold
+  int unit = 8;                   // accelerators are bought in multiples of it
   // What the network sees as one host: a supernode's network ports are those of its servers.
   int gpus_of_host = 8, nics_of_host = 8;
   std::string at;  // "parts.accelerators[0]"
@@ -39,6 +40,8 @@ struct SwitchChoice {
   std::string preset;
   SwitchPart part;
   std::optional<Watts> cooler;  // what it allows the chip; none where no cooler is named
+  // Its subnet manager routes adaptively unless it is told otherwise [NV-IBUP Adaptive Routing].
+  bool infiniband = false;
 };
 
 // Families that weft simulates and the planner does not search, and why.

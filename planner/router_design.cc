@@ -13,6 +13,10 @@ namespace weft {
 namespace {
 
 constexpr std::size_t kMostShapes = 6;  // of one oversubscription: those of the fewest routers
+// What every kind of cable carries at least of what it may, where all send to all alike: the
+// textbook's a = 2p = 2h [KDSA08 §3.1] and p = k'/2 [BH14 §II-B2] use all, and a router of few
+// endpoints is bought to stand idle. A half, for a need is seldom a power of a prime.
+constexpr double kLeastUse = 0.5;
 constexpr std::int64_t kMostGroups = 60'000;
 
 tl::unexpected<Binding> RouterBound(std::string rule, std::string text) {
@@ -88,6 +92,30 @@ RouterShape DragonflyOf(const Design& design, std::int64_t p) {
   return shape;
 }
 
+// Of a dragonfly's local and global cables, over their rate; of Slim Fly's all alike.
+struct CableLoads {
+  double local = 0, global = 0;
+};
+
+CableLoads LoadsOf(const Design& design) {
+  const RouterShape& shape = design.routers;
+  const double port = design.nic_port() / design.uplink * static_cast<double>(shape.p);
+  if (design.family == DesignFamily::kSlimFly) {
+    const auto routers = static_cast<double>(shape.routers());
+    const auto degree = static_cast<double>(shape.degree());
+    const double load = port * (degree + 2 * (routers - 1 - degree)) / routers / degree;
+    return {load, load};
+  }
+  const auto a = static_cast<double>(shape.a), groups = static_cast<double>(shape.groups);
+  return {shape.a > 1 ? port * (2 * groups - 1) / groups / a : 0,
+          port * a / groups / static_cast<double>(CablesOfPair(shape))};
+}
+
+double LeastLoad(const Design& design) {
+  const CableLoads loads = LoadsOf(design);
+  return design.routers.a == 1 ? loads.global : std::min(loads.local, loads.global);
+}
+
 void KeepFewest(std::vector<RouterShape>& shapes) {
   std::stable_sort(shapes.begin(), shapes.end(), [](const RouterShape& x, const RouterShape& y) {
     return x.routers() < y.routers();
@@ -112,17 +140,8 @@ std::int64_t GroupUplinks(const Design& design) {
 }
 
 double UniformLoad(const Design& design) {
-  const RouterShape& shape = design.routers;
-  const double port = design.nic_port() / design.uplink * static_cast<double>(shape.p);
-  if (design.family == DesignFamily::kSlimFly) {
-    const auto routers = static_cast<double>(shape.routers());
-    const auto degree = static_cast<double>(shape.degree());
-    return port * (degree + 2 * (routers - 1 - degree)) / routers / degree;
-  }
-  const auto a = static_cast<double>(shape.a), groups = static_cast<double>(shape.groups);
-  const double local = shape.a > 1 ? port * (2 * groups - 1) / groups / a : 0;
-  const double global = port * a / groups / static_cast<double>(CablesOfPair(shape));
-  return std::max(local, global);
+  const CableLoads loads = LoadsOf(design);
+  return std::max(loads.local, loads.global);
 }
 
 double WorstLoad(const Design& design) {
@@ -178,29 +197,33 @@ tl::expected<DesignCounts, Binding> CountRouters(const Design& design) {
 }
 
 std::vector<RouterShape> RouterShapes(const Design& design) {
-  std::vector<RouterShape> out;
+  std::vector<RouterShape> used, idle;
   Design of = design;
+  const auto take = [&](const RouterShape& shape) {
+    of.routers = shape;
+    if (!Fits(of) || UniformLoad(of) > design.oversubscription * (1 + 1e-9)) return false;
+    const bool half = LeastLoad(of) >= kLeastUse * design.oversubscription * (1 - 1e-9);
+    (half ? used : idle).push_back(shape);
+    return half;
+  };
   if (design.family == DesignFamily::kDragonfly) {
-    std::int64_t last = 0;  // of the few that fit, from the largest on
+    std::int64_t last = 0;  // of the few that are used, from the largest on
     for (std::int64_t p = RadixOf(design, design.nic_port()); p > 0 && (last == 0 || 2 * p >= last);
-         --p) {
-      of.routers = DragonflyOf(design, p);
-      if (!Fits(of) || UniformLoad(of) > design.oversubscription * (1 + 1e-9)) continue;
-      if (last == 0) last = p;
-      out.push_back(of.routers);
+         --p)
+      if (take(DragonflyOf(design, p)) && last == 0) last = p;
+  } else {
+    for (std::int64_t q = 3; 2 * q * q <= design.hosts * design.nics_of_host; ++q) {
+      RouterShape shape;
+      shape.q = q;
+      if (!HasSlimFly(q)) continue;
+      shape.p = EndpointsFor(design, shape.routers());
+      take(shape);
     }
-    KeepFewest(out);
-    return out;
   }
-  for (std::int64_t q = 3; 2 * q * q <= design.hosts * design.nics_of_host; ++q) {
-    if (!HasSlimFly(q)) continue;
-    of.routers = {};
-    of.routers.q = q;
-    of.routers.p = EndpointsFor(design, of.routers.routers());
-    if (!Fits(of) || UniformLoad(of) > design.oversubscription * (1 + 1e-9)) continue;
-    out.push_back(of.routers);
-  }
+  // Of a few endpoints no shape may be.
+  std::vector<RouterShape>& out = used.empty() ? idle : used;
   KeepFewest(out);
+  if (used.empty() && out.size() > 1) out.resize(1);
   return out;
 }
 

@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <span>
+#include <tuple>
 
 #include "base/check.h"
 #include "base/schema/quantity.h"
@@ -51,8 +54,8 @@ std::vector<Standard> StandardsOf(const std::vector<OpticPart>& optics) {
 
 // The cages that cables join, and these cables.
 struct Cluster {
-  std::vector<CageId> cages;
-  std::vector<std::uint32_t> cables;
+  std::span<const CageId> cages;
+  std::span<const std::uint32_t> cables;
   Metres longest;
   int legs = 1;            // plugs at the split end, where it is a star
   bool one_piece = false;  // a star, or two cages with all cables between them
@@ -76,7 +79,11 @@ class Chooser {
   }
 
   void Run() {
-    for (Cluster& cluster : Clusters()) {
+    for (const OpticPart& optic : parts_.optics) reaches_.push_back(optic.reach);
+    for (const CablePart& cable : parts_.cables) reaches_.push_back(cable.reach);
+    std::sort(reaches_.begin(), reaches_.end());
+    SetLooks();
+    for (const Cluster& cluster : Clusters()) {
       if (Choose(cluster)) continue;
       Report(cluster);
       return;  // the others would say the same
@@ -84,25 +91,76 @@ class Chooser {
   }
 
  private:
-  std::vector<Cluster> Clusters() const {
+  // In the order of their lowest cages.
+  std::vector<Cluster> Clusters() {
     RowSets joined(plan_.cages.size());
     for (const Cable& cable : plan_.cables) joined.Join(Index(cable.a.cage), Index(cable.b.cage));
-    std::vector<std::uint32_t> row(plan_.cages.size(), 0);
-    std::vector<Cluster> out;
+    std::vector<std::uint32_t> row(plan_.cages.size()), of_cable(plan_.cables.size());
+    std::vector<std::uint32_t> first_cage{0}, first_cable{0};
     for (std::uint32_t k = 0; k < plan_.cages.size(); ++k) {
-      if (joined.Of(k) == k) {
-        row[k] = static_cast<std::uint32_t>(out.size());
-        out.emplace_back();
+      const std::uint32_t lowest = joined.Of(k);
+      if (lowest == k) {
+        row[k] = static_cast<std::uint32_t>(first_cage.size() - 1);
+        first_cage.push_back(0);
       }
-      out[row[joined.Of(k)]].cages.push_back(CageId{k});
+      row[k] = row[lowest];
+      ++first_cage[row[k] + 1];
     }
+    std::vector<Cluster> out(first_cage.size() - 1);
+    first_cable.resize(first_cage.size());
     for (std::uint32_t c = 0; c < plan_.cables.size(); ++c) {
-      Cluster& cluster = out[row[joined.Of(Index(plan_.cables[c].a.cage))]];
-      cluster.cables.push_back(c);
-      cluster.longest = std::max(cluster.longest, plan_.cables[c].length);
+      of_cable[c] = row[Index(plan_.cables[c].a.cage)];
+      ++first_cable[of_cable[c] + 1];
+      Metres& longest = out[of_cable[c]].longest;
+      longest = std::max(longest, plan_.cables[c].length);
     }
+    std::partial_sum(first_cage.begin(), first_cage.end(), first_cage.begin());
+    std::partial_sum(first_cable.begin(), first_cable.end(), first_cable.begin());
+    cages_.resize(row.size());
+    cables_.resize(of_cable.size());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i].cages = std::span(cages_).subspan(first_cage[i], first_cage[i + 1] - first_cage[i]);
+      out[i].cables =
+          std::span(cables_).subspan(first_cable[i], first_cable[i + 1] - first_cable[i]);
+    }
+    for (std::uint32_t k = 0; k < row.size(); ++k) cages_[first_cage[row[k]]++] = CageId{k};
+    for (std::uint32_t c = 0; c < of_cable.size(); ++c) cables_[first_cable[of_cable[c]]++] = c;
     for (Cluster& cluster : out) SetShape(cluster);
     return out;
+  }
+
+  // All that a choice asks of a cage.
+  struct Look {
+    std::uint32_t kind = 0;
+    std::uint8_t port_lanes = 1, ports = 0, split = 1;
+    BitRate rate;
+    bool operator==(const Look&) const = default;
+  };
+
+  void SetLooks() {
+    std::vector<Look> looks;
+    std::uint32_t last = 0;
+    for (const Cage& cage : plan_.cages) {
+      const Look look{parts_.kind_of[Index(cage.device)], cage.port_lanes, cage.ports, cage.split,
+                      cage.rate};
+      if (last >= looks.size() || looks[last] != look) {
+        last =
+            static_cast<std::uint32_t>(std::find(looks.begin(), looks.end(), look) - looks.begin());
+        if (last == looks.size()) looks.push_back(look);
+      }
+      look_of_.push_back(last);
+    }
+  }
+
+  // All that a choice asks of a cluster: clusters that look alike are offered the same.
+  void SetKey(const Cluster& cluster) {
+    const auto reach = std::lower_bound(reaches_.begin(), reaches_.end(), cluster.longest);
+    key_ = {static_cast<std::uint32_t>(reach - reaches_.begin()),
+            static_cast<std::uint32_t>(cluster.legs), cluster.one_piece ? 1U : 0U,
+            static_cast<std::uint32_t>(cluster.cages.size())};
+    for (const CageId id : cluster.cages) key_.push_back(look_of_[Index(id)]);
+    for (const std::uint32_t c : cluster.cables)
+      key_.push_back(look_of_[Index(plan_.cables[c].a.cage)]);
   }
 
   void SetShape(Cluster& cluster) const {
@@ -134,22 +192,32 @@ class Chooser {
   };
 
   bool Choose(const Cluster& cluster) {
-    best_.reset();
+    SetKey(cluster);
+    if (last_ == offers_.end() || last_->first != key_) {
+      bool is_new = false;
+      std::tie(last_, is_new) = offers_.try_emplace(key_);
+      best_ = &last_->second;
+      if (is_new) FindBest(cluster);
+    }
+    if (!*best_) return false;
+    HasOptics((*best_)->medium) ? TakeOptics(cluster, **best_) : TakeCable(cluster, **best_);
+    return true;
+  }
+
+  void FindBest(const Cluster& cluster) {
     for (const Medium medium : parts_.media) {
       HasOptics(medium) ? OfferOptics(cluster, medium) : OfferCables(cluster, medium);
-      if (best_ && !parts_.prices) break;
+      if (*best_ && !parts_.prices) break;
     }
-    if (!best_) return false;
-    HasOptics(best_->medium) ? TakeOptics(cluster) : TakeCable(cluster);
-    return true;
   }
 
   // The first that is offered stays where nobody says what anything costs.
   void Take(Offer& offer) {
-    if (best_ && (!parts_.prices || offer.usd > best_->usd ||
-                  (offer.usd == best_->usd && offer.draws >= best_->draws)))
+    std::optional<Offer>& best = *best_;
+    if (best && (!parts_.prices || offer.usd > best->usd ||
+                 (offer.usd == best->usd && offer.draws >= best->draws)))
       return;
-    best_ = std::move(offer);
+    best = std::move(offer);
   }
 
   static Watts Draws(const CablePart& part, const Cage& cage) {
@@ -179,13 +247,13 @@ class Chooser {
     }
   }
 
-  void TakeCable(const Cluster& cluster) {
+  void TakeCable(const Cluster& cluster, const Offer& offer) {
     for (const CageId id : cluster.cages) {
       Cage& cage = plan_.cages[Index(id)];
-      Plug(cage, best_->medium, best_->cable, Draws(parts_.cables[best_->cable], cage));
+      Plug(cage, offer.medium, offer.cable, Draws(parts_.cables[offer.cable], cage));
     }
     for (const std::uint32_t c : cluster.cables) {
-      plan_.cables[c].medium = best_->medium;
+      plan_.cables[c].medium = offer.medium;
       plan_.cables[c].assembly = plan_.assemblies;
     }
     ++plan_.assemblies;
@@ -214,14 +282,14 @@ class Chooser {
     }
   }
 
-  void TakeOptics(const Cluster& cluster) {
+  void TakeOptics(const Cluster& cluster, const Offer& offer) {
     for (std::size_t i = 0; i < cluster.cages.size(); ++i) {
       Cage& cage = plan_.cages[Index(cluster.cages[i])];
-      Plug(cage, best_->medium, best_->optics[i],
-           parts_.optics[best_->optics[i]].Draws(cage.port_lanes * cage.ports));
+      Plug(cage, offer.medium, offer.optics[i],
+           parts_.optics[offer.optics[i]].Draws(cage.port_lanes * cage.ports));
     }
     for (const std::uint32_t c : cluster.cables) {
-      plan_.cables[c].medium = best_->medium;
+      plan_.cables[c].medium = offer.medium;
       plan_.cables[c].assembly = plan_.assemblies++;
     }
   }
@@ -285,7 +353,14 @@ class Chooser {
   Errors& errors_;
   const std::vector<Standard> standards_;
   std::vector<std::uint16_t> cable_order_;  // rows of parts.cables, the plainest first
-  std::optional<Offer> best_;               // of the cluster at hand
+  std::vector<Metres> reaches_;             // of all parts, sorted
+  std::vector<std::uint32_t> look_of_;      // [cages]
+  std::vector<CageId> cages_;               // of clusters, one after the other
+  std::vector<std::uint32_t> cables_;
+  std::vector<std::uint32_t> key_;                                     // of the cluster at hand
+  std::map<std::vector<std::uint32_t>, std::optional<Offer>> offers_;  // by key, the best
+  decltype(offers_)::iterator last_ = offers_.end();  // neighbours mostly look alike
+  std::optional<Offer>* best_ = nullptr;              // of the cluster at hand
 };
 
 }  // namespace

@@ -41,11 +41,14 @@ class Packer {
 
   void Run() {
     cable_of_link_.resize(fabric_.link_count());
+    plan_.cables.reserve(fabric_.link_count() / 2);
     const std::uint32_t first_switch = FirstSwitch(fabric_);
+    SetLanes(first_switch);
     for (const Host& host : fabric_.hosts()) {
       for (std::uint16_t n = 0; n < host.nics; ++n) Gather(VertexId{Index(host.first_nic) + n});
-      std::stable_sort(ports_.begin(), ports_.end(),
-                       [&](const Port& x, const Port& y) { return NicPort(x) < NicPort(y); });
+      const auto before = [&](const Port& x, const Port& y) { return NicPort(x) < NicPort(y); };
+      if (!std::is_sorted(ports_.begin(), ports_.end(), before))
+        std::stable_sort(ports_.begin(), ports_.end(), before);
       Close();
     }
     for (std::uint32_t v = first_switch; v < fabric_.vertex_count(); ++v) {
@@ -60,6 +63,29 @@ class Packer {
   std::uint64_t NicPort(const Port& port) const {
     const Link& link = fabric_.link(plan_.cables[port.cable].link);
     return (std::uint64_t{Index(link.from)} << 8) | link.number;
+  }
+
+  void SetLanes(std::uint32_t first_switch) {
+    const auto lane = [&](std::uint32_t device) {
+      return plan_.cages_of[parts_.kind_of[device]].part.lane;
+    };
+    lane_of_.resize(fabric_.vertex_count());
+    for (std::uint32_t h = 0; h < fabric_.host_count(); ++h) {
+      const Host& host = fabric_.host(HostId{h});
+      std::fill_n(lane_of_.begin() + Index(host.first_nic), host.nics, lane(h));
+    }
+    for (std::uint32_t v = first_switch; v < fabric_.vertex_count(); ++v)
+      lane_of_[v] = lane(fabric_.host_count() + v - first_switch);
+  }
+
+  // Neighbours are mostly alike.
+  std::uint8_t LanesOf(BitRate rate, BitRate lane) {
+    if (rate != asked_rate_ || lane != asked_lane_) {
+      asked_rate_ = rate;
+      asked_lane_ = lane;
+      lanes_ = LanesFor(rate, lane);
+    }
+    return lanes_;
   }
 
   void Gather(VertexId vertex) {
@@ -78,16 +104,13 @@ class Packer {
         plan_.cables.emplace_back().link = LinkId{first + i};
       }
       port.rate = link.rate;
-      port.lanes = LanesFor(link.rate, std::min(CageAt(link.from).lane, CageAt(link.to).lane));
+      port.lanes =
+          LanesOf(link.rate, std::min(lane_of_[Index(link.from)], lane_of_[Index(link.to)]));
       const std::uint8_t here = fabric_.vertex(link.from).tier,
                          there = fabric_.vertex(link.to).tier;
       port.towards = here > there ? 0 : here == there ? 1 : 2;
       ports_.push_back(port);
     }
-  }
-
-  const CagePart& CageAt(VertexId vertex) const {
-    return plan_.cages_of[parts_.kind_of[Index(DeviceOf(fabric_, vertex))]].part;
   }
 
   // Puts the gathered ports of the next device into its cages.
@@ -189,8 +212,11 @@ class Packer {
   CablingPlan& plan_;
   Errors& errors_;
   std::vector<std::uint32_t> cable_of_link_;  // [L]
-  std::vector<Port> ports_;                   // of the device at hand
-  bool reported_ = false;                     // one such error tells them all
+  std::vector<BitRate> lane_of_;              // [V], of cages of NICs and switches
+  BitRate asked_rate_, asked_lane_;           // of LanesOf() last
+  std::uint8_t lanes_ = 1;
+  std::vector<Port> ports_;  // of the device at hand
+  bool reported_ = false;    // one such error tells them all
 };
 
 }  // namespace

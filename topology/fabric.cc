@@ -380,21 +380,25 @@ std::vector<std::uint32_t> SortLinks(std::size_t vertex_count, std::vector<Link>
   std::vector<Link> sorted(links.size());
   for (const Link& link : links) sorted[next[Index(link.from)]++] = link;
   links = std::move(sorted);
-  for (std::size_t v = 0; v < vertex_count; ++v)
-    std::sort(links.begin() + first[v], links.begin() + first[v + 1],
-              [](const Link& a, const Link& b) { return SortKey(a) < SortKey(b); });
+  const auto before = [](const Link& a, const Link& b) {
+    return a.to != b.to ? a.to < b.to : a.number < b.number;
+  };
+  for (std::size_t v = 0; v < vertex_count; ++v) {
+    const auto begin = links.begin() + first[v], end = links.begin() + first[v + 1];
+    if (!std::is_sorted(begin, end, before)) std::sort(begin, end, before);
+  }
   return first;
 }
 
+// Links arrive at a vertex in the order in which their reverses leave it.
 void BindReverse(const std::vector<std::uint32_t>& first, std::vector<Link>& links) {
-  for (Link& link : links) {
-    const auto begin = links.begin() + first[Index(link.to)];
-    const auto end = links.begin() + first[Index(link.to) + 1];
-    const auto key = std::tuple(link.to, link.from, link.number);
-    const auto found = std::lower_bound(
-        begin, end, key, [](const Link& other, const auto& k) { return SortKey(other) < k; });
-    WEFT_CHECK(found != end && SortKey(*found) == key);
-    link.reverse = LinkId{static_cast<std::uint32_t>(found - links.begin())};
+  std::vector<std::uint32_t> next(first.begin(), first.end() - 1);
+  for (std::uint32_t l = 0; l < links.size(); ++l) {
+    Link& link = links[l];
+    const std::uint32_t reverse = next[Index(link.to)]++;
+    const Link& other = links[reverse];
+    WEFT_CHECK(other.from == link.to && other.to == link.from && other.number == link.number);
+    link.reverse = LinkId{reverse};
   }
 }
 

@@ -149,8 +149,27 @@ Floor Gather(const Fabric& fabric, const Filler& filler) {
   return out;
 }
 
+// Switches of a segment without hosts stand with the segment before: so does a router between two
+// that a host's NICs straddle.
+void JoinWithoutHosts(Floor& floor) {
+  Group* before = nullptr;
+  std::uint16_t pod = 0;
+  for (auto at = floor.groups.begin(); at != floor.groups.end();) {
+    if (before != nullptr && at->first.first == pod && at->second.hosts.empty()) {
+      before->switches.insert(before->switches.end(), at->second.switches.begin(),
+                              at->second.switches.end());
+      at = floor.groups.erase(at);
+      continue;
+    }
+    before = &at->second;
+    pod = at->first.first;
+    ++at;
+  }
+}
+
 Row FillFloor(const Fabric& fabric, const Filler& filler) {
   Floor floor = Gather(fabric, filler);
+  JoinWithoutHosts(floor);
   const std::int64_t reserve = fabric.provisioned().hosts - fabric.counts().hosts;
   std::int64_t with_hosts = 0;
   for (const auto& [where, group] : floor.groups) with_hosts += group.hosts.empty() ? 0 : 1;

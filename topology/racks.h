@@ -4,11 +4,11 @@
 //   row 1   [h h h t] …
 //
 // Racks stand side by side in rows, in the order of pods and segments. Hosts of one segment
-// fill racks from the bottom, its reserved hosts after them; no rack serves two segments, but where
-// servers come as a rack of their own: it stands, whole, where its first server belongs. A
-// segment's tier-1 switches stand at the top of those racks, the middle ones first, as long as
-// there is room, else in racks of their own in the segment's middle; switches of higher tiers in
-// racks in the middle of their pod, and those above the pods in the middle of the floor.
+// fill racks from the bottom, its reserved hosts after them; no rack holds hosts of two segments,
+// but where servers come as a rack of their own: it stands, whole, where its first server belongs.
+// A segment's tier-1 switches, and those of segments behind it that have no hosts, top these racks,
+// the middle ones first, as long as there is room, else fill racks in its middle; those of higher
+// tiers in racks in the middle of their pod, and those above the pods in the middle of the floor.
 //
 // Between racks a cable goes up to a tray, along the row and across the rows, and down;
 // within one it goes straight. It is bought in steps of 0.5 m up to 5 m, 1 m up to 10 m, 5 m

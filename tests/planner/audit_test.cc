@@ -400,6 +400,27 @@ TEST(Audit, HoldsSpinesAgainstGrowth) {
             "spine_ports reach");
 }
 
+// 47 leaves for 3,000 have 8 ports free, which those to come take first: 8,192 need 64 spines.
+TEST(Audit, FillsLeavesBeforeItAddsSome) {
+  const std::string bill =
+      "h100,3000,accelerator\n51.2T,47,leaf\n51.2T,64,spine\nAOC,3000,host_cable\n"
+      "AOC,3008,isl_cable\n";
+  EXPECT_EQ(Said(bill + "growth,8192,\n"), "");
+  EXPECT_EQ(Rules(bill + "growth,8256,\n"), "spine_ports reach");
+}
+
+// 220 leaves of 112 down and 16 up, the last half full: 3,520 cables to spines, and 512 above.
+TEST(Audit, CountsTheUplinksOfLeavesThatAreHalfFull) {
+  const auto bill = [](int cores) {
+    return fmt::format(
+        "h100,24576,accelerator\n51.2T,220,leaf\n51.2T,32,spine\n51.2T,{},core\n"
+        "AOC,24576,host_cable\nAOC,4032,isl_cable\noversubscription,7,\n",
+        cores);
+  };
+  EXPECT_EQ(Said(bill(4)), "");
+  EXPECT_EQ(Rules(bill(3)), "core_ports");
+}
+
 // A ratio that only the cables say is no lack of leaves.
 TEST(Audit, TakesARatioThatNobodySaysFromTheCables) {
   const std::string bill =

@@ -214,6 +214,28 @@ TEST(RouterShapes, EqualTheFabricsThatAreBuilt) {
   EXPECT_GT(built, 60);
 }
 
+// 512 endpoints: of Slim Fly q = 8 and 9 with 4 each have cables for 6 and 7 [BH14 §II-B2], q = 11
+// for 9, and less than half would be used; a dragonfly's groups are a ~ 2p [KDSA08 §3.1].
+TEST(RouterShapes, LeavesNoRouterIdle) {
+  Design design = H800(64);
+  design.family = DesignFamily::kSlimFly;
+  design.tiers = 1;
+  design.nic = design.uplink = GigabitsPerSecond(400);
+  design.chip = GigabitsPerSecond(51'200);
+  design.chip_ports = 512;
+  std::vector<std::string> fly;
+  for (const RouterShape& shape : RouterShapes(design))
+    fly.push_back(fmt::format("q{}-p{}", shape.q, shape.p));
+  EXPECT_THAT(fly, testing::ElementsAre("q8-p4", "q9-p4"));
+  design.family = DesignFamily::kDragonfly;
+  const std::vector<RouterShape> dragonfly = RouterShapes(design);
+  EXPECT_FALSE(dragonfly.empty());
+  for (const RouterShape& shape : dragonfly) {
+    EXPECT_LE(shape.a, 4 * shape.p) << shape.p << ' ' << shape.a << ' ' << shape.groups;
+    EXPECT_GE(2 * shape.a, 2 * shape.p) << shape.p << ' ' << shape.a << ' ' << shape.groups;
+  }
+}
+
 // The other way round: what the closed form refuses cannot be built either.
 TEST(CountDesign, RefusesOnlyWhatCannotBeBuilt) {
   for (std::uint64_t seed = 1000; seed < 1200; ++seed) {
