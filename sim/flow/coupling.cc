@@ -81,6 +81,7 @@ class Order {
   std::vector<std::uint64_t> before_;  // [rows · words]
 };
 
+constexpr std::uint32_t kNoSubject = 0xffffffff;
 using Pair = std::pair<std::uint32_t, std::uint32_t>;
 
 // Rows that still may run tight, by subject; pairs of them are looked at once.
@@ -142,31 +143,41 @@ class TightRows {
   std::vector<std::optional<std::vector<std::uint32_t>>> streams_;
 };
 
-// Pairs of subjects with a common link, at least one of them pipelined; each once.
+template <typename Visit>
+void ForEachLink(const PathTable& paths, const PathTable::Subject& subject, const Visit& visit) {
+  for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+    for (std::uint32_t q = 0; q < paths.edges()[e].qps; ++q)
+      for (const LinkId link : paths.hops(paths.qps()[paths.edges()[e].first_qp + q])) visit(link);
+}
+
+// Pairs of subjects with a common link, at least one of them pipelined; each once, ascending.
 std::vector<Pair> Meetings(const PathTable& paths, std::uint32_t link_count) {
   const auto runs = [](const PathTable::Subject& subject) { return subject.first_row != kNoRow; };
   if (std::count_if(paths.subjects().begin(), paths.subjects().end(), runs) < 2) return {};
   std::vector<std::vector<std::uint32_t>> on(link_count);
   for (std::uint32_t s = 0; s < paths.subjects().size(); ++s) {
-    const PathTable::Subject& subject = paths.subjects()[s];
-    if (subject.first_row == kNoRow) continue;
-    for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
-      for (std::uint32_t q = 0; q < paths.edges()[e].qps; ++q)
-        for (const LinkId link : paths.hops(paths.qps()[paths.edges()[e].first_qp + q]))
-          if (on[Index(link)].empty() || on[Index(link)].back() != s) on[Index(link)].push_back(s);
+    if (!runs(paths.subjects()[s])) continue;
+    ForEachLink(paths, paths.subjects()[s], [&](LinkId link) {
+      if (on[Index(link)].empty() || on[Index(link)].back() != s) on[Index(link)].push_back(s);
+    });
   }
   std::vector<Pair> pairs;
-  for (const std::vector<std::uint32_t>& subjects : on)
-    for (std::size_t i = 0; i < subjects.size(); ++i) {
-      if (!Pipelined(paths.subjects()[subjects[i]])) continue;
-      for (const std::uint32_t other : subjects) {
-        if (other == subjects[i]) continue;
-        if (other < subjects[i] && Pipelined(paths.subjects()[other])) continue;  // seen already
-        pairs.emplace_back(subjects[i], other);
+  std::vector<std::uint32_t> met(paths.subjects().size(), kNoSubject);  // last by
+  for (std::uint32_t s = 0; s < paths.subjects().size(); ++s) {
+    const PathTable::Subject& subject = paths.subjects()[s];
+    if (!runs(subject) || !Pipelined(subject)) continue;
+    const auto first = static_cast<std::ptrdiff_t>(pairs.size());
+    met[s] = s;
+    ForEachLink(paths, subject, [&](LinkId link) {
+      for (const std::uint32_t other : on[Index(link)]) {
+        if (met[other] == s) continue;
+        met[other] = s;
+        if (other < s && Pipelined(paths.subjects()[other])) continue;  // seen already
+        pairs.emplace_back(s, other);
       }
-    }
-  std::sort(pairs.begin(), pairs.end());
-  pairs.erase(std::unique(pairs.begin(), pairs.end()), pairs.end());
+    });
+    std::sort(pairs.begin() + first, pairs.end());
+  }
   return pairs;
 }
 

@@ -22,18 +22,21 @@ void FoldedSimulation::Fold() {
   tried_ = true;
   classes_ = nullptr;
   refused_.clear();
-  if (input_.options.fold && input_.events.empty() && programs_.size() == 1) FoldInto(true);
+  if (input_.options.fold && input_.events.empty() && programs_.size() == 1)
+    FoldInto(Telling::kWatched);
 }
 
-void FoldedSimulation::FoldInto(bool watch) {
+void FoldedSimulation::FoldInto(Telling how) {
   completions_.clear();
   channel_ends_.clear();
   completions_said_ = channel_ends_said_ = 0;
   classes_ = nullptr;
   std::string refused;
-  quotient_ = MakeQuotient(whole_.WholeProgram(), watch, refused);
+  how_ = how;
+  quotient_ = MakeQuotient(whole_.WholeProgram(), how, refused);
   if (refused_.empty()) refused_ = refused;
-  if (quotient_ == nullptr && watch && refused == kNoEnds) return FoldInto(false);
+  if (quotient_ == nullptr && refused == kNoEnds) return FoldInto(Telling::kApart);
+  if (quotient_ == nullptr && refused == kNoLinkEach) return FoldInto(Telling::kTogether);
   if (quotient_ == nullptr) return;
   classes_ = std::make_unique<FlowSimulation>(whole_, *quotient_);
   known_links_.assign(programs_.front()->patterns.size() + programs_.front()->sends.size(),
@@ -65,11 +68,10 @@ Simulation::Stop FoldedSimulation::Run(SimTime until, std::uint64_t event_budget
     }
     // Anew, to where it was: the caller's budget is of what comes after.
     const SimTime reached = std::min(classes_->now(), until);
-    FoldInto(false);
-    if (classes_ != nullptr)
-      classes_->Run(reached, kNoBudget);
-    else
-      whole_.Run(reached, kNoBudget);
+    do {
+      FoldInto(how_ == Telling::kWatched ? Telling::kApart : Telling::kTogether);
+    } while (classes_ != nullptr && !RunClasses(reached, kNoBudget));
+    if (classes_ == nullptr) whole_.Run(reached, kNoBudget);
   }
   return whole_.Run(until, event_budget);
 }
@@ -85,28 +87,31 @@ std::optional<Simulation::Stop> FoldedSimulation::RunClasses(SimTime until,
   }
 }
 
-// Whether a watched link would be over its rate now.
+// Whether a watched link would be over its rate now, or is crossed by both groups.
 bool FoldedSimulation::Refuses() {
-  constexpr double kRounding = 1e-9;
   classes_->EdgeRates(rate_bps_);
   for (std::uint32_t e = 0; e < rate_bps_.size(); ++e) {
     if (rate_bps_[e] <= before_bps_[e]) continue;
-    for (const std::uint32_t w : watched_by_edge_[e]) {
-      const Quotient::Watched& watched = quotient_->watched[w];
-      double bps = 0;
-      for (std::uint32_t t = 0; t < watched.term_count; ++t) {
-        const Quotient::WatchedTerm& term = quotient_->watched_terms[watched.first_term + t];
-        bps += term.coefficient * rate_bps_[term.edge];
-      }
-      if (bps <= watched.capacity_bps * (1 + kRounding)) continue;
-      const Fabric& fabric = *input_.fabric;
-      refused_ = fabric.Name(fabric.link(watched.link).from) + " -> " +
-                 fabric.Name(fabric.link(watched.link).to) + " fills, and replicas cross it unlike";
-      return true;
-    }
+    for (const std::uint32_t w : watched_by_edge_[e])
+      if (Refuses(quotient_->watched[w])) return true;
   }
   before_bps_.swap(rate_bps_);
   return false;
+}
+
+bool FoldedSimulation::Refuses(const Quotient::Watched& watched) {
+  constexpr double kRounding = 1e-9;
+  double bps[2] = {0, 0};  // by group
+  for (std::uint32_t t = 0; t < watched.term_count; ++t) {
+    const Quotient::WatchedTerm& term = quotient_->watched_terms[watched.first_term + t];
+    bps[term.group] += term.coefficient * rate_bps_[term.edge];
+  }
+  if (watched.capacity_bps == 0) return bps[0] > 0 && bps[1] > 0;
+  if (bps[0] <= watched.capacity_bps * (1 + kRounding)) return false;
+  const Fabric& fabric = *input_.fabric;
+  refused_ = fabric.Name(fabric.link(watched.link).from) + " -> " +
+             fabric.Name(fabric.link(watched.link).to) + " fills, and replicas cross it unlike";
+  return true;
 }
 
 std::span<const Completion> FoldedSimulation::completions() const {
@@ -166,11 +171,12 @@ LinkId FoldedSimulation::LinkOf(LinkId of_class, std::uint32_t row) {
   if (known_class == of_class) return known;
   known_class = of_class;
   known = kNoLink;
+  const std::size_t groups = quotient_->group_of[s] * std::size_t{input_.fabric->link_count()};
   const PathTable::Subject& subject = paths.subjects()[s];
   for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
     for (std::uint32_t q = 0; q < paths.edges()[e].qps; ++q)
       for (const LinkId link : paths.hops(paths.qps()[paths.edges()[e].first_qp + q]))
-        if (quotient_->link_of[Index(link)] == of_class) return known = link;
+        if (quotient_->link_of[groups + Index(link)] == of_class) return known = link;
   return known;
 }
 

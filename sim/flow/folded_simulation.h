@@ -3,8 +3,9 @@
 // What comes out is of the whole program: every row of a class has its completion, every link of a
 // class its bytes. Where folding is refused, or does not pay, this is FlowSimulation itself, and
 // Outcome::not_folded says why. Where a watched link fills, the run begins anew, with all links in
-// the classes and then with the whole: it says again what was said already, but for rounding.
-// Of links that tie for what holds an operation back, classes may name another than the whole.
+// the classes, rings apart from all else and then together, and then with the whole: it says again
+// what was said already, but for rounding. Of links that tie for what holds an operation back,
+// classes may name another than the whole.
 //
 // Cost     beyond the classes' own, O(rows) to say of each when it ended.
 #pragma once
@@ -33,9 +34,10 @@ class FoldedSimulation final : public Simulation {
 
  private:
   void Fold();
-  void FoldInto(bool watch);
+  void FoldInto(Telling how);
   std::optional<Stop> RunClasses(SimTime until, std::uint64_t event_budget);
   bool Refuses();
+  bool Refuses(const Quotient::Watched& watched);
   void Unfold(bool all);
   std::vector<Bytes> LinkBytes();
   RowId WaitedFor(std::uint32_t row, RowId of_class) const;
@@ -52,6 +54,7 @@ class FoldedSimulation final : public Simulation {
   std::vector<RowId> watched_;
   std::unique_ptr<Quotient> quotient_;  // null: the whole runs
   std::unique_ptr<FlowSimulation> classes_;
+  Telling how_ = Telling::kWatched;  // classes_
   std::string refused_;
   bool tried_ = false;                                       // whether these programs fold
   std::vector<double> rate_bps_, before_bps_;                // [edges of the classes]

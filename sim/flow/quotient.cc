@@ -1,7 +1,6 @@
 #include "sim/flow/quotient.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <map>
 #include <utility>
@@ -39,8 +38,9 @@ Colour Mixed(const Colour& c, const Colour& with) { return Mixed(Mixed(c, with.a
 // Sums of shares of colours, modulo 2^61 - 1: no part of a colour is lost.
 constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
 std::uint64_t MulAdd(std::uint64_t sum, std::uint64_t x, std::uint64_t share) {
-  return static_cast<std::uint64_t>((static_cast<unsigned __int128>(x % kPrime) * share + sum) %
-                                    kPrime);
+  const unsigned __int128 product = static_cast<unsigned __int128>(x % kPrime) * share + sum;
+  const std::uint64_t low = static_cast<std::uint64_t>(product) & kPrime;
+  return (low + static_cast<std::uint64_t>(product >> 61) % kPrime) % kPrime;
 }
 void AddShare(Colour& sum, const Colour& one, std::uint64_t share) {
   sum = {MulAdd(sum.a, one.a, share), MulAdd(sum.b, one.b, share)};
@@ -88,16 +88,15 @@ std::uint32_t DistinctOf(const std::vector<Colour>& colours,
 // The colours of everything, finer round by round.
 class Refinement {
  public:
-  // `watch`: links between switches are left out.
-  Refinement(const QuotientInput& input, bool watch)
+  Refinement(const QuotientInput& input, Telling how)
       : input_(input),
-        watch_(watch),
+        how_(how),
         paths_(*input.paths),
         program_(input.schedule->program(0)),
         row_(program_.ops.size()),
         subject_(paths_.subjects().size()),
         edge_(paths_.edges().size()),
-        link_(input.fabric->link_count()),
+        link_((how == Telling::kApart ? 2 : 1) * std::size_t{input.fabric->link_count()}),
         runs_(paths_.subjects().size(), 0.0),
         edge_used_(edge_.size(), 0),
         link_used_(link_.size(), 0),
@@ -114,9 +113,22 @@ class Refinement {
   const std::vector<Colour>& subjects() const { return subject_; }
   const std::vector<Colour>& edges() const { return edge_; }
   const std::vector<Colour>& links() const { return link_; }
-  bool kept(LinkId link) const { return kept_[Index(link)] != 0; }
+  // Of rings, where they are told apart; else all are of group 0.
+  std::uint8_t group(std::uint32_t subject) const {
+    const Pattern* const pattern = paths_.subjects()[subject].pattern;
+    const bool ring = pattern != nullptr && pattern->advance == Pattern::Advance::kPipelined;
+    return how_ == Telling::kApart && ring ? 1 : 0;
+  }
+  // The row of a link for what is of `group`.
+  std::uint32_t LinkRow(std::uint8_t group, LinkId link) const {
+    return group * input_.fabric->link_count() + Index(link);
+  }
+  LinkId LinkOfRow(std::uint32_t row) const { return LinkId{row % input_.fabric->link_count()}; }
+  bool kept(std::uint32_t link_row) const { return kept_[link_row] != 0; }
+  bool apart() const { return how_ == Telling::kApart; }
   bool watched(LinkId link) const {
-    return link_used_[Index(link)] != 0 && !kept(link) && input_.silent[Index(link)] == 0;
+    if (apart()) return kept(LinkRow(0, link)) && kept(LinkRow(1, link));
+    return link_used_[Index(link)] != 0 && !kept(Index(link)) && input_.silent[Index(link)] == 0;
   }
 
  private:
@@ -129,6 +141,7 @@ class Refinement {
   bool OneAfterTheOther() const;
   void FindBlockEnds();
   std::string KeepLinks();
+  std::string KeepHops();
   void ColourRows();
   void ColourSubjects();
   void ColourEdges();
@@ -144,7 +157,7 @@ class Refinement {
   }
 
   const QuotientInput& input_;
-  bool watch_;
+  Telling how_;
   const PathTable& paths_;
   const Program& program_;
   std::vector<Colour> row_, subject_, edge_, link_;
@@ -153,9 +166,15 @@ class Refinement {
   std::vector<double> runs_;        // [subjects] how often one runs
   double flows_ = 0;
   bool may_pay_ = false;
-  std::size_t edges_used_ = 0, hops_ = 0;
+  std::size_t edges_used_ = 0, hops_used_ = 0;
   std::vector<std::uint8_t> edge_used_, link_used_;
-  std::vector<std::uint8_t> kept_;  // [L] used, and may hold a flow back
+  std::vector<std::uint8_t> kept_;  // [link rows] used, and may hold a flow back
+  struct Hop {
+    std::uint32_t link_row = 0;
+    std::uint64_t share = 0;  // in parts of 2^-40
+  };
+  std::vector<std::uint32_t> first_hop_;  // [E + 1] into hops_: on links that are kept
+  std::vector<Hop> hops_;
   // [streams] for a block's first row there, its last: the row it waits for a pass later.
   std::vector<std::uint32_t> block_end_;
   std::vector<std::uint32_t> last_;  // [stream ids] scratch
@@ -186,8 +205,8 @@ std::string Refinement::BeginSubject(std::uint32_t s) {
     for (std::uint32_t q = 0; q < edge.qps; ++q)
       if (!paths_.qps()[edge.first_qp + q].bound) return "a QP has no path";
     ForEachHop(e, [&](LinkId link, std::uint64_t) {
-      link_used_[Index(link)] = 1;
-      ++hops_;
+      link_used_[LinkRow(group(s), link)] = 1;
+      ++hops_used_;
     });
     if (!chunks) continue;
     // The start-up hangs on who feeds whom, and when.
@@ -276,22 +295,34 @@ std::string Refinement::Begin() {
 
 std::string Refinement::KeepLinks() {
   const Fabric& fabric = *input_.fabric;
-  for (std::uint32_t l = 0; l < link_.size(); ++l) {
-    const Link& link = fabric.link(LinkId{l});
-    if (link_used_[l] == 0 || input_.silent[l] != 0 ||
-        (watch_ && BetweenSwitches(fabric, LinkId{l})))
+  for (std::uint32_t row = 0; row < link_.size(); ++row) {
+    const LinkId l = LinkOfRow(row);
+    if (link_used_[row] == 0 || input_.silent[Index(l)] != 0 ||
+        (how_ == Telling::kWatched && BetweenSwitches(fabric, l)))
       continue;
-    kept_[l] = 1;
-    link_[l] = Mixed(Colour{}, Bits(Capacity(link, input_.physics).bits_per_second()));
+    kept_[row] = 1;
+    link_[row] = Mixed(Colour{}, Bits(Capacity(fabric.link(l), input_.physics).bits_per_second()));
   }
-  for (std::uint32_t e = 0; e < edge_.size(); ++e) {
-    if (edge_used_[e] == 0) continue;
-    bool holds = false, crosses = false;
-    ForEachHop(e, [&](LinkId link, std::uint64_t) {
-      holds = holds || kept(link);
-      crosses = crosses || input_.silent[Index(link)] == 0;
-    });
-    if (crosses && !holds) return kNoEnds;
+  return KeepHops();
+}
+
+std::string Refinement::KeepHops() {
+  first_hop_.assign(1, 0);
+  hops_.reserve(hops_used_);
+  for (std::uint32_t s = 0; s < subject_.size(); ++s) {
+    const PathTable::Subject& subject = paths_.subjects()[s];
+    WEFT_CHECK(subject.first_edge + std::size_t{1} == first_hop_.size());
+    for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
+      bool crosses = false;
+      if (edge_used_[e] != 0)
+        ForEachHop(e, [&](LinkId link, std::uint64_t share) {
+          const std::uint32_t row = LinkRow(group(s), link);
+          if (kept(row)) hops_.push_back({row, share});
+          crosses = crosses || input_.silent[Index(link)] == 0;
+        });
+      if (crosses && hops_.size() == first_hop_.back()) return kNoEnds;
+      first_hop_.push_back(static_cast<std::uint32_t>(hops_.size()));
+    }
   }
   return {};
 }
@@ -341,9 +372,8 @@ void Refinement::ColourEdges() {
     const PathTable::Subject& subject = paths_.subjects()[s];
     for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
       Colour on;
-      ForEachHop(e, [&](LinkId link, std::uint64_t share) {
-        if (kept(link)) on += Mixed(link_[Index(link)], share);
-      });
+      for (std::uint32_t h = first_hop_[e]; h < first_hop_[e + 1]; ++h)
+        on += Mixed(link_[hops_[h].link_row], hops_[h].share);
       edge_[e] = Mixed(Mixed(edge_[e], subject_[s]), on);
     }
   }
@@ -355,9 +385,8 @@ void Refinement::ColourLinks() {
   for (std::uint32_t e = 0; e < edge_.size(); ++e) {
     if (edge_used_[e] == 0) continue;
     const Colour one = Mixed(edge_[e], 7);
-    ForEachHop(e, [&](LinkId link, std::uint64_t share) {
-      if (kept(link)) AddShare(sum[Index(link)], one, share);
-    });
+    for (std::uint32_t h = first_hop_[e]; h < first_hop_[e + 1]; ++h)
+      AddShare(sum[hops_[h].link_row], one, hops_[h].share);
   }
   for (std::uint32_t l = 0; l < link_.size(); ++l)
     if (kept_[l] != 0) link_[l] = Mixed(link_[l], sum[l]);
@@ -384,17 +413,17 @@ double Refinement::FlowsOfClasses() const {
 // of what a run of the whole does.
 bool Refinement::Refine() {
   const std::vector<std::uint8_t> every_row(row_.size(), 1);
-  const double round_cost = static_cast<double>(hops_ + row_.size());
+  const double round_cost = static_cast<double>(hops_used_ + row_.size());
   const auto rounds = static_cast<int>(kRoundsPerFlow * flows_ / round_cost);
-  std::array<std::uint32_t, 2> before{};
-  std::uint32_t rows_before = 0;
+  std::uint32_t before = 0, rows_before = 0;
   for (int round = 0; round < std::max(rounds, kLeastRounds); ++round) {
     ColourRows();
     ColourSubjects();
     ColourEdges();
     ColourLinks();
     if (FlowsOfClasses() * kLeastFolding > flows_) return false;
-    const std::array<std::uint32_t, 2> now{DistinctOf(edge_, edge_used_), DistinctOf(link_, kept_)};
+    // What a link carries is as many classes as there are edges: links follow from them.
+    const std::uint32_t now = DistinctOf(edge_, edge_used_);
     if (std::exchange(before, now) != now) continue;
     // A row's class is in its pattern's, and that in its edges'.
     const std::uint32_t rows_now = DistinctOf(row_, every_row);
@@ -415,7 +444,7 @@ class QuotientBuilder {
 
   std::unique_ptr<Quotient> Build() {
     NumberRows();
-    NumberLinks();
+    if (!NumberLinks()) return nullptr;
     AddSubjects();
     AddRows();
     AddBlocks();
@@ -426,7 +455,7 @@ class QuotientBuilder {
 
  private:
   void NumberRows();
-  void NumberLinks();
+  bool NumberLinks();
   void AddSubjects();
   void AddRows();
   void AddBlocks();
@@ -452,6 +481,7 @@ class QuotientBuilder {
   std::unique_ptr<Quotient> out_;
   std::vector<std::uint32_t> subject_class_;  // [subjects of the whole] kNoClass: never run
   std::vector<PathTable::MergedEdge> merged_;
+  std::vector<std::uint8_t> group_;  // [merged_]
   std::vector<PathTable::MergedSubject> subjects_;
 };
 
@@ -469,16 +499,38 @@ void QuotientBuilder::NumberRows() {
     q.members[next[q.class_of_row[row]]++] = row;
 }
 
-void QuotientBuilder::NumberLinks() {
+// A link of each class stands for it; where links are rows of both groups, for one of them. False
+// where there are too few.
+bool QuotientBuilder::NumberLinks() {
   Numbers numbers;
-  std::vector<LinkId> first;
-  out_->link_of.assign(classes_.links().size(), kNoLink);
-  for (std::uint32_t l = 0; l < out_->link_of.size(); ++l) {
-    if (!classes_.kept(LinkId{l})) continue;
-    const std::uint32_t number = numbers.Of(classes_.links()[l]);
-    if (number == first.size()) first.push_back(LinkId{l});
-    out_->link_of[l] = first[number];
+  std::vector<std::vector<std::uint32_t>> members;  // rows, by class
+  std::vector<std::uint32_t> number(classes_.links().size(), kNoClass);
+  for (std::uint32_t row = 0; row < number.size(); ++row) {
+    if (!classes_.kept(row)) continue;
+    number[row] = numbers.Of(classes_.links()[row]);
+    if (number[row] == members.size()) members.emplace_back();
+    members[number[row]].push_back(row);
   }
+  std::vector<std::uint32_t> order(members.size());
+  for (std::uint32_t c = 0; c < order.size(); ++c) order[c] = c;
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return members[a].size() < members[b].size();
+  });
+  std::vector<std::uint8_t> taken(input_.fabric->link_count(), 0);
+  std::vector<LinkId> stands(members.size(), kNoLink);
+  for (const std::uint32_t c : order) {
+    for (const std::uint32_t row : members[c]) {
+      const LinkId link = classes_.LinkOfRow(row);
+      if (std::exchange(taken[Index(link)], 1) != 0) continue;
+      stands[c] = link;
+      break;
+    }
+    if (stands[c] == kNoLink) return false;
+  }
+  out_->link_of.assign(number.size(), kNoLink);
+  for (std::uint32_t row = 0; row < number.size(); ++row)
+    if (number[row] != kNoClass) out_->link_of[row] = stands[number[row]];
+  return true;
 }
 
 // One subject a class, with one edge a class.
@@ -486,6 +538,8 @@ void QuotientBuilder::AddSubjects() {
   Numbers subjects, edges;
   subject_class_.assign(paths_.subjects().size(), kNoClass);
   out_->edge_of.assign(paths_.edges().size(), kNoClass);
+  for (std::uint32_t s = 0; s < paths_.subjects().size(); ++s)
+    out_->group_of.push_back(classes_.group(s));
   std::vector<std::uint32_t> patterns, sends;  // subjects of the whole, first of their class
   std::vector<std::uint32_t> number(paths_.subjects().size(), kNoClass);
   for (std::uint32_t s = 0; s < number.size(); ++s) {
@@ -520,6 +574,7 @@ void QuotientBuilder::AddSubjects() {
       pattern.edges.push_back(edge);
     }
     merged.edge_count = static_cast<std::uint32_t>(merged_.size()) - merged.first_edge;
+    group_.resize(merged_.size(), classes_.group(s));
     subjects_.push_back(merged);
     if (subject.pattern != nullptr)
       out_->program.patterns.push_back(std::move(pattern));
@@ -616,7 +671,8 @@ void QuotientBuilder::AddPaths() {
   std::map<std::pair<std::uint32_t, std::uint32_t>, double> load;  // edge, link
   ForEachHop([&](std::uint32_t edge, LinkId link, double share) {
     const std::uint32_t qps = paths_.edges()[merged_[edge].of].qps;
-    if (out_->link_of[Index(link)] == link) load[{edge, Index(link)}] += share * qps;
+    if (out_->link_of[classes_.LinkRow(group_[edge], link)] == link)
+      load[{edge, Index(link)}] += share * qps;
   });
   for (const auto& [at, share] : load) merged_[at.first].hops.push_back({LinkId{at.second}, share});
   out_->paths = std::make_unique<PathTable>(paths_, out_->program, subjects_, merged_);
@@ -624,7 +680,7 @@ void QuotientBuilder::AddPaths() {
 
 // Links that carry the same classes are one to watch.
 void QuotientBuilder::AddWatched() {
-  const auto links = static_cast<std::uint32_t>(out_->link_of.size());
+  const std::uint32_t links = input_.fabric->link_count();
   std::vector<Colour> sum(links);
   std::vector<std::vector<Quotient::WatchedTerm>> terms;
   const auto for_each_hop = [&](const auto& visit) {
@@ -640,7 +696,8 @@ void QuotientBuilder::AddWatched() {
   std::vector<std::uint32_t> row_of(links, kNoClass);  // of watched, for one link a row
   for (std::uint32_t l = 0; l < links; ++l) {
     if (!classes_.watched(LinkId{l})) continue;
-    const double bps = Capacity(input_.fabric->link(LinkId{l}), input_.physics).bits_per_second();
+    const Link& link = input_.fabric->link(LinkId{l});
+    const double bps = classes_.apart() ? 0 : Capacity(link, input_.physics).bits_per_second();
     const std::uint32_t known = numbers.count();
     if (numbers.Of(Mixed(sum[l], Bits(bps))) < known) continue;
     row_of[l] = known;
@@ -655,7 +712,7 @@ void QuotientBuilder::AddWatched() {
     if (at != mine.end())
       at->coefficient += share;
     else
-      mine.push_back({edge, share});
+      mine.push_back({edge, share, group_[edge]});
   });
   for (std::size_t w = 0; w < terms.size(); ++w) {
     out_->watched[w].first_term = static_cast<std::uint32_t>(out_->watched_terms.size());
@@ -666,14 +723,18 @@ void QuotientBuilder::AddWatched() {
 
 }  // namespace
 
-std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, bool watch,
+std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, Telling how,
                                        std::string& refused) {
-  Refinement classes(input, watch);
+  Refinement classes(input, how);
   refused = classes.Begin();
   if (!refused.empty() || !classes.may_pay()) return nullptr;
-  if (classes.Refine()) return QuotientBuilder(input, classes).Build();
-  refused = "too few operations and paths are alike";
-  return nullptr;
+  if (!classes.Refine()) {
+    refused = "too few operations and paths are alike";
+    return nullptr;
+  }
+  std::unique_ptr<Quotient> quotient = QuotientBuilder(input, classes).Build();
+  if (quotient == nullptr) refused = kNoLinkEach;
+  return quotient;
 }
 
 }  // namespace weft

@@ -19,6 +19,10 @@
 //          each. But a link that is never full changes no rate. So those between switches may be
 //          left out and watched: rates that are fair without them, and that none of them would
 //          refuse, are fair with them. The classes are then as coarse as can be.
+// Apart    Where one fills, links are told apart by what crosses them alone: rings on the one hand,
+//          sends and all else on the other. A ring that is slow across a spine does not then tell
+//          one replica's sends from another's, though both leave by one NIC. That holds as long
+//          as no link is crossed by both at one time: each link that both cross is watched for it.
 //
 // Not folded: programs with jitter, ordered rounds, unequal amounts or unbound QPs; runs with
 // events.
@@ -42,29 +46,38 @@ namespace weft {
 // Flows that start (an edge, each time it is run) over those of the classes: folding pays beyond.
 inline constexpr double kLeastFolding = 4;
 
-// The reason where links between switches are all that some traffic crosses.
+// How links tell classes apart: see the top.
+enum class Telling : std::uint8_t { kWatched, kApart, kTogether };
+
+// The reason where links between switches are all that some traffic crosses; where two classes of
+// links, of rings and of all else, have one link between them, which cannot be both.
 inline constexpr const char* kNoEnds = "traffic starts and ends at switches";
+inline constexpr const char* kNoLinkEach = "a link stands for two";
 
 struct Quotient {
-  Program program;                           // one row a class, in the order of first members
-  std::vector<std::uint8_t> tight;           // [rows of program]
-  std::vector<std::uint32_t> class_of_row;   // [rows of the whole]
-  std::vector<std::uint32_t> first_member;   // [rows of program + 1] into members
-  std::vector<std::uint32_t> members;        // rows of the whole, by class, ascending
-  std::vector<LinkId> link_of;               // [L] the link simulated in its place; kNoLink: none
+  Program program;                          // one row a class, in the order of first members
+  std::vector<std::uint8_t> tight;          // [rows of program]
+  std::vector<std::uint32_t> class_of_row;  // [rows of the whole]
+  std::vector<std::uint32_t> first_member;  // [rows of program + 1] into members
+  std::vector<std::uint32_t> members;       // rows of the whole, by class, ascending
+  // [groups · L] the link simulated in its place; kNoLink: none. kApart has two groups, else one.
+  std::vector<LinkId> link_of;
+  std::vector<std::uint8_t> group_of;        // [subjects of the whole]
   std::vector<std::uint32_t> edge_of;        // [edges of the whole] of paths
   std::vector<std::uint32_t> whole_subject;  // [subjects of paths] of the whole's paths
   std::unique_ptr<PathTable> paths;          // of `program`
 
-  // Links that must not be full, those alike once: rows of watched_terms.
+  // Links that must not be full, or not be crossed by both groups; those alike once: rows of
+  // watched_terms.
   struct Watched {
-    double capacity_bps = 0;
+    double capacity_bps = 0;  // 0: not by both
     std::uint32_t first_term = 0, term_count = 0;
     LinkId link = kNoLink;  // one of them
   };
   struct WatchedTerm {
     std::uint32_t edge = 0;  // of paths
     double coefficient = 0;
+    std::uint8_t group = 0;
   };
   std::vector<Watched> watched;
   std::vector<WatchedTerm> watched_terms;
@@ -81,10 +94,9 @@ struct QuotientInput {
   bool memoise = false;
 };
 
-// `watch`: links between switches are watched. Null with a reason in `refused`, or with none where
-// folding could not pay.
+// Null with a reason in `refused`, or with none where folding could not pay.
 // Requires: one program was appended, nothing has run.
-std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, bool watch,
+std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, Telling how,
                                        std::string& refused);
 
 }  // namespace weft

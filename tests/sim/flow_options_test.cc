@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "sim/flow/folded_simulation.h"
@@ -202,11 +203,15 @@ TEST(Fold, SaysWhyItDoesNot) {
             "faults may change one and not the other");
 }
 
-// A pipeline of `stages`, replica d's stage s on host s·replicas + d: computations, sends down and
+// A pipeline of `stages`, replica d's stage s on host s·replicas + d, or where a replica's hosts
+// stand `next_to` each other d·stages + s: computations, sends down and
 // up, in a block, then a ring over each stage's replicas.
-Builder Pipeline(const Net& net, std::uint32_t replicas, std::uint32_t stages, Random& random) {
+Builder Pipeline(const Net& net, std::uint32_t replicas, std::uint32_t stages, Random& random,
+                 bool next_to = false) {
   Builder b;
-  const auto nic = [&](std::uint32_t d, std::uint32_t s) { return net.nic[s * replicas + d]; };
+  const auto nic = [&](std::uint32_t d, std::uint32_t s) {
+    return net.nic[next_to ? d * stages + s : s * replicas + d];
+  };
   const auto stream = [&](std::uint32_t d, std::uint32_t s) { return d * stages + s; };
   const auto qps = static_cast<std::uint8_t>(1 + random.Below(2));
   const std::int64_t bytes = 100'000 + random.Below(400'000);
@@ -263,6 +268,36 @@ TEST(Fold, ReplicasOfAPipelineAreOneToTheEngine) {
   }
   EXPECT_GT(folded, 10);
   EXPECT_GT(filled, 10);
+}
+
+// Eight replicas, two a leaf, so that rings alone cross the spines: where uplinks hold some rings
+// back, replicas are alike all the same. Unless one more ring runs beside their sends.
+TEST(Fold, RingsThatMeetOnASpineDoNotTellReplicasApart) {
+  int alike = 0, unlike = 0;
+  for (const std::uint64_t seed : TestSeeds(60)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    const Net net = LeafSpine(4, 3, 6, GigabitsPerSecond(100), 1us);
+    Builder b = Pipeline(net, 8, 3, random, true);
+    const auto rings = static_cast<std::uint32_t>(b.program.ops.size());
+    const bool beside = random.Below(4) == 0;
+    if (beside) b.AddRun(0, 40'000'000, {b.program.stream_count++});
+    SimulationInput input = InputOf(net, seed);
+    const Answer all = RunWith(input, All(), b.program);
+    SimOptions without = All();
+    without.fold = false;
+    const Answer whole = RunWith(input, without, b.program);
+    ExpectEqual(all, whole);
+    std::set<SimDuration> times;
+    for (const Completion& one : whole.completions)
+      if (Index(one.row) + 3 >= rings && Index(one.row) < rings) times.insert(one.end - one.start);
+    if (times.size() < 2 || beside) continue;
+    alike += all.outcome.folded > 0 ? 1 : 0;
+    // Of few passes it does not pay, and is not tried.
+    unlike += all.outcome.not_folded.find("unlike") != std::string::npos ? 1 : 0;
+  }
+  EXPECT_GT(alike, 10);
+  EXPECT_EQ(unlike, 0);
 }
 
 // In one star no path differs: of six replicas one is left, and every row says what it did.
