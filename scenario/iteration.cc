@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -584,17 +585,23 @@ std::vector<TraceEvent> TraceOf(const PreparedScenario& scenario, const Simulati
     if (training.rows[Index(one.row)].kind <= Kind::kTogether)
       slowest = training.rows[Index(one.row)].replica;
   const std::set<std::uint32_t> shown = {0, slowest};
+  // A dispatch is of several replicas, from row.replica on.
+  const Parallel& parallel = training.training.parallel;
+  const auto of_dispatch =
+      static_cast<std::uint32_t>(std::lcm(parallel.expert, parallel.context) / parallel.context);
   std::vector<TraceEvent> events;
   for (const Completion& one : simulation.completions()) {
     const TrainingRow& row = training.rows[Index(one.row)];
     const bool ring = row.kind == Kind::kReduce || row.kind == Kind::kGather;
-    if (!ring && shown.count(row.replica) == 0) continue;
+    const auto replica = shown.lower_bound(row.replica);
+    const std::uint32_t replicas = row.kind == Kind::kExpert ? of_dispatch : 1;
+    if (!ring && (replica == shown.end() || *replica >= row.replica + replicas)) continue;
     TraceEvent event;
     event.name = TrainingRowName(training, one.row);
     const char* apart = row.kind == Kind::kSend ? " sends" : "";
     if (IsExchange(row.kind)) apart = " exchanges";
     event.track = ring ? "stage " + std::to_string(row.stage) + " data"
-                       : "replica " + std::to_string(row.replica) + " stage " +
+                       : "replica " + std::to_string(*replica) + " stage " +
                              std::to_string(row.stage) + apart;
     event.start_s = ToSeconds(one.start);
     event.duration_s = ToSeconds(one.end - one.start);

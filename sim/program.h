@@ -112,7 +112,9 @@ struct Op {
   // Rows of Program::streams: the streams this operation stands in. Operations
   // of a stream run in row order; a collective stands in those of all its ranks.
   std::uint32_t first_stream = 0, stream_count = 0;
-  std::uint32_t subject = 0;  // kPattern: row of patterns; kSend: row of sends
+  // kPattern: row of patterns; kSend: row of sends; kCompute: rows back to that whose jitter it
+  // has, being a part of the same computation.
+  std::uint32_t subject = 0;
   std::uint32_t tuning = 0;   // kPattern: row of tunings
   std::int64_t amount = 0;    // bytes() of kPattern and kSend, duration() of the others
   // Unequal bytes by edge: rows of Program::amounts, the wire bytes of each edge in

@@ -253,7 +253,7 @@ SimDuration ComputeTime(const Program& program, const Op& op, std::uint32_t row,
                         std::uint32_t pass) {
   if (program.jitter.sigma == 0) return op.duration();
   const auto draw = [&](std::uint64_t host) {
-    Random random(StreamSeed(program.jitter.seed, {host, row, pass}));
+    Random random(StreamSeed(program.jitter.seed, {host, row - op.subject, pass}));
     return std::max(0.0, 1 + program.jitter.sigma * random.Normal());
   };
   double factor = 0;

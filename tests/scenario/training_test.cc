@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <set>
 
 #include "base/random.h"
 #include "scenario/compare.h"
@@ -317,6 +318,25 @@ TEST(Training, ExchangesMeetAnOversubscribedFabric) {
   EXPECT_NEAR(third.iteration->expert_s / alone, 32 * 4 / 7.0 / 6, 0.1);
   EXPECT_NEAR(third.iteration->compute_s / priced.iteration->compute_s, 1, 1e-9);
   EXPECT_EQ(run(6, "false").iteration->expert_s, alone);
+}
+
+// A dispatch is of eight replicas, of which the slowest need not be the first: its trace has it.
+TEST(Training, TracesTheSlowestReplicasDispatch) {
+  const Result<PreparedScenario> prepared =
+      Try(kExchanges, {Set("architecture.moe", "{ experts: 64, top_k: 6, ffn: 1536 }"),
+                       Set("parallel", "{ expert: 16 }"), Set("jitter", "2%")});
+  ASSERT_TRUE(prepared.has_value());
+  RunControl control = Patient();
+  control.trace = true;
+  const RunReport report = RunScenario(*prepared, control);
+  std::set<std::string> replicas, exchanging;
+  for (const TraceEvent& event : report.iteration->trace) {
+    const std::string of = event.track.substr(0, event.track.find(" stage"));
+    if (of.rfind("replica", 0) == 0) replicas.insert(of);
+    if (event.track.find(" exchanges") != std::string::npos) exchanging.insert(of);
+  }
+  EXPECT_EQ(replicas.size(), 2u);
+  EXPECT_EQ(exchanging, replicas);
 }
 
 // Ranks dealt over the hosts in turn: a tensor group has eight hosts, and its bytes leave them.

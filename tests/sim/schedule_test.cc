@@ -144,6 +144,8 @@ TEST(ComputeTime, TakesTheSlowestHostsDraw) {
   EXPECT_EQ(time(2, 9), std::max(time(0, 9), time(1, 9)));
   program.host_of_stream[1] = HostId{5};
   EXPECT_EQ(time(1, 9), time(0, 9));
+  program.ops[1].subject = 2;  // a part of what row 9 computes
+  EXPECT_EQ(time(1, 11), time(0, 9));
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <vector>
 
@@ -430,6 +432,48 @@ TEST(PriceTraining, GathersTokensOnceAnExpert) {
   const double one = 2.0 * 4096 * 4096 / 2;
   EXPECT_NEAR(cost.forward.tensor.bytes / (2 * one + 2 * 2 * one), 1, 1e-12);
   EXPECT_NEAR(cost.backward.tensor.bytes / (3 * one + 2 * 2 * one), 1, 1e-12);
+}
+
+// Every way to choose counts the same: of all subsets the mean of distinct hosts.
+TEST(DistinctHosts, IsTheMeanOverAllChoices) {
+  for (const int hosts : {1, 2, 3, 4, 6})
+    for (const int chosen : {1, 2, 4, 8}) {
+      constexpr unsigned kPlaces = 12;
+      double sum = 0, ways = 0;
+      for (unsigned choice = 0; choice < 1u << kPlaces; ++choice) {
+        if (std::popcount(choice) != chosen) continue;
+        std::set<unsigned> met;
+        for (unsigned i = 0; i < kPlaces; ++i)
+          if ((choice >> i & 1) != 0) met.insert(i * static_cast<unsigned>(hosts) / kPlaces);
+        sum += static_cast<double>(met.size());
+        ++ways;
+      }
+      EXPECT_NEAR(DistinctHosts(kPlaces, chosen, hosts), sum / ways, 1e-12);
+    }
+}
+
+// By hand: four of 16 experts on four hosts, so 4 (1 - 12·11·10·9 / (16·15·14·13)) hosts a token,
+// three quarters of them others; a router that may deal to two hosts deals to two.
+TEST(PriceTraining, SendsATokenToTheHostsOfItsExperts) {
+  Training t;
+  t.model.layers = 1;
+  t.model.hidden = 1024;
+  t.model.heads = t.model.key_value_heads = 8;
+  t.model.query_dim = t.model.value_dim = 128;
+  t.model.vocabulary = 32000;
+  t.model.moe = Model::Moe{.experts = 16, .top_k = 4, .ffn = 2048};
+  t.parallel.expert = t.parallel.data = 4;
+  t.global_batch = 4;
+  t.sequence = 4096;
+  NetRates net = Hgx();
+  net.gpus_per_host = 1;
+  const auto hosts = [&] {
+    const double bytes = PriceTraining(t, H800(), net).chunks[0].forward.expert.network_bytes;
+    return bytes / (4096.0 * 1024 * (2 + 2) * 0.75);
+  };
+  EXPECT_NEAR(hosts(), 4 * (1 - 11880.0 / 43680), 1.0 / 2048);
+  t.model.moe->nodes_per_token = 2;
+  EXPECT_EQ(hosts(), 2);
 }
 
 // By hand: a layer's scores of one micro-batch, 8 heads of 2,048 x 2,048, are written and read by

@@ -285,13 +285,23 @@ Exchange ContextExchange(const Training& t, double count, double work_s, const N
   return out;
 }
 
-// Ranks and hosts that a token goes to.
-std::pair<int, int> CopiesOf(const Training& t, const NetRates& net) {
+// Ranks that a token goes to, and hosts in parts of kHostParts, so that bytes are rational.
+struct Copies {
+  int ranks = 0;
+  std::int64_t host_parts = 0;
+};
+constexpr std::int64_t kHostParts = 1024;
+
+Copies CopiesOf(const Training& t, const NetRates& net) {
   const Model::Moe& moe = *t.model.moe;
-  const int ranks =
-      moe.devices_per_token > 0 ? std::min(moe.top_k, moe.devices_per_token) : moe.top_k;
-  const int hosts = std::min(ranks, HostsOfReplicas(t, net, t.parallel.expert, 1).hosts);
-  return {ranks, moe.nodes_per_token > 0 ? std::min(hosts, moe.nodes_per_token) : hosts};
+  const bool limited = moe.devices_per_token > 0 && moe.devices_per_token < moe.top_k;
+  const int ranks = limited ? moe.devices_per_token : moe.top_k;
+  const int all = HostsOfReplicas(t, net, t.parallel.expert, 1).hosts;
+  const int allowed = moe.nodes_per_token > 0 ? moe.nodes_per_token : all;
+  const double hosts = allowed < all
+                           ? std::min(ranks, allowed)
+                           : DistinctHosts(limited ? t.parallel.expert : moe.experts, ranks, all);
+  return {ranks, std::llround(hosts * kHostParts)};
 }
 
 // Dispatch and combine. A token crosses to a host once, however many of its experts are there,
@@ -302,7 +312,8 @@ Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
   if (p.expert < 2 || !t.model.moe) return {};
   const double hosts = HostsOfReplicas(t, net, p.expert, 1).hosts;
   const double in_host = p.expert / hosts;
-  const auto [ranks, copies] = CopiesOf(t, net);
+  const auto [ranks, host_parts] = CopiesOf(t, net);
+  const double copies = 1.0 * static_cast<double>(host_parts) / kHostParts;
   const double tokens = TokensOfRank(t) / (p.sequence ? p.tensor : 1) * t.imbalance;
   const double width = t.dispatch_bytes + 2.0;  // there, and back in bf16
   const double far = tokens * copies * (1 - 1 / hosts) * t.model.hidden * width;
@@ -500,12 +511,21 @@ double RingSeconds(double bytes, int ranks, double bytes_per_s, double step_s, d
   return launch_s + (ranks - 1) * step_s + bytes * (ranks - 1) / ranks / bytes_per_s;
 }
 
+// Of all ways to choose, those that leave one host out: C(n - n/H, k) of C(n, k).
+double DistinctHosts(int places, int chosen, int hosts) {
+  const double of_host = 1.0 * places / hosts;
+  double none = 1;
+  for (int i = 0; i < chosen; ++i) none *= std::max(0.0, places - of_host - i) / (places - i);
+  return hosts * (1 - none);
+}
+
 DispatchRatio RatioOfDispatch(const Training& t, const NetRates& net) {
-  const auto [ranks, copies] = CopiesOf(t, net);
+  const auto [ranks, host_parts] = CopiesOf(t, net);
   const int experts = t.parallel.expert, hosts = HostsOfReplicas(t, net, experts, 1).hosts;
   WEFT_CHECK(hosts > 1);
-  return {std::uint64_t(ranks) * std::uint64_t(experts - hosts) * std::uint64_t(hosts),
-          std::uint64_t(experts) * std::uint64_t(copies) * std::uint64_t(hosts - 1)};
+  return {std::uint64_t(ranks) * std::uint64_t(experts - hosts) * std::uint64_t(hosts) *
+              std::uint64_t(kHostParts),
+          std::uint64_t(experts) * std::uint64_t(host_parts) * std::uint64_t(hosts - 1)};
 }
 
 RingRates RatesOfRing(int near, const NetRates& net) {

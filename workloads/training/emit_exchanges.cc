@@ -76,8 +76,10 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
     for (int d = 0; d < replicas(); ++d) {
       after[static_cast<std::size_t>(d)] = {next_row()};
       const double seconds = BesideSeconds(s, task, parts, factor_[ComputeStream(d, s)]);
+      const std::uint32_t row = next_row();
       Add(Op::Kind::kCompute, {Kind::kBeside, stage, chunk, static_cast<std::uint32_t>(d)},
-          FromSecondsUp(seconds).count(), {ComputeStream(d, s)});
+          FromSecondsUp(seconds).count(), {ComputeStream(d, s)})
+          .subject = row - first - static_cast<std::uint32_t>(d);
     }
     for (const auto& [pass, forward] : parts.passes)
       for (const auto& [kind, of] : kExchanges) {

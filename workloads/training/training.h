@@ -173,6 +173,11 @@ inline bool IsSimulated(const Training& training, const Exchange& exchange) {
   return training.contention && exchange.network_bytes > 0;
 }
 
+// Hosts that a token's experts are on, on average, where `chosen` of `places` are chosen evenly and
+// each host has as many: the mean of distinct ones. A router that deals tokens to few hosts on
+// purpose has a limit, which counts as reached (nodes_per_token) [DSV3 §2.1.2].
+double DistinctHosts(int places, int chosen, int hosts);
+
 // Bytes that dispatch and combine move over NVLink for one over the network, exact.
 struct DispatchRatio {
   std::uint64_t num = 0, den = 1;
