@@ -31,9 +31,10 @@ struct Wanted {
 std::string WhyNotSimulated(const MeasuredTable& table, const HostPart& host) {
   if (table.op.empty())
     return "nobody says the operation: a file's name may, such as x_all_reduce.log";
-  if (table.ranks < 2) return table.ranks == 1 ? "one rank alone" : "nobody says how many ranks";
+  if (table.ranks < 2)
+    return table.ranks == 1 ? "one rank alone" : "nobody says how many ranks: --gpus may";
   if (table.hosts == 0 && (table.hosts_unclear || table.ranks > host.gpus))
-    return "nobody says how many hosts";
+    return "nobody says how many hosts: --gpus-per-host may";
   const int hosts = std::max(1, table.hosts);
   if (table.ranks % hosts != 0) return "the ranks do not divide over the hosts";
   if (table.ranks / hosts > host.gpus)

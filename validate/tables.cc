@@ -8,7 +8,9 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <span>
 #include <sstream>
+#include <utility>
 
 #include "scenario/collective_times.h"
 #include "validate/tables_internal.h"
@@ -85,6 +87,7 @@ bool NamesOtherTest(std::string_view text) {
 
 std::string OperationNamed(std::string_view text) {
   std::string word = BareWord(text);
+  if (word.ends_with("perfmpi")) word.resize(word.size() - 3);
   if (word.ends_with("perf")) word.resize(word.size() - 4);
   for (const auto& [name, op] : std::initializer_list<std::pair<const char*, const char*>>{
            {"allreduce", "all_reduce"},
@@ -190,7 +193,24 @@ struct LogRow {
   std::optional<Half> out, in;
   bool out_is_na = false, in_is_na = false;  // not checked; an all-to-all never is in place
   std::string why;                           // not a row to believe; empty: it is
+  std::size_t end = 0;                       // the first word behind it
 };
+
+// What the header over a table says of its columns.
+struct LogColumns {
+  std::optional<bool> root;
+  bool per_iteration = false;  // i_min i_max i_p99 i_cv% behind each half (-K) [NCT src/util.cu]
+};
+
+bool IsNumberOrNone(std::string_view word) {
+  return word == "N/A" || WholeNumber<double>(word).has_value();
+}
+
+// Numbers alone: what the rest of a row that was wrapped is.
+bool AreNumbers(std::span<const Word> words) {
+  return std::all_of(words.begin(), words.end(),
+                     [](const Word& one) { return IsNumberOrNone(one.text); });
+}
 
 std::optional<Half> HalfAt(const std::vector<Word>& words, std::size_t at) {
   if (at + 3 > words.size()) return std::nullopt;
@@ -204,6 +224,7 @@ std::optional<Half> HalfAt(const std::vector<Word>& words, std::size_t at) {
 bool HasRoot(const std::vector<Word>& words, std::size_t at, Bytes size,
              std::optional<bool> header) {
   if (header) return *header;
+  if (at < words.size() && words[at].text == "-1") return true;
   const std::size_t left = words.size() - at;
   if (left == 9 || left == 5) return true;
   if (left == 8 || left == 4) return false;
@@ -211,10 +232,30 @@ bool HasRoot(const std::vector<Word>& words, std::size_t at, Bytes size,
   return !without || !Contradiction(size, without->time, without->algbw).empty();
 }
 
-// None: the line is no row.
-std::optional<LogRow> ParseRow(std::string_view line, std::optional<bool> root_column) {
-  const std::vector<Word> words = WordsOf(line);
-  for (std::size_t first = 0; first + 2 < words.size(); ++first) {
+// Whether both halves, from words[at], have four more columns: no other row has so many numbers.
+bool IsPerIteration(const std::vector<Word>& words, std::size_t at) {
+  if (words.size() < at + 16) return false;
+  return std::all_of(words.begin() + static_cast<std::ptrdiff_t>(at),
+                     words.begin() + static_cast<std::ptrdiff_t>(at) + 16,
+                     [](const Word& one) { return IsNumberOrNone(one.text); });
+}
+
+// Reads the columns behind the type, from words[at], into `row`.
+void ReadColumns(const std::vector<Word>& words, std::size_t at, const LogColumns& columns,
+                 LogRow& row) {
+  const std::size_t half = columns.per_iteration || IsPerIteration(words, at) ? 8 : 4;
+  row.out = HalfAt(words, at);
+  row.in = HalfAt(words, at + half);
+  const auto is_na = [&](std::size_t i) { return i < words.size() && words[i].text == "N/A"; };
+  row.out_is_na = is_na(at + 3);
+  row.in_is_na = is_na(at + half + 3);
+  row.end = std::min(words.size(), at + (row.in ? 2 * half : half));
+}
+
+// The first row from words[from] on. None: there is none.
+std::optional<LogRow> ParseRow(const std::vector<Word>& words, std::size_t from,
+                               const LogColumns& columns) {
+  for (std::size_t first = from; first + 2 < words.size(); ++first) {
     std::string size_text(AfterPrefix(words[first].text));
     const std::string unit = first + 3 < words.size() ? std::string(words[first + 1].text) : "";
     const bool unit_apart = PowersIn(unit) || (IsTypeName(unit) && IsUnclearSize("1" + unit));
@@ -233,15 +274,11 @@ std::optional<LogRow> ParseRow(std::string_view line, std::optional<bool> root_c
       row.redop = words[at].text;
       ++at;
     }
-    if (HasRoot(words, at, row.size, root_column)) {
+    if (HasRoot(words, at, row.size, columns.root)) {
       row.has_root = at < words.size() && words[at].text != "-1";
       ++at;
     }
-    row.out = HalfAt(words, at);
-    row.in = HalfAt(words, at + 4);
-    const auto is_na = [&](std::size_t i) { return i < words.size() && words[i].text == "N/A"; };
-    row.out_is_na = is_na(at + 3);
-    row.in_is_na = is_na(at + 7);
+    ReadColumns(words, at, columns, row);
     // Three words that look like a row's start stand in other lines too: a row goes on in numbers.
     if (!row.out && !row.in && (at >= words.size() || IsTypeName(words[at].text)))
       return at >= words.size() && row.size.count() > 0 && first == 0
@@ -252,13 +289,23 @@ std::optional<LogRow> ParseRow(std::string_view line, std::optional<bool> root_c
   return std::nullopt;
 }
 
+// Whether each half that the row has is of its size.
+bool AgreesWithItself(const LogRow& row) {
+  for (const std::optional<Half>* half : {&row.out, &row.in})
+    if (*half && (WholeNumber<double>((*half)->time).value_or(0) <= 0 ||
+                  !Contradiction(row.size, (*half)->time, (*half)->algbw).empty()))
+      return false;
+  return row.out.has_value();
+}
+
 // What the columns of a row say of the operation: busbw over algbw, known to `slack`.
 struct Evidence {
   double factor = 0, slack = 0;
   bool sums = false, has_root = false, both_halves = false, out_is_na = false, in_is_na = false;
+  int line = 0;
 };
 
-std::optional<Evidence> EvidenceOf(const LogRow& row, const Half& half) {
+std::optional<Evidence> EvidenceOf(const LogRow& row, const Half& half, int line) {
   const double alg = WholeNumber<double>(half.algbw).value_or(0);
   const double bus = WholeNumber<double>(half.busbw).value_or(0);
   if (alg < 1 || !(bus > 0)) return std::nullopt;
@@ -266,8 +313,16 @@ std::optional<Evidence> EvidenceOf(const LogRow& row, const Half& half) {
   const double slack =
       factor * (RoundingOf(half.algbw) / alg + RoundingOf(half.busbw) / bus + 1e-4);
   const bool sums = row.redop != "none" && !row.redop.empty();
-  return Evidence{factor,        slack,       sums, row.has_root, row.out && row.in,
-                  row.out_is_na, row.in_is_na};
+  return Evidence{factor,        slack,        sums, row.has_root, row.out && row.in,
+                  row.out_is_na, row.in_is_na, line};
+}
+
+// Whether busbw over algbw can be that of `op` over `ranks`, where they are known.
+bool IsOf(const Evidence& evidence, std::string_view op, int ranks) {
+  const double slack = evidence.slack + 0.005 * evidence.factor;
+  if (ranks > 1) return std::abs(evidence.factor - BusFactor(op, ranks)) <= slack;
+  if (op == "all_reduce") return evidence.factor >= 1 - slack;
+  return evidence.factor <= 1 + slack;
 }
 
 // Whether the factor is times · (n − 1) / n of `ranks`, or, where they are not known, of any n.
@@ -336,11 +391,29 @@ class LogReader {
       std::replace(cells.begin(), cells.end(), '|', ' ');
       line = cells;
     }
-    if (const auto row = ParseRow(line, root_column_)) return Row(*row, number);
+    std::string bare;  // mpirun names the stream anew wherever the program flushed it
+    if (line.find("]<std") != line.npos) {
+      bare = WithoutStreams(line);
+      line = bare;
+    }
+    if (wrapped_) {
+      if (AreNumbers(WordsOf(line)) && Rejoin(line)) return;
+      TakeRows(*std::exchange(wrapped_, std::nullopt), wrapped_number_);
+    }
+    const std::vector<Word> words = WordsOf(line);
+    const auto row = ParseRow(words, 0, columns_);
+    const bool whole = row && row->in && row->out;
+    if (row && !whole && AreNumbers(std::span(words).subspan(row->end))) {
+      wrapped_ = std::string(line);
+      wrapped_number_ = number;
+      return;
+    }
+    if (row) return TakeRows(line, number);
     Comment(line);
   }
 
   std::vector<MeasuredTable> Finish() {
+    if (wrapped_) TakeRows(*std::exchange(wrapped_, std::nullopt), wrapped_number_);
     EndRun();
     return std::move(tables_);
   }
@@ -350,6 +423,63 @@ class LogReader {
     int rank;
     std::string host;
   };
+
+  // A line without "[1,0]<stdout>:" and the like.
+  static std::string WithoutStreams(std::string_view line) {
+    std::string out(line);
+    for (std::size_t at = 0; (at = out.find("]<std", at)) != out.npos;) {
+      const std::size_t start = out.rfind('[', at), end = out.find(">:", at);
+      if (start == out.npos || end == out.npos) break;
+      out.replace(start, end + 2 - start, " ");
+      at = start;
+    }
+    return out;
+  }
+
+  // The row that ended with the line before, and goes on in this one; false: they are none.
+  bool Rejoin(std::string_view line) {
+    for (const char* const between : {"", " "}) {
+      const std::string whole = *wrapped_ + between + std::string(line);
+      const std::size_t cut = wrapped_->size();  // within a word, it is a number's
+      const std::size_t start = whole.find_last_of(" \t", cut) + 1;
+      const std::size_t end = std::min(whole.find_first_of(" \t\r", start), whole.size());
+      if (start < cut && end > cut && !IsNumberOrNone(whole.substr(start, end - start))) continue;
+      const auto row = ParseRow(WordsOf(whole), 0, columns_);
+      if (!row || !AgreesWithItself(*row) || row->end < WordsOf(whole).size()) continue;
+      wrapped_.reset();
+      Row(*row, wrapped_number_);
+      return true;
+    }
+    return false;
+  }
+
+  // The rows of a line: that of the table, and of those that were laid beside it.
+  void TakeRows(std::string_view line, int number) {
+    const std::vector<Word> words = WordsOf(line);
+    const auto row = ParseRow(words, 0, columns_);
+    Row(*row, number);
+    for (auto next = ParseRow(words, row->end, columns_); next && next->out;
+         next = ParseRow(words, next->end, columns_))
+      beside_.emplace_back(*next, number);
+  }
+
+  // Tables to the right of others, each below those that it stood beside.
+  void TakeBeside() {
+    std::vector<std::pair<LogRow, int>> rows = std::exchange(beside_, {});
+    while (!rows.empty()) {
+      std::vector<std::pair<LogRow, int>> further;
+      new_table_ = true;
+      int last = 0;
+      for (auto& [row, number] : rows) {
+        if (number == last)
+          further.emplace_back(std::move(row), number);
+        else
+          Row(row, number);
+        last = number;
+      }
+      rows = std::move(further);
+    }
+  }
 
   void Row(const LogRow& row, int number) {
     if (tables_.size() == first_of_run_ || new_table_ || tables_.back().type != row.type ||
@@ -379,7 +509,7 @@ class LogReader {
       return;
     }
     table.points.push_back({row.size, *time, in_place, number});
-    if (const auto evidence = EvidenceOf(row, *half)) evidence_.back().push_back(*evidence);
+    if (const auto evidence = EvidenceOf(row, *half, number)) evidence_.back().push_back(*evidence);
   }
 
   void Comment(std::string_view line) {
@@ -397,13 +527,27 @@ class LogReader {
       }
     }
     if (has("size") && has("count") && has("type") && has("time")) {
-      root_column_ = has("root");
+      TakeBeside();
+      columns_ = {has("root"), has("i_min")};
       new_table_ = true;
     }
+    Command(WordsOf(line));
     for (const std::string_view mark : {"NCCL version ", "nccl-library="})
       if (const std::size_t at = line.find(mark); at != line.npos && !has("RCCL"))
         Version(line.substr(at + mark.size()));
     Device(WordsOf(line));
+  }
+
+  // The command that was typed, with an option: build/all_reduce_perf -b 8.
+  void Command(const std::vector<Word>& words) {
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+      const std::string_view name = words[i].text.substr(words[i].text.find_last_of('/') + 1);
+      if (!words[i + 1].text.starts_with('-') ||
+          !(name.ends_with("_perf") || name.ends_with("_perf_mpi")))
+        continue;
+      EndRun();
+      commands_.insert(OperationNamed(name));
+    }
   }
 
   // nThread 1 nGpus 8 …: a process has as many devices as these make.
@@ -428,11 +572,17 @@ class LogReader {
   void Device(const std::vector<Word>& words) {
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {
       if (words[i].text != "Rank") continue;
-      const auto rank = WholeNumber<int>(words[i + 1].text);
       std::size_t on = i;
       while (on < words.size() && words[on].text != "on") ++on;
-      if (!rank || *rank < 0 || *rank > 10'000'000 || on + 1 >= words.size()) return;
-      ranks_.push_back({*rank, std::string(words[on + 1].text)});
+      if (on + 1 >= words.size()) return;
+      std::vector<int> ranks;  // two, where a list was shortened: Rank 0 .. Rank 7 on NODE
+      for (; i < on; ++i)
+        if (const auto rank = WholeNumber<int>(words[i + 1].text);
+            words[i].text == "Rank" && rank && *rank >= 0 && *rank <= 10'000'000)
+          ranks.push_back(*rank);
+      if (ranks.empty()) return;
+      if (tables_.size() > first_of_run_) EndRun();  // a list is printed before its rows
+      for (const int rank : ranks) ranks_.push_back({rank, std::string(words[on + 1].text)});
       std::size_t name = on;
       while (name < words.size() && !words[name].text.starts_with('[')) ++name;
       gpu_.clear();
@@ -484,35 +634,71 @@ class LogReader {
 
   // What the comments of a run said belongs to its tables.
   void EndRun() {
+    TakeBeside();
     for (std::size_t i = first_of_run_; i < tables_.size(); ++i) {
       MeasuredTable& table = tables_[i];
       if (table.op.empty()) table.op = hints_.op;
+      if (table.op.empty() && !is_other_) table.op = CommandOp(evidence_[i]);
       if (table.op.empty() && !is_other_) table.op = name_op_;
       const bool other = table.op.empty() && (is_other_ || name_is_other_);
-      const auto [ranks, hosts] = RanksAndHosts(other ? 0 : RanksOf(evidence_[i], table.op));
-      table.ranks = ranks > 0 ? ranks : hints_.ranks;
+      const int by_rows = other ? 0 : RanksOf(evidence_[i], table.op);
+      const auto [ranks, hosts] = RanksAndHosts(by_rows);
+      table.ranks = ranks > 0 ? ranks : hints_.ranks > 0 ? hints_.ranks : by_rows;
       if (table.op.empty() && !other) table.op = OperationOf(evidence_[i], table.ranks);
       table.nccl = version_;
       table.gpu = gpu_.empty() ? hints_.gpu : gpu_;
       table.hosts = hosts > 0 ? hosts : hints_.hosts;
-      table.hosts_unclear = ranks > 0 && table.hosts == 0;
+      const bool by_rows_alone = by_rows > 0 && hints_.ranks == 0;
+      table.hosts_unclear = (ranks > 0 || by_rows_alone) && table.hosts == 0;
+      RejectOtherRanks(table, evidence_[i]);
     }
     if (tables_.size() > first_of_run_) {  // a run without rows yet is still being announced
       ranks_.clear();
       op_.clear();
+      commands_.clear();
       is_other_ = false;
-      root_column_.reset();
+      columns_ = {};
     }
     first_of_run_ = tables_.size();
     new_table_ = false;
   }
 
+  // The operation of the one command that was typed before, where the columns can be its.
+  std::string CommandOp(const std::vector<Evidence>& rows) const {
+    if (commands_.size() != 1) return {};
+    const std::string& op = *commands_.begin();
+    return std::all_of(rows.begin(), rows.end(),
+                       [&](const Evidence& one) { return IsOf(one, op, 0); })
+               ? op
+               : std::string();
+  }
+
+  // Leaves out rows whose busbw is of other ranks than the table's, where others' is not: a table
+  // that somebody made of several runs. Where all are, it is the ranks that are not known.
+  static void RejectOtherRanks(MeasuredTable& table, const std::vector<Evidence>& rows) {
+    if (table.op.empty() || table.ranks < 2) return;
+    std::map<int, double> others;  // by line
+    for (const Evidence& one : rows)
+      if (!IsOf(one, table.op, table.ranks)) others[one.line] = one.factor;
+    if (others.size() == rows.size()) return;
+    std::erase_if(table.points,
+                  [&](const MeasuredPoint& one) { return others.count(one.line) > 0; });
+    for (const auto& [line, factor] : others)
+      table.rejected.push_back(
+          {line, fmt::format("busbw is {:.3f} of algbw, where {} ranks have {:.3f}", factor,
+                             table.ranks, BusFactor(table.op, table.ranks))});
+  }
+
   std::string file_;
   TableHints hints_;
   std::string name_op_, op_, version_, gpu_, redop_;
+  std::set<std::string> commands_;  // operations; empty: one that is none of weft's
   std::vector<Rank> ranks_;
   int devices_ = 1;  // of a process
-  std::optional<bool> root_column_;
+  LogColumns columns_;
+  std::optional<std::string> wrapped_;  // a line that the next may go on
+  int wrapped_number_ = 0;
+  std::vector<std::pair<LogRow, int>> beside_;  // with their lines
   bool new_table_ = false;
   bool is_other_ = false, name_is_other_ = false;  // a test that weft has no model of
   std::size_t first_of_run_ = 0;
@@ -602,7 +788,10 @@ std::vector<MeasuredTable> TablesAmongProse(std::string_view text, const std::st
   std::string before;
   for (std::size_t at = 0; at < text.size() && headers < kMostHeaders;) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view header = text.substr(at, end - at);
+    std::string header(text.substr(at, end - at));  // "# size_bytes,time_us" too
+    if (const std::size_t mark = header.find_first_not_of(" \t");
+        mark < header.size() && header[mark] == '#')
+      header[mark] = ' ';
     if (IsCsvHeader(header)) {
       ++headers;
       std::size_t last = end;
@@ -611,7 +800,8 @@ std::vector<MeasuredTable> TablesAmongProse(std::string_view text, const std::st
         if (text.substr(last + 1, next - last - 1).find_first_of(",;\t|") == text.npos) break;
         last = next;
       }
-      auto got = ParseCsvTables(before + std::string(text.substr(at, last - at)), file, hints);
+      auto got =
+          ParseCsvTables(before + header + std::string(text.substr(end, last - end)), file, hints);
       if (got) return *std::move(got);
     }
     before += '\n';
@@ -642,7 +832,13 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const st
   int number = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
-    reader.Line(std::string_view(text).substr(at, end - at), ++number);
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    ++number;
+    for (std::size_t part = 0; part < line.size();) {  // a bar of progress goes back by it
+      const std::size_t back = std::min(line.find('\r', part), line.size());
+      if (back > part || part == 0) reader.Line(line.substr(part, back - part), number);
+      part = back + 1;
+    }
     at = end + 1;
   }
   std::vector<MeasuredTable> tables = reader.Finish();
