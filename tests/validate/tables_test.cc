@@ -780,6 +780,19 @@ TEST(ParseTables, ReadsARecordOfTheProbe) {
   EXPECT_EQ(Microseconds(got[1].points[0].time), 80);
 }
 
+TEST(ParseTables, ReadsNoRecordOfAnotherVersionAndSaysWhichStepsFailed) {
+  const std::string rows =
+      R"("results": [{"kind": "collective", "op": "all_reduce", "type": "float", "ranks": 8,
+      "bytes": 8, "failed": "it hung"}]})";
+  const auto got = Tables(R"({"schema": "weft.probe/1", )" + rows, "a.json");
+  ASSERT_THAT(got, SizeIs(1));
+  ASSERT_THAT(got[0].rejected, SizeIs(1));
+  EXPECT_EQ(got[0].rejected[0].why, "the step failed: it hung");
+  const auto later = ParseTables(R"({"schema": "weft.probe/2", )" + rows, "a.json");
+  ASSERT_FALSE(later);
+  EXPECT_THAT(later.error().front().message, HasSubstr("'weft.probe/2' (want weft.probe/1)"));
+}
+
 TEST(ParseTables, NamesTheLineWhereJsonBreaks) {
   const auto got = ParseTables("{\n  \"results\": [\n    {\"size\": 1,,\n", "x.json");
   ASSERT_FALSE(got);
