@@ -32,6 +32,13 @@ std::string ProgramOf(const std::string& op) {
   return op + "_perf";
 }
 
+// Operating-system hosts, which mpirun and a log count: an NVL72 is 18 of them.
+int ServersOf(const HostPart& host, const Shape& shape) {
+  const int each = std::min(shape.per_host, std::max(1, host.gpus_per_tray));
+  const bool trays = host.gpus_per_tray > 1 && shape.per_host % each == 0;
+  return trays ? shape.gpus / each : shape.gpus / shape.per_host;
+}
+
 std::string CommandOf(const std::string& op, int ranks, int hosts) {
   const std::string sizes = "-b 1M -e 4G -f 4 -n 50 -w 10";
   if (hosts == 1) return fmt::format("./build/{} {} -g {}", ProgramOf(op), sizes, ranks);
@@ -64,7 +71,8 @@ Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion
                                   NameOf(ClassOf(question.host, hosts))),
                       "name one that was fitted to such hosts: a promise wants a band");
         const double us = model.Time(size, calibration.constants).us;
-        out.push_back({op, shape.gpus, hosts, size, BusbwGBps(op, shape.gpus, size, us),
+        out.push_back({op, shape.gpus, ServersOf(question.host, shape), size,
+                       BusbwGBps(op, shape.gpus, size, us),
                        BusbwGBps(op, shape.gpus, size, us * std::max(1.0, error.band->high)),
                        error.in_range});
       }

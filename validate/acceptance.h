@@ -5,7 +5,8 @@
 //
 // Format   tab-separated text: comments with the command lines, a header, then a line an operation,
 //          number of ranks and size: op, ranks, hosts, size_bytes, expected_GBps, least_GBps
-//          (busbw). The least is what a machine at the slow end of the 90 % interval reaches.
+//          (busbw). Hosts are those that a log lists: an NVL72 is 18 of them. The least is what a
+//          machine at the slow end of the 90 % interval reaches.
 // Errors   a calibration that states no band for such hosts: the sheet would promise a guess; a
 //          sheet that is none, at its line.
 #pragma once

@@ -27,14 +27,24 @@ struct Wanted {
   const MeasuredTable* table = nullptr;
 };
 
+// Hosts of weft's, which are NVLink domains, that the ranks of `table` stand on: a log lists the
+// operating system's, and an NVL72 is 18 of them. Domains are taken to be filled.
+int DomainsOf(const MeasuredTable& table, const HostPart& host) {
+  const int hosts = std::max(1, table.hosts), tray = std::max(1, host.gpus_per_tray);
+  const bool trays = tray > 1 && tray < host.gpus && hosts > 1 && table.ranks <= hosts * tray;
+  const int each = host.gpus / tray;
+  return trays ? (hosts + each - 1) / each : hosts;
+}
+
 // Why the points of `table` cannot be simulated; empty where they can.
 std::string WhyNotSimulated(const MeasuredTable& table, const HostPart& host) {
   if (table.op.empty())
     return "nobody says the operation: a file's name may, such as x_all_reduce.log";
-  if (table.ranks < 2) return table.ranks == 1 ? "one rank alone" : "nobody says how many ranks";
+  if (table.ranks < 2)
+    return table.ranks == 1 ? "one rank alone" : "nobody says how many ranks: --gpus may";
   if (table.hosts == 0 && (table.hosts_unclear || table.ranks > host.gpus))
-    return "nobody says how many hosts";
-  const int hosts = std::max(1, table.hosts);
+    return "nobody says how many hosts: --gpus-per-host may";
+  const int hosts = DomainsOf(table, host);
   if (table.ranks % hosts != 0) return "the ranks do not divide over the hosts";
   if (table.ranks / hosts > host.gpus)
     return fmt::format("{} ranks a host, which has {} GPUs", table.ranks / hosts, host.gpus);
@@ -44,7 +54,7 @@ std::string WhyNotSimulated(const MeasuredTable& table, const HostPart& host) {
 
 Wanted WantedOf(const MeasuredTable& table, const TableEntry& entry, const HostPart& host) {
   Wanted out;
-  const int per_host = table.ranks / std::max(1, table.hosts);
+  const int per_host = table.ranks / DomainsOf(table, host);
   out.question.op = table.op;
   out.question.host = host;
   out.question.gpus = table.ranks;
@@ -88,7 +98,7 @@ std::vector<Wanted> Plan(MeasuredCases& cases, Errors& errors) {
       }
       out.push_back(WantedOf(table, entry, mine.host));
       out.back().entry = i;
-      mine.error_class = ClassOf(mine.host, table.hosts);
+      mine.error_class = ClassOf(mine.host, DomainsOf(table, mine.host));
     }
     if (out.size() == before) mine.why_not = why;
   }

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "scenario/collective_times.h"
 #include "validate/tables_internal.h"
@@ -27,7 +28,9 @@ struct Layout {
   std::vector<std::string> written;  // as they stand
   std::optional<std::size_t> size, op, type, ranks, per_host, per_rank, gpu, in_place;
   std::vector<Series> series;
+  std::vector<Series> rates;         // beside times too
   std::vector<Series> times, algbw;  // all of them: of a row they say the same
+  std::optional<Series> in_time;     // of the half in place, where columns stand for each
 };
 
 // What cells stand between: the one of , ; | and a tab that there are most of in the header.
@@ -41,7 +44,8 @@ char SeparatorOf(std::string_view header) {
 }
 
 std::vector<Word> CellsOf(std::string_view line, char separator) {
-  line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
+  const char* const blanks = separator == '\t' ? " \r" : " \t\r";  // cells may be empty
+  line = line.substr(0, line.find_last_not_of(blanks) + 1);
   std::size_t from = 0;
   if (separator == '|') {  // Markdown's bars stand around them too
     if (const std::size_t bar = line.find_first_not_of(' '); bar < line.size() && line[bar] == '|')
@@ -88,6 +92,48 @@ std::string PlainName(std::string_view text) {
   }
   if (out.ends_with('_')) out.pop_back();
   return out;
+}
+
+// Names of a column of one half: oop_time, time_in_place. Empty: of neither, or of both.
+enum class Place { kOut, kIn };
+std::optional<Place> PlaceOf(const std::string& name) {
+  for (const auto& [mark, place] :
+       std::initializer_list<std::pair<std::string, Place>>{{"oop", Place::kOut},
+                                                            {"out_of_place", Place::kOut},
+                                                            {"outofplace", Place::kOut},
+                                                            {"ip", Place::kIn},
+                                                            {"in_place", Place::kIn},
+                                                            {"inplace", Place::kIn}})
+    if (name.starts_with(mark + '_') || name.ends_with('_' + mark)) return place;
+  return std::nullopt;
+}
+
+// The name without that.
+std::string WithoutPlace(const std::string& name) {
+  for (const std::string mark :
+       {"oop", "out_of_place", "outofplace", "ip", "in_place", "inplace"}) {
+    if (name.starts_with(mark + '_')) return name.substr(mark.size() + 1);
+    if (name.ends_with('_' + mark)) return name.substr(0, name.size() - mark.size() - 1);
+  }
+  return name;
+}
+
+// The line under a header that has the units alone: (B), (us), (GB/s).
+bool AreUnits(const std::vector<Word>& cells) {
+  bool any = false;
+  for (const Word& cell : cells) {
+    if (cell.text.empty()) continue;
+    if (cell.text.front() != '(' || cell.text.back() != ')') return false;
+    any = true;
+  }
+  return any;
+}
+
+// A number without the unit that stands behind it in its cell: "390.1 GB/s", "52 us".
+std::string_view WithoutUnit(std::string_view cell) {
+  for (const std::string_view unit : {" GB/s", " us"})
+    if (cell.ends_with(unit)) return cell.substr(0, cell.size() - unit.size());
+  return cell;
 }
 
 // The number beside `word`: "busbw_4nodes_32ranks" has 4 before "node" and 32 before "rank",
@@ -165,8 +211,8 @@ std::optional<double> RateUnitIn(const std::string& text) {
   return 0;
 }
 
-// Every column of times, medians before others.
-std::vector<Series> FindTimes(const Layout& layout) {
+// Every column of times, medians before others; of one half, where `place` says which.
+std::vector<Series> FindTimes(const Layout& layout, Place place) {
   std::vector<Series> out;
   for (const auto& [known, unit_us] : std::initializer_list<std::pair<const char*, double>>{
            {"median_us", 1},
@@ -180,7 +226,8 @@ std::vector<Series> FindTimes(const Layout& layout) {
            {"mean_ms", 1e3},
            {"time_s", 1e6}})
     for (std::size_t i = 0; i < layout.names.size(); ++i)
-      if (layout.names[i] == known)
+      if (WithoutPlace(layout.names[i]) == known &&
+          PlaceOf(layout.names[i]).value_or(place) == place)
         out.push_back(SeriesOf(i, layout.names[i], Measure::kTime, unit_us));
   return out;
 }
@@ -199,11 +246,13 @@ std::optional<double> UnitInComments(const std::string& comments, const std::str
 std::vector<Series> FindRates(const Layout& layout, const std::string& comments,
                               std::vector<std::size_t>& unknown) {
   std::vector<Series> out;
+  bool halves = false;  // then those out of place are the machine's
+  for (const std::string& name : layout.names) halves = halves || PlaceOf(name) == Place::kOut;
   for (std::size_t i = 0; i < layout.names.size(); ++i) {
     const std::string& name = layout.names[i];
     for (const auto& [word, measure] :
          {std::pair("busbw", Measure::kBusbw), {"algbw", Measure::kAlgbw}}) {
-      if (name.find(word) == name.npos) continue;
+      if (name.find(word) == name.npos || (halves && PlaceOf(name) == Place::kIn)) continue;
       std::optional<double> unit = RateUnitIn(layout.written[i]);
       if (unit && *unit == 0) unit = UnitInComments(comments, word);
       if (!unit) unknown.push_back(i);
@@ -256,6 +305,10 @@ class CsvReader {
     }
     if (tables_.empty())
       return Fail(ErrorCode::kSyntax, {file_, 1, 1}, "the CSV has a header and no row", {});
+    // Of every operation an all-reduce alone has a busbw above its algbw.
+    if (above_ > 0 && not_above_ == 0)
+      for (MeasuredTable& table : tables_)
+        if (table.op.empty()) table.op = "all_reduce";
     return std::move(tables_);
   }
 
@@ -296,11 +349,16 @@ class CsvReader {
   void FindSeries(const std::vector<Word>& cells, int number) {
     std::vector<std::size_t> unknown;
     const std::vector<Series> rates = FindRates(layout_, comments_, unknown);
-    layout_.times = FindTimes(layout_);
+    layout_.times = FindTimes(layout_, Place::kOut);
+    for (const Series& one : FindTimes(layout_, Place::kIn))
+      if (!layout_.in_time && PlaceOf(one.name) == Place::kIn) layout_.in_time = one;
+    if (layout_.times.empty() && layout_.in_time)
+      layout_.times.push_back(*std::exchange(layout_.in_time, std::nullopt));
     for (const Series& one : rates)
       if (one.measure == Measure::kAlgbw && one.ranks == 0 &&
           std::find(unknown.begin(), unknown.end(), one.column) == unknown.end())
         layout_.algbw.push_back(one);
+    layout_.rates = rates;
     layout_.series = rates.empty() ? FindUnnamedRates(layout_, comments_) : rates;
     if (!layout_.times.empty()) {
       layout_.series = {layout_.times.front()};
@@ -360,6 +418,7 @@ class CsvReader {
     // Early versions of rccl-tests write how many hosts behind the operation, and do not name it.
     if (layout_.per_rank && layout_.op && cells.size() == layout_.names.size() + 1)
       cells.erase(cells.begin() + static_cast<std::ptrdiff_t>(*layout_.op) + 1);
+    if (AreUnits(cells)) return;
     if (cells.size() != layout_.names.size())
       return Wrong(
           number, cells.back().column,
@@ -377,6 +436,8 @@ class CsvReader {
       return Wrong(number, cells[*layout_.op].column, fmt::format("no operation '{}'", op),
                    "such as all_reduce");
     op = op.empty() ? (hints_.op.empty() ? name_op_ : hints_.op) : OperationNamed(op);
+    for (Word& cell : cells) cell.text = WithoutUnit(cell.text);
+    if (op.empty() && !layout_.times.empty()) WeighRates(cells);
     for (const Series& series : layout_.series) {
       const int all = ranks > 0          ? static_cast<int>(ranks)
                       : series.ranks > 0 ? series.ranks
@@ -387,6 +448,18 @@ class CsvReader {
                                               : hints_.hosts;
       Point(cells, number, series, TableFor(cells, number, series, op, all, hosts), Bytes(size));
     }
+  }
+
+  // Whether busbw is above algbw, of a row that says both to 1 %.
+  void WeighRates(const std::vector<Word>& cells) {
+    const auto bus = std::find_if(layout_.rates.begin(), layout_.rates.end(),
+                                  [](const Series& one) { return one.measure == Measure::kBusbw; });
+    if (layout_.algbw.empty() || bus == layout_.rates.end()) return;
+    const Series& alg = layout_.algbw.front();
+    const double above = WholeNumber<double>(cells[bus->column].text).value_or(0) * bus->unit;
+    const double below = WholeNumber<double>(cells[alg.column].text).value_or(0) * alg.unit;
+    if (!(below > 0) || RoundingOf(cells[alg.column].text) * alg.unit > 0.01 * below) return;
+    ++(above > 1.03 * below ? above_ : not_above_);
   }
 
   MeasuredTable& TableFor(const std::vector<Word>& cells, int number, const Series& series,
@@ -458,12 +531,17 @@ class CsvReader {
       table.rejected.push_back({number, fmt::format("{} is {}", series.name, cell.text)});
       return;
     }
+    std::optional<SimDuration> other;
+    if (layout_.in_time)
+      other =
+          FromMicroseconds(WholeNumber<double>(cells[layout_.in_time->column].text).value_or(0) *
+                           layout_.in_time->unit);
     const bool in_place = layout_.in_place && cells[*layout_.in_place].text == "1";
     if (in_place && !table.points.empty() && table.points.back().size == size &&
         !table.points.back().in_place)
       table.points.back().in_place = time;
     else
-      table.points.push_back({size, *time, std::nullopt, number});
+      table.points.push_back({size, *time, other, number});
   }
 
   std::string file_;
@@ -474,6 +552,7 @@ class CsvReader {
   std::map<std::tuple<std::string, std::string, std::string, int, int, std::size_t>, std::size_t>
       row_of_;
   std::vector<MeasuredTable> tables_;
+  int above_ = 0, not_above_ = 0;  // rows, by their rates
   Errors errors_;
 };
 

@@ -131,6 +131,11 @@ double SharedError(const std::vector<RatioBand>& bands) {
   return std::sqrt(std::max(0.0, all * all - kNoise * kNoise));
 }
 
+// Whether `a` goes before `b`: what fits explains how slow a table is, whatever curve is likelier.
+bool IsLikelier(const SignatureFit& a, const SignatureFit& b) {
+  return a.fits != b.fits ? a.fits : a.score < b.score;
+}
+
 // The likeliest value of a signature; none where it changes nothing.
 std::optional<SignatureFit> FitOf(const std::vector<const MeasuredCase*>& points,
                                   const HostPart& host, const std::vector<double>& healthy,
@@ -148,10 +153,10 @@ std::optional<SignatureFit> FitOf(const std::vector<const MeasuredCase*>& points
     }
     if (!changes) continue;
     const double score = Unlikelihood(residuals, shared) + (values.size() > 1 ? kPrice : 0);
-    if (best && best->score <= score) continue;
     const double ratio = MedianOf(ratios);
-    best = SignatureFit{signature, ratio, std::abs(std::log(ratio)) <= kFits,
-                        values.size() > 1 ? std::optional(value) : std::nullopt, score};
+    const SignatureFit one{signature, ratio, std::abs(std::log(ratio)) <= kFits,
+                           values.size() > 1 ? std::optional(value) : std::nullopt, score};
+    if (!best || IsLikelier(one, *best)) best = one;
   }
   return best;
 }
@@ -233,8 +238,7 @@ std::vector<SignatureFit> Causes(const MeasuredCases& cases, const CasesOfEntry&
   for (std::size_t s = 0; s < kSignatures; ++s)
     if (auto fit = FitOf(points, mine.host, healthy, static_cast<Signature>(s), shared, broken))
       out.push_back(*std::move(fit));
-  std::stable_sort(out.begin(), out.end(),
-                   [](const SignatureFit& a, const SignatureFit& b) { return a.score < b.score; });
+  std::stable_sort(out.begin(), out.end(), IsLikelier);
   return out;
 }
 

@@ -164,6 +164,8 @@ std::vector<MeasuredTable> ProbeRecord(const json& root, const std::string& file
     const auto time = FromMicroseconds(NumberAt(row, "median_us"));
     if (size > 0 && time)
       out[at->second].points.push_back({Bytes(size), *time, std::nullopt, number});
+    else if (const std::string why = TextAt(row, "failed"); !why.empty())
+      out[at->second].rejected.push_back({number, "the step failed: " + why});
     else
       out[at->second].rejected.push_back({number, "its bytes or median_us is not above 0"});
   }
@@ -245,9 +247,14 @@ Result<std::vector<MeasuredTable>> ParseJsonTables(std::string_view text, const 
   if (!results || !results->is_array())
     return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the JSON has no list 'results'",
                 "want nccl-tests' -J, rccl-tests' -Z json, or a record of weft-probe");
+  constexpr std::string_view kRecord = "weft.probe/", kVersion = "weft.probe/1";
   const std::string schema = TextAt(root, "schema");
+  if (schema.starts_with(kRecord) && schema != kVersion)
+    return Fail(ErrorCode::kSyntax, {file, 1, 1},
+                fmt::format("the record is of schema '{}' (want {})", schema, kVersion),
+                "measure with the weft-probe of this weft's version");
   std::vector<MeasuredTable> out =
-      schema.starts_with("weft.probe/") ? ProbeRecord(root, file) : NcclTests(root, file, hints);
+      schema == kVersion ? ProbeRecord(root, file) : NcclTests(root, file, hints);
   if (out.empty())
     return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the JSON has no result of a collective", {});
   return out;

@@ -6,16 +6,18 @@
 //          with and without root, redop and in-place; one table or several; behind prefixes of
 //          mpirun ([1,0]<stdout>:), srun (0:), kubectl or a clock; with lines of anybody
 //          else's between; coloured, quoted, in a Markdown table or a box; cut off at either end;
-//          with rows left out of the rank list
+//          wrapped; two tables beside each other; with rows left out of the rank list
 //   JSON   nccl-tests' own (-J), rccl-tests' (-Z json [RCT src/common.cu]), weft-probe's records
 //   CSV    between commas, tabs, Markdown's bars, or semicolons (then with decimal commas): a
 //          header that names a size (size_bytes, size, bytes) and a time (time, …_us, …_ms) or
 //          rates (busbw…, algbw…; the unit of other columns from a comment), optionally op, dtype,
-//          ranks, ranks_per_node, gpu, inplace. Several columns of rates are several tables
+//          ranks, ranks_per_node, gpu, inplace; the header may be a comment and have its units in
+//          a line below. Several columns of rates are several tables, oop_… and ip_… are halves
 //
 // A row that contradicts itself is worth less than none: where the printed algbw is not
 // size / time, beyond what printing rounds, where a line is cut off, or where a rate is printed
-// too coarsely to say 2 %, the row is left out and kept in `rejected` with its line and the reason.
+// too coarsely to say 2 %, the row is left out and kept in `rejected` with its line and the reason;
+// so is one whose busbw is of other ranks than the table's, while others' is not.
 //
 // Shapes   a table is one operation of one type over one set of ranks; its points are in the
 //          order of the text.
@@ -68,8 +70,9 @@ struct TableHints {
 };
 
 // Every table of `text`, which `file` names in errors. What the text says itself goes before
-// `hints`; an operation that neither says is taken from the file's name (…allreduce…), last from
-// the columns, where they can be of one alone: busbw over algbw says all_reduce, reduce_scatter,
+// `hints`; an operation that neither says is that of the one command typed above the table
+// (…/all_reduce_perf -b 8), else taken from the file's name (…allreduce…), last from the columns,
+// where they can be of one alone: busbw over algbw says all_reduce, reduce_scatter,
 // all_gather or all_to_all of three ranks or more; where the two are alike nothing does.
 Result<std::vector<MeasuredTable>> ParseTables(std::string_view text, const std::string& file,
                                                const TableHints& hints = {});

@@ -42,6 +42,9 @@ bool AreContradictory(Bytes size, double us, double us_rounding, double rate, do
 // The first word of an operation in `name` ("h100_2n_allreduce.log"); empty: none.
 std::string OperationInName(std::string_view name);
 
+// Empty where no line is a row.
+std::vector<MeasuredTable> ParseLogTables(std::string_view text, const std::string& file,
+                                          const TableHints& hints);
 Result<std::vector<MeasuredTable>> ParseCsvTables(std::string_view text, const std::string& file,
                                                   const TableHints& hints);
 Result<std::vector<MeasuredTable>> ParseJsonTables(std::string_view text, const std::string& file,

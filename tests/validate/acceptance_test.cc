@@ -56,6 +56,33 @@ TEST(Acceptance, PromisesTheSlowEndOfTheBandAndReadsItsOwnSheet) {
   EXPECT_NEAR((*read)[30].least_GBps, (*lines)[30].least_GBps, 0.005);
 }
 
+// A rack of 72 GPUs is 18 operating-system hosts, which mpirun fills and a log lists.
+TEST(Acceptance, CountsTheTraysOfARack) {
+  AcceptanceQuestion question;
+  question.host_text = "gb200-nvl72";
+  question.host = *ReadHostText("gb200-nvl72", {"--host", 0, 0});
+  question.gpus = 144;
+  question.gpus_per_host = 72;
+  const auto lines = MakeAcceptanceLines(question, Banded());
+  ASSERT_TRUE(lines) << lines.error().front();
+  EXPECT_EQ(lines->front().hosts, 18);
+  EXPECT_EQ(lines->back().hosts, 36);
+  EXPECT_THAT(FormatAcceptanceSheet(question, *lines, Banded()),
+              HasSubstr("mpirun -np 72 --map-by ppr:4:node ./build/all_reduce_perf"));
+  std::vector<TableEntry> entries(1);
+  entries[0].host = "gb200-nvl72";
+  entries[0].tables.resize(1);
+  MeasuredTable& table = entries[0].tables[0];
+  table.op = "all_reduce";
+  table.ranks = 144;
+  table.hosts = 36;
+  table.points.push_back({MiB(64), SimDuration(1'000'000'000), std::nullopt, 1});
+  const auto cases = PrepareCases(entries);
+  ASSERT_TRUE(cases);
+  ASSERT_THAT(cases->questions, SizeIs(1));
+  EXPECT_EQ(cases->questions[0].gpus_per_host, 72);  // two domains, not 36
+}
+
 TEST(Acceptance, WantsABand) {
   const auto lines = MakeAcceptanceLines(TwoHosts(), Calibration());
   ASSERT_FALSE(lines);

@@ -72,11 +72,12 @@ TEST_F(ReadEntriesTest, FillsABareTableFromTheOptions) {
   EXPECT_EQ((*got)[0].tables[1].hosts, 2);
   EXPECT_EQ((*got)[0].tables[1].nccl, "2.27.3");
   EXPECT_EQ((*got)[0].op, "all_gather");
-  // No line of a pasted table says its ranks; 1 GiB at 100 GB/s, 15/8 of it on the bus.
+  // Its rates alone say the ranks of a pasted table, where no option does; 1 GiB at 100 GB/s, 15/8
+  // of it on the bus.
   std::ofstream(path("pasted.txt"))
       << "1073741824 268435456 float sum -1 10737.4 100.00 187.50 0 10737.4 100.00 187.50 0\n";
   EntryOptions said{"hgx-h100", "2.27.3", 8};
-  EXPECT_EQ((*ReadEntries({path("pasted.txt")}, said, nullptr))[0].tables[0].ranks, 0);
+  EXPECT_EQ((*ReadEntries({path("pasted.txt")}, said, nullptr))[0].tables[0].ranks, 16);
   said.gpus = 16;
   const auto pasted = ReadEntries({path("pasted.txt")}, said, nullptr);
   EXPECT_EQ((*pasted)[0].tables[0].ranks, 16);

@@ -383,12 +383,12 @@ TEST(PrepareCases, SaysWhyATableIsNotCompared) {
   const auto cases = PrepareCases(std::move(entries));
   ASSERT_TRUE(cases);
   EXPECT_EQ(cases->tables[0].why_not, "its host is not known");
-  EXPECT_EQ(cases->tables[1].why_not, "nobody says how many ranks");
+  EXPECT_EQ(cases->tables[1].why_not, "nobody says how many ranks: --gpus may");
   EXPECT_THAT(cases->tables[2].why_not, HasSubstr("floating point"));
   EXPECT_EQ(cases->tables[3].why_not, "16 ranks a host, which has 8 GPUs");
   EXPECT_EQ(cases->tables[4].why_not,
             "nobody says the operation: a file's name may, such as x_all_reduce.log");
-  EXPECT_EQ(cases->tables[5].why_not, "nobody says how many hosts");
+  EXPECT_EQ(cases->tables[5].why_not, "nobody says how many hosts: --gpus-per-host may");
 }
 
 }  // namespace

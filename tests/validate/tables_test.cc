@@ -169,8 +169,9 @@ TEST(ParseTables, CountsHostsByNameWhereEveryRankIsListed) {
   EXPECT_FALSE(all[0].hosts_unclear);
   const std::vector<MeasuredTable> part = Tables(some + row);
   EXPECT_EQ(part[0].hosts, 0);
-  EXPECT_TRUE(part[0].hosts_unclear);  // so nobody takes them for one host
-  EXPECT_FALSE(Tables(row)[0].hosts_unclear);
+  EXPECT_TRUE(part[0].hosts_unclear);         // so nobody takes them for one host
+  EXPECT_TRUE(Tables(row)[0].hosts_unclear);  // eight by its rates alone
+  EXPECT_FALSE(Tables(row, "a.log", {"", "", 8, 0})[0].hosts_unclear);
 }
 
 TEST(ParseTables, RefusesTextWithoutATableAtItsFirstLine) {
@@ -407,6 +408,127 @@ TEST(ParseTables, SeesThroughDecoration) {
   EXPECT_EQ(Tables(texts[0])[0].gpu, "NVIDIA A100-SXM4-40GB");
 }
 
+// The first row of kLog alone, on its two hosts, and what it says.
+constexpr std::string_view kRow =
+    "   1048576   262144   float   sum   -1   104.9   10.00   18.75   0   104.0   10.08   18.90   "
+    "0";
+
+void ExpectRow(const std::vector<MeasuredTable>& tables, std::size_t table = 0) {
+  ASSERT_GT(tables.size(), table);
+  EXPECT_EQ(tables[table].op, "all_reduce");
+  EXPECT_EQ(tables[table].ranks, 16);
+  EXPECT_THAT(tables[table].rejected, IsEmpty());
+  ASSERT_THAT(tables[table].points, SizeIs(1));
+  EXPECT_EQ(Microseconds(tables[table].points[0].time), 104.9);
+  ASSERT_TRUE(tables[table].points[0].in_place);
+  EXPECT_EQ(Microseconds(*tables[table].points[0].in_place), 104);
+}
+
+// A terminal's width of any number of columns, in the middle of a figure too; blanks at a line's
+// end may be gone.
+TEST(ParseTables, JoinsRowsThatWereWrapped) {
+  for (std::size_t width = 36; width < kRow.size(); ++width) {
+    const std::string head(kRow.substr(0, width)), tail(kRow.substr(width));
+    SCOPED_TRACE(head + '\n' + tail);
+    ExpectRow(Tables(head + '\n' + tail + '\n'));
+    const std::size_t blanks = head.find_last_not_of(' ') + 1, start = tail.find_first_not_of(' ');
+    if (blanks < head.size() || start > 0)
+      ExpectRow(Tables(head.substr(0, blanks) + "\r\n" + tail.substr(start) + "\r\n"));
+  }
+  const auto cut = Tables("1048576 262144 float sum -1 104.9 10.0\n0 and 12 other words\n", "a.log",
+                          {"all_reduce", "", 16, 2});
+  ASSERT_THAT(cut, SizeIs(1));
+  EXPECT_THAT(cut[0].rejected, SizeIs(1));
+}
+
+// paste of two logs, with a bar between or none, with and without a header.
+TEST(ParseTables, ReadsTablesBesideEachOther) {
+  const std::string header =
+      "# size count type redop root time algbw busbw #wrong time algbw busbw";
+  const std::string other = "1048576 262144 float sum -1 209.7 5.00 9.38 0 208.0 5.04 9.45 0";
+  for (const std::string between : {"  |  ", "\t", "   "}) {
+    for (const std::string& head : {std::string(), header + between + header + "\n"}) {
+      const auto got = Tables(head + std::string(kRow) + between + other + "\n");
+      ASSERT_THAT(got, SizeIs(2)) << between << head;
+      ExpectRow(got);
+      ASSERT_THAT(got[1].points, SizeIs(1));
+      EXPECT_EQ(Microseconds(got[1].points[0].time), 209.7);
+    }
+  }
+  const auto three = Tables(std::string(kRow) + " | " + std::string(kRow) + " | " + other);
+  ASSERT_THAT(three, SizeIs(3));
+  EXPECT_EQ(Microseconds(three[2].points[0].time), 209.7);
+}
+
+// mpirun names the stream again wherever its output was flushed; a bar of progress goes back.
+TEST(ParseTables, SeesThroughWhatStandsWithinALine) {
+  std::string flushed = "[1,0]<stdout>:" + std::string(kRow);
+  flushed.insert(flushed.find("-1") + 2, "[1,0]<stdout>:");
+  flushed.insert(flushed.find("  104.0"), "[1,0]<stdout>:");
+  ExpectRow(Tables(flushed));
+  ExpectRow(Tables("waiting 97 %\r" + std::string(kRow) + "\r\n"));
+}
+
+// -K prints four more columns behind each half, -S the time of day [NCT src/util.cu].
+TEST(ParseTables, TakesNoColumnOfIterationsForTheHalfInPlace) {
+  const std::string row =
+      "1048576 262144 float sum -1 104.9 10.00 18.75 0 101.0 120.0 119.0 3.10 "
+      "104.0 10.08 18.90 0 100.0 121.0 118.0 2.90";
+  const std::string header =
+      "# size count type redop root time algbw busbw #wrong i_min i_max i_p99 i_cv% "
+      "time algbw busbw #wrong i_min i_max i_p99 i_cv%\n";
+  ExpectRow(Tables(row));
+  ExpectRow(Tables(header + row));
+  ExpectRow(Tables(row + "  2025-11-02 11:12:13"));
+  ExpectRow(Tables(std::string(kRow) + "  2025-11-02 11:12:13"));
+}
+
+// At two ranks the columns of all operations are alike.
+TEST(ParseTables, TakesAnOperationFromTheCommandThatWasTyped) {
+  const std::string row = "1048576 262144 float sum -1 104.9 10.00 10.00 0\n";
+  const auto op = [](const std::string& text) {
+    return Tables(text, "a.log", {"", "", 2, 1})[0].op;
+  };
+  EXPECT_EQ(op("$ mpirun -np 2 build/sendrecv_perf -b 1M -e 8M\n" + row), "send_recv");
+  EXPECT_EQ(op("+ ./all_reduce_perf_mpi -g 1\n" + row), "all_reduce");
+  EXPECT_EQ(op("# Collective test starting: all_reduce_perf_mpi\n" + row), "all_reduce");
+  EXPECT_EQ(op("./all_reduce_perf -g 1\n./sendrecv_perf -g 1\n" + row), "");
+  EXPECT_EQ(op("./hypercube_perf -g 1\n" + row), "");
+  EXPECT_EQ(Tables("./all_gather_perf -g 1\n" + std::string(kRow))[0].op, "all_reduce");
+  EXPECT_EQ(op("./all_reduce_perf -g 1\n" + row + "./sendrecv_perf -g 1\n" + row), "all_reduce");
+}
+
+// Without a list of devices; and in a table that somebody made of runs on 8, 16 and 24 ranks.
+TEST(ParseTables, CountsRanksByTheRowsAndLeavesOutThoseOfOthers) {
+  const auto one = Tables(std::string(kRow));
+  ExpectRow(one);
+  EXPECT_TRUE(one[0].hosts_unclear);
+  const std::string made =
+      "1 1073741824 268435456 float sum 8142.6 131.87 230.77 0\n"
+      "2 1073741824 268435456 float sum 35215 30.49 57.17 0\n"
+      "3 1073741824 268435456 float sum 64782 16.57 31.77 0\n";
+  EXPECT_EQ(Tables(made, "all_reduce.log")[0].ranks, 0);
+  const auto got = Tables(made, "all_reduce.log", {"", "", 16, 2});
+  ASSERT_THAT(got[0].points, SizeIs(1));
+  EXPECT_EQ(got[0].points[0].line, 2);
+  ASSERT_THAT(got[0].rejected, SizeIs(2));
+  EXPECT_EQ(got[0].rejected[0].why, "busbw is 1.750 of algbw, where 16 ranks have 1.875");
+}
+
+TEST(ParseTables, ReadsListsOfDevicesThatWereShortened) {
+  const auto got = Tables(
+      "#  Rank  0 .. Rank  7 on node-a  NVIDIA H100 80GB HBM3\n"
+      "#  Rank  8 .. Rank 15 on node-b  NVIDIA H100 80GB HBM3\n" +
+      std::string(kRow) +
+      "\n#  Rank  3 Group  0 Pid 9 on node-a device  3 [0x01] NVIDIA GB200\n"
+      "1048576 262144 float sum -1 104.9 10.00 15.00 0\n");
+  ASSERT_THAT(got, SizeIs(2));
+  ExpectRow(got);
+  EXPECT_EQ(got[0].hosts, 2);
+  EXPECT_EQ(got[1].ranks, 4);  // a list stands over its own table
+  EXPECT_EQ(got[1].gpu, "NVIDIA GB200");
+}
+
 TEST(ParseTables, BelievesNoDamagedRowWhoseFiguresDisagree) {
   std::size_t believed = 0;
   for (std::uint64_t seed = FirstSeed(); seed < FirstSeed() + 2000; ++seed) {
@@ -435,7 +557,13 @@ TEST(ParseTables, BelievesNoDamagedRowWhoseFiguresDisagree) {
       for (const MeasuredPoint& point : table.points) {
         ++believed;
         const double rate = static_cast<double>(point.size.count()) / ToSeconds(point.time) / 1e9;
-        const std::string line = LinesOf(text)[static_cast<std::size_t>(point.line) - 1];
+        const std::vector<std::string> lines = LinesOf(text);
+        auto next = static_cast<std::size_t>(point.line);
+        std::string line = lines[next - 1];
+        while (next < lines.size() && lines[next].empty()) ++next;
+        if (next < lines.size() &&  // the rest of a row that was wrapped
+            lines[next].find_first_not_of(" \t\r0123456789.-eE") == std::string::npos)
+          line = line + lines[next] + " " + line + " " + lines[next];
         bool agrees = false;
         for (std::size_t word = 0; word < line.size(); ++word)
           agrees |=
@@ -505,6 +633,33 @@ TEST(ParseTables, ReadsTheUnitOfARateInItsName) {
     EXPECT_EQ(got.error()[0].pos, (SourcePos{"x.csv", 1, 12}));
     EXPECT_THAT(got.error()[0].message, HasSubstr("does not say which unit"));
   }
+}
+
+// As scripts write them: a header that is a comment, its units below it, columns of each half,
+// cells with units, cells left empty at the end.
+TEST(ParseTables, ReadsCsvOfScripts) {
+  for (const char* const text :
+       {"# size,count,type,time(us),algbw(GB/s),busbw(GB/s)\n"
+        "1048576,262144,float,104.9,10.00,18.75\n",
+        "size\ttype\ttime\talgbw\tbusbw\talgo\n(B)\t\t(us)\t(GB/s)\t(GB/s)\t\n"
+        "1048576\tfloat\t104.9\t10.00\t18.75\t\n",
+        "| size | time | algbw | busbw |\n|---|---|---|---|\n"
+        "| 1 MiB | 104.9 us | 10.00 GB/s | 18.75 GB/s |\n",
+        ",size,oop_time,oop_algbw,oop_busbw,ip_time,ip_algbw,ip_busbw\n"
+        "0,1048576,104.9,10.00,18.75,104.0,10.08,18.90\n",
+        "size,time_us_in_place,algbw_in_place,busbw_in_place,time_us_out_of_place,"
+        "algbw_out_of_place,busbw_out_of_place\n1048576,104.0,10.08,18.90,104.9,10.00,18.75\n"}) {
+    const auto got = Tables(text, "a.csv");
+    ASSERT_THAT(got, SizeIs(1)) << text;
+    EXPECT_EQ(got[0].op, "all_reduce") << text;  // nothing else has a busbw above its algbw
+    ASSERT_THAT(got[0].points, SizeIs(1)) << text;
+    EXPECT_EQ(got[0].points[0].size, MiB(1));
+    EXPECT_EQ(Microseconds(got[0].points[0].time), 104.9) << text;
+    const SimDuration other = got[0].points[0].in_place.value_or(SimDuration(104'000'000));
+    EXPECT_EQ(Microseconds(other), 104) << text;
+  }
+  const auto below = Tables("size,time,algbw,busbw\n1048576,104.9,10.00,8.75\n", "a.csv");
+  EXPECT_EQ(below[0].op, "");
 }
 
 TEST(ParseTables, LeavesOutRowsOfACsvWhoseTimeAndRateDisagree) {
@@ -623,6 +778,19 @@ TEST(ParseTables, ReadsARecordOfTheProbe) {
   EXPECT_EQ(got[1].algorithm, "Ring");
   EXPECT_EQ(got[1].protocol, "LL");
   EXPECT_EQ(Microseconds(got[1].points[0].time), 80);
+}
+
+TEST(ParseTables, ReadsNoRecordOfAnotherVersionAndSaysWhichStepsFailed) {
+  const std::string rows =
+      R"("results": [{"kind": "collective", "op": "all_reduce", "type": "float", "ranks": 8,
+      "bytes": 8, "failed": "it hung"}]})";
+  const auto got = Tables(R"({"schema": "weft.probe/1", )" + rows, "a.json");
+  ASSERT_THAT(got, SizeIs(1));
+  ASSERT_THAT(got[0].rejected, SizeIs(1));
+  EXPECT_EQ(got[0].rejected[0].why, "the step failed: it hung");
+  const auto later = ParseTables(R"({"schema": "weft.probe/2", )" + rows, "a.json");
+  ASSERT_FALSE(later);
+  EXPECT_THAT(later.error().front().message, HasSubstr("'weft.probe/2' (want weft.probe/1)"));
 }
 
 TEST(ParseTables, NamesTheLineWhereJsonBreaks) {

@@ -1,0 +1,622 @@
+// What nccl-tests and rccl-tests print [NCT src/common.cu, src/util.cu], as people paste it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <map>
+#include <set>
+#include <span>
+#include <utility>
+
+#include "scenario/collective_times.h"
+#include "validate/tables_internal.h"
+
+namespace weft {
+namespace {
+
+bool IsCount(std::string_view text) {
+  return !text.empty() && text.size() <= 18 &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
+}
+
+// A count as nccl-tests prints it, or as it is set in type, in groups of three: 8388608, 8,388,608.
+std::optional<std::int64_t> CountIn(std::string_view text) {
+  std::string digits(text);
+  for (std::size_t at = text.size(); at > 4;) {
+    at -= 4;
+    if (digits[at] != ',' && digits[at] != '\'') break;
+    digits.erase(at, 1);
+  }
+  return IsCount(digits) ? WholeNumber<std::int64_t>(digits) : std::nullopt;
+}
+
+// How many times 1024 a unit stands for: KiB, or K as nccl-tests' -b has it.
+std::optional<int> PowersIn(std::string_view unit) {
+  const bool binary = unit.size() == 3 && unit.substr(1) == "iB";
+  if (unit.size() != 1 && !binary) return std::nullopt;
+  const std::size_t at = std::string_view("KMGT").find(unit.front());
+  return at == std::string_view::npos ? std::nullopt : std::optional(static_cast<int>(at) + 1);
+}
+
+// 8388608, 8,388,608, 8M, 8MiB or 512B.
+std::optional<std::int64_t> SizeIn(std::string_view text) {
+  if (text.size() > 1 && text.back() == 'B' &&
+      std::isdigit(static_cast<unsigned char>(text[text.size() - 2])))
+    text.remove_suffix(1);
+  const std::size_t end = std::min(text.find_first_of("KMGT"), text.size());
+  const auto count = CountIn(text.substr(0, end));
+  if (end == text.size() || !count) return count;
+  const auto powers = PowersIn(text.substr(end));
+  if (!powers || *count > std::int64_t{1} << 20) return std::nullopt;
+  return *count << (10 * *powers);
+}
+
+// 8MB, 8mb: in units of which nobody tells 1000 from 1024; or 1.5M.
+bool IsUnclearSize(std::string_view text) {
+  const std::size_t end = std::min(text.find_first_not_of("0123456789.,"), text.size());
+  const std::string_view unit = text.substr(end);
+  return end > 0 && (unit.size() == 1 || unit.size() == 2) &&
+         std::string_view("kKmMgGtT").find(unit.front()) != std::string_view::npos &&
+         (unit.size() == 1 || unit[1] == 'B' || unit[1] == 'b');
+}
+
+// What a prefix without a blank behind it leaves of the size: "[1,0]<stdout>:8".
+std::string_view AfterPrefix(std::string_view word) {
+  const std::size_t end = word.find_last_of(":>]|");
+  return end == std::string_view::npos ? word : word.substr(end + 1);
+}
+
+bool IsTypeName(std::string_view word) {
+  return !word.empty() && std::isalpha(static_cast<unsigned char>(word.front())) &&
+         std::all_of(word.begin(), word.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+}
+
+struct Half {
+  std::string_view time, algbw, busbw;
+};
+
+// What one line of a log says, before it is believed.
+struct LogRow {
+  Bytes size;
+  std::string type;
+  std::string redop;
+  bool has_root = false;  // one that is a rank, as broadcast and gather have
+  std::optional<Half> out, in;
+  bool out_is_na = false, in_is_na = false;  // not checked; an all-to-all never is in place
+  std::string why;                           // not a row to believe; empty: it is
+  std::size_t end = 0;                       // the first word behind it
+};
+
+// What the header over a table says of its columns.
+struct LogColumns {
+  std::optional<bool> root;
+  bool per_iteration = false;  // i_min i_max i_p99 i_cv% behind each half (-K) [NCT src/util.cu]
+};
+
+bool IsNumberOrNone(std::string_view word) {
+  return word == "N/A" || WholeNumber<double>(word).has_value();
+}
+
+// Numbers alone: what the rest of a row that was wrapped is.
+bool AreNumbers(std::span<const Word> words) {
+  return std::all_of(words.begin(), words.end(),
+                     [](const Word& one) { return IsNumberOrNone(one.text); });
+}
+
+std::optional<Half> HalfAt(const std::vector<Word>& words, std::size_t at) {
+  if (at + 3 > words.size()) return std::nullopt;
+  for (std::size_t i = at; i < at + 3; ++i)
+    if (!WholeNumber<double>(words[i].text)) return std::nullopt;
+  return Half{words[at].text, words[at + 1].text, words[at + 2].text};
+}
+
+// Whether a row that goes on with words[at] has a root there: the header says so, or the columns
+// can be counted; a row that is cut off is asked which reading contradicts itself.
+bool HasRoot(const std::vector<Word>& words, std::size_t at, Bytes size,
+             std::optional<bool> header) {
+  if (header) return *header;
+  if (at < words.size() && words[at].text == "-1") return true;
+  const std::size_t left = words.size() - at;
+  if (left == 9 || left == 5) return true;
+  if (left == 8 || left == 4) return false;
+  const std::optional<Half> without = HalfAt(words, at);
+  return !without || !Contradiction(size, without->time, without->algbw).empty();
+}
+
+// Whether both halves, from words[at], have four more columns: no other row has so many numbers.
+bool IsPerIteration(const std::vector<Word>& words, std::size_t at) {
+  if (words.size() < at + 16) return false;
+  return std::all_of(words.begin() + static_cast<std::ptrdiff_t>(at),
+                     words.begin() + static_cast<std::ptrdiff_t>(at) + 16,
+                     [](const Word& one) { return IsNumberOrNone(one.text); });
+}
+
+// Reads the columns behind the type, from words[at], into `row`.
+void ReadColumns(const std::vector<Word>& words, std::size_t at, const LogColumns& columns,
+                 LogRow& row) {
+  const std::size_t half = columns.per_iteration || IsPerIteration(words, at) ? 8 : 4;
+  row.out = HalfAt(words, at);
+  row.in = HalfAt(words, at + half);
+  const auto is_na = [&](std::size_t i) { return i < words.size() && words[i].text == "N/A"; };
+  row.out_is_na = is_na(at + 3);
+  row.in_is_na = is_na(at + half + 3);
+  row.end = std::min(words.size(), at + (row.in ? 2 * half : half));
+}
+
+// The first row from words[from] on. None: there is none.
+std::optional<LogRow> ParseRow(const std::vector<Word>& words, std::size_t from,
+                               const LogColumns& columns) {
+  for (std::size_t first = from; first + 2 < words.size(); ++first) {
+    std::string size_text(AfterPrefix(words[first].text));
+    const std::string unit = first + 3 < words.size() ? std::string(words[first + 1].text) : "";
+    const bool unit_apart = PowersIn(unit) || (IsTypeName(unit) && IsUnclearSize("1" + unit));
+    std::size_t at = first + (unit_apart ? 2 : 1);
+    if (unit_apart) size_text += words[at - 1].text;
+    const auto size = SizeIn(size_text);
+    if ((!size && !IsUnclearSize(size_text)) || !SizeIn(words[at].text) ||
+        !IsTypeName(words[at + 1].text))
+      continue;
+    LogRow row;
+    row.size = Bytes(size.value_or(0));
+    if (!size) row.why = fmt::format("its size is {}, which is not KiB, MiB or GiB", size_text);
+    row.type = words[at + 1].text;
+    at += 2;
+    if (at < words.size() && IsTypeName(words[at].text) && words[at].text != "nan") {
+      row.redop = words[at].text;
+      ++at;
+    }
+    if (HasRoot(words, at, row.size, columns.root)) {
+      row.has_root = at < words.size() && words[at].text != "-1";
+      ++at;
+    }
+    ReadColumns(words, at, columns, row);
+    // Three words that look like a row's start stand in other lines too: a row goes on in numbers.
+    if (!row.out && !row.in && (at >= words.size() || IsTypeName(words[at].text)))
+      return at >= words.size() && row.size.count() > 0 && first == 0
+                 ? std::optional(std::move(row))
+                 : std::nullopt;
+    return row;
+  }
+  return std::nullopt;
+}
+
+// Whether each half that the row has is of its size.
+bool AgreesWithItself(const LogRow& row) {
+  for (const std::optional<Half>* half : {&row.out, &row.in})
+    if (*half && (WholeNumber<double>((*half)->time).value_or(0) <= 0 ||
+                  !Contradiction(row.size, (*half)->time, (*half)->algbw).empty()))
+      return false;
+  return row.out.has_value();
+}
+
+// What the columns of a row say of the operation: busbw over algbw, known to `slack`.
+struct Evidence {
+  double factor = 0, slack = 0;
+  bool sums = false, has_root = false, both_halves = false, out_is_na = false, in_is_na = false;
+  int line = 0;
+};
+
+std::optional<Evidence> EvidenceOf(const LogRow& row, const Half& half, int line) {
+  const double alg = WholeNumber<double>(half.algbw).value_or(0);
+  const double bus = WholeNumber<double>(half.busbw).value_or(0);
+  if (alg < 1 || !(bus > 0)) return std::nullopt;
+  const double factor = bus / alg;
+  const double slack =
+      factor * (RoundingOf(half.algbw) / alg + RoundingOf(half.busbw) / bus + 1e-4);
+  const bool sums = row.redop != "none" && !row.redop.empty();
+  return Evidence{factor,        slack,        sums, row.has_root, row.out && row.in,
+                  row.out_is_na, row.in_is_na, line};
+}
+
+// Whether busbw over algbw can be that of `op` over `ranks`, where they are known.
+bool IsOf(const Evidence& evidence, std::string_view op, int ranks) {
+  const double slack = evidence.slack + 0.005 * evidence.factor;
+  if (ranks > 1) return std::abs(evidence.factor - BusFactor(op, ranks)) <= slack;
+  if (op == "all_reduce") return evidence.factor >= 1 - slack;
+  return evidence.factor <= 1 + slack;
+}
+
+// Whether the factor is times · (n − 1) / n of `ranks`, or, where they are not known, of any n.
+bool IsOfRanks(const Evidence& evidence, double times, int ranks) {
+  const double share = evidence.factor / times;
+  const double n = ranks > 0 ? ranks : std::max(2.0, std::round(1 / std::max(1e-9, 1 - share)));
+  return std::abs(times * (n - 1) / n - evidence.factor) <= evidence.slack;
+}
+
+// The operation that alone has such columns; empty where several have, or none. At a factor of 1
+// stand send_recv, broadcast, reduce and what two ranks reduce.
+std::string OperationOf(const Evidence& evidence, int ranks) {
+  if (evidence.has_root) return {};
+  if (evidence.factor > 1.02)
+    return evidence.sums && IsOfRanks(evidence, 2, ranks) ? "all_reduce" : "";
+  if (evidence.factor > 0.98 || !IsOfRanks(evidence, 1, ranks)) return {};
+  if (evidence.sums) return "reduce_scatter";
+  // Nothing was checked, or half is cut off: nothing tells an all-gather from an all-to-all.
+  if (!evidence.both_halves || evidence.out_is_na) return {};
+  return evidence.in_is_na ? "all_to_all" : "all_gather";
+}
+
+// What all rows agree on; of rates that are printed coarsely the finest are asked alone.
+std::string OperationOf(const std::vector<Evidence>& rows, int ranks) {
+  double finest = 1;
+  for (const Evidence& row : rows) finest = std::min(finest, row.slack);
+  std::string out;
+  for (const Evidence& row : rows) {
+    if (row.slack > std::max(0.004, finest)) continue;
+    const std::string one = OperationOf(row, ranks);
+    if (one.empty() || (!out.empty() && one != out)) return {};
+    out = one;
+  }
+  return out;
+}
+
+// How many ranks busbw over algbw says, as far as all rows agree on one number; 0: they do not.
+// `op` may be empty: above 1 there is only an all-reduce, below only what has blocks.
+int RanksOf(const std::vector<Evidence>& rows, const std::string& op) {
+  double low = 2, high = 1e6;
+  for (const Evidence& row : rows) {
+    const bool twice = op.empty() ? row.factor > 1.02 : op == "all_reduce";
+    const bool once = op.empty() ? row.factor < 0.98 : HasBlocks(op);
+    if (!twice && !once) return 0;
+    const double share = row.factor / (twice ? 2 : 1), slack = row.slack / (twice ? 2 : 1);
+    low = std::max(low, 1 / (1 - std::min(share - slack, 1 - 1e-6)));
+    high = std::min(high, 1 / (1 - std::min(share + slack, 1 - 1e-6)));
+  }
+  const double ranks = std::ceil(low - 1e-9);
+  return !rows.empty() && ranks <= high && ranks + 1 > high ? static_cast<int>(ranks) : 0;
+}
+
+// The state of a log: what its comments said so far.
+class LogReader {
+ public:
+  LogReader(std::string file, TableHints hints) : file_(std::move(file)), hints_(std::move(hints)) {
+    const std::string name = file_.substr(file_.find_last_of('/') + 1);
+    name_op_ = OperationInName(name);
+    name_is_other_ = NamesOtherTest(name);
+  }
+
+  void Line(std::string_view line, int number) {
+    std::string cells;  // of a table in Markdown: more bars than a prefix has
+    if (std::count(line.begin(), line.end(), '|') > 4) {
+      cells = line;
+      std::replace(cells.begin(), cells.end(), '|', ' ');
+      line = cells;
+    }
+    std::string bare;  // mpirun names the stream anew wherever the program flushed it
+    if (line.find("]<std") != line.npos) {
+      bare = WithoutStreams(line);
+      line = bare;
+    }
+    if (wrapped_) {
+      if (AreNumbers(WordsOf(line)) && Rejoin(line)) return;
+      TakeRows(*std::exchange(wrapped_, std::nullopt), wrapped_number_);
+    }
+    const std::vector<Word> words = WordsOf(line);
+    const auto row = ParseRow(words, 0, columns_);
+    const bool whole = row && row->in && row->out;
+    if (row && !whole && AreNumbers(std::span(words).subspan(row->end))) {
+      wrapped_ = std::string(line);
+      wrapped_number_ = number;
+      return;
+    }
+    if (row) return TakeRows(line, number);
+    Comment(line);
+  }
+
+  std::vector<MeasuredTable> Finish() {
+    if (wrapped_) TakeRows(*std::exchange(wrapped_, std::nullopt), wrapped_number_);
+    EndRun();
+    return std::move(tables_);
+  }
+
+ private:
+  struct Rank {
+    int rank;
+    std::string host;
+  };
+
+  // A line without "[1,0]<stdout>:" and the like.
+  static std::string WithoutStreams(std::string_view line) {
+    std::string out(line);
+    for (std::size_t at = 0; (at = out.find("]<std", at)) != out.npos;) {
+      const std::size_t start = out.rfind('[', at), end = out.find(">:", at);
+      if (start == out.npos || end == out.npos) break;
+      out.replace(start, end + 2 - start, " ");
+      at = start;
+    }
+    return out;
+  }
+
+  // The row that ended with the line before, and goes on in this one; false: they are none.
+  bool Rejoin(std::string_view line) {
+    for (const char* const between : {"", " "}) {
+      const std::string whole = *wrapped_ + between + std::string(line);
+      const std::size_t cut = wrapped_->size();  // within a word, it is a number's
+      const std::size_t start = whole.find_last_of(" \t", cut) + 1;
+      const std::size_t end = std::min(whole.find_first_of(" \t\r", start), whole.size());
+      if (start < cut && end > cut && !IsNumberOrNone(whole.substr(start, end - start))) continue;
+      const auto row = ParseRow(WordsOf(whole), 0, columns_);
+      if (!row || !AgreesWithItself(*row) || row->end < WordsOf(whole).size()) continue;
+      wrapped_.reset();
+      Row(*row, wrapped_number_);
+      return true;
+    }
+    return false;
+  }
+
+  // The rows of a line: that of the table, and of those that were laid beside it.
+  void TakeRows(std::string_view line, int number) {
+    const std::vector<Word> words = WordsOf(line);
+    const auto row = ParseRow(words, 0, columns_);
+    Row(*row, number);
+    for (auto next = ParseRow(words, row->end, columns_); next && next->out;
+         next = ParseRow(words, next->end, columns_))
+      beside_.emplace_back(*next, number);
+  }
+
+  // Tables to the right of others, each below those that it stood beside.
+  void TakeBeside() {
+    std::vector<std::pair<LogRow, int>> rows = std::exchange(beside_, {});
+    while (!rows.empty()) {
+      std::vector<std::pair<LogRow, int>> further;
+      new_table_ = true;
+      int last = 0;
+      for (auto& [row, number] : rows) {
+        if (number == last)
+          further.emplace_back(std::move(row), number);
+        else
+          Row(row, number);
+        last = number;
+      }
+      rows = std::move(further);
+    }
+  }
+
+  void Row(const LogRow& row, int number) {
+    if (tables_.size() == first_of_run_ || new_table_ || tables_.back().type != row.type ||
+        redop_ != row.redop) {
+      tables_.push_back({});
+      evidence_.emplace_back();
+      MeasuredTable& table = tables_.back();
+      table.file = file_;
+      table.line = number;
+      table.type = row.type;
+      table.op = op_;
+      redop_ = row.redop;
+      new_table_ = false;
+    }
+    MeasuredTable& table = tables_.back();
+    const Half* const half = row.out ? &*row.out : row.in ? &*row.in : nullptr;
+    std::string why = row.why;
+    if (why.empty())
+      why = half ? Contradiction(row.size, half->time, half->algbw) : "it is cut off";
+    std::optional<SimDuration> time, in_place;
+    if (half) time = FromMicroseconds(*WholeNumber<double>(half->time));
+    if (row.out && row.in) in_place = FromMicroseconds(*WholeNumber<double>(row.in->time));
+    if (why.empty() && !time) why = fmt::format("its time is {} us", half->time);
+    if (why.empty() && row.size.count() == 0) why = "its size is rounded to 0";
+    if (!why.empty()) {
+      table.rejected.push_back({number, std::move(why)});
+      return;
+    }
+    table.points.push_back({row.size, *time, in_place, number});
+    if (const auto evidence = EvidenceOf(row, *half, number)) evidence_.back().push_back(*evidence);
+  }
+
+  void Comment(std::string_view line) {
+    const auto has = [&](std::string_view text) { return line.find(text) != line.npos; };
+    if (has("nThread ") && has("minBytes")) {
+      EndRun();
+      Process(WordsOf(line));
+    }
+    if (const std::size_t at = line.find("Collective test starting:"); at != line.npos) {
+      EndRun();
+      const std::vector<Word> words = WordsOf(line.substr(at + 25));
+      if (!words.empty()) {
+        op_ = OperationNamed(words.front().text);
+        is_other_ = NamesOtherTest(words.front().text);
+      }
+    }
+    if (has("size") && has("count") && has("type") && has("time")) {
+      TakeBeside();
+      columns_ = {has("root"), has("i_min")};
+      new_table_ = true;
+    }
+    Command(WordsOf(line));
+    for (const std::string_view mark : {"NCCL version ", "nccl-library="})
+      if (const std::size_t at = line.find(mark); at != line.npos && !has("RCCL"))
+        Version(line.substr(at + mark.size()));
+    Device(WordsOf(line));
+  }
+
+  // The command that was typed, with an option: build/all_reduce_perf -b 8.
+  void Command(const std::vector<Word>& words) {
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+      const std::string_view name = words[i].text.substr(words[i].text.find_last_of('/') + 1);
+      if (!words[i + 1].text.starts_with('-') ||
+          !(name.ends_with("_perf") || name.ends_with("_perf_mpi")))
+        continue;
+      EndRun();
+      commands_.insert(OperationNamed(name));
+    }
+  }
+
+  // nThread 1 nGpus 8 …: a process has as many devices as these make.
+  void Process(const std::vector<Word>& words) {
+    devices_ = 1;
+    for (std::size_t i = 0; i + 1 < words.size(); ++i)
+      if (words[i].text == "nThread" || words[i].text == "nGpus")
+        devices_ *= std::clamp(WholeNumber<int>(words[i + 1].text).value_or(1), 1, 1000);
+  }
+
+  // "2.28.9+cuda13.0", or the library's own 22809.
+  void Version(std::string_view text) {
+    const std::string_view word = text.substr(0, text.find_first_not_of("0123456789."));
+    if (word.find('.') != word.npos) {
+      version_ = word;
+    } else if (const auto code = WholeNumber<int>(word); code && *code >= 20000) {
+      version_ = fmt::format("{}.{}.{}", *code / 10000, *code / 100 % 100, *code % 100);
+    }
+  }
+
+  // Rank  7 Group  0 Pid   2581 on NODE device  7 [0000:da:00] NAME
+  void Device(const std::vector<Word>& words) {
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+      if (words[i].text != "Rank") continue;
+      std::size_t on = i;
+      while (on < words.size() && words[on].text != "on") ++on;
+      if (on + 1 >= words.size()) return;
+      std::vector<int> ranks;  // two, where a list was shortened: Rank 0 .. Rank 7 on NODE
+      for (; i < on; ++i)
+        if (const auto rank = WholeNumber<int>(words[i + 1].text);
+            words[i].text == "Rank" && rank && *rank >= 0 && *rank <= 10'000'000)
+          ranks.push_back(*rank);
+      if (ranks.empty()) return;
+      if (tables_.size() > first_of_run_) EndRun();  // a list is printed before its rows
+      for (const int rank : ranks) ranks_.push_back({rank, std::string(words[on + 1].text)});
+      std::size_t name = on;
+      while (name < words.size() && !words[name].text.starts_with('[')) ++name;
+      gpu_.clear();
+      for (++name; name < words.size(); ++name)
+        gpu_ += (gpu_.empty() ? "" : " ") + std::string(words[name].text);
+      return;
+    }
+  }
+
+  // The names of hosts, where every rank is listed, in whatever order ranks go over them; else
+  // hosts whose listed ranks tile 0 … R − 1; 0 where too few are listed to tell.
+  int Hosts(int ranks) const {
+    std::set<int> listed;
+    std::set<std::string> names;
+    for (const Rank& rank : ranks_) {
+      listed.insert(rank.rank);
+      names.insert(rank.host);
+    }
+    if (listed.size() == static_cast<std::size_t>(ranks)) return static_cast<int>(names.size());
+    std::map<std::string, std::pair<int, int>> span;
+    for (const Rank& rank : ranks_) {
+      const auto [at, fresh] = span.try_emplace(rank.host, rank.rank, rank.rank);
+      if (fresh) continue;
+      at->second.first = std::min(at->second.first, rank.rank);
+      at->second.second = std::max(at->second.second, rank.rank);
+    }
+    std::vector<std::pair<int, int>> spans;
+    for (const auto& [host, one] : span) spans.push_back(one);
+    std::sort(spans.begin(), spans.end());
+    int next = 0;
+    for (const auto& [first, last] : spans) {
+      if (first != next) return 0;
+      next = last + 1;
+    }
+    return static_cast<int>(spans.size());
+  }
+
+  // Ranks and hosts that the list of devices says; hosts 0: unclear. A list may be cut, where the
+  // rows know better.
+  std::pair<int, int> RanksAndHosts(int by_rows) const {
+    int ranks = 0;
+    for (const Rank& rank : ranks_) ranks = std::max(ranks, rank.rank + 1);
+    if (ranks == 0) return {0, 0};
+    if (by_rows > std::max(ranks, devices_)) return {by_rows, 0};
+    if (ranks >= devices_) return {ranks, Hosts(ranks)};
+    ranks = std::max(devices_, hints_.ranks);  // cut within the first process
+    return {ranks, hints_.hosts > 0 || ranks > devices_ ? 0 : 1};
+  }
+
+  // What the comments of a run said belongs to its tables.
+  void EndRun() {
+    TakeBeside();
+    for (std::size_t i = first_of_run_; i < tables_.size(); ++i) {
+      MeasuredTable& table = tables_[i];
+      if (table.op.empty()) table.op = hints_.op;
+      if (table.op.empty() && !is_other_) table.op = CommandOp(evidence_[i]);
+      if (table.op.empty() && !is_other_) table.op = name_op_;
+      const bool other = table.op.empty() && (is_other_ || name_is_other_);
+      const int by_rows = other ? 0 : RanksOf(evidence_[i], table.op);
+      const auto [ranks, hosts] = RanksAndHosts(by_rows);
+      table.ranks = ranks > 0 ? ranks : hints_.ranks > 0 ? hints_.ranks : by_rows;
+      if (table.op.empty() && !other) table.op = OperationOf(evidence_[i], table.ranks);
+      table.nccl = version_;
+      table.gpu = gpu_.empty() ? hints_.gpu : gpu_;
+      table.hosts = hosts > 0 ? hosts : hints_.hosts;
+      const bool by_rows_alone = by_rows > 0 && hints_.ranks == 0;
+      table.hosts_unclear = (ranks > 0 || by_rows_alone) && table.hosts == 0;
+      RejectOtherRanks(table, evidence_[i]);
+    }
+    if (tables_.size() > first_of_run_) {  // a run without rows yet is still being announced
+      ranks_.clear();
+      op_.clear();
+      commands_.clear();
+      is_other_ = false;
+      columns_ = {};
+    }
+    first_of_run_ = tables_.size();
+    new_table_ = false;
+  }
+
+  // The operation of the one command that was typed before, where the columns can be its.
+  std::string CommandOp(const std::vector<Evidence>& rows) const {
+    if (commands_.size() != 1) return {};
+    const std::string& op = *commands_.begin();
+    return std::all_of(rows.begin(), rows.end(),
+                       [&](const Evidence& one) { return IsOf(one, op, 0); })
+               ? op
+               : std::string();
+  }
+
+  // Leaves out rows whose busbw is of other ranks than the table's, where others' is not: a table
+  // that somebody made of several runs. Where all are, it is the ranks that are not known.
+  static void RejectOtherRanks(MeasuredTable& table, const std::vector<Evidence>& rows) {
+    if (table.op.empty() || table.ranks < 2) return;
+    std::map<int, double> others;  // by line
+    for (const Evidence& one : rows)
+      if (!IsOf(one, table.op, table.ranks)) others[one.line] = one.factor;
+    if (others.size() == rows.size()) return;
+    std::erase_if(table.points,
+                  [&](const MeasuredPoint& one) { return others.count(one.line) > 0; });
+    for (const auto& [line, factor] : others)
+      table.rejected.push_back(
+          {line, fmt::format("busbw is {:.3f} of algbw, where {} ranks have {:.3f}", factor,
+                             table.ranks, BusFactor(table.op, table.ranks))});
+  }
+
+  std::string file_;
+  TableHints hints_;
+  std::string name_op_, op_, version_, gpu_, redop_;
+  std::set<std::string> commands_;  // operations; empty: one that is none of weft's
+  std::vector<Rank> ranks_;
+  int devices_ = 1;  // of a process
+  LogColumns columns_;
+  std::optional<std::string> wrapped_;  // a line that the next may go on
+  int wrapped_number_ = 0;
+  std::vector<std::pair<LogRow, int>> beside_;  // with their lines
+  bool new_table_ = false;
+  bool is_other_ = false, name_is_other_ = false;  // a test that weft has no model of
+  std::size_t first_of_run_ = 0;
+  std::vector<MeasuredTable> tables_;
+  std::vector<std::vector<Evidence>> evidence_;  // of each table
+};
+
+}  // namespace
+
+std::vector<MeasuredTable> ParseLogTables(std::string_view text, const std::string& file,
+                                          const TableHints& hints) {
+  LogReader reader(file, hints);
+  int number = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    ++number;
+    for (std::size_t part = 0; part < line.size();) {  // a bar of progress goes back by it
+      const std::size_t back = std::min(line.find('\r', part), line.size());
+      if (back > part || part == 0) reader.Line(line.substr(part, back - part), number);
+      part = back + 1;
+    }
+    at = end + 1;
+  }
+  return reader.Finish();
+}
+
+}  // namespace weft
