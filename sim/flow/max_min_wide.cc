@@ -124,8 +124,9 @@ void MaxMinSystem::RestoreTwins() {
   }
   twins_.clear();
   for (std::uint32_t id = 0; id < variables_.size(); ++id) {
-    if (variables_[id].state != State::kLive || restored[Index(variables_[id].terms)] == 0)
-      continue;
+    const State state = variables_[id].state;
+    const bool on_links = state == State::kLive || state == State::kLeaving;  // it may be replaced
+    if (!on_links || restored[Index(variables_[id].terms)] == 0) continue;
     Leave(id);
     Enter(id);
   }
