@@ -609,6 +609,7 @@ MaxMinSystem::Snapshot MaxMinSystem::Snap() const {
     const std::size_t count = terms(v.terms).size() + twins[Index(v.terms)];
     const std::span<const Term> solved = all_terms(v.terms).first(count);
     snapshot.terms.emplace_back(solved.begin(), solved.end());
+    snapshot.twins += twins[Index(v.terms)];
   }
   return snapshot;
 }

@@ -141,6 +141,7 @@ class MaxMinSystem {
     std::vector<double> capacity_bps;               // [L]
     std::vector<double> weight, cap_bps, rate_bps;  // [V]
     std::vector<std::vector<Term>> terms;           // [V]
+    std::size_t twins = 0;                          // of these terms, silent
   };
   Snapshot Snap() const;
 
