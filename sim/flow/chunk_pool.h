@@ -22,6 +22,9 @@ class ChunkPool {
  public:
   Row& operator[](std::uint32_t row) { return rows_[row]; }
   const Row& operator[](std::uint32_t row) const { return rows_[row]; }
+  // The same, also where there is none yet.
+  Row* At(std::uint32_t row) { return rows_.data() + row; }
+  const Row* At(std::uint32_t row) const { return rows_.data() + row; }
 
   // A chunk of at least `rows` rows, as they were left.
   Chunk Take(std::uint32_t rows) {

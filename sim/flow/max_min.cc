@@ -170,7 +170,7 @@ void MaxMinSystem::Enter(std::uint32_t id) {
   for (const Term& term : terms) __builtin_prefetch(&links_[term.link], 1);
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const std::uint32_t link = terms[i].link;
-    __builtin_prefetch(&members_[links_[link].members.first], 1);
+    __builtin_prefetch(members_.At(links_[link].members.first), 1);
     crossings_[v.crossings.first + i] = {link, 0, v.weight * terms[i].coefficient};
     Touch(link);
   }
@@ -194,7 +194,7 @@ void MaxMinSystem::Enter(std::uint32_t id) {
 void MaxMinSystem::HoldByEmpty(Variable& v) {
   double least = v.level;
   const Crossing* narrowest = nullptr;
-  const Crossing* c = &crossings_[v.crossings.first];
+  const Crossing* c = crossings_.At(v.crossings.first);
   for (const Crossing* const end = c + v.count; c != end; ++c) {
     const LinkRow& link = links_[c->link];
     if (link.count > 0 || link.share_bps < kInfinite) continue;
@@ -218,7 +218,7 @@ void MaxMinSystem::Leave(std::uint32_t id) {
   if (v.wide != kNarrow) LeaveWide(v);
   for (std::uint32_t i = 0; i < v.count; ++i) {
     __builtin_prefetch(&links_[crossings_[v.crossings.first + i].link], 1);
-    __builtin_prefetch(&members_[crossings_[v.crossings.first + i].member], 1);
+    __builtin_prefetch(members_.At(crossings_[v.crossings.first + i].member), 1);
   }
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const Crossing& c = crossings_[v.crossings.first + i];
@@ -292,7 +292,7 @@ void MaxMinSystem::DropMember(LinkRow& link, std::uint32_t at) {
 void MaxMinSystem::Tidy(LinkRow& link) {
   if (!link.untidy) return;
   link.untidy = false;
-  const std::span<Member> members(&members_[link.members.first], link.count);
+  const std::span<Member> members(members_.At(link.members.first), link.count);
   const auto end = std::remove_if(members.begin(), members.end(),
                                   [](const Member& m) { return m.variable == kNoVariable; });
   link.count = static_cast<std::uint32_t>(end - members.begin());
@@ -309,7 +309,7 @@ bool MaxMinSystem::IsSlack(const LinkRow& link) const {
 
 // A link that was not full holds nobody back: its members get their level elsewhere.
 void MaxMinSystem::AskLevels(LinkRow& link) {
-  Member* const first = &members_[link.members.first];
+  Member* const first = members_.At(link.members.first);
   for (Member* m = first; m != first + link.count; ++m)
     m->elsewhere = variables_[m->variable].level;
 }
@@ -318,7 +318,7 @@ void MaxMinSystem::AskLevels(LinkRow& link) {
 // differs from the bounds.
 bool MaxMinSystem::AskBounds(LinkRow& link, double share) {
   bool differs = false;
-  Member* const first = &members_[link.members.first];
+  Member* const first = members_.At(link.members.first);
   for (Member* m = first; m != first + link.count; ++m) {
     if (m->bound == 0 || m->elsewhere > share) continue;
     Variable& v = variables_[m->variable];
@@ -353,7 +353,7 @@ double MaxMinSystem::ShareOf(LinkRow& link) {
     AskWides(link);
   if (link.count == 1) return ShareOfOne(link);
   link.load_bps = 0;
-  const Member* const first = &members_[link.members.first];
+  const Member* const first = members_.At(link.members.first);
   const Member* const last = first + link.count;
   double share = link.share_bps == kInfinite ? 0 : link.share_bps;
   bool from_below = share == 0;
@@ -469,7 +469,7 @@ void MaxMinSystem::TellBottleneck(const Variable& v) {
   if (v.bottleneck == kNoLink) return;  // its cap holds it, wherever else it could get more
   LinkRow& link = links_[Index(v.bottleneck)];
   if (v.wide == kNarrow) {
-    const Crossing* c = &crossings_[v.crossings.first];
+    const Crossing* c = crossings_.At(v.crossings.first);
     while (LinkId{c->link} != v.bottleneck) ++c;
     members_[c->member].elsewhere = v.elsewhere;
   }
@@ -482,7 +482,7 @@ void MaxMinSystem::Raise(Variable& v, double level) {
   const std::uint32_t own = Index(v.bottleneck);
   const double more = level - v.level;
   v.level = level;
-  const Crossing* c = &crossings_[v.crossings.first];
+  const Crossing* c = crossings_.At(v.crossings.first);
   for (std::uint32_t i = 0; i < v.count; ++i) __builtin_prefetch(&links_[c[i].link], 1);
   for (const Crossing* const end = c + v.count; c != end; ++c) {
     if (c->link == own) continue;

@@ -208,7 +208,7 @@ void MaxMinSystem::SetShareOfWide(std::uint32_t member, std::uint32_t link, doub
 void MaxMinSystem::TellOthersWide(const Variable& v, std::uint32_t link, const Held& was) {
   constexpr std::uint32_t kAhead = 8;
   const Held now{v.level, v.elsewhere, v.bottleneck};
-  const Crossing* const first = &crossings_[v.crossings.first];
+  const Crossing* const first = crossings_.At(v.crossings.first);
   for (std::uint32_t i = 0; i < v.count; ++i) {
     if (i + kAhead < v.count) __builtin_prefetch(&links_[first[i + kAhead].link], 1);
     const Crossing& c = first[i];
