@@ -12,8 +12,6 @@ namespace weft {
 std::uint32_t Schedule::Append(const Program& program) {
   const std::uint32_t first = row_count();
   rows_.resize(first + program.ops.size());
-  for (std::uint32_t row = first; row < row_count(); ++row)
-    rows_[row].op = &program.ops[row - first];
   AddPlaces(program, first);
   AddDependents(program, first);
   open_count_ += row_count() - first;

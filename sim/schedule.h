@@ -26,7 +26,10 @@ class Schedule {
 
   std::uint32_t row_count() const { return static_cast<std::uint32_t>(rows_.size()); }
   std::uint32_t open_count() const { return open_count_; }  // rows not yet done or stopped
-  const Op& op(std::uint32_t row) const { return *rows_[row].op; }
+  const Op& op(std::uint32_t row) const {
+    const Place& place = PlaceOf(row);
+    return place.source->ops[row - place.first_row];
+  }
   const Program& program(std::uint32_t row) const { return *PlaceOf(row).source; }
   std::uint32_t program_index(std::uint32_t row) const { return PlaceOf(row).program; }
   std::uint32_t first_row(std::uint32_t row) const { return PlaceOf(row).first_row; }
@@ -61,7 +64,6 @@ class Schedule {
  private:
   enum class State : std::uint8_t { kBlocked, kReady, kRunning, kDone, kStopped };
   struct Row {
-    const Op* op = nullptr;
     std::uint32_t place = 0;  // row of places_
     std::uint32_t passes_done = 0;
     std::uint32_t missing = 0;          // streams and rows still waited for

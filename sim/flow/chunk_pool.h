@@ -1,6 +1,6 @@
 // Many small arrays that grow and shrink, in one vector.
 //
-// An array is a chunk of 4, 8, 16 … rows; a chunk that is given back serves another
+// An array is a chunk of 2, 4, 8 … rows; a chunk that is given back serves another
 // array of its size. Nothing is allocated once the pool has grown to its size. Rows
 // move when Take() grows the vector: keep indices, not pointers.
 #pragma once
@@ -22,10 +22,13 @@ class ChunkPool {
  public:
   Row& operator[](std::uint32_t row) { return rows_[row]; }
   const Row& operator[](std::uint32_t row) const { return rows_[row]; }
+  // The same, also where there is none yet.
+  Row* At(std::uint32_t row) { return rows_.data() + row; }
+  const Row* At(std::uint32_t row) const { return rows_.data() + row; }
 
   // A chunk of at least `rows` rows, as they were left.
   Chunk Take(std::uint32_t rows) {
-    const std::uint32_t room = std::max(4u, std::bit_ceil(rows));
+    const std::uint32_t room = std::max(2u, std::bit_ceil(rows));
     std::vector<std::uint32_t>& free = FreeOf(room);
     Chunk chunk{used_, room};
     if (free.empty()) {

@@ -12,6 +12,9 @@ namespace {
 constexpr double kMostBits = 1ull << 35;  // on a clock before it is set back
 constexpr double kNeverSeconds = 9e6;     // SimTime reaches 106 days, 9.16e6 s
 
+std::uint32_t EventOfClock(std::uint32_t row) { return 2 * row; }
+std::uint32_t EventOfFlow(std::uint32_t id) { return 2 * id + 1; }
+
 }  // namespace
 
 double FlowClocks::Passed(double level, SimTime since, SimTime now) {
@@ -45,39 +48,51 @@ void FlowClocks::Rebase(Clock& clock) {
   clock.reading = 0;
 }
 
-void FlowClocks::MarkStale(std::uint32_t link) {
-  if (is_stale_[link] != 0) return;
-  is_stale_[link] = 1;
-  stale_.push_back(link);
+std::uint32_t FlowClocks::RowOf(std::uint32_t link) {
+  std::uint32_t& row = row_of_link_[link];
+  if (row == kNoRow) {
+    row = static_cast<std::uint32_t>(clocks_.size());
+    clocks_.emplace_back();
+  }
+  return row;
+}
+
+void FlowClocks::MarkStale(std::uint32_t row) {
+  if (clocks_[row].stale) return;
+  clocks_[row].stale = true;
+  stale_.push_back(row);
 }
 
 void FlowClocks::SetLevel(std::uint32_t link, double level, SimTime now) {
-  Clock& clock = clocks_[link];
+  if (std::isinf(level) && row_of_link_[link] == kNoRow) return;
+  const std::uint32_t row = RowOf(link);
+  Clock& clock = clocks_[row];
   Advance(clock, now);
   clock.level = std::isinf(level) ? 0 : level;
-  if (!clock.heap.empty()) MarkStale(link);
+  if (!clock.heap.empty()) MarkStale(row);
 }
 
 void FlowClocks::Place(std::uint32_t id, LinkId link, double left, SimTime now) {
   Flow& flow = FlowOf(id);
   if (flow.placed) Take(id);
-  Clock& clock = clocks_[Index(link)];
+  const std::uint32_t row = RowOf(Index(link));
+  Clock& clock = clocks_[row];
   Advance(clock, now);
   if (clock.heap.empty()) clock.reading = 0;
   flow.placed = true;
   flow.alone = false;
-  flow.link = Index(link);
+  flow.clock = row;
   clock.heap.push_back({clock.reading + left, id});
   flow.at = static_cast<std::uint32_t>(clock.heap.size()) - 1;
   if (flow.at > 0) Up(clock, flow.at);
-  if (flow.at == 0) MarkStale(Index(link));
+  if (flow.at == 0) MarkStale(row);
 }
 
 void FlowClocks::PlaceAlone(std::uint32_t id, double left, double level, SimTime now) {
   Flow& flow = FlowOf(id);
   if (flow.placed && !flow.alone) Take(id);
   flow = {left, level, now, 0, 0, true, true};
-  const auto event = static_cast<std::uint32_t>(clocks_.size()) + id;
+  const std::uint32_t event = EventOfFlow(id);
   const SimTime end = EndOf(left, level, now);
   if (end == SimTime::max())
     queue_.Erase(event);
@@ -89,7 +104,7 @@ double FlowClocks::Left(std::uint32_t id, SimTime now) const {
   const Flow& flow = flows_[id];
   WEFT_CHECK(flow.placed);
   if (flow.alone) return std::max(0.0, flow.left - Passed(flow.level, flow.since, now));
-  const Clock& clock = clocks_[flow.link];
+  const Clock& clock = clocks_[flow.clock];
   const double reading = clock.reading + Passed(clock.level, clock.since, now);
   return std::max(0.0, clock.heap[flow.at].end - reading);
 }
@@ -104,12 +119,12 @@ void FlowClocks::Remove(std::uint32_t id) {
 void FlowClocks::Take(std::uint32_t id) {
   const Flow& flow = flows_[id];
   if (flow.alone) {
-    queue_.Erase(static_cast<std::uint32_t>(clocks_.size()) + id);
+    queue_.Erase(EventOfFlow(id));
     return;
   }
-  Clock& clock = clocks_[flow.link];
+  Clock& clock = clocks_[flow.clock];
   const std::uint32_t at = flow.at;
-  if (at == 0) MarkStale(flow.link);
+  if (at == 0) MarkStale(flow.clock);
   const Entry last = clock.heap.back();
   clock.heap.pop_back();
   if (last.id == id) return;
@@ -119,18 +134,18 @@ void FlowClocks::Take(std::uint32_t id) {
 }
 
 void FlowClocks::Settle(SimTime now) {
-  for (const std::uint32_t link : stale_) {
-    Clock& clock = clocks_[link];
-    is_stale_[link] = 0;
+  for (const std::uint32_t row : stale_) {
+    Clock& clock = clocks_[row];
+    clock.stale = false;
     SimTime end = SimTime::max();
     if (!clock.heap.empty()) {
       Advance(clock, now);
       end = EndOf(clock.heap.front().end - clock.reading, clock.level, now);
     }
     if (end == SimTime::max())
-      queue_.Erase(link);
+      queue_.Erase(EventOfClock(row));
     else
-      queue_.Set(link, end);
+      queue_.Set(EventOfClock(row), end);
   }
   stale_.clear();
 }
@@ -141,24 +156,24 @@ void FlowClocks::TakeEnded(std::vector<std::uint32_t>& ids, bool all) {
   due_.clear();
   queue_.TakeTop(due_);
   std::reverse(due_.begin(), due_.end());  // as they were set: often in order
-  const auto links = static_cast<std::uint32_t>(clocks_.size());
   for (const std::uint32_t event : due_) {
     const bool enough = !all && !ids.empty();
-    if (event >= links && enough) {
+    const bool of_flow = event % 2 != 0;
+    if (of_flow && enough) {
       queue_.Set(event, now);
-    } else if (event >= links) {
-      ids.push_back(event - links);
-      flows_[event - links].placed = false;
+    } else if (of_flow) {
+      ids.push_back(event / 2);
+      flows_[event / 2].placed = false;
     } else {
-      TakeEndedOn(event, now, ids, all);
+      TakeEndedOn(event / 2, now, ids, all);
     }
   }
   SortRows(ids, scratch_);
 }
 
-void FlowClocks::TakeEndedOn(std::uint32_t link, SimTime now, std::vector<std::uint32_t>& ids,
+void FlowClocks::TakeEndedOn(std::uint32_t row, SimTime now, std::vector<std::uint32_t>& ids,
                              bool all) {
-  Clock& clock = clocks_[link];
+  Clock& clock = clocks_[row];
   double ended = -1;  // a reading that is due
   while (!clock.heap.empty() && (all || ids.empty())) {
     const Entry front = clock.heap.front();
@@ -170,7 +185,7 @@ void FlowClocks::TakeEndedOn(std::uint32_t link, SimTime now, std::vector<std::u
     RemoveFront(clock);
     flows_[front.id].placed = false;
   }
-  MarkStale(link);
+  MarkStale(row);
 }
 
 void FlowClocks::RemoveFront(Clock& clock) {

@@ -28,7 +28,7 @@ namespace weft {
 
 class FlowClocks {
  public:
-  explicit FlowClocks(std::uint32_t link_count) : clocks_(link_count), is_stale_(link_count, 0) {}
+  explicit FlowClocks(std::uint32_t link_count) : row_of_link_(link_count, kNoRow) {}
 
   // The clock of `link` goes at `level` from `now` on. Infinite: it holds nothing.
   void SetLevel(std::uint32_t link, double level, SimTime now);
@@ -50,6 +50,7 @@ class FlowClocks {
   void TakeEnded(std::vector<std::uint32_t>& ids, bool all);
 
  private:
+  static constexpr std::uint32_t kNoRow = 0xffffffff;
   struct Entry {
     double end = 0;  // the clock's reading
     std::uint32_t id = 0;
@@ -60,12 +61,13 @@ class FlowClocks {
   struct Clock {
     double reading = 0, level = 0;
     SimTime since{};
+    bool stale = false;  // it is in stale_
     std::vector<Entry> heap;
   };
   struct Flow {
     double left = 0, level = 0;  // of its own clock
     SimTime since{};
-    std::uint32_t link = 0, at = 0;  // row of the link's heap
+    std::uint32_t clock = 0, at = 0;  // row of the clock's heap
     bool placed = false, alone = false;
   };
 
@@ -73,10 +75,11 @@ class FlowClocks {
   SimTime EndOf(double left, double level, SimTime since);
   Flow& FlowOf(std::uint32_t id);
   void Advance(Clock& clock, SimTime now);
-  void MarkStale(std::uint32_t link);
+  std::uint32_t RowOf(std::uint32_t link);
+  void MarkStale(std::uint32_t row);
   void Rebase(Clock& clock);
   void Take(std::uint32_t id);
-  void TakeEndedOn(std::uint32_t link, SimTime now, std::vector<std::uint32_t>& ids, bool all);
+  void TakeEndedOn(std::uint32_t row, SimTime now, std::vector<std::uint32_t>& ids, bool all);
   void RemoveFront(Clock& clock);
   void Put(Clock& clock, std::uint32_t at, Entry entry);
   void Up(Clock& clock, std::uint32_t at);
@@ -89,12 +92,13 @@ class FlowClocks {
   };
 
   LastEnd last_end_;
-  std::vector<Clock> clocks_;  // [L]
+  // Most links of a fabric never hold a flow: those that did have a row of clocks_.
+  std::vector<std::uint32_t> row_of_link_;  // [L] kNoRow: it has none yet
+  std::vector<Clock> clocks_;
   std::vector<Flow> flows_;
-  std::vector<std::uint8_t> is_stale_;  // [L] it is in stale_
-  std::vector<std::uint32_t> stale_;
+  std::vector<std::uint32_t> stale_;  // rows
   std::vector<std::uint32_t> due_, scratch_;
-  EventQueue queue_;  // links, then flows with a clock of their own
+  EventQueue queue_;  // even: rows of clocks_; odd: flows with a clock of their own
 };
 
 }  // namespace weft

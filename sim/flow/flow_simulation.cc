@@ -339,12 +339,12 @@ Outcome FlowSimulation::Finish() {
   for (const Completion& completion : completions_)
     outcome.end = std::max(outcome.end, completion.end);
   CreditLive();
-  std::vector<double> bits(input_.fabric->link_count(), 0.0);
+  std::vector<double>& bits = coefficient_;  // all 0, and again so below
   for (std::uint32_t row = 0; row < sent_bits_.size(); ++row)
     for (const Term& term : system_->all_terms(TermsId{row}))
       bits[term.link] += term.coefficient * sent_bits_[row];
   outcome.link_bytes.reserve(bits.size());
-  for (const double b : bits) outcome.link_bytes.push_back(Bytes(std::llround(b / 8)));
+  for (double& b : bits) outcome.link_bytes.push_back(Bytes(std::llround(std::exchange(b, 0) / 8)));
   return outcome;
 }
 

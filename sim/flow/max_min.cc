@@ -45,7 +45,7 @@ void MaxMinSystem::Restart(std::span<const double> capacity_bps) {
   twins_.clear();
   free_.Clear();
   for (std::vector<std::uint32_t>* rows :
-       {&free_wides_, &leaving_, &touched_, &noted_, &reported_, &moved_links_})
+       {&free_wides_, &leaving_, &touched_, &noted_, &reported_, &moved_links_, &early_})
     rows->clear();
   epoch_ = 0;
   link_epoch_.assign(links_.size(), 0);
@@ -170,12 +170,13 @@ void MaxMinSystem::Enter(std::uint32_t id) {
   for (const Term& term : terms) __builtin_prefetch(&links_[term.link], 1);
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const std::uint32_t link = terms[i].link;
-    __builtin_prefetch(&members_[links_[link].members.first], 1);
+    __builtin_prefetch(members_.At(links_[link].members.first), 1);
     crossings_[v.crossings.first + i] = {link, 0, v.weight * terms[i].coefficient};
     Touch(link);
   }
   if (v.count > kFewLinks) EnterWide(v);
   Hold(v);
+  if (v.wide == kNarrow) HoldByEmpty(v);
   Note(id);
   const Held held{v.level, v.elsewhere, v.bottleneck};
   for (std::uint32_t i = 0; i < v.count; ++i) {
@@ -188,12 +189,36 @@ void MaxMinSystem::Enter(std::uint32_t id) {
   }
 }
 
+// Of links that carry nothing the narrowest gives a variable all it has, where none that is
+// full gives less: so its other links are told what to expect, and of most no share is found.
+void MaxMinSystem::HoldByEmpty(Variable& v) {
+  double least = v.level;
+  const Crossing* narrowest = nullptr;
+  const Crossing* c = crossings_.At(v.crossings.first);
+  for (const Crossing* const end = c + v.count; c != end; ++c) {
+    const LinkRow& link = links_[c->link];
+    if (link.count > 0 || link.share_bps < kInfinite) continue;
+    const double alone = link.capacity_bps / c->amount;
+    if (!(alone > 0 && alone <= least) || alone == v.level) continue;
+    least = alone;
+    narrowest = c;  // of equal ones the last, which the work list would come to first
+  }
+  if (narrowest == nullptr) return;
+  LinkRow& link = links_[narrowest->link];
+  link.share_bps = least;
+  link.open_weight = narrowest->amount;
+  early_.push_back(narrowest->link);
+  v.elsewhere = v.level;
+  v.level = least;
+  v.bottleneck = LinkId{narrowest->link};
+}
+
 void MaxMinSystem::Leave(std::uint32_t id) {
   Variable& v = variables_[id];
   if (v.wide != kNarrow) LeaveWide(v);
   for (std::uint32_t i = 0; i < v.count; ++i) {
     __builtin_prefetch(&links_[crossings_[v.crossings.first + i].link], 1);
-    __builtin_prefetch(&members_[crossings_[v.crossings.first + i].member], 1);
+    __builtin_prefetch(members_.At(crossings_[v.crossings.first + i].member), 1);
   }
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const Crossing& c = crossings_[v.crossings.first + i];
@@ -267,7 +292,7 @@ void MaxMinSystem::DropMember(LinkRow& link, std::uint32_t at) {
 void MaxMinSystem::Tidy(LinkRow& link) {
   if (!link.untidy) return;
   link.untidy = false;
-  const std::span<Member> members(&members_[link.members.first], link.count);
+  const std::span<Member> members(members_.At(link.members.first), link.count);
   const auto end = std::remove_if(members.begin(), members.end(),
                                   [](const Member& m) { return m.variable == kNoVariable; });
   link.count = static_cast<std::uint32_t>(end - members.begin());
@@ -284,7 +309,7 @@ bool MaxMinSystem::IsSlack(const LinkRow& link) const {
 
 // A link that was not full holds nobody back: its members get their level elsewhere.
 void MaxMinSystem::AskLevels(LinkRow& link) {
-  Member* const first = &members_[link.members.first];
+  Member* const first = members_.At(link.members.first);
   for (Member* m = first; m != first + link.count; ++m)
     m->elsewhere = variables_[m->variable].level;
 }
@@ -293,7 +318,7 @@ void MaxMinSystem::AskLevels(LinkRow& link) {
 // differs from the bounds.
 bool MaxMinSystem::AskBounds(LinkRow& link, double share) {
   bool differs = false;
-  Member* const first = &members_[link.members.first];
+  Member* const first = members_.At(link.members.first);
   for (Member* m = first; m != first + link.count; ++m) {
     if (m->bound == 0 || m->elsewhere > share) continue;
     Variable& v = variables_[m->variable];
@@ -319,10 +344,7 @@ double MaxMinSystem::ShareOfOne(LinkRow& link) {
 // = capacity, which is concave and rises piece by piece. Newton's method from the
 // present share comes from below after one step at most and ends when the same
 // members as before are held elsewhere.
-double MaxMinSystem::ShareOf(std::uint32_t l) {
-  LinkRow& link = links_[l];
-  link.load_bps = 0;
-  if (link.count == 0) return kInfinite;
+double MaxMinSystem::ShareOf(LinkRow& link) {
   const double capacity = link.capacity_bps;
   WEFT_CHECK(capacity > 0);
   if (link.share_bps == kInfinite)
@@ -330,7 +352,8 @@ double MaxMinSystem::ShareOf(std::uint32_t l) {
   else if (link.wides > 0)
     AskWides(link);
   if (link.count == 1) return ShareOfOne(link);
-  const Member* const first = &members_[link.members.first];
+  link.load_bps = 0;
+  const Member* const first = members_.At(link.members.first);
   const Member* const last = first + link.count;
   double share = link.share_bps == kInfinite ? 0 : link.share_bps;
   bool from_below = share == 0;
@@ -371,10 +394,24 @@ void MaxMinSystem::Queue(std::uint32_t l) {
     link.queued = Queued::kStale;
     return;
   }
-  const double share = ShareOf(l);
+  const double share = ShareOf(link);
   if (!Moved(link.share_bps, share)) return;  // who changes that will queue it again
   link.queued = Queued::kExact;
   work_.Push({share, l});
+}
+
+// Of a link that has lost its last member nobody need be told.
+void MaxMinSystem::Empty(std::uint32_t l) {
+  LinkRow& link = links_[l];
+  link.load_bps = 0;
+  if (link.share_bps == kInfinite) return;
+  link.share_bps = kInfinite;
+  NoteMoved(l);
+}
+
+void MaxMinSystem::NoteMoved(std::uint32_t l) {
+  if (!links_[l].moved) moved_links_.push_back(l);
+  links_[l].moved = true;
 }
 
 // Of most members nothing has to be told: those that another link holds back, and that
@@ -383,8 +420,7 @@ void MaxMinSystem::SetShare(std::uint32_t l, double share) {
   LinkRow& link = links_[l];
   const double before = link.share_bps;
   link.share_bps = share;
-  if (!link.moved) moved_links_.push_back(l);
-  link.moved = true;
+  NoteMoved(l);
   for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
     Variable& v = variables_[members_[i].variable];
     if (v.wide != kNarrow) {
@@ -433,7 +469,7 @@ void MaxMinSystem::TellBottleneck(const Variable& v) {
   if (v.bottleneck == kNoLink) return;  // its cap holds it, wherever else it could get more
   LinkRow& link = links_[Index(v.bottleneck)];
   if (v.wide == kNarrow) {
-    const Crossing* c = &crossings_[v.crossings.first];
+    const Crossing* c = crossings_.At(v.crossings.first);
     while (LinkId{c->link} != v.bottleneck) ++c;
     members_[c->member].elsewhere = v.elsewhere;
   }
@@ -446,7 +482,7 @@ void MaxMinSystem::Raise(Variable& v, double level) {
   const std::uint32_t own = Index(v.bottleneck);
   const double more = level - v.level;
   v.level = level;
-  const Crossing* c = &crossings_[v.crossings.first];
+  const Crossing* c = crossings_.At(v.crossings.first);
   for (std::uint32_t i = 0; i < v.count; ++i) __builtin_prefetch(&links_[c[i].link], 1);
   for (const Crossing* const end = c + v.count; c != end; ++c) {
     if (c->link == own) continue;
@@ -499,20 +535,27 @@ void MaxMinSystem::TellOther(const Crossing& c, double before, double after) {
 // The work list. False where it does not settle within its budget; the shares
 // are then of no use.
 bool MaxMinSystem::Settle() {
-  for (const std::uint32_t link : touched_)
-    if (!IsSlack(links_[link])) Queue(link);
+  for (const std::uint32_t l : touched_) {
+    LinkRow& link = links_[l];
+    if (link.count == 0)
+      Empty(l);
+    else if (!IsSlack(link))
+      Queue(l);
+  }
   std::size_t budget = 1000 + 16 * touched_.size();
   while (!work_.empty() && budget-- > 0) {
     const WorkList::Item top = work_.Pop();
     LinkRow& link = links_[top.link];
-    const double share = link.queued == Queued::kExact ? top.level : ShareOf(top.link);
-    if (share > top.level && work_.AnyBelow(share)) {
+    const double share = link.queued == Queued::kExact ? top.level : ShareOf(link);
+    if (!Moved(link.share_bps, share)) {
+      link.queued = Queued::kNo;  // as in Queue()
+    } else if (share > top.level && work_.AnyBelow(share)) {
       link.queued = Queued::kExact;
       work_.Push({share, top.link});  // others come first now
-      continue;
+    } else {
+      link.queued = Queued::kNo;
+      SetShare(top.link, share);
     }
-    link.queued = Queued::kNo;
-    if (Moved(link.share_bps, share)) SetShare(top.link, share);
   }
   const bool settled = work_.empty();
   while (!work_.empty()) links_[work_.Pop().link].queued = Queued::kNo;
@@ -537,6 +580,8 @@ MaxMinSystem::Changes MaxMinSystem::ResolveByFilling() {
 void MaxMinSystem::Begin() {
   for (const std::uint32_t link : moved_links_) links_[link].moved = false;
   moved_links_.clear();
+  for (const std::uint32_t link : early_) NoteMoved(link);
+  early_.clear();
   LeaveForGood();
   for (const std::uint32_t link : touched_) Tidy(links_[link]);
 }
@@ -554,12 +599,17 @@ MaxMinSystem::Changes MaxMinSystem::Report() {
 MaxMinSystem::Snapshot MaxMinSystem::Snap() const {
   Snapshot snapshot;
   for (const LinkRow& link : links_) snapshot.capacity_bps.push_back(link.capacity_bps);
+  std::vector<std::uint32_t> twins(rows_.size(), 0);
+  for (const Twins& t : twins_) twins[t.row] = t.count;
   for (const Variable& v : variables_) {
     if (v.state != State::kLive) continue;
     snapshot.weight.push_back(v.weight);
     snapshot.cap_bps.push_back(std::isinf(v.cap_level) ? 0 : v.cap_level * v.weight);
     snapshot.rate_bps.push_back(v.level * v.weight);
-    snapshot.terms.emplace_back(terms(v.terms).begin(), terms(v.terms).end());
+    const std::size_t count = terms(v.terms).size() + twins[Index(v.terms)];
+    const std::span<const Term> solved = all_terms(v.terms).first(count);
+    snapshot.terms.emplace_back(solved.begin(), solved.end());
+    snapshot.twins += twins[Index(v.terms)];
   }
   return snapshot;
 }

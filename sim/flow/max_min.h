@@ -136,11 +136,12 @@ class MaxMinSystem {
       if (variables_[members_[i].variable].bottleneck == LinkId{link}) visit(members_[i].variable);
   }
 
-  // A copy of what is solved, for MaxMinResidual(). Cost O(L + P).
+  // A copy of what is solved, twins that are silent included, for MaxMinResidual(). Cost O(L + P).
   struct Snapshot {
     std::vector<double> capacity_bps;               // [L]
     std::vector<double> weight, cap_bps, rate_bps;  // [V]
     std::vector<std::vector<Term>> terms;           // [V]
+    std::size_t twins = 0;                          // of these terms, silent
   };
   Snapshot Snap() const;
 
@@ -222,6 +223,7 @@ class MaxMinSystem {
 
   std::uint32_t TakeId(double weight);
   void Enter(std::uint32_t id);
+  void HoldByEmpty(Variable& v);
   void Leave(std::uint32_t id);
   void LeaveForGood();
   void Touch(std::uint32_t link);
@@ -236,6 +238,8 @@ class MaxMinSystem {
   // max_min.cc: the work list
   bool Settle();
   void Queue(std::uint32_t link);
+  void Empty(std::uint32_t link);
+  void NoteMoved(std::uint32_t link);
   void SetShare(std::uint32_t link, double share);
   void SetShareOfWide(std::uint32_t member, std::uint32_t link, double before, double share);
   void Hold(Variable& v, std::uint32_t link, Member& own);
@@ -244,7 +248,7 @@ class MaxMinSystem {
   void TellBottleneck(const Variable& v);
   void TellOthers(const Variable& v, std::uint32_t link, const Held& was);
   void TellOther(const Crossing& c, double before, double after);
-  double ShareOf(std::uint32_t link);
+  double ShareOf(LinkRow& link);
   double ShareOfOne(LinkRow& link);
   void AskLevels(LinkRow& link);
   bool AskBounds(LinkRow& link, double share);
@@ -291,6 +295,7 @@ class MaxMinSystem {
   std::vector<std::uint32_t> leaving_;  // removed since the last Resolve()
   std::vector<std::uint32_t> touched_;  // links whose members or capacity changed
   std::vector<std::uint32_t> noted_, reported_, moved_links_;
+  std::vector<std::uint32_t> early_;  // whose share was set before Resolve()
 
   // Scratch of one Resolve().
   WorkList work_;

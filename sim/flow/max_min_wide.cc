@@ -124,8 +124,9 @@ void MaxMinSystem::RestoreTwins() {
   }
   twins_.clear();
   for (std::uint32_t id = 0; id < variables_.size(); ++id) {
-    if (variables_[id].state != State::kLive || restored[Index(variables_[id].terms)] == 0)
-      continue;
+    const State state = variables_[id].state;
+    const bool on_links = state == State::kLive || state == State::kLeaving;  // it may be replaced
+    if (!on_links || restored[Index(variables_[id].terms)] == 0) continue;
     Leave(id);
     Enter(id);
   }
@@ -207,7 +208,7 @@ void MaxMinSystem::SetShareOfWide(std::uint32_t member, std::uint32_t link, doub
 void MaxMinSystem::TellOthersWide(const Variable& v, std::uint32_t link, const Held& was) {
   constexpr std::uint32_t kAhead = 8;
   const Held now{v.level, v.elsewhere, v.bottleneck};
-  const Crossing* const first = &crossings_[v.crossings.first];
+  const Crossing* const first = crossings_.At(v.crossings.first);
   for (std::uint32_t i = 0; i < v.count; ++i) {
     if (i + kAhead < v.count) __builtin_prefetch(&links_[first[i + kAhead].link], 1);
     const Crossing& c = first[i];

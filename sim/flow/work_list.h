@@ -36,13 +36,9 @@ class WorkList {
 
   void Push(Item item) {
     const std::uint32_t bucket = BucketOf(item.level);
-    std::uint32_t node = free_;
-    if (node == kNone) {
-      node = static_cast<std::uint32_t>(nodes_.size());
-      nodes_.emplace_back();
-    } else {
-      free_ = nodes_[node].next;
-    }
+    if (free_ == kNone) Grow();
+    const std::uint32_t node = free_;
+    free_ = nodes_[node].next;
     nodes_[node] = {item, head_[bucket]};
     head_[bucket] = node;
     bits_[bucket / 64] |= 1ull << bucket % 64;
@@ -68,6 +64,16 @@ class WorkList {
   bool AnyBelow(double level) const { return words_ != 0 && Lowest() < BucketOf(level); }
 
  private:
+  // Kept out of Push(), which then needs no room on the stack.
+  [[gnu::noinline]] void Grow() {
+    constexpr std::uint32_t kMore = 64;
+    const auto first = static_cast<std::uint32_t>(nodes_.size());
+    nodes_.resize(first + kMore);
+    for (std::uint32_t node = first; node < first + kMore; ++node) nodes_[node].next = node + 1;
+    nodes_.back().next = kNone;
+    free_ = first;
+  }
+
   static constexpr std::uint32_t kNone = 0xffffffff;
   static constexpr std::uint32_t kBuckets = 8192, kAbove = 8 * 256;
   static constexpr unsigned kDropped = 44;  // of a double's 52 bits after the point

@@ -161,6 +161,49 @@ TEST(SimOptions, AClosedLoopIsFairAtEveryInstant) {
   }
 }
 
+// Several channels of more than 64 links each, tight, over one another and single sends: the twins
+// of links are silent until, halfway, more is appended. With and without, all links in the
+// certificate.
+TEST(SimOptions, WideChannelsThatShareLinksKeepTheirTimesWithoutTwins) {
+  for (const std::uint64_t seed : TestSeeds(8)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    constexpr std::uint32_t kHosts = 96, kSteps[] = {1, 5, 7, 11};  // prime to kHosts
+    const Net net = LeafSpine(8, 6, 12, GigabitsPerSecond(400), 1us);
+    Builder first, second;
+    for (const std::uint32_t step : kSteps) {
+      std::vector<VertexId> ranks;
+      for (std::uint32_t i = 0; i < kHosts; ++i) ranks.push_back(net.nic[i * step % kHosts]);
+      Builder& b = step == 11 ? second : first;
+      b.AddRun(b.AddPattern(Ring(ranks, 2, 2)), 1'000'000 * (1 + random.Below(40)));
+    }
+    for (int i = 0; i < 12; ++i)
+      first.AddSend(net.nic[random.Below(40)], net.nic[40 + random.Below(40)],
+                    1'000'000 * (1 + random.Below(9)), {random.Below(3)});
+    SimulationInput input = InputOf(net, seed);
+    input.physics.coupling = Coupling::kTight;
+    input.options.fold = input.options.memoise = false;
+    std::vector<std::vector<Completion>> ends;
+    for (const bool silent : {true, false}) {
+      input.options.silent_links = silent;
+      FlowSimulation simulation(input);
+      simulation.Append(first.program);
+      EXPECT_EQ(simulation.Run(SimTime(300us), kNoBudget), Stop::kUntil);
+      ASSERT_LT(MaxMinResidual(simulation.Rates()), 1e-9);
+      simulation.Append(second.program);
+      while (simulation.Run(kForever, 1) == Stop::kBudget)
+        ASSERT_LT(MaxMinResidual(simulation.Rates()), 1e-9);
+      ends.emplace_back(simulation.completions().begin(), simulation.completions().end());
+    }
+    ASSERT_EQ(ends[0].size(), 16u);
+    ASSERT_EQ(ends[1].size(), ends[0].size());
+    for (std::size_t i = 0; i < ends[0].size(); ++i) {
+      ASSERT_EQ(ends[0][i].row, ends[1][i].row);
+      ExpectNear(ends[0][i].end, ends[1][i].end);
+    }
+  }
+}
+
 // Two rings, each under its own leaf: one is simulated, both are reported.
 TEST(Fold, OneOfTwoReplicasIsSimulated) {
   const Net net = LeafSpine(2, 2, 4, GigabitsPerSecond(100), 1us);
