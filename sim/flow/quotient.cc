@@ -499,8 +499,8 @@ void QuotientBuilder::NumberRows() {
     q.members[next[q.class_of_row[row]]++] = row;
 }
 
-// A link of each class stands for it; where links are rows of both groups, for one of them. False
-// where there are too few.
+// A link of each class stands for it; where links are rows of both groups, for one of them, and one
+// of no class or of another's that it has no need of for the other. False where there are too few.
 bool QuotientBuilder::NumberLinks() {
   Numbers numbers;
   std::vector<std::vector<std::uint32_t>> members;  // rows, by class
@@ -518,14 +518,22 @@ bool QuotientBuilder::NumberLinks() {
   });
   std::vector<std::uint8_t> taken(input_.fabric->link_count(), 0);
   std::vector<LinkId> stands(members.size(), kNoLink);
-  for (const std::uint32_t c : order) {
+  for (const std::uint32_t c : order)
     for (const std::uint32_t row : members[c]) {
       const LinkId link = classes_.LinkOfRow(row);
       if (std::exchange(taken[Index(link)], 1) != 0) continue;
       stands[c] = link;
       break;
     }
+  // All of a class are taken: any other of their rate does, for only rates and names are asked of.
+  const auto rate = [&](LinkId link) { return Capacity(input_.fabric->link(link), input_.physics); };
+  for (std::uint32_t c = 0; c < stands.size(); ++c) {
+    if (stands[c] != kNoLink) continue;
+    const BitRate of_class = rate(classes_.LinkOfRow(members[c].front()));
+    for (std::uint32_t l = 0; l < taken.size() && stands[c] == kNoLink; ++l)
+      if (taken[l] == 0 && rate(LinkId{l}) == of_class) stands[c] = LinkId{l};
     if (stands[c] == kNoLink) return false;
+    taken[Index(stands[c])] = 1;
   }
   out_->link_of.assign(number.size(), kNoLink);
   for (std::uint32_t row = 0; row < number.size(); ++row)

@@ -71,6 +71,62 @@ TEST(CollectiveModel, WaitsForAFlushWhereTheGpuNeedsOne) {
     }
 }
 
+// How much longer it takes when a step by `constant` does, over by how much.
+double StepsOf(const CollectiveModel& model, const std::string& constant, Bytes bytes) {
+  CollectiveConstants slow;
+  slow.values[FindCollectiveParameter(constant)] += 100;
+  return (model.Time(bytes, slow).us - Us(model, bytes)) / 100;
+}
+
+// Over Slingshot a message of up to 4,097 bytes on the wire goes at once, a longer one by a
+// rendezvous [LIBFABRIC-CXI].
+TEST(CollectiveModel, SendsShortMessagesWithoutARendezvous) {
+  for (const std::string op : {"all_reduce", "all_gather", "broadcast", "all_to_all", "send_recv"}) {
+    SCOPED_TRACE(op);
+    const CollectiveModel model = Model(op, "polaris-a100", 8, 4);
+    EXPECT_GT(StepsOf(model, "slingshot.eager_hop", Bytes(64)), 0.9);
+    for (const std::string hop : {"ll_hop", "tree_ll_hop", "simple_hop"})
+      EXPECT_EQ(StepsOf(model, "slingshot." + hop, Bytes(64)), 0) << hop;
+    EXPECT_EQ(StepsOf(model, "slingshot.eager_hop", MiB(64)), 0);
+  }
+  const CollectiveModel tree =
+      Model("all_reduce", "alps-gh200", 8, 4, {NcclAlgorithm::kTree, NcclProtocol::kLl});
+  EXPECT_NEAR(StepsOf(tree, "slingshot.eager_hop", Bytes(2048)), 2, 1e-9);  // 4,096 on the wire
+  EXPECT_NEAR(StepsOf(tree, "slingshot.tree_ll_hop", Bytes(4096)), 2, 1e-9);
+}
+
+// With LL128 each of a ring's steps adds all of its latency, however long the chunks.
+TEST(CollectiveModel, HidesNoStepBehindAChunkWithLl128) {
+  const NcclForced ring{NcclAlgorithm::kRing, NcclProtocol::kLl128};
+  for (const Bytes bytes : {KiB(64), MiB(1), MiB(64)})
+    EXPECT_NEAR(StepsOf(Model("all_gather", "hgx-h100", 8, 8, ring), "hopper.ll128_hop", bytes), 7,
+                1e-6);
+}
+
+// Between hosts the proxy's thread is busy with every message that is sent, or that comes: a
+// gather's root has as many of one as a scatter's of the other. What stays in its host has none.
+TEST(CollectiveModel, CountsTheMessagesOfTheBusiestProxy) {
+  for (const int hosts : {2, 8, 64}) {
+    SCOPED_TRACE(hosts);
+    const double gather = Us(Model("gather", "hgx-h100", 8 * hosts, 8), KiB(64));
+    EXPECT_NEAR(gather / Us(Model("scatter", "hgx-h100", 8 * hosts, 8), KiB(64)), 1, 0.1);
+    EXPECT_GT(gather, 3.0 * 8 * (hosts - 1));  // three times 1 us a message with Simple
+  }
+  CollectiveQuestion question;
+  question.op = "all_to_all_v";
+  question.host = NcclHost("hgx-h100");
+  question.gpus = 16;
+  SendMatrix inside = SpreadMatrix(16, 0);
+  for (std::uint32_t from = 0; from < 16; ++from)
+    for (std::uint32_t to = 0; to < 16; ++to)
+      if (from / 8 != to / 8) inside.bytes[from * 16 + to] = 0;
+  question.matrix = inside;
+  const auto model = CollectiveModel::Build(question);
+  ASSERT_TRUE(model.has_value());
+  EXPECT_EQ(StepsOf(*model, "roce.simple_hop", MiB(1)), 0);
+  EXPECT_EQ(StepsOf(*model, "ib.simple_hop", MiB(1)), 0);
+}
+
 // busbw never above what the links carry one way, and time never falls with size within one choice.
 TEST(CollectiveModel, KeepsThePhysicalBound) {
   for (const auto& [host, gpus, per_host, rate] : {std::tuple("hgx-h100", 8, 8, 450.0),

@@ -270,6 +270,7 @@ SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails, 
   };
   MessageCount link(n, at_once), net(n, at_once), far_of_rank(n, at_once);
   SendLoads out;
+  std::vector<int> come(n, 0);  // from other hosts
   for (std::uint32_t from = 0; from < n; ++from) {
     const auto [near, far] = MessagesOf(matrix, from, p);
     const auto own = static_cast<double>(matrix.At(from, from));
@@ -284,6 +285,7 @@ SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails, 
         const std::uint32_t by = rails ? to : from;
         net.Add(nic(from / p, by), nic(to / p, to), bytes, far);
         far_of_rank.Add(from, to, bytes, far);
+        ++come[to];
         if (nic(0, by) != nic(0, from)) through += bytes;
       }
     }
@@ -292,6 +294,7 @@ SendLoads LoadsOf(const SendMatrix& matrix, int per_host, int nics, bool rails, 
     out.peers = std::max(out.peers, near + far + (own > 0 ? 1 : 0));
     out.far_peers = std::max(out.far_peers, far);
   }
+  for (const int one : come) out.far_peers = std::max(out.far_peers, one);
   out.link = link.Busiest();
   out.link_heaviest = link.heaviest();
   out.link_messages = link.ManyAtBusiest();

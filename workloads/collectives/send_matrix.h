@@ -81,7 +81,7 @@ struct SendLoads {
     double at_once = 0;      // messages under way at the busiest; 0: there are none
   } link_class, net_class;
   int peers = 0;      // that one rank sends to, itself included, at most
-  int far_peers = 0;  // on other hosts, at most
+  int far_peers = 0;  // on other hosts, that one sends to or receives from, at most
 
   // Of the same shape, all messages `factor` times as large.
   SendLoads Times(double factor) const;

@@ -24,16 +24,16 @@ bool SendsByRails(const HostPart& host) {
 }
 
 // How a message is cut: over fewer channels where there are many ranks or little of it, over more
-// where parts would be long, and each part in chunks, which between hosts are shorter where there is
-// little of it [NCCL v2.18.3 to v2.30.7 src/enqueue.cc addP2pToPlan, scheduleP2pTasksToPlan].
+// where parts would be long, and each part in chunks, which between hosts are shorter where there
+// is little of it [NCCL v2.18.3 to v2.30.7 src/enqueue.cc addP2pToPlan, scheduleP2pTasksToPlan].
 struct SendParts {
   int channels;
   double chunk;  // bytes of each
   bool ll;
 };
 
-// Bytes of a chunk between hosts [NCCL 2.28.9 src/init.cc]; EFA's plugin asks for more [AWS-OFI
-// src/platform-aws.c].
+// Bytes of a chunk between hosts [NCCL 2.28.9 src/init.cc]; EFA's plugin asks for more from 1.16 on
+// [AWS-OFI src/platform-aws.cpp].
 double NetStep(const HostPart& host) {
   return host.transport == HostSpec::EFA ? 512 << 10 : 128 << 10;
 }
@@ -42,10 +42,14 @@ SendParts PartsBetweenHosts(const NcclComm& comm, const HostPart& host, double m
   const double step = NetStep(host);
   int few = comm.p2p_channels_per_peer;
   while (few > 1 && few * comm.ranks() > comm.p2p_channels) few /= 2;
-  const double parts = std::max(1.0, std::ceil(message / (step / 2)));
+  const double least = step / (comm.rules->send_channels_by_ranks ? 8 : 2);
+  const double parts = std::max(1.0, std::ceil(message / least));
   int channels = static_cast<int>(std::min<double>(few, parts));
   while (message / channels > step && channels * 2 <= comm.p2p_channels_per_peer) channels *= 2;
-  const double chunk = message < step ? step / 4 : message < 8 * step ? step / 2 : step;
+  // By the whole message; up to 2.21 by the part [src/proxy.cc ncclProxyComputeP2p].
+  const bool by_part = comm.rules->send_ll == NcclRules::SendLl::kPart;
+  const double counted = by_part ? message / channels : message;
+  const double chunk = counted < step ? step / 4 : counted < 8 * step ? step / 2 : step;
   return {channels, std::min(chunk, message / channels), false};
 }
 
@@ -75,14 +79,18 @@ void CutInHost(const NcclComm& comm, double message, int messages, NcclTimeCase&
   if (parts.ll) out.protocol = NcclProtocol::kLl;
 }
 
-// Of messages between hosts: a channel fills a chunk of each of its peers' before the NIC has any,
-// and empties one of each after the last has come. A thread of the CPU's tells the NIC of all `far`
-// messages, and of all that come.
+// Of messages between hosts: a channel fills a chunk of each of a host's peers, eight at most, before
+// the NIC has any, and empties one of each after the last has come. A thread of the CPU's tells the
+// NIC of all `far` messages, or of all that come.
 void CutBetweenHosts(const NcclComm& comm, const HostPart& host, double message, int far,
                      NcclTimeCase& out) {
-  if (comm.nodes == 1 || message <= 0) return;
+  if (comm.nodes == 1 || message <= 0 || far == 0) return;
+  const SendParts parts = PartsBetweenHosts(comm, host, message);
   out.proxy = far * NcclNetOverhead(comm, NcclProtocol::kSimple);
-  out.chunk = PartsBetweenHosts(comm, host, message).chunk * std::clamp(std::min(far, comm.per_node), 1, kPeersAtOnce);
+  out.channels = parts.channels;
+  out.chunk = parts.chunk;
+  out.block_peers = std::min({far, comm.per_node, kPeersAtOnce});
+  out.net_steps = 2;  // the receiver's credit, then the data
 }
 
 // What the ranks send to all others, alike or by a matrix.
@@ -145,7 +153,6 @@ void SetNcclSends(const NcclComm& comm, const HostPart& host, const NcclTimeQues
   } else {
     SetManySends(comm, host, question.loads, out);
   }
-  out.net_steps = comm.nodes > 1 ? 2 : 0;  // the receiver's credit, then the data
   out.flushes /= 2;
 }
 

@@ -94,6 +94,7 @@ void SetRing(const NcclComm& comm, NcclOp op, NcclTimeCase& out) {
   const int ranks = comm.ranks();
   if (op == NcclOp::kBroadcast || op == NcclOp::kReduce) {
     out.kind = Kind::kFlow;
+    out.chunk = std::min(out.chunk, out.bytes / out.channels);
     out.steps = 1;
     out.net_steps = comm.nodes > 1 ? 1 : 0;
     out.link_bytes = out.bytes * RingLinkShare(comm);
@@ -160,6 +161,7 @@ void SetCollNet(const NcclComm& comm, NcclOp op, NcclAlgorithm algorithm, NcclTi
 
 void SetPat(const NcclComm& comm, NcclTimeCase& out) {
   out.kind = Kind::kPat;
+  out.chunk = std::min(out.chunk, out.bytes / out.ranks / out.channels);
   out.steps = out.net_steps = std::max(1, TreeDepth(comm.nodes));
   out.net_bytes = out.bytes * (comm.ranks() - 1) / comm.ranks();
   out.own_block = out.bytes / comm.ranks();
@@ -414,7 +416,8 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   const double moving = rates.all < kNoLimit ? Us(c.bytes, rates.all) : 0;
   const double copy = std::max(0.0, OwnBlock(c, v) - moving);
   const bool ll = c.protocol == NcclProtocol::kLl;
-  const double last = ll ? 0 : (c.nodes > 1 ? 2 : 1) * Us(c.chunk, v.Channel());
+  const double copies = c.net_steps > 0 ? 2 * c.block_peers : 1;
+  const double last = ll ? 0 : copies * Us(c.chunk, v.Channel());
   const double once = v(GpuConstant::kLaunch) + v(GpuConstant::kSendStart) +
                       (ll ? 0 : v(GpuConstant::kSendSimpleStart)) + copy + last;
   const double net = std::max(c.proxy, c.net_steps * c.peers_at_once * v.NetHop(false));
@@ -450,6 +453,7 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
   const auto through_cpu = [&](const NcclGraph& graph) {
     return comm.nodes > 1 && host.c2c.bits_per_second() <= 0 && graph.type_inter >= NcclPath::kCpu;
   };
+  out.eager = static_cast<double>(EagerLimit(host.transport).count());
   if (!question.op) {
     out.through_cpu = through_cpu(comm.ring);
     out.flushes = NeedsFlush(comm, host, comm.ring) ? 1 : 0;
@@ -465,7 +469,6 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
   const NcclGraph& graph = comm.GraphOf(out.choice->algorithm);
   out.through_cpu = through_cpu(graph);
   if (out.protocol == NcclProtocol::kSimple && NeedsFlush(comm, host, graph)) out.flushes = 1;
-  out.eager = static_cast<double>(EagerLimit(host.transport).count());
   switch (out.choice->algorithm) {
     case NcclAlgorithm::kRing:
       SetRing(comm, *question.op, out);

@@ -25,9 +25,11 @@
 //   sends     an all-to-all's R − P blocks a rank over the host's NICs, eight peers at a time on
 //             a channel, one peer's by the channels that it gets; of a matrix what the busiest NIC
 //             and the busiest GPU's link carry; send/recv over the channels that a peer gets.
-//             Inside one host LL up to a size that goes by NCCL's version; with Simple a chunk of
-//             512 KiB is copied out when the next has come, so the last is copied with nothing
-//             beside it.
+//             Between hosts a channel fills a chunk of each of its peers before the NIC has any
+//             and empties one of each at the end; steps take as long at least as the proxy's
+//             thread is busy with all messages. Inside one host LL up to a size that goes by
+//             NCCL's version; with Simple a chunk of 512 KiB is copied out when the next has come,
+//             so the last is copied with nothing beside it.
 //
 // Protocols  LL carries 4 bytes of 8 and LL128 120 of 128 over the network [NCCL 2.28.9
 //            src/include/device.h]; over NVLink the constants say.
@@ -78,7 +80,7 @@ struct NcclTimeCase {
   double net_bytes = 0;      // on all NICs of the busiest host, one direction
   double link_rate = 0;      // GB/s of line rate; a GPU's NVLinks that are used, or PCIe
   double net_rate = 0;       // GB/s of line rate; of all NICs used, by the busiest
-  double peers_at_once = 0;  // sends: batches of eight
+  double peers_at_once = 0;  // sends: batches of at_once
   double send_channels = 0;  // sends: that a rank has for the network
   double peer_bytes = 0;     // sends: the heaviest message between hosts
   double near_bytes = 0;     // sends of a matrix in one host: the heaviest message
@@ -86,6 +88,7 @@ struct NcclTimeCase {
   double link_channels = 0;  // sends in one host: that a GPU's messages keep busy; else 0
   double through_bytes = 0;  // sends of a matrix: on a GPU's link with what other GPUs' NICs take
   double far_bytes = 0;      // sends of a matrix: the most of a rank to or from other hosts
+  int block_peers = 1;       // sends between hosts: that a channel serves beside each other
   double proxy = 0;          // sends: us of the CPU with all messages between hosts
   int send_nics = 1;         // sends: of a host
   int at_once = 1;           // sends: messages that a rank has under way
