@@ -33,6 +33,20 @@ WHY = {"one host": "what launches and small steps cost differs from site to site
        "several hosts, slingshot": "LL through libfabric is measured six times slower than any "
                                    "latency would make it"}
 
+# Why curves bend elsewhere, of classes where many do.
+BEND_WHY = {"one host": "what the smallest sizes take differs from site to site; Volta",
+            "several hosts, ib or roce": "ten hosts of eight H100 gather and reduce-scatter below "
+                                         "1 GiB at half the rate that rings over one or two GPUs "
+                                         "a host reach on the same network",
+            "several hosts, efa": "a step takes 75 us by the plugin, which A100 hosts need and "
+                                  "H100 hosts need a third of; an excerpt with the software of "
+                                  "2023",
+            "several hosts, slingshot": "measured curves fall themselves: four to 32 hosts take "
+                                        "longer for 1 MiB a rank by a ring than for two, and LL "
+                                        "of 64 KiB to 1 MiB takes up to ten times a rendezvous; "
+                                        "Polaris's smallest sizes grow 1.6 to 1.9 times where "
+                                        "2 counts as a bend"}
+
 
 def percent(value):
     return "-" if value is None else f"{100 * value:.1f} %"
@@ -95,9 +109,13 @@ def rate_from(share):
     return find
 
 
+def end_of_plateau(sizes, us):
+    """Finds the size from which on a curve takes twice what its smallest sizes do."""
+    return size_at(sizes, us, 2 * plateau(sizes, us)) if sizes[0] <= 8 << 10 else None
+
+
 # Where a curve of times over sizes bends: what is looked for and how it is found.
-BENDS = (("time twice that up to 1 KiB, of the smallest if that is up to 8 KiB",
-          lambda sizes, us: size_at(sizes, us, 2 * plateau(sizes, us)) if sizes[0] <= 8 << 10 else None),
+BENDS = (("time twice that up to 1 KiB, of the smallest if that is up to 8 KiB", end_of_plateau),
          ("half of the curve's highest rate", rate_from(0.5)),
          ("80 % of the curve's highest rate", rate_from(0.8)))
 
@@ -134,7 +152,8 @@ def bend_lines(tables):
             low, high = (ratios[round(q * (len(ratios) - 1))] for q in (0.1, 0.9))
             lines.append(f"| {name} | {what} | {len(ratios)} | {inside} | "
                          f"{statistics.median(ratios):.2f} | {low:.2f} to {high:.2f} |")
-    return lines
+    lines += ["", "What most of those outside are:"]
+    return lines + [f"{name}: {why}." for name, why in BEND_WHY.items()]
 
 
 def text(weft, tables):
