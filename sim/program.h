@@ -115,8 +115,8 @@ struct Op {
   // kPattern: row of patterns; kSend: row of sends; kCompute: rows back to that whose jitter it
   // has, being a part of the same computation.
   std::uint32_t subject = 0;
-  std::uint32_t tuning = 0;   // kPattern: row of tunings
-  std::int64_t amount = 0;    // bytes() of kPattern and kSend, duration() of the others
+  std::uint32_t tuning = 0;  // kPattern: row of tunings
+  std::int64_t amount = 0;   // bytes() of kPattern and kSend, duration() of the others
   // Unequal bytes by edge: rows of Program::amounts, the wire bytes of each edge in
   // edge order; 0: uniform (row 0 is unused).
   std::uint32_t first_amount = 0;

@@ -526,7 +526,9 @@ bool QuotientBuilder::NumberLinks() {
       break;
     }
   // All of a class are taken: any other of their rate does, for only rates and names are asked of.
-  const auto rate = [&](LinkId link) { return Capacity(input_.fabric->link(link), input_.physics); };
+  const auto rate = [&](LinkId link) {
+    return Capacity(input_.fabric->link(link), input_.physics);
+  };
   for (std::uint32_t c = 0; c < stands.size(); ++c) {
     if (stands[c] != kNoLink) continue;
     const BitRate of_class = rate(classes_.LinkOfRow(members[c].front()));

@@ -81,7 +81,8 @@ double StepsOf(const CollectiveModel& model, const std::string& constant, Bytes 
 // Over Slingshot a message of up to 4,097 bytes on the wire goes at once, a longer one by a
 // rendezvous [LIBFABRIC-CXI].
 TEST(CollectiveModel, SendsShortMessagesWithoutARendezvous) {
-  for (const std::string op : {"all_reduce", "all_gather", "broadcast", "all_to_all", "send_recv"}) {
+  for (const std::string op :
+       {"all_reduce", "all_gather", "broadcast", "all_to_all", "send_recv"}) {
     SCOPED_TRACE(op);
     const CollectiveModel model = Model(op, "polaris-a100", 8, 4);
     EXPECT_GT(StepsOf(model, "slingshot.eager_hop", Bytes(64)), 0.9);

@@ -79,9 +79,9 @@ void CutInHost(const NcclComm& comm, double message, int messages, NcclTimeCase&
   if (parts.ll) out.protocol = NcclProtocol::kLl;
 }
 
-// Of messages between hosts: a channel fills a chunk of each of a host's peers, eight at most, before
-// the NIC has any, and empties one of each after the last has come. A thread of the CPU's tells the
-// NIC of all `far` messages, or of all that come.
+// Of messages between hosts: a channel fills a chunk of each of a host's peers, eight at most,
+// before the NIC has any, and empties one of each after the last has come. A thread of the CPU's
+// tells the NIC of all `far` messages, or of all that come.
 void CutBetweenHosts(const NcclComm& comm, const HostPart& host, double message, int far,
                      NcclTimeCase& out) {
   if (comm.nodes == 1 || message <= 0 || far == 0) return;

@@ -225,9 +225,7 @@ class Values {
     constexpr double kWire[] = {0.5, 120.0 / 128, 1};
     return kWire[protocol_];
   }
-  double NetEfficiency() const {
-    return (*this)(NetConstant::kEfficiency)*Wire() * ThroughCpu();
-  }
+  double NetEfficiency() const { return (*this)(NetConstant::kEfficiency)*Wire() * ThroughCpu(); }
   double ThroughCpu() const { return through_cpu_ ? (*this)(NetConstant::kThroughCpu) : 1; }
   double Channel() const {
     return (*this)(GpuConstant::kChannel)*LinkEfficiency() /
@@ -318,9 +316,8 @@ CollectiveTime RingTime(const NcclTimeCase& c, const Values& v) {
     // follows. With LL128 nothing of a step is seen to hide behind a chunk: 2 to 16 GPUs gather 1
     // to 32 MiB in the time of the steps and that of the bytes [AIC, ALCF-NCCL].
     constexpr double kAtOnce = 4096;
-    const double hidden = c.protocol == NcclProtocol::kLl
-                              ? Us(std::max(0.0, c.chunk - kAtOnce), slowest)
-                              : 0;
+    const double hidden =
+        c.protocol == NcclProtocol::kLl ? Us(std::max(0.0, c.chunk - kAtOnce), slowest) : 0;
     const double link = link_steps * std::max(0.0, v.LinkHop() - hidden);
     const double net = c.net_steps * std::max(0.0, v.NetHop(false) - hidden);
     return Finish(c, v, rates, once, link + net, link, net);
