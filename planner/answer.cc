@@ -174,12 +174,23 @@ std::size_t Planning::Dominated(const std::vector<std::size_t>& feasible) {
     const double metric = MetricOf(ranked != contenders_.end() ? ranked->second : Bounded(i));
     return metric >= MetricOf(contenders_.at(order_[0]));
   };
+  // In any job, where both were simulated.
+  const Contender& first = contenders_.at(order_[0]);
+  const auto faster = [&](std::size_t i) {
+    const auto ranked = contenders_.find(i);
+    if (ranked == contenders_.end() || !ranked->second.simulated || !first.simulated) return false;
+    for (std::size_t j = 0; j < first.seconds.size(); ++j)
+      if (IntervalOf(ranked->second.seconds[j]).median <
+          IntervalOf(first.seconds[j]).median * (1 - 1e-9))
+        return true;
+    return false;
+  };
   std::vector<std::size_t> order = feasible;
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return candidates_[a].capex() < candidates_[b].capex();
   });
   for (const std::size_t i : order)
-    if (candidates_[i].exact && i != order_[0] && slower(i) && worse(i)) return i;
+    if (candidates_[i].exact && i != order_[0] && slower(i) && worse(i) && !faster(i)) return i;
   int built = 0;
   for (const std::size_t i : order) {
     // Not worth building where even the screened bill is no more, as much as it may overstate.

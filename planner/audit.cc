@@ -295,12 +295,13 @@ void Auditor::CheckLeafCables() {
                     Down((chips_bps - down_bps) / (up_bps / static_cast<double>(between))))});
 }
 
-// Of two tiers, of so many now: leaves are filled first, so that the last one counts but once.
-std::int64_t Auditor::GrownUplinks(std::int64_t now) const {
+// Of two tiers, of so many now: leaves are filled first, so that the last one counts but once. They
+// come `step` at a time.
+std::int64_t Auditor::GrownUplinks(std::int64_t now, std::int64_t step) const {
   const std::int64_t leaves = Count(SwitchRole::kLeaf);
   if (!bill_.growth || leaves == 0 || LeafDown() <= 0) return Grown(now);
-  const std::int64_t grown =
-      ask_.planes * CeilDiv(CeilDiv(Grown(ask_.endpoints), ask_.planes), LeafDown());
+  const std::int64_t of_plane = CeilDiv(CeilDiv(Grown(ask_.endpoints), ask_.planes), LeafDown());
+  const std::int64_t grown = ask_.planes * CeilDiv(of_plane, step) * step;
   return std::min(Grown(now), std::max(now, grown * CeilDiv(now, leaves)));
 }
 
@@ -324,14 +325,19 @@ void Auditor::CheckUppers() {
   const std::int64_t spine_ports = Ports(*spine_, ask_.up_bps);
   const std::int64_t cabled = Links(CableRow::End::kSwitch);
   std::int64_t uplinks = Uplinks(ask_.endpoints), above = 0;
-  // Without a ratio the cables say what is meant.
-  if (tiers == 2 && cabled > 0) uplinks = ask_.over_said ? std::max(uplinks, cabled) : cabled;
+  // The cables say what is meant, unless they are too few for the ratio that is said, digits that
+  // it lacks aside.
+  const bool few = static_cast<double>(cabled) * 1.01 < static_cast<double>(uplinks);
+  if (tiers == 2 && cabled > 0 && !(ask_.over_said && few)) uplinks = cabled;
   // Of three tiers no more leaves the spines than enters them, at the ratio that is said.
   if (tiers == 3 && ask_.upper > 0)
     above = Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps /
                std::max(ask_.upper, ask_.over) / ask_.up_bps);
   // Of cables the leaves take what they have ports for: the last one may be half full.
   if (tiers == 3 && cabled > 0) above = std::max<std::int64_t>(0, cabled - MostUplinks());
+  // Cabled for 1:1 and no ratio said: ports that spare leaves have free carry nothing.
+  if (tiers == 3 && cabled > 0 && !ask_.over_said && ask_.over <= 1)
+    above = std::max(above, std::min(cabled - uplinks, Up(static_cast<double>(uplinks) / 1.1)));
   // Who is to come finds the spines of two tiers there.
   const std::int64_t now = uplinks;
   if (tiers == 2) uplinks = GrownUplinks(uplinks);
@@ -354,19 +360,21 @@ void Auditor::CheckUppers() {
 }
 
 // Of three tiers, where how leaves spread over pods is not said: no even spread takes twice the
-// switches that a network without blocking has ports for.
+// switches that a network without blocking has ports for, or spines that its cables do.
 void Auditor::CheckExcess(std::int64_t spines, std::int64_t cores) {
   const std::int64_t links =
       Grown(Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps / ask_.up_bps));
+  const std::int64_t cabled = Links(CableRow::End::kSwitch);
   const auto check = [&](std::int64_t have, std::int64_t ports, const SwitchRow& one,
                          std::int64_t of_one, const char* rule, const char* name) {
     const std::int64_t least = CeilDiv(ports, std::max<std::int64_t>(1, of_one));
     if (have > std::max(2 * least, 4 * ask_.planes))
-      Warn(
-          rule, one.line, fmt::format("{} {}", have, name),
-          fmt::format("{} {} have the {} ports of a network without blocking", least, name, ports));
+      Warn(rule, one.line, fmt::format("{} {}", have, name),
+           fmt::format("{} {} have the {} ports of {}", least, name, ports,
+                       ports == cabled ? "its cables" : "a network without blocking"));
   };
-  check(spines, 2 * links, *spine_, Ports(*spine_, ask_.up_bps), "excess_spines", "spines");
+  check(spines, std::max(2 * links, cabled), *spine_, Ports(*spine_, ask_.up_bps), "excess_spines",
+        "spines");
   check(cores, links, *core_, Ports(*core_, ask_.up_bps), "excess_cores", "cores");
 }
 
@@ -391,15 +399,25 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
   std::int64_t even = fewest;
   while (even < up && up % even != 0) ++even;
   const std::vector<std::string> evenly = {fmt::format("{} spines", even * ask_.planes)};
-  if (up % of_plane != 0)
+  // Legs of split cables that lie unused, a few, are no uplinks.
+  const bool whole = cabled && uplinks > leaves && uplinks % leaves * 100 < uplinks &&
+                     uplinks / leaves % of_plane == 0;
+  if (up % of_plane != 0 && !whole)
     Warn("uneven_spines", spine_->line,
          fmt::format("{} uplinks of a leaf over {} spines", up, of_plane),
          fmt::format("{} spines, {} at least", even * ask_.planes, fewest * ask_.planes), evenly);
   std::vector<std::string> or_growth = evenly;
   or_growth.push_back(
       fmt::format("growth,N where they wait for more than {} accelerators", Accelerators()));
-  // Four bear the loss of one; a few for the ports of a service are no waste.
-  if (of_plane > std::max<std::int64_t>(even, 4))
+  // Four bear the loss of one, or the fewest above that divide the uplinks; a few for the ports of
+  // a service are no waste.
+  // Leaves may be rails', which grow a leaf for every NIC of a host.
+  const std::int64_t nics = bill_.hosts.empty() ? 0 : bill_.hosts.front().nics;
+  const std::int64_t step = nics > 0 && leaves % (nics * ask_.planes) == 0 ? nics : 1;
+  std::int64_t four =
+      std::max<std::int64_t>(CeilDiv(CeilDiv(GrownUplinks(uplinks, step), ask_.planes), ports), 4);
+  while (four < up && up % four != 0) ++four;
+  if (of_plane > four)
     Warn("excess_spines", spine_->line, fmt::format("{} spines", spines),
          fmt::format("{} spines have the ports, {} spread evenly", fewest * ask_.planes,
                      even * ask_.planes),

@@ -27,6 +27,7 @@ struct SwitchRow {
   std::string part;
   double chip_bps = 0;                 // sum of its ports
   double port_bps = 0;                 // the most of one port; 0: any breakout
+  std::int64_t most_ports = 0;         // as its cages split; 0: as many as its rate has
   bool generic = false;                // "64x400G": its ports are what is asked for
   std::optional<CageSpec::Form> form;  // none: not said
   std::optional<Watts> power;

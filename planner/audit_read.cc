@@ -410,6 +410,7 @@ class BillReader {
       const auto made = MakeSwitchPart(spec->message, spec->sources, "");
       out.chip_bps = made->rate.bits_per_second();
       out.port_bps = made->cage.lane.bits_per_second() * made->cage.lanes;
+      out.most_ports = made->cages > 0 ? std::int64_t{made->cages} * made->cage.ports : made->ports;
       out.form = made->cage.form;
       out.power = made->power;
       out.units = made->units;

@@ -161,7 +161,7 @@ class Auditor {
   void CheckSwitches();
   void CheckLeaves();
   void CheckLeafCables();
-  std::int64_t GrownUplinks(std::int64_t now) const;
+  std::int64_t GrownUplinks(std::int64_t now, std::int64_t step = 1) const;
   std::int64_t MostUplinks() const;
   void CheckUppers();
   void CheckSpread(std::int64_t uplinks);
@@ -189,18 +189,25 @@ class Auditor {
   }
   std::int64_t Ports(const SwitchRow& one, double rate_bps) const {
     if (one.port_bps > 0 && rate_bps > one.port_bps * (1 + kSlack)) return 0;
-    return Down(one.chip_bps / rate_bps);
+    const std::int64_t by_rate = Down(one.chip_bps / rate_bps);
+    return one.most_ports > 0 ? std::min(by_rate, one.most_ports) : by_rate;
+  }
+  // Uplinks of a leaf at the oversubscription, not whole: as its chip's rate and its ports allow.
+  double MostUp(const SwitchRow& leaf) const {
+    const double by_rate = leaf.chip_bps / (1 + ask_.over) / ask_.up_bps;
+    const double down_an_up = ask_.over * ask_.up_bps / ask_.rate_bps;
+    const double by_ports = static_cast<double>(leaf.most_ports) / (1 + down_an_up);
+    return leaf.most_ports > 0 ? std::min(by_rate, by_ports) : by_rate;
   }
   // A leaf's ports down, by the row that says so or by the oversubscription.
   std::int64_t LeafDown() const { return LeafDown(*leaf_); }
   std::int64_t LeafDown(const SwitchRow& leaf) const {
     if (down_ > 0) return down_;
-    const double down_bps = leaf.chip_bps * ask_.over / (1 + ask_.over);
-    return Down(down_bps / ask_.rate_bps);
+    return Down(MostUp(leaf) * ask_.over * ask_.up_bps / ask_.rate_bps);
   }
   std::int64_t LeafUp() const {
     if (up_ > 0) return up_;
-    return Down(leaf_->chip_bps / (1 + ask_.over) / ask_.up_bps);
+    return Down(MostUp(*leaf_));
   }
   // Endpoints that one plane of so many tiers reaches.
   std::int64_t Reach(int tiers) const {

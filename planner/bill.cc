@@ -211,16 +211,20 @@ std::string RailsOf(const Design& design) {
 std::vector<BomKey> KeysOf(const Question& question, const Candidate& it) {
   std::vector<BomKey> out;
   if (JoinsRouters(it.design.family)) return out;
+  const bool hpn = it.design.family == DesignFamily::kHpn;
+  if (it.design.planes() > 1) out.push_back({"planes", static_cast<double>(it.design.planes())});
   std::int64_t growth = question.spec().has_growth() ? question.spec().growth() : 0;
-  if (it.design.family == DesignFamily::kHpn) growth = it.counts.pod_gpus;  // then come cores
-  if (it.design.tiers == 2 && growth > it.design.gpus())
+  // What its Aggs have ports for, or the cores of several pods.
+  if (hpn) growth = it.design.tiers == 2 ? it.counts.pod_gpus : it.counts.reach_gpus;
+  if ((hpn || it.design.tiers == 2) && growth > it.design.gpus())
     out.push_back({"growth", static_cast<double>(growth)});
   // Below it the audit asks nothing: HPN's 16:15.
   constexpr double kTold = 1.1;
-  if (it.design.tiers > 1 && it.oversubscription() > kTold)
-    out.push_back({"oversubscription", static_cast<double>(it.counts.leaf_slots) *
-                                           (it.design.nic_port() / it.design.uplink) /
-                                           static_cast<double>(it.counts.leaf_uplinks)});
+  const std::int64_t slots = hpn ? it.counts.full_slots : it.counts.leaf_slots;
+  const double ratio = static_cast<double>(slots) * (it.design.nic_port() / it.design.uplink) /
+                       static_cast<double>(it.counts.leaf_uplinks);
+  if (it.design.tiers > 1 && std::max(it.oversubscription(), ratio) > kTold)
+    out.push_back({"oversubscription", ratio});
   return out;
 }
 

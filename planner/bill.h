@@ -27,8 +27,9 @@ std::int64_t PackedPlugs(std::int64_t links, std::int64_t each, int ports);
 // ", 8 rails", as the use of a switch says where nothing joins them; else nothing.
 std::string RailsOf(const Design& design);
 
-// What the counts of its bill do not say: spines that wait for growth, as HPN's do from the first
-// day, and a ratio of leaves where the network is not 1:1. Requires: counts.
+// What the counts of its bill do not say: planes, spines that wait for growth, as HPN's do from the
+// first day, and a ratio of leaves, of HPN's once full, where the network is not 1:1. Requires:
+// counts.
 std::vector<BomKey> KeysOf(const Question& question, const Candidate& candidate);
 
 // What a host draws with the candidate's NICs; of a supernode all of it.

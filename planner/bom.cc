@@ -322,7 +322,7 @@ std::string BomCsv(const Bom& bom, const std::vector<BomKey>& keys) {
       out += ",,,,\n";
   }
   for (const BomKey& one : keys)
-    out += fmt::format("{},,,,{:.10g},,,,,,,,,,,\n", one.key, one.value);
+    out += fmt::format("{},key,,,{},,,,,,,,,,,\n", one.key, one.value);  // all its digits
   return out;
 }
 

@@ -105,7 +105,8 @@ struct BomKey {
 };
 
 // part,kind,role,use,quantity,usd_low,usd_mid,usd_high,usd_source,usd_date,usd_mark,w_low,w_mid,
-// w_high,w_source,w_mark; RFC 4180. Of `keys` the part is the key and the quantity its value.
+// w_high,w_source,w_mark; RFC 4180. Of `keys` the part is the key, the kind `key` and the quantity
+// its value.
 std::string BomCsv(const Bom& bom, const std::vector<BomKey>& keys = {});
 
 }  // namespace weft

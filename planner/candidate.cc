@@ -235,7 +235,7 @@ class Enumeration {
     if (!counts || one.design.tiers != 2 || counts->reach_gpus >= growth) return;
     while (one.design.min_spines < counts->leaf_uplinks && counts->reach_gpus < growth) {
       one.design.min_spines =
-          static_cast<int>(std::min(2 * counts->spines_of_pod, counts->leaf_uplinks));
+          static_cast<int>(std::min(counts->spines_of_pod + 1, counts->leaf_uplinks));
       counts = CountDesign(one.design);
       if (!counts) return;
     }

@@ -268,6 +268,7 @@ Counted CountHpn(const Design& design) {
   out.spine_links = out.spines * out.spine_uplinks;
   out.leaf_gpus = out.hosts_of_segment * design.gpus_of_host;
   // The Aggs' ports to cores are there from the first day [QXC+24 §3].
+  out.full_slots = most;
   out.pod_gpus = of_pod * most * design.gpus_of_host;
   out.reach_gpus = radix / core_ports * out.pod_gpus;
   return out;

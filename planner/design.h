@@ -88,7 +88,8 @@ struct DesignCounts {
   std::int64_t leaf_gpus = 0;   // whose NIC ports one leaf serves
   std::int64_t reach_gpus = 0;  // with more leaves, hosts and pods on the spines or cores there are
   std::int64_t hosts_of_segment = 0;
-  std::int64_t pod_gpus = 0;  // of hpn, whose Aggs are there from the first day: of a full pod
+  // Of hpn, whose Aggs are there from the first day: of a full pod, and of a ToR in it.
+  std::int64_t pod_gpus = 0, full_slots = 0;
 
   std::int64_t switches() const { return leaves + spines + cores; }
 };
@@ -103,9 +104,10 @@ tl::expected<DesignCounts, Binding> CountDesign(const Design& design);
 // Of a family that joins routers.
 tl::expected<DesignCounts, Binding> CountRouters(const Design& design);
 
-// Shapes of the design's family, parts and hosts whose load is at most its oversubscription and, of
-// every kind of cable, at least half of it: a few, of the fewest routers. Where none is, as of few
-// hosts, the one of the fewest routers that is idle. Requires: JoinsRouters(design.family).
+// Shapes of the design's family, parts and hosts whose load, full, is at most its oversubscription
+// and, of its hosts alone and of every kind of cable, at least half of it: a few, of the fewest
+// routers. Where none is, as of few hosts, the one of the fewest routers that is idle. Requires:
+// JoinsRouters(design.family).
 std::vector<RouterShape> RouterShapes(const Design& design);
 
 // What the busiest kind of cable between routers carries over its rate where every endpoint sends

@@ -186,7 +186,9 @@ TrafficSpec AllPairs(const CollectiveSpec& collective, std::int64_t gpus) {
 }
 
 std::string RoutingText(const Question& question, const Candidate& candidate, int seeds) {
-  const bool adaptive = question.switches[candidate.chip].infiniband;
+  // The subnet manager's own engine routes trees so, no dragonfly [NV-IBUP Adaptive Routing].
+  const bool adaptive =
+      question.switches[candidate.chip].infiniband && !JoinsRouters(candidate.design.family);
   return fmt::format("routing: {{ seeds: {}{} }}\nrdma: {{ qps: {} }}\n", seeds,
                      adaptive ? ", policy: adaptive" : "", candidate.design.nic_ports);
 }

@@ -137,22 +137,32 @@ void Planning::SayNeed() {
       ComputeText(*question_.ops, question_.integer()), both);
 }
 
-// What is said of the jobs.
 namespace {
 
-// By whom packets are routed in what was simulated, where not all switches alike.
+// How packets were routed in what was simulated, where a switch is InfiniBand.
 std::string RoutingNote(const Question& question) {
   std::string names;
+  bool ethernet = false;
   for (const SwitchChoice& one : question.switches)
-    if (one.infiniband) names += (names.empty() ? "" : ", ") + one.preset;
+    if (one.infiniband)
+      names += (names.empty() ? "" : ", ") + one.preset;
+    else
+      ethernet = true;
   if (names.empty()) return names;
-  return names +
-         " are InfiniBand and route adaptively, as its subnet manager does unless it is told "
-         "otherwise; Ethernet switches by ECMP.";
+  const bool routers =
+      std::any_of(question.families.begin(), question.families.end(), JoinsRouters);
+  std::string out =
+      "InfiniBand (" + names +
+      ") is routed adaptively, as by default, and at its best: an even split over the shortest "
+      "paths of trees";
+  if (routers) out += "; dragonfly and slim_fly by ECMP";
+  if (ethernet) out += "; Ethernet by ECMP, so part of what parts the two is routing";
+  return out + '.';
 }
 
 }  // namespace
 
+// What is said of the jobs.
 void Planning::FillJobNotes() {
   if (question_.jobs.empty()) {
     out_.notes.push_back(

@@ -32,6 +32,7 @@ constexpr std::array<ComputeUnit, 6> kComputeUnits{{{"EFLOPS", 1e18, false},
                                                     {"POPS", 1e15, true},
                                                     {"TOPS", 1e12, true}}};
 
+// Here, for SwitchSpec has no key that says it.
 constexpr std::array<std::string_view, 3> kInfiniBand = {"qm8700", "qm9700", "q3400"};
 
 // Accelerators that come in a host of another's preset, or bought by the supernode.

@@ -13,7 +13,7 @@ namespace weft {
 namespace {
 
 constexpr std::size_t kMostShapes = 6;  // of one oversubscription: those of the fewest routers
-// What every kind of cable carries at least of what it may, where all send to all alike: the
+// What every kind of cable carries at least of what it may, where all hosts send to all alike: the
 // textbook's a = 2p = 2h [KDSA08 §3.1] and p = k'/2 [BH14 §II-B2] use all, and a router of few
 // endpoints is bought to stand idle. A half, for a need is seldom a power of a prime.
 constexpr double kLeastUse = 0.5;
@@ -202,7 +202,9 @@ std::vector<RouterShape> RouterShapes(const Design& design) {
   const auto take = [&](const RouterShape& shape) {
     of.routers = shape;
     if (!Fits(of) || UniformLoad(of) > design.oversubscription * (1 + 1e-9)) return false;
-    const bool half = LeastLoad(of) >= kLeastUse * design.oversubscription * (1 - 1e-9);
+    const double filled = static_cast<double>(design.hosts * design.nics_of_host) /
+                          static_cast<double>(shape.p * shape.routers());
+    const bool half = LeastLoad(of) * filled >= kLeastUse * design.oversubscription * (1 - 1e-9);
     (half ? used : idle).push_back(shape);
     return half;
   };

@@ -421,6 +421,46 @@ TEST(Audit, CountsTheUplinksOfLeavesThatAreHalfFull) {
   EXPECT_EQ(Rules(bill(3)), "core_ports");
 }
 
+// Ports that spare leaves have free are no cabled uplinks: a network cabled for 1:1 wants 1:1
+// cores.
+TEST(Audit, CountsNoUplinksOfSpareLeaves) {
+  const auto bill = [](int cores) {
+    return fmt::format(
+        "8xh100,2048,host\nh100,16384,accelerator\n64x400G,600,leaf\n64x400G,512,spine\n"
+        "64x400G,{},core\n400G AOC,16384,host_cable\n400G AOC,32768,isl_cable\ntiers,3,\n",
+        cores);
+  };
+  EXPECT_EQ(Rules(bill(200)), "core_ports");
+  EXPECT_EQ(Said(bill(256)), "");
+}
+
+// 64:30 to three decimals asks for half a cable more than 1,920, and all spines' ports are taken.
+TEST(Audit, TakesARatioOfAFewDigits) {
+  const auto bill = [](int cables) {
+    return fmt::format(
+        "h100,4096,accelerator\n51.2T,64,leaf\n51.2T,15,spine\nAOC,4096,host_cable\n"
+        "400G AOC,{},isl_cable\n400G,4096,nic\noversubscription,2.133,\n",
+        cables);
+  };
+  EXPECT_EQ(Said(bill(1920)), "");
+  EXPECT_EQ(Rules(bill(1800)), "spine_ports switch_cables");
+}
+
+// A preset has as many ports as its cages split into, whatever its rate would make of them.
+TEST(Audit, KnowsHowManyPortsAPresetHas) {
+  const auto bill = [](const char* chip, int gpus) {
+    return fmt::format("h100,{},accelerator\n{},1,switch\n100G,{},nic\ndac,{},host_cable\n", gpus,
+                       chip, gpus, gpus);
+  };
+  EXPECT_EQ(Rules(bill("sn5600", 512)), "switch_ports");
+  EXPECT_EQ(Rules(bill("sn5600", 256)), "");
+  EXPECT_EQ(Rules(bill("qm8700", 80)), "");
+  // In two tiers half of them are a leaf's, and all of them a spine's.
+  const std::string two = "h100,1024,accelerator\n100G,1024,nic\nsn5600,8,leaf\n";
+  EXPECT_EQ(Rules(two + "sn5600,4,spine\n"), "");
+  EXPECT_EQ(Rules(two + "sn5600,3,spine\n"), "spine_ports uneven_spines?");
+}
+
 // A ratio that only the cables say is no lack of leaves.
 TEST(Audit, TakesARatioThatNobodySaysFromTheCables) {
   const std::string bill =

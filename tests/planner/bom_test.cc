@@ -145,6 +145,16 @@ TEST(BomCsv, HasASourceInEveryRow) {
       1 + static_cast<std::ptrdiff_t>(BomOf("{ preset: superpod_ndr, units: 1 }").rows.size()));
 }
 
+// All digits of a key's value: 128 ports over 60 uplinks is more than 2.133333333.
+TEST(BomCsv, HasAKeyInARowOfItsKind) {
+  const std::string csv = BomCsv({}, {{"growth", 15360}, {"oversubscription", 128 / 60.0}});
+  EXPECT_NE(csv.find("\ngrowth,key,,,15360,,,,,,,,,,,\n"), std::string::npos) << csv;
+  const std::string of = "\noversubscription,key,,,";
+  const std::size_t at = csv.find(of);
+  ASSERT_NE(at, std::string::npos) << csv;
+  EXPECT_EQ(std::strtod(csv.c_str() + at + of.size(), nullptr), 128 / 60.0) << csv;
+}
+
 // Published ratios of cost, at the catalogue's middle prices; tolerance 10 points, for the
 // publications price other parts of other years.
 //
