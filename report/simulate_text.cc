@@ -319,7 +319,7 @@ std::string NoModelErrorText(const RunReport& report) {
 
 // docs/training.md, the tables of Selene and of other public runs: the stacks of 2022 and later.
 constexpr const char* kOfCompute =
-    ": of 18 published iterations by Megatron that nothing was fitted to weft's are 2 to 18 % "
+    ": of 18 published iterations by Megatron that nothing was fitted to weft's are 2 to 19 % "
     "shorter, and of 15 by sharded PyTorch and older stacks 5 to 44 %";
 constexpr const char* kNothingWaits =
     "nothing waits for communication as priced, and what is hidden is taken to stay hidden";

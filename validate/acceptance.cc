@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/version.h"
 #include "validate/tables_internal.h"
@@ -46,12 +47,29 @@ std::string CommandOf(const std::string& op, int ranks, int hosts) {
                      ProgramOf(op), sizes);
 }
 
+// Trays of one NVLink domain are one host of weft's.
+AcceptanceQuestion OfDomains(AcceptanceQuestion question) {
+  const HostPart& host = question.host;
+  if (host.gpus_per_tray > 1 && host.gpus_per_tray < host.gpus &&
+      question.gpus_per_host == host.gpus_per_tray)
+    question.gpus_per_host = std::min(question.gpus, host.gpus);
+  return question;
+}
+
+// Whether `table`, of a log that counts trays or NVLink domains, is of as many servers as a line.
+bool IsOfServers(const MeasuredTable& table, const std::optional<HostPart>& host, int servers) {
+  if (table.hosts == 0 && table.hosts_unclear) return false;
+  const int hosts = std::max(1, table.hosts);
+  if (hosts == servers || !host || table.ranks % hosts != 0) return hosts == servers;
+  return ServersOf(*host, {table.ranks, table.ranks / hosts}) == servers;
+}
+
 }  // namespace
 
 Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion& question,
                                                         const Calibration& calibration) {
   std::vector<AcceptanceLine> out;
-  for (const Shape& shape : ShapesOf(question)) {
+  for (const Shape& shape : ShapesOf(OfDomains(question))) {
     const int hosts = shape.gpus / shape.per_host;
     for (const char* const op : kOps) {
       CollectiveQuestion asked;
@@ -157,13 +175,18 @@ Result<std::vector<AcceptanceLine>> ParseAcceptanceSheet(std::string_view text,
 std::vector<AcceptanceVerdict> JudgeAcceptance(const std::vector<AcceptanceLine>& lines,
                                                const std::vector<TableEntry>& entries) {
   std::vector<AcceptanceVerdict> out;
+  std::vector<std::optional<HostPart>> hosts;  // of the entries
+  for (const TableEntry& entry : entries) {
+    const auto host = ReadHostText(entry.host, entry.pos);
+    hosts.push_back(host ? std::optional(*host) : std::nullopt);
+  }
   for (const AcceptanceLine& line : lines) {
     AcceptanceVerdict& verdict = out.emplace_back();
     verdict.line = line;
-    for (const TableEntry& entry : entries) {
-      for (const MeasuredTable& table : entry.tables) {
+    for (std::size_t e = 0; e < entries.size(); ++e) {
+      for (const MeasuredTable& table : entries[e].tables) {
         if (table.op != line.op || table.ranks != line.ranks ||
-            std::max(1, table.hosts) != line.hosts || !IsFloatingType(table.type))
+            !IsOfServers(table, hosts[e], line.hosts) || !IsFloatingType(table.type))
           continue;
         for (const MeasuredPoint& point : table.points) {
           if (point.size != line.size) continue;

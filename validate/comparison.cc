@@ -28,12 +28,15 @@ struct Wanted {
 };
 
 // Hosts of weft's, which are NVLink domains, that the ranks of `table` stand on: a log lists the
-// operating system's, and an NVL72 is 18 of them. Domains are taken to be filled.
+// operating system's, and an NVL72 is 18 of them. Domains are taken to be as few as can be alike.
 int DomainsOf(const MeasuredTable& table, const HostPart& host) {
   const int hosts = std::max(1, table.hosts), tray = std::max(1, host.gpus_per_tray);
   const bool trays = tray > 1 && tray < host.gpus && hosts > 1 && table.ranks <= hosts * tray;
+  if (!trays) return hosts;
   const int each = host.gpus / tray;
-  return trays ? (hosts + each - 1) / each : hosts;
+  int domains = (hosts + each - 1) / each;
+  while (domains < hosts && table.ranks % domains != 0) ++domains;  // alike, and not all filled
+  return domains;
 }
 
 // Why the points of `table` cannot be simulated; empty where they can.

@@ -536,12 +536,17 @@ class CsvReader {
       other =
           FromMicroseconds(WholeNumber<double>(cells[layout_.in_time->column].text).value_or(0) *
                            layout_.in_time->unit);
-    const bool in_place = layout_.in_place && cells[*layout_.in_place].text == "1";
-    if (in_place && !table.points.empty() && table.points.back().size == size &&
-        !table.points.back().in_place)
-      table.points.back().in_place = time;
-    else
-      table.points.push_back({size, *time, other, number});
+    const std::string place = layout_.in_place ? Lower(cells[*layout_.in_place].text) : "";
+    if (place == "1" || place == "true" || place == "yes") {
+      const auto out =
+          std::find_if(table.points.rbegin(), table.points.rend(),
+                       [&](const MeasuredPoint& one) { return one.size == size && !one.in_place; });
+      if (out != table.points.rend()) {
+        out->in_place = time;
+        return;
+      }
+    }
+    table.points.push_back({size, *time, other, number});
   }
 
   std::string file_;

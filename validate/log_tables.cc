@@ -20,12 +20,13 @@ bool IsCount(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
-// A count as nccl-tests prints it, or as it is set in type, in groups of three: 8388608, 8,388,608.
+// A count as nccl-tests prints it, or as it is set in type, in groups of three: 8388608,
+// 8,388,608, 8.388.608.
 std::optional<std::int64_t> CountIn(std::string_view text) {
   std::string digits(text);
   for (std::size_t at = text.size(); at > 4;) {
     at -= 4;
-    if (digits[at] != ',' && digits[at] != '\'') break;
+    if (digits[at] != ',' && digits[at] != '\'' && digits[at] != '.') break;
     digits.erase(at, 1);
   }
   return IsCount(digits) ? WholeNumber<std::int64_t>(digits) : std::nullopt;
@@ -85,6 +86,7 @@ struct LogRow {
   bool has_root = false;  // one that is a rank, as broadcast and gather have
   std::optional<Half> out, in;
   bool out_is_na = false, in_is_na = false;  // not checked; an all-to-all never is in place
+  bool out_unread = false;                   // figures out of place that are none
   std::string why;                           // not a row to believe; empty: it is
   std::size_t end = 0;                       // the first word behind it
 };
@@ -141,6 +143,7 @@ void ReadColumns(const std::vector<Word>& words, std::size_t at, const LogColumn
   row.in = HalfAt(words, at + half);
   const auto is_na = [&](std::size_t i) { return i < words.size() && words[i].text == "N/A"; };
   row.out_is_na = is_na(at + 3);
+  row.out_unread = !row.out && row.in && !is_na(at);
   row.in_is_na = is_na(at + half + 3);
   row.end = std::min(words.size(), at + (row.in ? 2 * half : half));
 }
@@ -392,6 +395,7 @@ class LogReader {
     std::string why = row.why;
     if (why.empty())
       why = half ? Contradiction(row.size, half->time, half->algbw) : "it is cut off";
+    if (why.empty() && row.out_unread) why = "its time out of place is no number";
     std::optional<SimDuration> time, in_place;
     if (half) time = FromMicroseconds(*WholeNumber<double>(half->time));
     if (row.out && row.in) in_place = FromMicroseconds(*WholeNumber<double>(row.in->time));
@@ -409,6 +413,7 @@ class LogReader {
     const auto has = [&](std::string_view text) { return line.find(text) != line.npos; };
     if (has("nThread ") && has("minBytes")) {
       EndRun();
+      ranks_.clear();  // of a run that failed before its first row
       Process(WordsOf(line));
     }
     if (const std::size_t at = line.find("Collective test starting:"); at != line.npos) {
@@ -438,8 +443,10 @@ class LogReader {
       if (!words[i + 1].text.starts_with('-') ||
           !(name.ends_with("_perf") || name.ends_with("_perf_mpi")))
         continue;
-      EndRun();
-      commands_.insert(OperationNamed(name));
+      const std::string op = OperationNamed(name);
+      // Another rank may say the same command late.
+      if (commands_.count(op) == 0) EndRun();
+      commands_.insert(op);
     }
   }
 
@@ -465,6 +472,7 @@ class LogReader {
   void Device(const std::vector<Word>& words) {
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {
       if (words[i].text != "Rank") continue;
+      const std::size_t at_rank = i;
       std::size_t on = i;
       while (on < words.size() && words[on].text != "on") ++on;
       if (on + 1 >= words.size()) return;
@@ -474,7 +482,10 @@ class LogReader {
             words[i].text == "Rank" && rank && *rank >= 0 && *rank <= 10'000'000)
           ranks.push_back(*rank);
       if (ranks.empty()) return;
-      if (tables_.size() > first_of_run_) EndRun();  // a list is printed before its rows
+      if (tables_.size() > first_of_run_) {  // a list is printed before its rows
+        if (at_rank == 0 || !words[at_rank - 1].text.ends_with('#')) return;
+        EndRun();
+      }
       for (const int rank : ranks) ranks_.push_back({rank, std::string(words[on + 1].text)});
       std::size_t name = on;
       while (name < words.size() && !words[name].text.starts_with('[')) ++name;
@@ -519,7 +530,8 @@ class LogReader {
     int ranks = 0;
     for (const Rank& rank : ranks_) ranks = std::max(ranks, rank.rank + 1);
     if (ranks == 0) return {0, 0};
-    if (by_rows > std::max(ranks, devices_)) return {by_rows, 0};
+    if (by_rows > 0 && (by_rows < ranks || by_rows > std::max(ranks, devices_)))
+      return {by_rows, 0};
     if (ranks >= devices_) return {ranks, Hosts(ranks)};
     ranks = std::max(devices_, hints_.ranks);  // cut within the first process
     return {ranks, hints_.hosts > 0 || ranks > devices_ ? 0 : 1};
@@ -532,7 +544,7 @@ class LogReader {
       MeasuredTable& table = tables_[i];
       if (table.op.empty()) table.op = hints_.op;
       if (table.op.empty() && !is_other_) table.op = CommandOp(evidence_[i]);
-      if (table.op.empty() && !is_other_) table.op = name_op_;
+      if (table.op.empty() && !is_other_ && CanBe(evidence_[i], name_op_)) table.op = name_op_;
       const bool other = table.op.empty() && (is_other_ || name_is_other_);
       const int by_rows = other ? 0 : RanksOf(evidence_[i], table.op);
       const auto [ranks, hosts] = RanksAndHosts(by_rows);
@@ -560,10 +572,12 @@ class LogReader {
   std::string CommandOp(const std::vector<Evidence>& rows) const {
     if (commands_.size() != 1) return {};
     const std::string& op = *commands_.begin();
+    return CanBe(rows, op) ? op : std::string();
+  }
+
+  static bool CanBe(const std::vector<Evidence>& rows, const std::string& op) {
     return std::all_of(rows.begin(), rows.end(),
-                       [&](const Evidence& one) { return IsOf(one, op, 0); })
-               ? op
-               : std::string();
+                       [&](const Evidence& one) { return IsOf(one, op, 0); });
   }
 
   // Leaves out rows whose busbw is of other ranks than the table's, where others' is not: a table

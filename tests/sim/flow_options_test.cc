@@ -161,10 +161,10 @@ TEST(SimOptions, AClosedLoopIsFairAtEveryInstant) {
   }
 }
 
-// Several channels of more than 64 links each, tight, over one another and single sends: the twins
-// of links are silent until, halfway, more is appended. With and without, all links in the
-// certificate.
-TEST(SimOptions, WideChannelsThatShareLinksKeepTheirTimesWithoutTwins) {
+// Several channels of more than 64 links each, tight, over one another and single sends, and more
+// appended halfway: ends are the same with the option of silent links and without, and rates fair
+// throughout.
+TEST(SimOptions, WideChannelsThatShareLinksKeepTheirTimes) {
   for (const std::uint64_t seed : TestSeeds(8)) {
     SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
     Random random(seed);

@@ -81,6 +81,28 @@ TEST(Acceptance, CountsTheTraysOfARack) {
   ASSERT_TRUE(cases);
   ASSERT_THAT(cases->questions, SizeIs(1));
   EXPECT_EQ(cases->questions[0].gpus_per_host, 72);  // two domains, not 36
+  // 1,024 GPUs of 256 trays fill no fifteen domains alike: sixteen of 64.
+  table.ranks = 1024;
+  table.hosts = 256;
+  const auto sixteen = PrepareCases(entries);
+  ASSERT_TRUE(sixteen);
+  ASSERT_THAT(sixteen->questions, SizeIs(1));
+  EXPECT_EQ(sixteen->questions[0].gpus_per_host, 64);
+  // By trays the sheet is the same, and is judged by logs that count either.
+  question.gpus = 72;
+  question.gpus_per_host = 4;
+  const auto by_trays = MakeAcceptanceLines(question, Banded());
+  ASSERT_TRUE(by_trays);
+  EXPECT_EQ(by_trays->front().expected_GBps, lines->front().expected_GBps);
+  table.ranks = 72;
+  for (const int hosts : {1, 18}) {
+    table.hosts = hosts;
+    table.points = {{lines->front().size, SimDuration(1'000'000'000), std::nullopt, 1}};
+    EXPECT_TRUE(JudgeAcceptance(*by_trays, entries)[0].measured_GBps) << hosts;
+  }
+  table.hosts = 0;
+  table.hosts_unclear = true;
+  EXPECT_FALSE(JudgeAcceptance(*by_trays, entries)[0].measured_GBps);
 }
 
 TEST(Acceptance, WantsABand) {

@@ -304,7 +304,7 @@ TEST(ParseTables, SeesThroughPrefixesAndForeignLines) {
 TEST(ParseTables, ReadsSizesSetInGroupsOrWithUnits) {
   for (const std::string row :
        {"1048576 262144", "1,048,576 262,144", "1'048'576 262'144", "1M 262144", "1MiB 262,144",
-        "1 MiB 262144", "[1,0]<stdout>:1M 256K"}) {
+        "1.048.576 262.144", "1 MiB 262144", "[1,0]<stdout>:1M 256K"}) {
     SCOPED_TRACE(row);
     const auto tables =
         ParseTables("512 128 float sum -1 20.0 0.03 0.05 0 20.0 0.03 0.05 0\n" + row +
@@ -513,6 +513,63 @@ TEST(ParseTables, CountsRanksByTheRowsAndLeavesOutThoseOfOthers) {
   EXPECT_EQ(got[0].points[0].line, 2);
   ASSERT_THAT(got[0].rejected, SizeIs(2));
   EXPECT_EQ(got[0].rejected[0].why, "busbw is 1.750 of algbw, where 16 ranks have 1.875");
+}
+
+// What other processes say among the rows, and a list of devices of a run that failed.
+TEST(ParseTables, IsNotThrownOffByLinesAmongTheRows) {
+  const std::string row = "   2097152   524288   float   sum   -1   140.0";
+  for (const std::string stray : {"[w3] ERROR Rank 5 stuck on cuda stream 7",
+                                  "[1,3]<stderr>:+ ./build/all_reduce_perf -b 8 -e 8G"}) {
+    SCOPED_TRACE(stray);
+    std::string log = "+ ./build/all_reduce_perf -b 8 -e 8G\n" + std::string(kLog);
+    log.insert(log.find(row), stray + "\n");
+    const auto got = Tables(log);
+    ASSERT_THAT(got, SizeIs(1));
+    EXPECT_EQ(got[0].ranks, 16);
+    EXPECT_THAT(got[0].points, SizeIs(3));
+  }
+  std::string retried(kLog.substr(0, kLog.find("NCCL version")));
+  retried +=
+      "# nThread 1 nGpus 1 minBytes 8 maxBytes 8 step: 2\n"
+      "#  Rank  0 Group  0 Pid 1 on node-9 device  0 [0x01] NVIDIA H100\n"
+      "#  Rank  7 Group  0 Pid 8 on node-9 device  7 [0x01] NVIDIA H100\n"
+      "1048576 262144 float sum -1 104.9 10.00 17.50 0\n";
+  const auto got = Tables(retried);
+  ASSERT_THAT(got, SizeIs(1));
+  EXPECT_EQ(got[0].ranks, 8);
+  EXPECT_EQ(got[0].hosts, 1);
+  // A list alone that every row contradicts.
+  EXPECT_EQ(Tables(std::string(kLog.substr(0, kLog.find("NCCL version"))) +
+                   "1048576 262144 float sum -1 104.9 10.00 17.50 0\n")[0]
+                .ranks,
+            8);
+}
+
+TEST(ParseTables, BelievesNeitherANameNorAHalfThatTheRowsContradict) {
+  const auto gather = Tables("1048576 16384 float none -1 104.9 10.00 9.375 0\n", "all_reduce.log");
+  EXPECT_NE(gather[0].op, "all_reduce");  // none of whose busbw is below its algbw
+  const auto torn = Tables(
+      "1048576 262144 float sum -1 104.9 10.00 18.75 0 104.0 10.08 18.90 0\n"
+      "2097152 524288 float sum -1 140.0* 14.98 28.09 0 139.0 15.09 28.29 0\n",
+      "all_reduce.log");
+  EXPECT_THAT(torn[0].points, SizeIs(1));
+  ASSERT_THAT(torn[0].rejected, SizeIs(1));
+  EXPECT_THAT(torn[0].rejected[0].why, HasSubstr("out of place"));
+}
+
+// Rows in place beside or below those out of place: in blocks, and however the flag is written.
+TEST(ParseTables, JoinsRowsInPlaceOfACsv) {
+  for (const char* const text :
+       {"op,size,time_us,in_place\nall_gather,1048576,104.9,False\nall_gather,2097152,140,False\n"
+        "all_gather,1048576,94,True\nall_gather,2097152,130,True\n",
+        "op,size,time_us,in_place\nall_gather,1048576,104.9,0\nall_gather,1048576,94,1\n"
+        "all_gather,2097152,140,0\nall_gather,2097152,130,1\n"}) {
+    const auto got = Tables(text, "a.csv");
+    ASSERT_THAT(got, SizeIs(1));
+    ASSERT_THAT(got[0].points, SizeIs(2)) << text;
+    EXPECT_EQ(Microseconds(got[0].points[0].time), 104.9);
+    EXPECT_EQ(Microseconds(*got[0].points[0].in_place), 94);
+  }
 }
 
 TEST(ParseTables, ReadsListsOfDevicesThatWereShortened) {
