@@ -8,8 +8,7 @@
 //
 // Shapes   CollectiveParameters() has one row a constant and class, a class's rows together:
 //          four generations, then PCIe, then four transports, of which the last has one more.
-//          CollectiveConstants holds a value a
-//          row, in the same order.
+//          CollectiveConstants holds a value a row, in the same order.
 // Units    microseconds, GB/s of 10^9 bytes one way, plain ratios; a row says which.
 #pragma once
 
