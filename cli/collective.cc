@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <filesystem>
 #include <memory>
@@ -59,7 +60,7 @@ std::vector<std::string_view> Split(std::string_view text, char mark) {
   return out;
 }
 
-// A,B,… or FIRST:LAST:FACTOR.
+// A,B,… or FIRST:LAST:FACTOR; the factor is 2 where none is said.
 Result<std::vector<Bytes>> ParseSizes(std::string_view text) {
   std::vector<Bytes> out;
   const std::vector<std::string_view> range = Split(text, ':');
@@ -70,18 +71,33 @@ Result<std::vector<Bytes>> ParseSizes(std::string_view text) {
     }
     return out;
   }
-  if (range.size() != 3)
+  if (range.size() > 3)
     return WrongArgument(fmt::format("--sizes: '{}' is no range", text), "FIRST:LAST:FACTOR");
   WEFT_TRY(const Bytes first, ParseSize(range[0]));
   WEFT_TRY(const Bytes last, ParseSize(range[1]));
-  const auto factor = ScanQuantity(range[2], Unit::NONE);
+  const std::string_view times = range.size() == 3 ? range[2] : "2";
+  const auto factor = ScanQuantity(times, Unit::NONE);
   if (!factor || *factor < 1.01 || *factor > 1e6)
-    return WrongArgument(fmt::format("--sizes: the factor is '{}'", range[2]), "want 1.01 or more");
+    return WrongArgument(fmt::format("--sizes: the factor is '{}'", times), "want 1.01 or more");
   if (last < first) return WrongArgument(fmt::format("--sizes: '{}' ends below its start", text));
   for (auto size = static_cast<double>(first.count()); size <= static_cast<double>(last.count());
        size *= *factor)
     out.push_back(Bytes(static_cast<std::int64_t>(size)));
   return out;
+}
+
+// As nccl-tests and NCCL's own functions are called too: alltoall, AllReduce, all_gather_perf.
+std::string OperationCalled(const std::string& text) {
+  const auto bare = [](std::string_view name) {
+    if (name.ends_with("_perf")) name.remove_suffix(5);
+    std::string out;
+    for (const char c : name)
+      if (c != '_') out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return out;
+  };
+  for (const std::string& op : NcclPlanOps())
+    if (bare(op) == bare(text)) return op;
+  return text;
 }
 
 // A preset's name, a file, or a mapping in YAML.
@@ -352,7 +368,8 @@ void AddCollective(CLI::App& app, Command& chosen) {
     return command->add_option(name, value, what)->type_name(type);
   };
   add("--gpus", args->gpus, "ranks, one a GPU", "N")->required();
-  add("--sizes", args->sizes, "FIRST:LAST:FACTOR or S1,S2,…; bytes where no unit is said", "SIZES")
+  add("--sizes", args->sizes,
+      "FIRST:LAST:FACTOR, or FIRST:LAST by 2, or S1,S2,…; bytes where no unit is said", "SIZES")
       ->default_str(std::string(kSizes) + ", of a matrix in a file its own");
   add("--matrix", args->matrix,
       "of all_to_all_v: a file of bytes from row to column, or YAML such as '{ skew: 1 }'",
@@ -377,6 +394,7 @@ void AddCollective(CLI::App& app, Command& chosen) {
   command->add_flag("--explain", args->explain, "the candidates, the search, rings and trees");
   add("--json", args->json, "write JSON; -: to standard output", "FILE|-");
   command->callback([args, &chosen] {
+    args->op = OperationCalled(args->op);
     chosen = [args](std::ostream& out, std::ostream& err) {
       return RunCollective(*args, out, err);
     };

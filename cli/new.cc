@@ -40,6 +40,7 @@ workload:
      R"(name: an iteration of training
 fabric: {}
 placement: {{ gpus: 512 }}                      # packed: the ranks of a replica next to each other
+rdma: {{ qps: 4 }}                              # queue pairs a connection; one collides more
 routing: {{ seeds: 4 }}
 workload:
   training:

@@ -145,7 +145,8 @@ void AddPlan(CLI::App& app, Command& chosen) {
       ->allow_extra_args(false);
   command
       ->add_option("--out", args->options.out_dir,
-                   "write plan.json, bom.csv, links.csv, ports.csv, racks.csv, candidates.csv")
+                   "write plan.json, plan.txt, bom.csv, links.csv, ports.csv, racks.csv, "
+                   "candidates.csv, and results.sqlite for --resume")
       ->type_name("DIR");
   command->add_option("--json", args->options.json, "write JSON; -: to standard output")
       ->type_name("FILE|-");

@@ -217,12 +217,15 @@ std::string CertaintyText(const PlanReport& report, int width) {
   if (!report.best) return {};
   std::string out =
       Wrap(fmt::format(
-               "P(first) {:.0f} % among its fabrics, expected regret {:.3g} MUSD; {} candidates, "
-               "{} feasible, {} simulated{}{}",
-               report.p_first * 100, report.regret_usd / 1e6, FormatCount(report.candidates),
+               "P(first) {:.0f} % among {} of its fabrics, expected regret {:.3g} MUSD; {} "
+               "candidates, {} feasible, {} simulated{}{}",
+               report.p_first * 100,
+               report.simulated > 0 && report.could_still_win > 0 ? "those simulated" : "all",
+               report.regret_usd / 1e6, FormatCount(report.candidates),
                FormatCount(report.feasible), FormatCount(report.simulated),
                report.simulated > 0
-                   ? fmt::format(", {} more could still win", FormatCount(report.could_still_win))
+                   ? fmt::format(", {} more could still win{}", FormatCount(report.could_still_win),
+                                 report.could_still_win > 0 ? " (decide.finalists)" : "")
                    : "",
                report.partial ? " (stopped early)" : ""),
            width, 2);

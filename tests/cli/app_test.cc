@@ -83,6 +83,19 @@ TEST(Weft, ReadsAMatrixFromKeysOrAFile) {
   EXPECT_THAT(own.out, HasSubstr("     1000992             0     float    none      -1"));
 }
 
+// Operations as nccl-tests and NCCL's functions are called, and sizes that double.
+TEST(Weft, TakesNcclsOwnNamesOfOperations) {
+  const auto table = [](const std::string& op, const std::string& sizes) {
+    const Ran ran = Weft({"collective", op, "--gpus", "16", "--sizes", sizes});
+    EXPECT_EQ(ran.status, 0) << op << ran.err;
+    return ran.out;
+  };
+  const std::string own = table("all_to_all", "1MiB:4MiB:2");
+  for (const std::string op : {"alltoall", "AllToAll", "alltoall_perf", "all_to_all"})
+    EXPECT_EQ(table(op, "1MiB:4MiB"), own) << op;
+  EXPECT_NE(Weft({"collective", "allto", "--gpus", "16"}).status, 0);
+}
+
 // What ran stands in the table, not what NCCL would have run.
 TEST(Weft, PrintsTheRingThatRanInPlaceOfAChoice) {
   const Ran ran = Weft({"collective", "all_gather", "--gpus", "32", "--sizes", "1MiB", "--sharp",
