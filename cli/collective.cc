@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <filesystem>
 #include <memory>
@@ -84,20 +83,6 @@ Result<std::vector<Bytes>> ParseSizes(std::string_view text) {
        size *= *factor)
     out.push_back(Bytes(static_cast<std::int64_t>(size)));
   return out;
-}
-
-// As nccl-tests and NCCL's own functions are called too: alltoall, AllReduce, all_gather_perf.
-std::string OperationCalled(const std::string& text) {
-  const auto bare = [](std::string_view name) {
-    if (name.ends_with("_perf")) name.remove_suffix(5);
-    std::string out;
-    for (const char c : name)
-      if (c != '_') out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return out;
-  };
-  for (const std::string& op : NcclPlanOps())
-    if (bare(op) == bare(text)) return op;
-  return text;
 }
 
 // A preset's name, a file, or a mapping in YAML.
@@ -394,7 +379,7 @@ void AddCollective(CLI::App& app, Command& chosen) {
   command->add_flag("--explain", args->explain, "the candidates, the search, rings and trees");
   add("--json", args->json, "write JSON; -: to standard output", "FILE|-");
   command->callback([args, &chosen] {
-    args->op = OperationCalled(args->op);
+    if (const std::string op = NcclPlanOpCalled(args->op); !op.empty()) args->op = op;
     chosen = [args](std::ostream& out, std::ostream& err) {
       return RunCollective(*args, out, err);
     };

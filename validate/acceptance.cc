@@ -59,8 +59,8 @@ AcceptanceQuestion OfDomains(AcceptanceQuestion question) {
 // Whether `table`, of a log that counts trays or NVLink domains, is of as many servers as a line.
 bool IsOfServers(const MeasuredTable& table, const std::optional<HostPart>& host, int servers) {
   if (table.hosts == 0 && table.hosts_unclear) return false;
-  const int hosts = std::max(1, table.hosts);
-  if (hosts == servers || !host || table.ranks % hosts != 0) return hosts == servers;
+  const int hosts = host ? DomainsOf(table, *host) : std::max(1, table.hosts);
+  if (!host || table.ranks % hosts != 0) return hosts == servers;
   return ServersOf(*host, {table.ranks, table.ranks / hosts}) == servers;
 }
 

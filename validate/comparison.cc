@@ -27,18 +27,6 @@ struct Wanted {
   const MeasuredTable* table = nullptr;
 };
 
-// Hosts of weft's, which are NVLink domains, that the ranks of `table` stand on: a log lists the
-// operating system's, and an NVL72 is 18 of them. Domains are taken to be as few as can be alike.
-int DomainsOf(const MeasuredTable& table, const HostPart& host) {
-  const int hosts = std::max(1, table.hosts), tray = std::max(1, host.gpus_per_tray);
-  const bool trays = tray > 1 && tray < host.gpus && hosts > 1 && table.ranks <= hosts * tray;
-  if (!trays) return hosts;
-  const int each = host.gpus / tray;
-  int domains = (hosts + each - 1) / each;
-  while (domains < hosts && table.ranks % domains != 0) ++domains;  // alike, and not all filled
-  return domains;
-}
-
 // Why the points of `table` cannot be simulated; empty where they can.
 std::string WhyNotSimulated(const MeasuredTable& table, const HostPart& host) {
   if (table.op.empty())
@@ -119,6 +107,16 @@ std::vector<std::optional<Result<CollectiveModel>>> BuildModels(
 }
 
 }  // namespace
+
+int DomainsOf(const MeasuredTable& table, const HostPart& host) {
+  const int hosts = std::max(1, table.hosts), tray = std::max(1, host.gpus_per_tray);
+  const bool trays = tray > 1 && tray < host.gpus && hosts > 1 && table.ranks <= hosts * tray;
+  if (!trays) return hosts;
+  const int each = host.gpus / tray;
+  int domains = (hosts + each - 1) / each;
+  while (domains < hosts && table.ranks % domains != 0) ++domains;  // alike, and not all filled
+  return domains;
+}
 
 std::vector<Bytes> SizeBands() { return {KiB(64), MiB(1), MiB(64)}; }
 

@@ -94,6 +94,10 @@ struct MeasuredComparison {
 
 ErrorFigures FiguresOf(const std::vector<ComparedPoint>& points, Bytes from);
 
+// Hosts of weft's, which are NVLink domains, that the ranks of `table` stand on: a log lists the
+// operating system's, and an NVL72 is 18 of them. Domains are taken to be as few as can be alike.
+int DomainsOf(const MeasuredTable& table, const HostPart& host);
+
 // The sizes that classes are told apart by.
 std::vector<Bytes> SizeBands();
 

@@ -96,27 +96,24 @@ std::string PlainName(std::string_view text) {
 
 // Names of a column of one half: oop_time, time_in_place. Empty: of neither, or of both.
 enum class Place { kOut, kIn };
-std::optional<Place> PlaceOf(const std::string& name) {
+struct Placed {
+  std::optional<Place> place;
+  std::string name;  // without the mark
+};
+Placed PlacedOf(const std::string& name) {
   for (const auto& [mark, place] :
        std::initializer_list<std::pair<std::string, Place>>{{"oop", Place::kOut},
                                                             {"out_of_place", Place::kOut},
                                                             {"outofplace", Place::kOut},
                                                             {"ip", Place::kIn},
                                                             {"in_place", Place::kIn},
-                                                            {"inplace", Place::kIn}})
-    if (name.starts_with(mark + '_') || name.ends_with('_' + mark)) return place;
-  return std::nullopt;
-}
-
-// The name without that.
-std::string WithoutPlace(const std::string& name) {
-  for (const std::string mark :
-       {"oop", "out_of_place", "outofplace", "ip", "in_place", "inplace"}) {
-    if (name.starts_with(mark + '_')) return name.substr(mark.size() + 1);
-    if (name.ends_with('_' + mark)) return name.substr(0, name.size() - mark.size() - 1);
+                                                            {"inplace", Place::kIn}}) {
+    if (name.starts_with(mark + '_')) return {place, name.substr(mark.size() + 1)};
+    if (name.ends_with('_' + mark)) return {place, name.substr(0, name.size() - mark.size() - 1)};
   }
-  return name;
+  return {std::nullopt, name};
 }
+std::optional<Place> PlaceOf(const std::string& name) { return PlacedOf(name).place; }
 
 // The line under a header that has the units alone: (B), (us), (GB/s).
 bool AreUnits(const std::vector<Word>& cells) {
@@ -225,10 +222,11 @@ std::vector<Series> FindTimes(const Layout& layout, Place place) {
            {"time_ms", 1e3},
            {"mean_ms", 1e3},
            {"time_s", 1e6}})
-    for (std::size_t i = 0; i < layout.names.size(); ++i)
-      if (WithoutPlace(layout.names[i]) == known &&
-          PlaceOf(layout.names[i]).value_or(place) == place)
+    for (std::size_t i = 0; i < layout.names.size(); ++i) {
+      const Placed placed = PlacedOf(layout.names[i]);
+      if (placed.name == known && placed.place.value_or(place) == place)
         out.push_back(SeriesOf(i, layout.names[i], Measure::kTime, unit_us));
+    }
   return out;
 }
 

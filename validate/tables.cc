@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <fstream>
 #include <sstream>
 
+#include "base/schema/wording.h"
 #include "scenario/collective_times.h"
 #include "validate/tables_internal.h"
+#include "workloads/collectives/nccl/plan.h"
 
 namespace weft {
 
@@ -63,41 +64,14 @@ std::string Contradiction(Bytes size, std::string_view time_us, std::string_view
                      time_us, static_cast<double>(size.count()) / (1e3 * *us));
 }
 
-namespace {
-
-// Its letters and digits alone, small.
-std::string BareWord(std::string_view text) {
-  std::string word;
-  for (const char c : text)
-    if (std::isalnum(static_cast<unsigned char>(c)))
-      word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return word;
-}
-
-}  // namespace
-
 bool NamesOtherTest(std::string_view text) {
   const std::string word = BareWord(text);
   return word.find("alltoallv") != std::string::npos || word.find("hypercube") != std::string::npos;
 }
 
 std::string OperationNamed(std::string_view text) {
-  std::string word = BareWord(text);
-  if (word.ends_with("perfmpi")) word.resize(word.size() - 3);
-  if (word.ends_with("perf")) word.resize(word.size() - 4);
-  for (const auto& [name, op] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"allreduce", "all_reduce"},
-           {"allgather", "all_gather"},
-           {"reducescatter", "reduce_scatter"},
-           {"alltoall", "all_to_all"},
-           {"sendrecv", "send_recv"},
-           {"broadcast", "broadcast"},
-           {"bcast", "broadcast"},
-           {"gather", "gather"},
-           {"scatter", "scatter"},
-           {"reduce", "reduce"}})
-    if (word == name) return op;
-  return {};
+  const std::string op = NcclPlanOpCalled(text);
+  return op == "all_to_all_v" ? std::string() : op;
 }
 
 std::string OperationInName(std::string_view name) {

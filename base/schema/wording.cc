@@ -1,6 +1,7 @@
 #include "base/schema/wording.h"
 
 #include <algorithm>
+#include <cctype>
 
 namespace weft {
 
@@ -46,6 +47,14 @@ std::string Quoted(std::string_view text) {
     out += code < 0x20 || code == 0x7f ? '?' : c;
   }
   return out + (size < text.size() ? "...'" : "'");
+}
+
+std::string BareWord(std::string_view text) {
+  std::string word;
+  for (const char c : text)
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return word;
 }
 
 std::string JoinOr(const std::vector<std::string>& names) {

@@ -18,6 +18,9 @@ std::string Nearest(std::string_view word, const std::vector<std::string>& names
 // `text` in single quotes and fit to print: at most 60 bytes, no control characters.
 std::string Quoted(std::string_view text);
 
+// Its letters and digits alone, small: All-Reduce and all_reduce are one.
+std::string BareWord(std::string_view text);
+
 // "a, b or c"
 std::string JoinOr(const std::vector<std::string>& names);
 

@@ -529,13 +529,15 @@ bool QuotientBuilder::NumberLinks() {
   const auto rate = [&](LinkId link) {
     return Capacity(input_.fabric->link(link), input_.physics);
   };
+  std::map<double, std::uint32_t> next;  // link to look at, by rate: of those before none is free
   for (std::uint32_t c = 0; c < stands.size(); ++c) {
     if (stands[c] != kNoLink) continue;
     const BitRate of_class = rate(classes_.LinkOfRow(members[c].front()));
-    for (std::uint32_t l = 0; l < taken.size() && stands[c] == kNoLink; ++l)
-      if (taken[l] == 0 && rate(LinkId{l}) == of_class) stands[c] = LinkId{l};
-    if (stands[c] == kNoLink) return false;
-    taken[Index(stands[c])] = 1;
+    std::uint32_t& l = next[of_class.bits_per_second()];
+    while (l < taken.size() && (taken[l] != 0 || rate(LinkId{l}) != of_class)) ++l;
+    if (l == taken.size()) return false;
+    stands[c] = LinkId{l};
+    taken[l] = 1;
   }
   out_->link_of.assign(number.size(), kNoLink);
   for (std::uint32_t row = 0; row < number.size(); ++row)

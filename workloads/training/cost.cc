@@ -313,7 +313,7 @@ Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
   const double hosts = HostsOfReplicas(t, net, p.expert, 1).hosts;
   const double in_host = p.expert / hosts;
   const auto [ranks, host_parts] = CopiesOf(t, net);
-  const double copies = 1.0 * static_cast<double>(host_parts) / kHostParts;
+  const double copies = static_cast<double>(host_parts) / kHostParts;
   const double tokens = TokensOfRank(t) / (p.sequence ? p.tensor : 1) * t.imbalance;
   const double width = t.dispatch_bytes + 2.0;  // there, and back in bf16
   const double far = tokens * copies * (1 - 1 / hosts) * t.model.hidden * width;
@@ -513,7 +513,7 @@ double RingSeconds(double bytes, int ranks, double bytes_per_s, double step_s, d
 
 // Of all ways to choose, those that leave one host out: C(n - n/H, k) of C(n, k).
 double DistinctHosts(int places, int chosen, int hosts) {
-  const double of_host = 1.0 * places / hosts;
+  const double of_host = static_cast<double>(places) / hosts;
   double none = 1;
   for (int i = 0; i < chosen; ++i) none *= std::max(0.0, places - of_host - i) / (places - i);
   return hosts * (1 - none);

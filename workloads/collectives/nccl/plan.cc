@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/schema/wording.h"
 
 namespace weft {
 namespace {
@@ -48,6 +49,16 @@ std::vector<std::string> NcclPlanOps() {
   std::vector<std::string> out;
   for (const PlanOp& op : kOps) out.emplace_back(op.name);
   return out;
+}
+
+std::string NcclPlanOpCalled(std::string_view text) {
+  std::string word = BareWord(text);
+  for (const std::string_view program : {"perfmpi", "perf"})
+    if (word.ends_with(program)) word.resize(word.size() - program.size());
+  if (word == "bcast") return "broadcast";
+  for (const PlanOp& op : kOps)
+    if (word == BareWord(op.name)) return op.name;
+  return {};
 }
 
 std::optional<NcclOp> NcclOpOf(std::string_view name) {

@@ -43,4 +43,8 @@ Result<NcclChoice> ChooseNcclOrSay(const NcclComm& comm, const std::string& name
 // The operations that a plan knows, in the order of its help.
 std::vector<std::string> NcclPlanOps();
 
+// The one of NcclPlanOps() that NCCL's functions and nccl-tests' programs call so: AllReduce,
+// alltoall, all_gather_perf, bcast. Empty: none.
+std::string NcclPlanOpCalled(std::string_view text);
+
 }  // namespace weft

@@ -38,14 +38,21 @@ double NetStep(const HostPart& host) {
   return host.transport == HostSpec::EFA ? 512 << 10 : 128 << 10;
 }
 
-SendParts PartsBetweenHosts(const NcclComm& comm, const HostPart& host, double message) {
-  const double step = NetStep(host);
+// Channels of a message: as few as the ranks leave it and as its least part has use for, doubled up
+// to `most` where parts would be `longest` and more.
+int ChannelsOf(const NcclComm& comm, double message, double least, double longest, int most) {
   int few = comm.p2p_channels_per_peer;
   while (few > 1 && few * comm.ranks() > comm.p2p_channels) few /= 2;
-  const double least = step / (comm.rules->send_channels_by_ranks ? 8 : 2);
   const double parts = std::max(1.0, std::ceil(message / least));
   int channels = static_cast<int>(std::min<double>(few, parts));
-  while (message / channels > step && channels * 2 <= comm.p2p_channels_per_peer) channels *= 2;
+  while (message / channels > longest && channels * 2 <= most) channels *= 2;
+  return channels;
+}
+
+SendParts PartsBetweenHosts(const NcclComm& comm, const HostPart& host, double message) {
+  const double step = NetStep(host);
+  const double least = step / (comm.rules->send_channels_by_ranks ? 8 : 2);
+  const int channels = ChannelsOf(comm, message, least, step, comm.p2p_channels_per_peer);
   // By the whole message; up to 2.21 by the part [src/proxy.cc ncclProxyComputeP2p].
   const bool by_part = comm.rules->send_ll == NcclRules::SendLl::kPart;
   const double counted = by_part ? message / channels : message;
@@ -59,13 +66,10 @@ SendParts PartsInHost(const NcclComm& comm, double message) {
   const bool by_peer = rules.send_ll == NcclRules::SendLl::kPeerChannels;
   const bool peer_ll = by_peer && message <= kLlLimit * comm.p2p_channels_per_peer;
   const double step = peer_ll ? kLlStep : comm.all_nvlink ? 512 << 10 : 128 << 10;
-  int few = comm.p2p_channels_per_peer, most = few;
-  while (few > 1 && few * comm.ranks() > comm.p2p_channels) few /= 2;
+  int most = comm.p2p_channels_per_peer;
   while (rules.send_channels_by_ranks && most > 1 && most * comm.ranks() > 4 * comm.p2p_channels)
     most /= 2;
-  const double parts = std::max(1.0, std::ceil(message / (step / 8)));
-  int channels = static_cast<int>(std::min<double>(few, parts));
-  while (message / channels > 32 * step && channels * 2 <= most) channels *= 2;
+  const int channels = ChannelsOf(comm, message, step / 8, 32 * step, most);
   const bool ll = by_peer ? peer_ll : message <= kLlLimit * channels;
   return {channels, std::min(step, message / channels), ll};
 }
