@@ -332,7 +332,10 @@ int RunCollective(const CollectiveArgs& args, std::ostream& out, std::ostream& e
   PrintWarnings(warnings, err);
   RunOptions target;
   target.json = args.json;
-  return WriteResult(target, CollectiveTableText(*table, args.explain, TerminalWidth()),
+  constexpr int kNcclTestsColumns = 160;  // with the choice and the error behind them
+  const CollectiveRows shape =
+      TerminalNarrowerThan(kNcclTestsColumns) ? CollectiveRows::kShort : CollectiveRows::kNcclTests;
+  return WriteResult(target, CollectiveTableText(*table, args.explain, TerminalWidth(), shape),
                      CollectiveTableJson(*table, args.explain), out, err)
              ? kOk
              : kBadInput;

@@ -68,6 +68,10 @@ int TerminalWidth() {
   return std::clamp(columns, 80, 160);
 }
 
+bool TerminalNarrowerThan(int columns) {
+  return isatty(STDOUT_FILENO) != 0 && TerminalWidth() < columns;
+}
+
 bool CheckWritable(const std::string& path, std::ostream& err) {
   const Target target(path);
   errno = 0;

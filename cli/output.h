@@ -20,6 +20,9 @@ tl::unexpected<Errors> WrongArgument(std::string message, std::string hint = {})
 // Columns of the terminal on standard output, 80 to 160; 80 where it is none.
 int TerminalWidth();
 
+// Whether standard output is a terminal of fewer columns.
+bool TerminalNarrowerThan(int columns);
+
 // Whether `path` can be written, found out before the work is done: false, with a message, where
 // it cannot. What stands there stays as it is.
 bool CheckWritable(const std::string& path, std::ostream& err);

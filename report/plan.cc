@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <sstream>
+
 #include "base/version.h"
 #include "report/json_internal.h"
 #include "report/numbers.h"
@@ -150,30 +152,49 @@ TestColumns ColumnsOf(const CollectiveTable& table, std::size_t row) {
   return out;
 }
 
+// As nccl-tests prints times.
+std::string TimeText(double us) {
+  return us < 100     ? fmt::format("{:.2f}", us)
+         : us < 10000 ? fmt::format("{:.1f}", us)
+                      : fmt::format("{:.0f}", us);
+}
+
 std::string HalfLine(std::int64_t size, double us, double factor) {
-  const std::string time = us < 100     ? fmt::format("{:.2f}", us)
-                           : us < 10000 ? fmt::format("{:.1f}", us)
-                                        : fmt::format("{:.0f}", us);
+  const std::string time = TimeText(us);
   const double algbw = static_cast<double>(size) / (1000 * us);
   return fmt::format("  {:>7}  {:6.2f}  {:6.2f}  {:>5}", time, algbw, algbw * factor, "N/A");
 }
 
+// Of an end of an interval.
+std::string RoundText(double us) {
+  return us < 100 ? fmt::format("{:.1f}", us) : fmt::format("{:.0f}", us);
+}
+
 // "4121 .. 5321": where nine of ten measured times are.
-std::string MeasuredText(const CollectiveTimeRow& time) {
-  if (!time.error.low) return fmt::format("  {:>21}", "-");
-  const auto us = [](double value) {
-    return value < 100 ? fmt::format("{:.1f}", value) : fmt::format("{:.0f}", value);
-  };
-  return fmt::format("  {:>8} .. {:<8}{}", us(time.us * (1 + *time.error.low)),
-                     us(time.us * (1 + *time.error.high)),
+std::string MeasuredText(const CollectiveTimeRow& time, int each) {
+  if (!time.error.low) return "-";
+  return fmt::format("{:>{}} .. {:<{}}{}", RoundText(time.us * (1 + *time.error.low)), each,
+                     RoundText(time.us * (1 + *time.error.high)), each,
                      time.in_range.value_or(true) ? ' ' : '!');
+}
+
+std::string ChoiceText(const CollectiveTable& table, std::size_t i) {
+  const auto& choice = table.plan.rows[i].choice;
+  const CollectiveTimeRow& time = table.times[i];
+  return choice ? fmt::format("{} {} x{}", NcclName(choice->algorithm), NcclName(choice->protocol),
+                              choice->channels)
+                : fmt::format("sends {} x{}", NcclName(time.send_protocol), time.send_channels);
+}
+
+bool Banded(const CollectiveTable& table) {
+  return std::any_of(table.times.begin(), table.times.end(),
+                     [](const CollectiveTimeRow& one) { return one.error.low; });
 }
 
 std::string RowsText(const CollectiveTable& table) {
   const NcclPlan& plan = table.plan;
   const bool drawn = table.seeds > 1;
-  const bool banded = std::any_of(table.times.begin(), table.times.end(),
-                                  [](const CollectiveTimeRow& one) { return one.error.low; });
+  const bool banded = Banded(table);
   std::string out = fmt::format(
       "#{0:61}out-of-place{0:23}in-place\n"
       "#{1:>11}{2:>14}{3:>10}{4:>8}{5:>8}{6:>9}{7:>8}{8:>8}{9:>7}{6:>9}{7:>8}{8:>8}{9:>7}{10}\n"
@@ -183,7 +204,6 @@ std::string RowsText(const CollectiveTable& table) {
                   banded ? "    90 % measured (us) " : ""),
       "(B)", "(elements)", "(us)", "(GB/s)");
   for (std::size_t i = 0; i < plan.rows.size(); ++i) {
-    const NcclPlanRow& row = plan.rows[i];
     const CollectiveTimeRow& time = table.times[i];
     const TestColumns columns = ColumnsOf(table, i);
     out += fmt::format("{:12}  {:12}  {:>8}  {:>6}  {:>6}", columns.size, columns.count, "float",
@@ -191,22 +211,42 @@ std::string RowsText(const CollectiveTable& table) {
     out += HalfLine(columns.size, time.us, table.busbw_factor);
     out += HalfLine(columns.size, time.in_place_us, table.busbw_factor);
     if (drawn) out += fmt::format("  {:.1f} .. {:.1f}", time.p5_us, time.p95_us);
-    if (banded) out += MeasuredText(time);
-    out += row.choice
-               ? fmt::format("  {} {} x{}", NcclName(row.choice->algorithm),
-                             NcclName(row.choice->protocol), row.choice->channels)
-               : fmt::format("  sends {} x{}", NcclName(time.send_protocol), time.send_channels);
-    out += '\n';
+    if (banded) out += fmt::format("  {:>21}", MeasuredText(time, 8));
+    out += "  " + ChoiceText(table, i) + '\n';
   }
   return out;
+}
+
+// What of the rows fits on a narrow terminal.
+std::string ShortRowsText(const CollectiveTable& table, int width) {
+  const bool drawn = table.seeds > 1, banded = Banded(table);
+  Table rows;
+  for (const char* column : {"size (B)", "time (us)"}) rows.AddColumn(column);
+  if (drawn) rows.AddColumn("p5 .. p95");
+  if (!drawn) rows.AddColumn("algbw");
+  rows.AddColumn("busbw");
+  if (banded) rows.AddColumn("90 % measured");
+  rows.AddColumn("NCCL's choice", Align::kLeft);
+  for (std::size_t i = 0; i < table.plan.rows.size(); ++i) {
+    const CollectiveTimeRow& time = table.times[i];
+    const std::int64_t size = ColumnsOf(table, i).size;
+    const double algbw = static_cast<double>(size) / (1000 * time.us);
+    std::vector<std::string> cells = {std::to_string(size), TimeText(time.us)};
+    if (drawn) cells.push_back(RoundText(time.p5_us) + " .. " + RoundText(time.p95_us));
+    if (!drawn) cells.push_back(fmt::format("{:.2f}", algbw));
+    cells.push_back(fmt::format("{:.2f}", algbw * table.busbw_factor));
+    if (banded) cells.push_back(MeasuredText(time, 0));
+    cells.push_back(ChoiceText(table, i));
+    rows.AddRow(std::move(cells));
+  }
+  return rows.Format(width) +
+         "# out of place, GB/s; nccl-tests' columns: on a wider terminal, or into a file\n";
 }
 
 // What the column of measured times is, or why there is none.
 std::string ErrorLine(const CollectiveTable& table) {
   if (table.calibration.empty()) return "# error unknown: no calibration\n";
-  const bool banded = std::any_of(table.times.begin(), table.times.end(),
-                                  [](const CollectiveTimeRow& one) { return one.error.low; });
-  if (!banded)
+  if (!Banded(table))
     return fmt::format("# error unknown: {} states none of such hosts\n", table.calibration);
   const bool covered =
       std::all_of(table.times.begin(), table.times.end(),
@@ -216,6 +256,18 @@ std::string ErrorLine(const CollectiveTable& table) {
                      covered                ? ""
                      : table.known_hardware ? "; !: no table is like this, the nearest are"
                                             : "; !: no table is of such");
+}
+
+// Lines that begin with #, broken so that the rest of each does, too.
+std::string CommentsText(const std::string& lines, int width) {
+  std::string out;
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream parts(Wrap(line, width - 2, 0));
+    for (std::string part; std::getline(parts, part);)
+      out += (part.front() == '#' ? "" : "#   ") + part + '\n';
+  }
+  return out;
 }
 
 std::string SearchText(const NcclPlan& plan, int width) {
@@ -258,18 +310,22 @@ std::string RingsText(const NcclPlan& plan, int width) {
 
 }  // namespace
 
-std::string CollectiveTableText(const CollectiveTable& table, bool explain, int width) {
+std::string CollectiveTableText(const CollectiveTable& table, bool explain, int width,
+                                CollectiveRows shape) {
   const NcclPlan& plan = table.plan;
   const NcclComm& comm = plan.comm;
-  std::string out = fmt::format("# {} on {} ranks: {} x {} of {}, NCCL {}\n", plan.op, comm.ranks(),
-                                comm.nodes, comm.per_node, table.host, Version(plan));
-  out += fmt::format(
+  std::string head =
+      fmt::format("# {} on {} ranks: {} x {} of {}, NCCL {}\n", plan.op, comm.ranks(), comm.nodes,
+                  comm.per_node, table.host, Version(plan));
+  head += fmt::format(
       "# simulated {}, {}\n",
       table.fabric.empty() ? std::string("on a network that does not block")
                            : fmt::format("on {}, {} hash seeds", table.fabric, table.seeds),
       table.calibration.empty() ? "constants uncalibrated" : "constants of " + table.calibration);
-  out += ErrorLine(table);
-  out += RowsText(table);
+  head += ErrorLine(table);
+  std::string out = shape == CollectiveRows::kShort
+                        ? CommentsText(head, width) + ShortRowsText(table, width)
+                        : head + RowsText(table);
   if (!explain) return out;
   out +=
       fmt::format("\nchannels: {} for rings and trees, {} for NVLS, {} for sends, {} a peer\n",

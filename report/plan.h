@@ -28,7 +28,10 @@ struct CollectiveTable {
   int seeds = 1;               // over which times were taken
 };
 
-std::string CollectiveTableText(const CollectiveTable& table, bool explain, int width);
+enum class CollectiveRows { kNcclTests, kShort };
+
+std::string CollectiveTableText(const CollectiveTable& table, bool explain, int width,
+                                CollectiveRows shape);
 std::string CollectiveTableJson(const CollectiveTable& table, bool explain);
 
 }  // namespace weft

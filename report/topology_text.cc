@@ -112,15 +112,18 @@ std::string Missing(const std::vector<std::string>& parts) {
              : fmt::format("; without {}, of which there is no figure", fmt::join(parts, ", "));
 }
 
-// "10,200 W (9,000 to 11,000)"; one number where the range is a point.
+// "10.2 kW (9 to 11)": what is known to a third is not printed to the watt. One number where the
+// range is a point.
 template <class Quantity>
 std::string RangeText(const Range<Quantity>& range, const char* unit) {
-  const auto whole = [](Quantity value) {
-    return FormatCount(static_cast<std::int64_t>(std::llround(value.count())));
+  const double mid = range.mid.count();
+  const bool mega = mid >= 1e6, kilo = mid >= 1e3 && !mega;
+  const auto scaled = [&](Quantity value) {
+    return FormatSignificant(value.count() / (mega ? 1e6 : kilo ? 1e3 : 1), 4);
   };
-  std::string out = fmt::format("{} {}", whole(range.mid), unit);
+  std::string out = fmt::format("{} {}{}", scaled(range.mid), mega ? "M" : kilo ? "k" : "", unit);
   if (range.low != range.high)
-    out += fmt::format(" ({} to {})", whole(range.low), whole(range.high));
+    out += fmt::format(" ({} to {})", scaled(range.low), scaled(range.high));
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include <sstream>
 
+#include "report/plan.h"
 #include "report/table.h"
 
 namespace weft {
@@ -143,6 +144,44 @@ TEST(RunReportText, ShowsTheModelsErrorBesideTheTime) {
   report.jobs.resize(1);
   report.error = {};
   EXPECT_THAT(RunReportText(report, 200), HasSubstr("states none of what runs here"));
+}
+
+// 140 columns do not fit: what a reader looks for does, and every line is no wider.
+TEST(CollectiveTableText, ShortRowsFitEightyColumns) {
+  CollectiveTable table;
+  table.plan.op = "all_reduce";
+  table.plan.comm.rules = &DefaultNcclRules();
+  table.plan.comm.nodes = 16;
+  table.plan.comm.per_node = 8;
+  table.host = "hgx-h100";
+  table.calibration = "public";
+  table.known_hardware = false;
+  table.busbw_factor = 2 * 127 / 128.0;
+  table.seeds = 4;
+  NcclPlanRow row;
+  row.bytes = MiB(64);
+  row.choice.emplace();
+  row.choice->algorithm = NcclAlgorithm::kNvlsTree;
+  row.choice->channels = 16;
+  CollectiveTimeRow time;
+  time.us = time.in_place_us = 2000;
+  time.p5_us = 1990.5;
+  time.p95_us = 12345;
+  time.error.low = -0.25;
+  time.error.high = 0.5;
+  time.in_range = false;
+  table.plan.rows = {row};
+  table.times = {time};
+  const std::string text = CollectiveTableText(table, false, 80, CollectiveRows::kShort);
+  ExpectNarrow(text);
+  EXPECT_THAT(text, HasSubstr("67108864     2000.0  1990 .. 12345  66.58"));
+  EXPECT_THAT(text, HasSubstr("1500 .. 3000!  NVLSTree Simple x16\n"));
+  std::istringstream lines(text);
+  std::string line;
+  while (std::getline(lines, line) && line.find("(us)") == std::string::npos)
+    EXPECT_EQ(line.front(), '#') << line;
+  EXPECT_THAT(CollectiveTableText(table, false, 80, CollectiveRows::kNcclTests),
+              HasSubstr("out-of-place"));
 }
 
 // Two files over the same values.
