@@ -22,8 +22,12 @@ struct ValidateArgs {
   bool published = false, quick = false;
 };
 
-// The sheet before delivery, as text.
-Result<std::string> AcceptanceSheet(const ValidateArgs& args, SourceTexts& texts) {
+struct Sheet {
+  std::string file, text;  // as written, as printed
+};
+
+// The sheet before delivery.
+Result<Sheet> AcceptanceSheet(const ValidateArgs& args, SourceTexts& texts) {
   if (args.known.host.empty() || args.known.gpus < 2)
     return WrongArgument("--accept without a table writes the sheet: it wants --host and --gpus",
                          "or name the tables that are to be judged by the sheet");
@@ -40,7 +44,9 @@ Result<std::string> AcceptanceSheet(const ValidateArgs& args, SourceTexts& texts
   if (!args.known.nccl.empty()) question.nccl = args.known.nccl;
   WEFT_TRY(const Calibration calibration, ReadCalibration(args.calibration, &texts));
   WEFT_TRY(const std::vector<AcceptanceLine> lines, MakeAcceptanceLines(question, calibration));
-  return FormatAcceptanceSheet(question, lines, calibration);
+  return Sheet{
+      FormatAcceptanceSheet(question, lines, calibration),
+      AcceptanceSheetText(AcceptanceNotes(question, lines, calibration), lines, TerminalWidth())};
 }
 
 Result<std::vector<AcceptanceVerdict>> Judge(const ValidateArgs& args, SourceTexts& texts) {
@@ -57,13 +63,13 @@ Result<std::vector<AcceptanceVerdict>> Judge(const ValidateArgs& args, SourceTex
 int Accept(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
   if (args.tables.empty()) {
-    const Result<std::string> sheet = AcceptanceSheet(args, texts);
+    const Result<Sheet> sheet = AcceptanceSheet(args, texts);
     if (!sheet) {
       PrintErrors(sheet.error(), texts, err);
       return kBadInput;
     }
-    if (!WriteFile(args.accept, *sheet, err)) return kBadInput;
-    out << *sheet;
+    if (!WriteFile(args.accept, sheet->file, err)) return kBadInput;
+    out << sheet->text << "\n" << args.accept << " written\n";
     return kOk;
   }
   const Result<std::vector<AcceptanceVerdict>> verdicts = Judge(args, texts);
@@ -81,20 +87,27 @@ int Accept(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
   return all ? kOk : kUnmet;
 }
 
-struct Compared {
-  MeasuredComparison comparison;
-  std::vector<Diagnosis> diagnoses;
-};
+// Where nothing can be held against anything, why of each table.
+Errors WhyNothingCompares(const MeasuredCases& cases) {
+  constexpr std::size_t kMost = 20;
+  Errors out;
+  for (const CasesOfEntry& one : cases.tables)
+    if (out.size() < kMost)
+      out.push_back({ErrorCode::kInconsistent, cases.entries[one.entry].pos,
+                     "nothing can be compared: " + one.why_not,
+                     "--host, --gpus, --gpus-per-host and --nccl say what a table does not"});
+  SortByPosition(out);
+  return out;
+}
 
-Result<Compared> CompareTables(const ValidateArgs& args, SourceTexts& texts) {
+Result<JudgedTables> CompareTables(const ValidateArgs& args, SourceTexts& texts) {
   WEFT_TRY(std::vector<TableEntry> entries, ReadEntries(args.tables, args.known, &texts));
   WEFT_TRY(const Calibration calibration, ReadCalibration(args.calibration, &texts));
   WEFT_TRY(const MeasuredCases cases, PrepareCases(std::move(entries)));
-  Compared out;
-  out.comparison = Compare(cases, calibration);
-  for (std::size_t t = 0; t < cases.tables.size(); ++t)
-    if (!cases.tables[t].points.empty()) out.diagnoses.push_back(Diagnose(cases, t, calibration));
-  return out;
+  if (std::all_of(cases.tables.begin(), cases.tables.end(),
+                  [](const CasesOfEntry& one) { return one.points.empty(); }))
+    return tl::make_unexpected(WhyNothingCompares(cases));
+  return JudgeTables(cases, calibration);
 }
 
 int Published(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
@@ -151,7 +164,7 @@ int RunValidate(const ValidateArgs& args, std::ostream& out, std::ostream& err) 
   target.json = args.json;
   target.out_dir = args.out;
   if (!CheckTargets(target, err)) return kBadInput;
-  const Result<Compared> got = CompareTables(args, texts);
+  const Result<JudgedTables> got = CompareTables(args, texts);
   if (!got) {
     PrintErrors(got.error(), texts, err);
     return kBadInput;
@@ -159,10 +172,9 @@ int RunValidate(const ValidateArgs& args, std::ostream& out, std::ostream& err) 
   if (!args.out.empty())
     for (const auto& [name, svg] : ComparisonPlots(got->comparison))
       if (!WriteFile((std::filesystem::path(args.out) / name).string(), svg, err)) return kBadInput;
-  return WriteResult(target, ComparisonText(got->comparison, got->diagnoses, TerminalWidth()),
-                     ComparisonJson(got->comparison, got->diagnoses), out, err)
-             ? kOk
-             : kBadInput;
+  if (!WriteResult(target, ComparisonText(*got, TerminalWidth()), ComparisonJson(*got), out, err))
+    return kBadInput;
+  return got->Overall() > Verdict::kHealthy ? kUnmet : kOk;
 }
 
 }  // namespace
@@ -190,7 +202,9 @@ void AddKnownOfTables(CLI::App& command, EntryOptions& known) {
 void AddValidate(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<ValidateArgs>();
   CLI::App* command =
-      app.add_subcommand("validate", "Hold measured tables against simulated times");
+      app.add_subcommand("validate",
+                         "Hold measured tables against simulated times; exit status 1 where one is "
+                         "slow or degraded");
   command->add_option("tables", args->tables,
                       "nccl-tests logs or JSON, records of weft-probe, CSV, or lists of them (TSV "
                       "with a column 'file')");

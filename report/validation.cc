@@ -13,6 +13,7 @@
 namespace weft {
 namespace {
 
+constexpr int kFewSources = 3;         // below: said beside a band
 constexpr std::size_t kFewTables = 3;  // that are plotted on the terminal
 
 double Rounded(double value) { return std::round(value * 1e6) / 1e6; }
@@ -55,19 +56,31 @@ std::vector<Plot> PlotsOf(const MeasuredComparison& comparison, const ComparedTa
   return out;
 }
 
-std::string TablesText(const MeasuredComparison& comparison, int width) {
+std::string TablesText(const JudgedTables& judged, int width) {
+  const MeasuredComparison& comparison = judged.comparison;
+  const bool labels =
+      std::any_of(comparison.entries.begin(), comparison.entries.end(),
+                  [](const TableEntry& one) { return one.label != TableLabel::kUnknown; });
   Table text;
   text.AddColumn("table", Align::kLeft);
   text.AddColumn("op", Align::kLeft);
   for (const char* column : {"ranks", "points", "median", "p95", "bias"}) text.AddColumn(column);
-  text.AddColumn("label", Align::kLeft);
-  for (const ComparedTable& table : comparison.tables) {
+  text.AddColumn("verdict", Align::kLeft);
+  if (labels) text.AddColumn("label", Align::kLeft);
+  for (std::size_t t = 0; t < comparison.tables.size(); ++t) {
+    const ComparedTable& table = comparison.tables[t];
     if (table.points.empty()) continue;
     const TableEntry& entry = comparison.entries[table.entry];
-    text.AddRow({entry.name + (entry.use == TableUse::kCheck ? " *" : ""), entry.op,
-                 RanksText(table), FormatCount(static_cast<std::int64_t>(table.all.points)),
-                 FormatPercent(table.all.median), FormatPercent(table.all.p95),
-                 FormatSignedPercent(table.all.bias), NameOf(entry.label)});
+    std::vector<std::string> row = {entry.name + (entry.use == TableUse::kCheck ? " *" : ""),
+                                    entry.op,
+                                    RanksText(table),
+                                    FormatCount(static_cast<std::int64_t>(table.all.points)),
+                                    FormatPercent(table.all.median),
+                                    FormatPercent(table.all.p95),
+                                    FormatSignedPercent(table.all.bias),
+                                    NameOf(judged.diagnoses[t].verdict)};
+    if (labels) row.push_back(NameOf(entry.label));
+    text.AddRow(row);
   }
   return text.empty() ? std::string() : text.Format(width);
 }
@@ -89,11 +102,15 @@ std::string ClassesText(const MeasuredComparison& comparison, int width) {
 // Tables and rows that are not compared, with why and how many.
 std::string LeftOutText(const MeasuredComparison& comparison, int width) {
   std::map<std::string, int> why;
-  int rows = 0;
-  std::string first;
+  int rows = 0, tables = 0;
+  std::string first, first_table;
   for (const ComparedTable& table : comparison.tables) {
     if (!table.why_not.empty()) ++why[table.why_not];
     const TableEntry& entry = comparison.entries[table.entry];
+    tables += static_cast<int>(table.left_out.size());
+    if (first_table.empty() && !table.left_out.empty())
+      first_table = fmt::format("{}:{}: {}", entry.name, table.left_out.front().line,
+                                table.left_out.front().why);
     rows += entry.rejected();
     for (const MeasuredTable& one : entry.tables)
       if (first.empty() && !one.rejected.empty())
@@ -105,6 +122,12 @@ std::string LeftOutText(const MeasuredComparison& comparison, int width) {
     out += Wrap(fmt::format("not compared: {} table{}: {}", count, count == 1 ? "" : "s", reason),
                 width, 2) +
            "\n";
+  if (tables > 0)
+    out +=
+        Wrap(fmt::format("not compared: {} table{} beside others of the same file; the first: {}",
+                         tables, tables == 1 ? "" : "s", first_table),
+             width, 2) +
+        "\n";
   if (rows > 0)
     out += Wrap(fmt::format("left out: {} row{} that contradict{} themselves, are cut off or too "
                             "coarse; the first: {}",
@@ -121,31 +144,79 @@ std::string ValueText(const SignatureFit& fit) {
                                           : fmt::format(", at {}", FormatPercent(*fit.value, 0));
 }
 
-// What is far too slow, and what would explain it.
-std::string DiagnosesText(const MeasuredComparison& comparison,
-                          const std::vector<Diagnosis>& diagnoses, int width) {
-  std::string out;
-  for (const Diagnosis& one : diagnoses) {
-    if (!one.degraded) continue;
-    const TableEntry& entry = comparison.entries[comparison.tables[one.table].entry];
-    std::string text =
-        fmt::format("{} {}: {:.2f} times as long as simulated, healthy is up to {:.2f}", entry.name,
-                    entry.op, one.slowdown, one.expected);
-    bool any = false;
-    for (const SignatureFit& fit : one.signatures) {
-      if (!fit.fits) continue;
-      text += fmt::format("{} {}{} ({:.2f} times as long as simulated so)", any ? "; or" : ":",
-                          Explanation(fit.signature), ValueText(fit), fit.ratio);
-      any = true;
-    }
-    if (!any) text += ": no signature fits";
-    if (!any && !one.signatures.empty())
+// What would explain a degraded table.
+std::string CausesText(const Diagnosis& one) {
+  std::string text;
+  for (const SignatureFit& fit : one.signatures)
+    if (fit.fits)
       text +=
-          fmt::format("; nearest is {} ({:.2f} times)",
-                      Explanation(one.signatures.front().signature), one.signatures.front().ratio);
-    out += Wrap(text, width, 2) + "\n";
+          fmt::format("{} {}{} ({:.2f} times as long as simulated so)", text.empty() ? ":" : "; or",
+                      Explanation(fit.signature), ValueText(fit), fit.ratio);
+  if (!text.empty()) return text;
+  text = "; no signature fits";
+  if (!one.signatures.empty())
+    text +=
+        fmt::format(", nearest is {} ({:.2f} times)", Explanation(one.signatures.front().signature),
+                    one.signatures.front().ratio);
+  return text;
+}
+
+std::string VerdictText(const TableEntry& entry, const Diagnosis& one) {
+  const std::string name = fmt::format("{} {}: {}", entry.name, entry.op, NameOf(one.verdict));
+  if (one.verdict == Verdict::kNotJudged) return fmt::format("{}: {}", name, one.why_not);
+  const std::string sizes =
+      one.from == one.to ? "at " + FormatBytes(one.from)
+                         : fmt::format("at {} to {}", FormatBytes(one.from), FormatBytes(one.to));
+  std::string text = fmt::format(
+      "{}: on {} ranks of {} host{}, {}, {:.2f} times as long as simulated, healthy is ", name,
+      one.ranks, one.hosts, one.hosts == 1 ? "" : "s", sizes, one.slowdown);
+  text += one.fastest > 0 ? fmt::format("{:.2f} to {:.2f}", one.fastest, one.expected)
+                          : fmt::format("up to {:.2f}, an assumption", one.expected);
+  if (one.sources > 0 && one.sources < kFewSources)
+    text += fmt::format(" by {} source{}", one.sources, one.sources == 1 ? "" : "s");
+  if (one.fastest > 0 && !one.in_range) text += " (that of the nearest tables that were fitted)";
+  const bool assumed = std::any_of(entry.tables.begin(), entry.tables.end(),
+                                   [](const MeasuredTable& table) { return table.nccl.empty(); });
+  if (one.verdict == Verdict::kDegraded) text += CausesText(one);
+  if (one.verdict > Verdict::kHealthy && assumed)
+    text += fmt::format("; nobody says NCCL's version, {} is assumed: --nccl may",
+                        CollectiveQuestion().nccl);
+  return text;
+}
+
+// Of few tables every verdict, of many what is slow, degraded or not judged though compared.
+std::string VerdictsText(const JudgedTables& judged, int width) {
+  std::string out;
+  const bool few = judged.diagnoses.size() <= kFewTables;
+  std::map<std::string, int> not_judged;
+  for (std::size_t t = 0; t < judged.diagnoses.size(); ++t) {
+    const Diagnosis& one = judged.diagnoses[t];
+    const ComparedTable& table = judged.comparison.tables[t];
+    if (table.points.empty()) continue;  // counted with what is not compared
+    if (few || one.verdict > Verdict::kHealthy)
+      out += Wrap(VerdictText(judged.comparison.entries[table.entry], one), width, 2) + "\n";
+    else if (one.verdict == Verdict::kNotJudged)
+      ++not_judged[one.why_not];
   }
+  for (const auto& [why, count] : not_judged)
+    out += Wrap(fmt::format("not judged: {} table{}: {}", count, count == 1 ? "" : "s", why), width,
+                2) +
+           "\n";
   return out;
+}
+
+std::string OverallText(const JudgedTables& judged) {
+  std::string counts;
+  for (const Verdict one :
+       {Verdict::kDegraded, Verdict::kSlow, Verdict::kHealthy, Verdict::kNotJudged})
+    if (judged.Count(one) > 0)
+      counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", judged.Count(one), NameOf(one));
+  return fmt::format("verdict: {} ({})\n", NameOf(judged.Overall()), counts);
+}
+
+// The word of a verdict as a key's value.
+std::string VerdictKey(Verdict verdict) {
+  return verdict == Verdict::kNotJudged ? "not_judged" : NameOf(verdict);
 }
 
 Json DiagnosisJson(const Diagnosis& one) {
@@ -156,10 +227,18 @@ Json DiagnosisJson(const Diagnosis& one) {
                           {"ratio", Rounded(fit.ratio)},
                           {"value", fit.value ? Json(Rounded(*fit.value)) : Json(nullptr)},
                           {"fits", fit.fits}});
-  return {{"degraded", one.degraded},
-          {"slowdown", Rounded(one.slowdown)},
-          {"expected", Rounded(one.expected)},
-          {"signatures", std::move(signatures)}};
+  Json out = {{"degraded", one.degraded},
+              {"slowdown", Rounded(one.slowdown)},
+              {"expected", Rounded(one.expected)}};
+  out["fastest"] = one.fastest > 0 ? Json(Rounded(one.fastest)) : Json(nullptr);
+  out["ranks"] = one.ranks;
+  out["hosts"] = one.hosts;
+  out["from_bytes"] = one.from.count();
+  out["to_bytes"] = one.to.count();
+  out["sources"] = one.sources;
+  out["in_range"] = one.in_range;
+  out["signatures"] = std::move(signatures);
+  return out;
 }
 
 Json ClassJson(const ClassFigures& one) {
@@ -176,8 +255,8 @@ Json ClassJson(const ClassFigures& one) {
 
 }  // namespace
 
-std::string ComparisonText(const MeasuredComparison& comparison,
-                           const std::vector<Diagnosis>& diagnoses, int width) {
+std::string ComparisonText(const JudgedTables& judged, int width) {
+  const MeasuredComparison& comparison = judged.comparison;
   std::size_t compared = 0, held = 0;
   for (const ComparedTable& table : comparison.tables) {
     compared += !table.points.empty();
@@ -190,19 +269,22 @@ std::string ComparisonText(const MeasuredComparison& comparison,
     for (const ComparedTable& table : comparison.tables)
       for (const Plot& plot : PlotsOf(comparison, table))
         out += PlotText(plot, std::min(width, 160)) + "\n";
-  out += TablesText(comparison, width);
+  out += TablesText(judged, width);
   if (held > 0) out += "* held out: no calibration may be fitted to it\n";
   if (!comparison.classes.empty())
-    out += "\nHealthy and unlabelled tables by class; error is simulated / measured - 1:\n" +
-           ClassesText(comparison, width);
-  const std::string degraded = DiagnosesText(comparison, diagnoses, width);
-  if (!degraded.empty()) out += "\nDegraded:\n" + degraded;
+    out += "\n" +
+           Wrap(
+               "Tables labelled healthy and unlabelled ones that are not degraded, by class; error "
+               "is simulated / measured - 1:",
+               width, 0) +
+           "\n" + ClassesText(comparison, width);
   const std::string rest = LeftOutText(comparison, width);
-  return rest.empty() ? out : out + "\n" + rest;
+  if (!rest.empty()) out += "\n" + rest;
+  return out + "\n" + VerdictsText(judged, width) + OverallText(judged);
 }
 
-std::string ComparisonJson(const MeasuredComparison& comparison,
-                           const std::vector<Diagnosis>& diagnoses) {
+std::string ComparisonJson(const JudgedTables& judged) {
+  const MeasuredComparison& comparison = judged.comparison;
   Json tables = Json::array(), overall = Json::array();
   for (std::size_t t = 0; t < comparison.tables.size(); ++t) {
     const ComparedTable& table = comparison.tables[t];
@@ -229,19 +311,27 @@ std::string ComparisonJson(const MeasuredComparison& comparison,
     out["class"] = table.points.empty() ? Json(nullptr) : Json(NameOf(table.error_class));
     out["left_out"] = table.why_not.empty() ? Json(nullptr) : Json(table.why_not);
     out["rejected_rows"] = entry.rejected();
-    out["diagnosis"] = nullptr;
-    for (const Diagnosis& one : diagnoses)
-      if (one.table == t) out["diagnosis"] = DiagnosisJson(one);
+    const Diagnosis& one = judged.diagnoses[t];
+    out["verdict"] = VerdictKey(one.verdict);
+    out["why_not_judged"] = one.why_not.empty() ? Json(nullptr) : Json(one.why_not);
+    out["diagnosis"] = one.ranks > 0 ? DiagnosisJson(one) : Json(nullptr);
+    Json left_out = Json::array();
+    for (const LeftOutTable& other : table.left_out)
+      left_out.push_back({{"line", other.line}, {"why", other.why}});
+    out["left_out_tables"] = std::move(left_out);
     tables.push_back(std::move(out));
   }
   for (const ClassFigures& one : comparison.classes) overall.push_back(ClassJson(one));
+  Json verdicts = {{"overall", VerdictKey(judged.Overall())}};
+  for (std::size_t v = 0; v < kVerdicts; ++v)
+    verdicts[VerdictKey(static_cast<Verdict>(v))] = judged.Count(static_cast<Verdict>(v));
   const Json out = {
       {"schema", "weft.validate/1"},
       {"weft", kWeftVersion},
       {"calibration",
        comparison.calibration.name.empty() ? Json("none") : Json(comparison.calibration.name)},
       {"tables", std::move(tables)},
-      {"overall", {{"classes", std::move(overall)}}}};
+      {"overall", {{"classes", std::move(overall)}, {"verdicts", std::move(verdicts)}}}};
   return out.dump(2) + "\n";
 }
 
@@ -262,7 +352,9 @@ std::vector<std::pair<std::string, std::string>> ComparisonPlots(
 namespace {
 
 const char* WordOf(const AcceptanceVerdict& one) {
-  return one.pass() ? "PASS" : one.measured_GBps ? "FAIL" : "MISSING";
+  if (one.pass()) return "PASS";
+  if (!one.measured_GBps) return "MISSING";
+  return one.fast_enough() ? "PARTIAL" : "FAIL";
 }
 
 std::size_t Passed(const std::vector<AcceptanceVerdict>& verdicts) {
@@ -272,19 +364,52 @@ std::size_t Passed(const std::vector<AcceptanceVerdict>& verdicts) {
 
 }  // namespace
 
+std::string AcceptanceSheetText(const std::string& notes, const std::vector<AcceptanceLine>& lines,
+                                int width) {
+  std::string out;
+  for (std::size_t at = 0; at < notes.size();) {
+    const std::size_t end = notes.find('\n', at);
+    std::string line = notes.substr(at, end - at);
+    const std::size_t program = line.find(" ./build/");
+    if (line.size() > static_cast<std::size_t>(width) && program != line.npos)
+      line.replace(program, 1, " \\\n      ");  // a command goes on as a shell has it
+    out += line + "\n";
+    at = end + 1;
+  }
+  Table text;
+  text.AddColumn("op", Align::kLeft);
+  for (const char* column :
+       {"ranks", "hosts", "runs", "size", "expected GB/s", "least GB/s", "slower"})
+    text.AddColumn(column);
+  for (const AcceptanceLine& one : lines)
+    text.AddRow({one.op, FormatCount(one.ranks), FormatCount(one.hosts), FormatCount(one.runs),
+                 FormatBytes(one.size), fmt::format("{:.2f}", one.expected_GBps),
+                 fmt::format("{:.2f}", one.least_GBps), FormatPercent(one.slower(), 0)});
+  return out + "\n" + text.Format(width);
+}
+
 std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts, int width) {
   Table text;
   text.AddColumn("op", Align::kLeft);
-  for (const char* column : {"ranks", "hosts", "size", "expected", "least", "measured GB/s"})
+  for (const char* column : {"ranks", "hosts", "runs", "size", "expected", "least", "measured"})
     text.AddColumn(column);
   text.AddColumn("", Align::kLeft);
   for (const AcceptanceVerdict& one : verdicts)
     text.AddRow({one.line.op, FormatCount(one.line.ranks), FormatCount(one.line.hosts),
+                 fmt::format("{}/{}", std::min(one.runs, one.line.runs), one.line.runs),
                  FormatBytes(one.line.size), fmt::format("{:.2f}", one.line.expected_GBps),
                  fmt::format("{:.2f}", one.line.least_GBps),
                  one.measured_GBps ? fmt::format("{:.2f}", *one.measured_GBps) : "-", WordOf(one)});
-  return text.Format(width) +
-         fmt::format("\n{} of {} lines pass\n", Passed(verdicts), verdicts.size());
+  std::string out = "busbw in GB/s; runs: by how many sets of such hosts, of how many\n" +
+                    text.Format(width) +
+                    fmt::format("\n{} of {} lines pass\n", Passed(verdicts), verdicts.size());
+  const auto partial =
+      std::count_if(verdicts.begin(), verdicts.end(),
+                    [](const AcceptanceVerdict& one) { return one.fast_enough() && !one.pass(); });
+  if (partial > 0)
+    out +=
+        fmt::format("{} PARTIAL: fast enough where it ran, which was not on all hosts\n", partial);
+  return out;
 }
 
 std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts) {
@@ -297,6 +422,8 @@ std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts) {
                  {"expected_GBps", Rounded(one.line.expected_GBps)},
                  {"least_GBps", Rounded(one.line.least_GBps)}};
     line["measured_GBps"] = one.measured_GBps ? Json(Rounded(*one.measured_GBps)) : Json(nullptr);
+    line["runs"] = one.line.runs;
+    line["runs_measured"] = one.runs;
     line["verdict"] = WordOf(one);
     lines.push_back(std::move(line));
   }
@@ -361,19 +488,14 @@ std::string LeftOutClassesText(const CalibrationResult& result, int width) {
 std::string StatedErrorsText(const CalibrationResult& result, bool unseen, int width) {
   Table errors;
   errors.AddColumn("class", Align::kLeft);
-  for (const char* column : {"from", "tables", "median", "p95", "90 % from", "to"})
-    errors.AddColumn(column);
+  for (const char* column : {"from", "tables", "median", "p95"}) errors.AddColumn(column);
   if (!unseen) errors.AddColumn("sources");
   if (!unseen) errors.AddColumn("inside");
   for (const CalibrationErrorSpec& one : result.spec.errors()) {
     if (one.unseen() != unseen) continue;
-    std::vector<std::string> row = {one.what(),
-                                    FormatBytes(Bytes(one.from())),
-                                    FormatCount(one.tables()),
-                                    FormatPercent(one.median()),
-                                    FormatPercent(one.p95()),
-                                    fmt::format("{:.3g}", one.low()),
-                                    fmt::format("{:.3g}", one.high())};
+    std::vector<std::string> row = {one.what(), FormatBytes(Bytes(one.from())),
+                                    FormatCount(one.tables()), FormatPercent(one.median()),
+                                    FormatPercent(one.p95())};
     for (const CoverageBySource& of : result.coverage) {
       if (unseen || NameOf(of.which) != one.what() || of.from.count() != one.from()) continue;
       row.push_back(FormatCount(static_cast<std::int64_t>(of.sources)));
@@ -382,6 +504,36 @@ std::string StatedErrorsText(const CalibrationResult& result, bool unseen, int w
     errors.AddRow(row);
   }
   return errors.empty() ? std::string() : errors.Format(width);
+}
+
+// By class and size the factor that nine of ten measured times are within, of simulated ones, and
+// of how many sources that is.
+std::string BandsText(const CalibrationResult& result, bool unseen, int width) {
+  std::map<std::int64_t, std::size_t> sizes;
+  std::map<std::string, std::map<std::int64_t, const CalibrationBandSpec*>> classes;
+  for (const CalibrationBandSpec& one : result.spec.bands()) {
+    if (one.unseen() != unseen) continue;
+    sizes.try_emplace(one.at());
+    classes[one.what()][one.at()] = &one;
+  }
+  Table text;
+  text.AddColumn("class", Align::kLeft);
+  for (const auto& [size, row] : sizes) text.AddColumn(FormatBytes(Bytes(size)));
+  text.AddColumn("sources");
+  for (const auto& [what, bands] : classes) {
+    std::vector<std::string> row = {what};
+    int fewest = INT32_MAX, most = 0;
+    for (const auto& [size, unused] : sizes) {
+      const auto band = bands.find(size);
+      row.push_back(band == bands.end() ? "-" : fmt::format("{:.2f}", band->second->high()));
+      if (band == bands.end()) continue;
+      fewest = std::min(fewest, band->second->sources());
+      most = std::max(most, band->second->sources());
+    }
+    row.push_back(fewest == most ? fmt::format("{}", most) : fmt::format("{}-{}", fewest, most));
+    text.AddRow(row);
+  }
+  return text.empty() ? std::string() : text.Format(width);
 }
 
 }  // namespace
@@ -413,15 +565,19 @@ std::string CalibrationText(const CalibrationResult& result, const std::string& 
   }
   out += constants.Format(width);
   out += fmt::format(
-      "\nHeld out by source, {} folds; interval of measured over simulated; inside: of a source's\n"
-      "points, on average over sources, in the interval that the others state:\n",
+      "\nHeld out by source, {} folds; inside: of a source's points, on average over sources, in\n"
+      "the 90 % interval that the others state:\n",
       result.folds);
-  out += StatedErrorsText(result, false, width) + LeftOutClassesText(result, width);
+  out += StatedErrorsText(result, false, width);
+  if (const std::string bands = BandsText(result, false, width); !bands.empty())
+    out += "\nNine of ten measured times are within this factor of the simulated one, by size:\n" +
+           bands;
+  out += LeftOutClassesText(result, width);
   if (const std::string unseen = StatedErrorsText(result, true, width); !unseen.empty())
     out +=
         "\nOf hardware left out whole, all together; a table counts once for each class of its "
         "own:\n" +
-        unseen;
+        unseen + "\nand within this factor:\n" + BandsText(result, true, width);
   std::map<std::string, int> why;
   for (const auto& [table, reason] : result.left_out) ++why[reason];
   for (const auto& [reason, count] : why)

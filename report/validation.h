@@ -15,20 +15,24 @@
 namespace weft {
 
 // A line a table, then the classes; plots of the tables where they are few. Held-out tables (use
-// `check`) are marked *, tables left out are counted with the reason; what is degraded is named
-// with what would explain it.
-std::string ComparisonText(const MeasuredComparison& comparison,
-                           const std::vector<Diagnosis>& diagnoses, int width);
+// `check`) are marked *, tables left out are counted with the reason. Verdicts: a line for what is
+// slow, and for what is degraded with what would explain it, of few tables for each; the last line
+// counts them.
+std::string ComparisonText(const JudgedTables& judged, int width);
 
 // The keys of docs/formats/result.md: tables, overall.
-std::string ComparisonJson(const MeasuredComparison& comparison,
-                           const std::vector<Diagnosis>& diagnoses);
+std::string ComparisonJson(const JudgedTables& judged);
 
 // busbw over size, measured and simulated; one a number of ranks. File name without folder, SVG.
 std::vector<std::pair<std::string, std::string>> ComparisonPlots(
     const MeasuredComparison& comparison);
 
-// PASS, FAIL or MISSING by line.
+// The sheet as people read it: what to run, then by line what is expected, the least, and how much
+// slower still passes.
+std::string AcceptanceSheetText(const std::string& notes, const std::vector<AcceptanceLine>& lines,
+                                int width);
+
+// PASS, FAIL, PARTIAL (not run on all hosts) or MISSING by line.
 std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts, int width);
 std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts);
 

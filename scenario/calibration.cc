@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -128,8 +130,37 @@ bool Calibration::Covers(const HostPart& host, const TimedCollective& asked) con
          within(asked.hosts, range.fewest_hosts(), range.most_hosts());
 }
 
+std::optional<RatioBand> BandAt(const std::vector<std::pair<Bytes, RatioBand>>& stated,
+                                Bytes size) {
+  constexpr std::int64_t kReach = 8;  // of a size that tables speak at
+  if (stated.empty()) return std::nullopt;
+  const auto& [smallest, first] = stated.front();
+  if (smallest > kFirstBand && size.count() * kReach < smallest.count()) return std::nullopt;
+  if (size <= smallest) return first;
+  for (std::size_t i = 1; i < stated.size(); ++i) {
+    if (size > stated[i].first) continue;
+    const auto& [below, a] = stated[i - 1];
+    const auto& [above, b] = stated[i];
+    const auto log = [](Bytes bytes) { return std::log(static_cast<double>(bytes.count())); };
+    const double share = (log(size) - log(below)) / (log(above) - log(below));
+    const auto between = [share](double from, double to) {
+      return std::exp(std::log(from) * (1 - share) + std::log(to) * share);
+    };
+    return RatioBand{between(a.low, b.low), between(a.high, b.high),
+                     std::min(a.sources, b.sources)};
+  }
+  return stated.back().second;
+}
+
 std::optional<RatioBand> BandOf(const Calibration& calibration, ErrorClass error_class, Bytes size,
                                 bool known_hardware) {
+  if (calibration.spec.bands_size() > 0) {
+    std::vector<std::pair<Bytes, RatioBand>> stated;
+    for (const CalibrationBandSpec& one : calibration.spec.bands())
+      if (one.what() == NameOf(error_class) && one.unseen() != known_hardware)
+        stated.emplace_back(Bytes(one.at()), RatioBand{one.low(), one.high(), one.sources()});
+    return BandAt(stated, size);
+  }
   std::optional<RatioBand> out;
   std::int64_t best = -1;
   for (const CalibrationErrorSpec& one : calibration.spec.errors()) {
@@ -137,7 +168,7 @@ std::optional<RatioBand> BandOf(const Calibration& calibration, ErrorClass error
         one.from() > size.count() || one.from() <= best || !(one.high() > 0))
       continue;
     best = one.from();
-    out = RatioBand{one.low(), one.high()};
+    out = RatioBand{one.low(), one.high(), 0};
   }
   return out;
 }
@@ -150,6 +181,27 @@ StatedError StatedErrorOf(const Calibration& calibration, const HostPart& host,
   out.band = BandOf(calibration, ClassOf(host, asked.hosts), asked.bytes, out.known_hardware);
   return out;
 }
+
+namespace {
+
+// Sizes of a class ascend, and either end is a ratio.
+void CheckBands(const Located<CalibrationSpec>& spec, Errors& errors) {
+  std::map<std::pair<std::string, bool>, std::int64_t> last;
+  for (int i = 0; i < spec.message.bands_size(); ++i) {
+    const CalibrationBandSpec& one = spec.message.bands(i);
+    const std::string path = fmt::format("bands[{}]", i);
+    if (!(one.low() > 0 && one.low() <= one.high()))
+      errors.push_back({ErrorCode::kOutOfRange, spec.At(path + ".low"),
+                        "low and high are no interval", "want 0 < low <= high"});
+    std::int64_t& before = last[{one.what(), one.unseen()}];
+    if (one.at() <= before)
+      errors.push_back({ErrorCode::kInconsistent, spec.At(path + ".at"),
+                        "a class's sizes do not ascend", "the smallest first, each once"});
+    before = one.at();
+  }
+}
+
+}  // namespace
 
 Result<Calibration> MakeCalibration(const Located<CalibrationSpec>& spec) {
   Calibration out;
@@ -186,6 +238,7 @@ Result<Calibration> MakeCalibration(const Located<CalibrationSpec>& spec) {
       out.constants.values[row] = *value;
     }
   }
+  CheckBands(spec, errors);
   if (errors.empty()) return out;
   SortByPosition(errors);
   return tl::make_unexpected(std::move(errors));

@@ -41,6 +41,7 @@ std::string CombinationOf(const HostPart& host, int hosts);
 
 struct RatioBand {
   double low = 1, high = 1;  // measured over simulated, 5th and 95th percentile
+  int sources = 0;           // that say so, the fewest; 0: not said
   bool operator==(const RatioBand&) const = default;
 };
 
@@ -70,8 +71,15 @@ struct Calibration {
   bool Covers(const HostPart& host, const TimedCollective& asked) const;
 };
 
+// A band that is stated at some sizes, ascending, at `size`: between two of them the logarithm of
+// either end goes evenly over the size's, so that nothing steps; beyond the largest it is that of
+// the largest, down to an eighth of the smallest (to 0 where that is kFirstBand) that of the
+// smallest. None below.
+inline constexpr Bytes kFirstBand = KiB(1);
+std::optional<RatioBand> BandAt(const std::vector<std::pair<Bytes, RatioBand>>& stated, Bytes size);
+
 // What it says of the class at that size; `known_hardware` false: of hardware left out whole. None
-// where it says nothing.
+// where it says nothing. Of a file without `bands` the ends are those of the range of sizes.
 std::optional<RatioBand> BandOf(const Calibration& calibration, ErrorClass error_class, Bytes size,
                                 bool known_hardware = true);
 StatedError StatedErrorOf(const Calibration& calibration, const HostPart& host,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "base/version.h"
 #include "validate/tables_internal.h"
@@ -12,7 +13,9 @@ namespace weft {
 namespace {
 
 constexpr const char* kOps[] = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all"};
-constexpr const char* kHeader = "op\tranks\thosts\tsize_bytes\texpected_GBps\tleast_GBps";
+constexpr const char* kHeader =
+    "op\tranks\thosts\truns\tsize_bytes\texpected_GBps\tleast_GBps\tslower";
+constexpr const char* kOldHeader = "op\tranks\thosts\tsize_bytes\texpected_GBps\tleast_GBps";
 constexpr std::int64_t kFirst = std::int64_t{1} << 20, kFactor = 4, kLast = std::int64_t{1} << 32;
 
 struct Shape {
@@ -40,11 +43,44 @@ int ServersOf(const HostPart& host, const Shape& shape) {
   return trays ? shape.gpus / each : shape.gpus / shape.per_host;
 }
 
-std::string CommandOf(const std::string& op, int ranks, int hosts) {
+constexpr int kFewHosts = 4;  // that mpirun is told by name
+
+// Where the command runs: hosts' names are the buyer's to put in.
+std::string PlacesOf(int ranks, int hosts) {
+  if (hosts > kFewHosts) return "--hostfile HOSTS";
+  std::string out = "-H ";
+  for (int host = 1; host <= hosts; ++host)
+    out += fmt::format("{}host{}:{}", host == 1 ? "" : ",", host, ranks / hosts);
+  return out;
+}
+
+std::string CommandOf(const AcceptanceLine& line) {
   const std::string sizes = "-b 1M -e 4G -f 4 -n 50 -w 10";
-  if (hosts == 1) return fmt::format("./build/{} {} -g {}", ProgramOf(op), sizes, ranks);
-  return fmt::format("mpirun -np {} --map-by ppr:{}:node ./build/{} {} -g 1", ranks, ranks / hosts,
-                     ProgramOf(op), sizes);
+  const std::string program = ProgramOf(line.op);
+  if (line.hosts == 1) return fmt::format("./build/{} {} -g {}", program, sizes, line.ranks);
+  return fmt::format("mpirun -np {} {} --map-by ppr:{}:node ./build/{} {} -g 1", line.ranks,
+                     PlacesOf(line.ranks, line.hosts), line.ranks / line.hosts, program, sizes);
+}
+
+// The commands of lines of as many ranks and hosts, and who is to run them.
+std::string CommandsText(const std::vector<AcceptanceLine>& lines, int ranks, int hosts) {
+  std::string out;
+  const AcceptanceLine* last = nullptr;
+  for (const AcceptanceLine& line : lines) {
+    if (line.ranks != ranks || line.hosts != hosts) continue;
+    if (!last && line.runs > 1)
+      out += fmt::format("On each of {} {}, by itself, and keep all that is printed:\n", line.runs,
+                         hosts == 1 ? "hosts" : "NVLink domains");
+    else if (!last)
+      out += hosts == 1 ? "On the host:\n" : fmt::format("On all {} hosts together:\n", hosts);
+    if (!last || last->op != line.op) out += "  " + CommandOf(line) + "\n";
+    last = &line;
+  }
+  if (hosts > kFewHosts)
+    out += fmt::format("HOSTS is a file with a line a host: NAME slots={}\n", ranks / hosts);
+  else if (hosts > 1)
+    out += "host1 ... are your hosts' names.\n";
+  return out;
 }
 
 // Trays of one NVLink domain are one host of weft's.
@@ -92,9 +128,45 @@ Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion
         out.push_back({op, shape.gpus, ServersOf(question.host, shape), size,
                        BusbwGBps(op, shape.gpus, size, us),
                        BusbwGBps(op, shape.gpus, size, us * std::max(1.0, error.band->high)),
-                       error.in_range});
+                       error.in_range, std::max(1, question.gpus / shape.gpus)});
       }
     }
+  }
+  return out;
+}
+
+std::string AcceptanceNotes(const AcceptanceQuestion& question,
+                            const std::vector<AcceptanceLine>& lines,
+                            const Calibration& calibration) {
+  std::string out = fmt::format(
+      "Acceptance of {} GPUs, {} a host: {}\n"
+      "Written by weft {}, NCCL {}, calibration {}. Run each command with\n"
+      "nccl-tests, keep what it prints, then: weft validate TABLE... --accept THIS\n\n",
+      question.gpus, question.gpus_per_host, question.host_text, kWeftVersion, question.nccl,
+      calibration.name);
+  const auto outside = std::count_if(lines.begin(), lines.end(),
+                                     [](const AcceptanceLine& line) { return !line.covered; });
+  if (outside > 0)
+    out += fmt::format(
+        "{} of the {} lines are outside of what {} was fitted to (hosts, network,\n"
+        "ranks, sizes): their bands are those of the nearest class, and promise less\n"
+        "than they say.\n\n",
+        outside, lines.size(), calibration.name);
+  if (!lines.empty()) {
+    const auto [least, most] = std::minmax_element(
+        lines.begin(), lines.end(),
+        [](const AcceptanceLine& a, const AcceptanceLine& b) { return a.slower() < b.slower(); });
+    out += fmt::format(
+        "A machine that is slower than expected still passes, by {:.0f} to {:.0f} % (column\n"
+        "slower): so far apart are healthy machines of others. A calibration fitted to\n"
+        "tables of machines like these (weft calibrate) promises more.\n\n",
+        least->slower() * 100, most->slower() * 100);
+  }
+  const AcceptanceLine* last = nullptr;
+  for (const AcceptanceLine& line : lines) {
+    if (!last || last->ranks != line.ranks || last->hosts != line.hosts)
+      out += CommandsText(lines, line.ranks, line.hosts);
+    last = &line;
   }
   return out;
 }
@@ -102,37 +174,50 @@ Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion
 std::string FormatAcceptanceSheet(const AcceptanceQuestion& question,
                                   const std::vector<AcceptanceLine>& lines,
                                   const Calibration& calibration) {
-  std::string out = fmt::format(
-      "# Acceptance of {} GPUs, {} a host: {}\n"
-      "# Written by weft {}, NCCL {}, calibration {}. Run each command with nccl-tests, keep what\n"
-      "# it prints, then: weft validate TABLE... --accept THIS\n#\n",
-      question.gpus, question.gpus_per_host, question.host_text, kWeftVersion, question.nccl,
-      calibration.name);
-  const auto outside = std::count_if(lines.begin(), lines.end(),
-                                     [](const AcceptanceLine& line) { return !line.covered; });
-  if (outside > 0)
-    out += fmt::format(
-        "# {} of the {} lines are outside of what {} was fitted to (hosts, network, ranks, "
-        "sizes):\n"
-        "# their bands are those of the nearest class, and promise less than they say.\n#\n",
-        outside, lines.size(), calibration.name);
-  const AcceptanceLine* last = nullptr;
-  for (const AcceptanceLine& line : lines) {
-    if (!last || last->op != line.op || last->ranks != line.ranks)
-      out += "#   " + CommandOf(line.op, line.ranks, line.hosts) + "\n";
-    last = &line;
+  std::string out;
+  const std::string notes = AcceptanceNotes(question, lines, calibration);
+  for (std::size_t at = 0; at < notes.size();) {
+    const std::size_t end = notes.find('\n', at);
+    out += (end == at ? "#" : "# ") + notes.substr(at, end - at) + "\n";
+    at = end + 1;
   }
   out += fmt::format("#\n{}\n", kHeader);
   for (const AcceptanceLine& line : lines)
-    out += fmt::format("{}\t{}\t{}\t{}\t{:.2f}\t{:.2f}\n", line.op, line.ranks, line.hosts,
-                       line.size.count(), line.expected_GBps, line.least_GBps);
+    out += fmt::format("{}\t{}\t{}\t{}\t{}\t{:.2f}\t{:.2f}\t{:.0f}%\n", line.op, line.ranks,
+                       line.hosts, line.runs, line.size.count(), line.expected_GBps,
+                       line.least_GBps, line.slower() * 100);
   return out;
 }
+
+namespace {
+
+// A line of the sheet, of columns with runs and slower or without; none where it is none.
+std::optional<AcceptanceLine> ParseSheetLine(std::string_view line, bool old) {
+  const std::vector<Word> words = WordsOf(line);
+  AcceptanceLine out;
+  const auto read = [&](std::size_t i, auto& value) {
+    using Value = std::remove_reference_t<decltype(value)>;
+    const auto got = i < words.size() ? WholeNumber<Value>(words[i].text) : std::nullopt;
+    if (got) value = *got;
+    return got.has_value();
+  };
+  std::int64_t bytes = 0;
+  const std::size_t size = old ? 3 : 4;
+  if (words.size() != (old ? 6u : 8u) || OperationNamed(words[0].text) != words[0].text ||
+      !read(1, out.ranks) || !read(2, out.hosts) || (!old && !read(3, out.runs)) ||
+      !read(size, bytes) || !read(size + 1, out.expected_GBps) || !read(size + 2, out.least_GBps))
+    return std::nullopt;
+  out.op = words[0].text;
+  out.size = Bytes(bytes);
+  return out;
+}
+
+}  // namespace
 
 Result<std::vector<AcceptanceLine>> ParseAcceptanceSheet(std::string_view text,
                                                          const std::string& file) {
   std::vector<AcceptanceLine> out;
-  bool header = false;
+  bool header = false, old = false;
   int number = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -142,30 +227,19 @@ Result<std::vector<AcceptanceLine>> ParseAcceptanceSheet(std::string_view text,
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || line.front() == '#') continue;
     if (!header) {
-      if (line != kHeader)
+      old = line == kOldHeader;
+      if (line != kHeader && !old)
         return Fail(
             ErrorCode::kSyntax, {file, number, 1}, "this is no acceptance sheet",
             fmt::format("want the header '{}'; --accept without a table writes one", kHeader));
       header = true;
       continue;
     }
-    const std::vector<Word> words = WordsOf(line);
-    AcceptanceLine one;
-    const auto read = [&](std::size_t i, auto& value) {
-      using Value = std::remove_reference_t<decltype(value)>;
-      const auto got = i < words.size() ? WholeNumber<Value>(words[i].text) : std::nullopt;
-      if (got) value = *got;
-      return got.has_value();
-    };
-    std::int64_t bytes = 0;
-    if (words.size() != 6 || OperationNamed(words[0].text) != words[0].text ||
-        !read(1, one.ranks) || !read(2, one.hosts) || !read(3, bytes) ||
-        !read(4, one.expected_GBps) || !read(5, one.least_GBps))
+    const auto one = ParseSheetLine(line, old);
+    if (!one)
       return Fail(ErrorCode::kSyntax, {file, number, 1}, "this is no line of an acceptance sheet",
-                  fmt::format("want {}", kHeader));
-    one.op = words[0].text;
-    one.size = Bytes(bytes);
-    out.push_back(std::move(one));
+                  fmt::format("want {}", old ? kOldHeader : kHeader));
+    out.push_back(*one);
   }
   if (out.empty())
     return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the acceptance sheet has no line", {});
@@ -183,6 +257,7 @@ std::vector<AcceptanceVerdict> JudgeAcceptance(const std::vector<AcceptanceLine>
   for (const AcceptanceLine& line : lines) {
     AcceptanceVerdict& verdict = out.emplace_back();
     verdict.line = line;
+    std::set<std::string> runs;
     for (std::size_t e = 0; e < entries.size(); ++e) {
       for (const MeasuredTable& table : entries[e].tables) {
         if (table.op != line.op || table.ranks != line.ranks ||
@@ -193,9 +268,13 @@ std::vector<AcceptanceVerdict> JudgeAcceptance(const std::vector<AcceptanceLine>
           const double rate =
               BusbwGBps(line.op, line.ranks, point.size, ToSeconds(point.time) * 1e6);
           verdict.measured_GBps = std::min(verdict.measured_GBps.value_or(rate), rate);
+          runs.insert(table.host_names.empty()
+                          ? fmt::format("file {}", entries[e].file)
+                          : fmt::format("{}", fmt::join(table.host_names, " ")));
         }
       }
     }
+    verdict.runs = static_cast<int>(runs.size());
   }
   return out;
 }

@@ -4,9 +4,11 @@
 // calibration states; judged after, line by line, from the tables that its own command lines print.
 //
 // Format   tab-separated text: comments with the command lines, a header, then a line an operation,
-//          number of ranks and size: op, ranks, hosts, size_bytes, expected_GBps, least_GBps
-//          (busbw). Hosts are those that a log lists: an NVL72 is 18 of them. The least is what a
-//          machine at the slow end of the 90 % interval reaches.
+//          number of ranks and size: op, ranks, hosts, runs, size_bytes, expected_GBps, least_GBps
+//          (busbw), slower. Hosts are those that a log lists: an NVL72 is 18 of them; runs, on how
+//          many such sets of hosts the command is to run, each by itself. The least is what a
+//          machine at the slow end of the 90 % interval reaches; slower, for people, how far below
+//          the expected that is. Sheets without runs and slower are read, as of one run a line.
 // Errors   a calibration that states no band for such hosts: the sheet would promise a guess; a
 //          sheet that is none, at its line.
 #pragma once
@@ -26,6 +28,9 @@ struct AcceptanceLine {
   Bytes size;
   double expected_GBps = 0, least_GBps = 0;  // busbw as nccl-tests has it
   bool covered = true;                       // by what the calibration was fitted to
+  int runs = 1;                              // sets of such hosts, each of which runs it
+  // How much slower than expected still passes.
+  double slower() const { return 1 - least_GBps / expected_GBps; }
 };
 
 struct AcceptanceQuestion {
@@ -40,13 +45,19 @@ Result<std::vector<AcceptanceLine>> MakeAcceptanceLines(const AcceptanceQuestion
 std::string FormatAcceptanceSheet(const AcceptanceQuestion& question,
                                   const std::vector<AcceptanceLine>& lines,
                                   const Calibration& calibration);
+// What the sheet says above its lines, in lines of at most 78 columns but for the commands.
+std::string AcceptanceNotes(const AcceptanceQuestion& question,
+                            const std::vector<AcceptanceLine>& lines,
+                            const Calibration& calibration);
 Result<std::vector<AcceptanceLine>> ParseAcceptanceSheet(std::string_view text,
                                                          const std::string& file);
 
 struct AcceptanceVerdict {
   AcceptanceLine line;
   std::optional<double> measured_GBps;  // none: no table has the point
-  bool pass() const { return measured_GBps && *measured_GBps >= line.least_GBps; }
+  int runs = 0;  // whose tables have it: told apart by the hosts' names, without them by the file
+  bool fast_enough() const { return measured_GBps && *measured_GBps >= line.least_GBps; }
+  bool pass() const { return fast_enough() && runs >= line.runs; }
 };
 
 // A point of a line is the slowest that any table has of its operation, ranks, hosts and size.

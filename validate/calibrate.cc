@@ -98,8 +98,8 @@ double Quantile(std::vector<double> values, double share) {
 // Sizes that an error is stated for: below the bands that classes are told apart by, too.
 std::vector<Bytes> StatedFrom() { return {Bytes(0), KiB(64), MiB(1), MiB(64)}; }
 
-// Rounded outwards to a thousandth, as the file says it.
-double Down(double ratio) { return std::floor(ratio * 1000) / 1000; }
+// Rounded outwards to a thousandth, as the file says it; never to 0, which is no ratio.
+double Down(double ratio) { return std::max(0.001, std::floor(ratio * 1000) / 1000); }
 double Up(double ratio) { return std::ceil(ratio * 1000) / 1000; }
 double Near(double ratio) { return std::round(ratio * 1000) / 1000; }
 
@@ -111,18 +111,69 @@ std::size_t RangeOf(Bytes size) {
   return out;
 }
 
-// The residuals of all points but those of a group and of its tables, in whatever group they are.
+// Sizes that an interval is stated at: what an eighth of it to eight times it says, at the ends
+// beyond, so that every point speaks at the sizes on either side of it.
+constexpr std::int64_t kReach = 8;
+std::vector<Bytes> StatedAt() {
+  return {kFirstBand, KiB(8), KiB(64), KiB(512), MiB(4), MiB(32), MiB(256), MiB(2048)};
+}
+
+// The residuals of all points but those of a group and of its tables, in whatever group they are,
+// each in the columns of the sizes that it speaks at.
+std::vector<Residual> AtStatedSizes(const MeasuredCases& cases,
+                                    const std::vector<HeldOutPoint>& points,
+                                    std::optional<std::size_t> without = std::nullopt);
+
+// The interval of a class of hosts by size.
+class BandCurve {
+ public:
+  explicit BandCurve(const std::vector<Residual>& residuals) : spread_(residuals) {}
+
+  // At a row of StatedAt().
+  std::optional<RatioBand> Stated(ErrorClass which, std::size_t column) const {
+    const auto half = spread_.HalfWidth(static_cast<std::size_t>(which), column);
+    if (!half) return std::nullopt;
+    return RatioBand{std::exp(-*half), std::exp(*half), 0};
+  }
+  std::optional<RatioBand> At(ErrorClass which, Bytes size) const {
+    std::vector<std::pair<Bytes, RatioBand>> stated;
+    for (std::size_t c = 0; c < StatedAt().size(); ++c)
+      if (const auto band = Stated(which, c)) stated.emplace_back(StatedAt()[c], *band);
+    return BandAt(stated, size);
+  }
+
+ private:
+  ResidualSpread spread_;
+};
+
+// The residuals of all points by range of sizes.
 std::vector<Residual> ResidualsOf(const MeasuredCases& cases,
-                                  const std::vector<HeldOutPoint>& points,
-                                  std::optional<std::size_t> without = std::nullopt) {
+                                  const std::vector<HeldOutPoint>& points) {
+  std::vector<Residual> out;
+  for (const HeldOutPoint& point : points)
+    out.push_back({static_cast<std::size_t>(cases.tables[point.table].error_class),
+                   RangeOf(point.size), point.group, point.table, std::log(point.ratio)});
+  return out;
+}
+
+std::vector<Residual> AtStatedSizes(const MeasuredCases& cases,
+                                    const std::vector<HeldOutPoint>& points,
+                                    std::optional<std::size_t> without) {
+  const std::vector<Bytes> stated = StatedAt();
   std::set<std::size_t> left_out;
   for (const HeldOutPoint& point : points)
     if (point.group == without) left_out.insert(point.table);
   std::vector<Residual> out;
-  for (const HeldOutPoint& point : points)
-    if (left_out.count(point.table) == 0)
-      out.push_back({static_cast<std::size_t>(cases.tables[point.table].error_class),
-                     RangeOf(point.size), point.group, point.table, std::log(point.ratio)});
+  for (const HeldOutPoint& point : points) {
+    if (left_out.count(point.table) > 0) continue;
+    for (std::size_t c = 0; c < stated.size(); ++c) {
+      const bool above = c == 0 || point.size.count() * kReach > stated[c].count();
+      const bool below = c + 1 == stated.size() || point.size.count() < stated[c].count() * kReach;
+      if (above && below)
+        out.push_back({static_cast<std::size_t>(cases.tables[point.table].error_class), c,
+                       point.group, point.table, std::log(point.ratio)});
+    }
+  }
   return out;
 }
 
@@ -149,16 +200,16 @@ std::vector<CoverageBySource> CoverageBySources(const MeasuredCases& cases,
   };
   std::map<Cell, Mean> cells;
   std::set<std::size_t> sources;
-  const std::vector<Residual> all = ResidualsOf(cases, points);
-  for (const Residual& one : all) sources.insert(one.source);
+  for (const HeldOutPoint& one : points) sources.insert(one.group);
   for (const std::size_t source : sources) {
-    const ResidualSpread others(ResidualsOf(cases, points, source));
+    const BandCurve others(AtStatedSizes(cases, points, source));
     std::map<Cell, std::map<std::size_t, Mean>> mine;  // by table
-    for (const Residual& one : all) {
-      if (one.source != source) continue;
-      Mean& table = mine[{one.row, one.column}][one.table];
-      if (const auto half = others.HalfWidth(one.row, one.column))
-        table.Add(std::abs(one.value) <= *half ? 1 : 0);
+    for (const HeldOutPoint& one : points) {
+      if (one.group != source) continue;
+      const ErrorClass which = cases.tables[one.table].error_class;
+      Mean& table = mine[{static_cast<std::size_t>(which), RangeOf(one.size)}][one.table];
+      if (const auto band = others.At(which, one.size))
+        table.Add(one.ratio >= band->low && one.ratio <= band->high ? 1 : 0);
     }
     for (const auto& [cell, tables] : mine) {
       Mean shares;
@@ -182,7 +233,6 @@ std::vector<CoverageBySource> CoverageBySources(const MeasuredCases& cases,
 void StateAllErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points,
                     bool unseen, CalibrationSpec& spec) {
   const std::vector<Residual> residuals = ResidualsOf(cases, points);
-  const ResidualSpread spread(residuals);
   std::map<std::pair<std::size_t, std::size_t>,
            std::map<std::pair<std::size_t, std::size_t>, std::vector<double>>>
       cells;  // by class and range, by source and table: sizes of errors
@@ -195,15 +245,32 @@ void StateAllErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>&
       errors.insert(errors.end(), mine.begin(), mine.end());
       medians.push_back(Quantile(mine, 0.5));
     }
-    const double half = *spread.HalfWidth(cell.first, cell.second);
     CalibrationErrorSpec& out = *spec.add_errors();
     out.set_what(NameOf(static_cast<ErrorClass>(cell.first)));
     out.set_from(StatedFrom()[cell.second].count());
     out.set_median(Near(Quantile(medians, 0.5)));
     out.set_p95(Near(Quantile(errors, 0.95)));
-    out.set_low(Down(std::exp(-half)));
-    out.set_high(Up(std::exp(half)));
     out.set_tables(static_cast<int>(tables.size()));
+    out.set_unseen(unseen);
+  }
+}
+
+// Where nine of ten measured times are, at each size that tables of the class speak at.
+void StateAllBands(const MeasuredCases& cases, const std::vector<HeldOutPoint>& points, bool unseen,
+                   CalibrationSpec& spec) {
+  const std::vector<Residual> residuals = AtStatedSizes(cases, points);
+  const BandCurve curve(residuals);
+  std::map<std::pair<std::size_t, std::size_t>, std::set<std::string>> projects;
+  for (const Residual& one : residuals)
+    projects[{one.row, one.column}].insert(ProjectOf(cases.entries[cases.tables[one.table].entry]));
+  for (const auto& [cell, names] : projects) {
+    const RatioBand band = *curve.Stated(static_cast<ErrorClass>(cell.first), cell.second);
+    CalibrationBandSpec& out = *spec.add_bands();
+    out.set_what(NameOf(static_cast<ErrorClass>(cell.first)));
+    out.set_at(StatedAt()[cell.second].count());
+    out.set_low(Down(band.low));
+    out.set_high(Up(band.high));
+    out.set_sources(static_cast<int>(names.size()));
     out.set_unseen(unseen);
   }
 }
@@ -212,10 +279,10 @@ void StateAllErrors(const MeasuredCases& cases, const std::vector<HeldOutPoint>&
 // leaving classes out whole happened to spread less than leaving projects out, the latter's ends
 // hold.
 void WidenUnseen(CalibrationSpec& spec) {
-  for (CalibrationErrorSpec& unseen : *spec.mutable_errors())
-    for (const CalibrationErrorSpec& seen : spec.errors()) {
+  for (CalibrationBandSpec& unseen : *spec.mutable_bands())
+    for (const CalibrationBandSpec& seen : spec.bands()) {
       if (!unseen.unseen() || seen.unseen() || seen.what() != unseen.what() ||
-          seen.from() != unseen.from())
+          seen.at() != unseen.at())
         continue;
       unseen.set_low(std::min(unseen.low(), seen.low()));
       unseen.set_high(std::max(unseen.high(), seen.high()));
@@ -226,17 +293,14 @@ void WidenUnseen(CalibrationSpec& spec) {
 LeftOutClass FiguresOfLeftOut(const MeasuredCases& cases, const std::string& hardware,
                               const std::vector<HeldOutPoint>& mine,
                               const std::vector<Residual>& others) {
-  const ResidualSpread stated(others);
+  const BandCurve stated(others);
   std::map<std::size_t, ComparedTable> tables;
   for (const HeldOutPoint& point : mine) {
     ComparedTable& table = tables[point.table];
     table.entry = cases.tables[point.table].entry;
     table.error_class = cases.tables[point.table].error_class;
-    std::optional<RatioBand> band;
-    if (const auto half =
-            stated.HalfWidth(static_cast<std::size_t>(table.error_class), RangeOf(point.size)))
-      band = RatioBand{std::exp(-*half), std::exp(*half)};
-    table.points.push_back({point.size, 0, 0, 0, point.ratio, 1, band});
+    table.points.push_back(
+        {point.size, 0, 0, 0, point.ratio, 1, stated.At(table.error_class, point.size)});
   }
   std::vector<ComparedTable> list;
   for (auto& [t, table] : tables) list.push_back(std::move(table));
@@ -337,7 +401,7 @@ void LeaveOutClasses(const MeasuredCases& cases, const CalibrateOptions& options
              point.measured_us / cases.models[point.model].Time(point.which, out.fit.constants).us,
              0});
     out.left_out_classes.push_back(
-        FiguresOfLeftOut(cases, options.leave_out, points, ResidualsOf(cases, out.unseen)));
+        FiguresOfLeftOut(cases, options.leave_out, points, AtStatedSizes(cases, out.unseen)));
   }
   std::size_t fold = 0;
   for (const auto& [hardware, tables] : by_hardware) {
@@ -345,7 +409,7 @@ void LeaveOutClasses(const MeasuredCases& cases, const CalibrateOptions& options
     for (const HeldOutPoint& point : out.unseen)
       if (point.group == fold) mine.push_back(point);
     out.left_out_classes.push_back(
-        FiguresOfLeftOut(cases, hardware, mine, ResidualsOf(cases, out.unseen, fold)));
+        FiguresOfLeftOut(cases, hardware, mine, AtStatedSizes(cases, out.unseen, fold)));
     ++fold;
   }
 }
@@ -392,6 +456,8 @@ Result<CalibrationResult> Calibrate(const MeasuredCases& cases, const CalibrateO
   StateAllErrors(cases, out.held_out, false, out.spec);
   out.coverage = CoverageBySources(cases, out.held_out);
   StateAllErrors(cases, out.unseen, true, out.spec);
+  StateAllBands(cases, out.held_out, false, out.spec);
+  StateAllBands(cases, out.unseen, true, out.spec);
   WidenUnseen(out.spec);
   return out;
 }
@@ -438,11 +504,15 @@ std::string FormatCalibration(const CalibrationResult& result) {
     out += fmt::format("  combinations: [{}]\n", fmt::join(range.combinations(), ", "));
   if (spec.errors_size() > 0) out += "errors:\n";
   for (const CalibrationErrorSpec& one : spec.errors())
-    out += fmt::format(
-        "  - {{ what: {}, from: {}, median: {}, p95: {}, low: {}, high: {}, tables: {}{} }}\n",
-        Quoted(one.what()), FormatWhole(one.from(), Unit::BYTES), Percent(one.median()),
-        Percent(one.p95()), Percent(one.low()), Percent(one.high()), one.tables(),
-        one.unseen() ? ", unseen: true" : "");
+    out +=
+        fmt::format("  - {{ what: {}, from: {}, median: {}, p95: {}, tables: {}{} }}\n",
+                    Quoted(one.what()), FormatWhole(one.from(), Unit::BYTES), Percent(one.median()),
+                    Percent(one.p95()), one.tables(), one.unseen() ? ", unseen: true" : "");
+  if (spec.bands_size() > 0) out += "bands:\n";
+  for (const CalibrationBandSpec& one : spec.bands())
+    out += fmt::format("  - {{ what: {}, at: {}, low: {}, high: {}, sources: {}{} }}\n",
+                       Quoted(one.what()), FormatWhole(one.at(), Unit::BYTES), Percent(one.low()),
+                       Percent(one.high()), one.sources(), one.unseen() ? ", unseen: true" : "");
   return out;
 }
 

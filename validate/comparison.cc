@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "base/schema/wording.h"
 #include "scenario/run_report.h"
 
 namespace weft {
@@ -59,6 +60,19 @@ Wanted WantedOf(const MeasuredTable& table, const TableEntry& entry, const HostP
   return out;
 }
 
+// The host presets whose GPUs are those that the entry's log lists.
+std::string WhyNoHost(const TableEntry& entry) {
+  int each = 0;
+  for (const MeasuredTable& table : entry.tables)
+    if (table.ranks > 0 && !(table.hosts == 0 && table.hosts_unclear))
+      each = std::max(each, table.ranks / std::max(1, table.hosts));
+  const std::vector<std::string> fit = HostsOfGpu(entry.gpu, each);
+  if (fit.empty()) return "its host is not known: --host may say it";
+  const std::string gpus = each > 0 ? fmt::format("{} x {}", each, entry.gpu) : entry.gpu;
+  return fmt::format("its host is not known: --host may say it; '{}' fits {}, but for NICs", gpus,
+                     JoinOr(fit));
+}
+
 // Every table that can be simulated, and for each entry that has none, why.
 std::vector<Wanted> Plan(MeasuredCases& cases, Errors& errors) {
   std::vector<Wanted> out;
@@ -68,7 +82,7 @@ std::vector<Wanted> Plan(MeasuredCases& cases, Errors& errors) {
     CasesOfEntry& mine = cases.tables.emplace_back();
     mine.entry = i;
     if (entry.host.empty()) {
-      mine.why_not = "its host is not known";
+      mine.why_not = WhyNoHost(entry);
       continue;
     }
     auto found = hosts.find(entry.host);
@@ -85,6 +99,7 @@ std::vector<Wanted> Plan(MeasuredCases& cases, Errors& errors) {
     for (const MeasuredTable& table : entry.tables) {
       if (const std::string one = WhyNotSimulated(table, mine.host); !one.empty()) {
         why = one;
+        mine.left_out.push_back({table.line, one});
         continue;
       }
       out.push_back(WantedOf(table, entry, mine.host));
@@ -146,6 +161,7 @@ Result<MeasuredCases> PrepareCases(std::vector<TableEntry> entries, Bytes least)
     CasesOfEntry& mine = cases.tables[one.entry];
     if (model_of[row] == built.size()) {
       mine.why_not = built[row]->error().front().message;
+      mine.left_out.push_back({one.table->line, mine.why_not});
       continue;
     }
     const CollectiveModel& model = cases.models[model_of[row]];
@@ -156,8 +172,10 @@ Result<MeasuredCases> PrepareCases(std::vector<TableEntry> entries, Bytes least)
   }
   for (CasesOfEntry& mine : cases.tables)
     if (mine.points.empty() && mine.why_not.empty()) mine.why_not = "it has no point in range";
-  for (CasesOfEntry& mine : cases.tables)
+  for (CasesOfEntry& mine : cases.tables) {
     if (!mine.points.empty()) mine.why_not.clear();
+    if (!mine.why_not.empty()) mine.left_out.clear();  // all of it is
+  }
   return cases;
 }
 
@@ -222,8 +240,10 @@ std::vector<ClassFigures> FiguresByClass(const std::vector<TableEntry>& entries,
     std::vector<const ComparedTable*> mine;
     for (const ComparedTable& table : tables) {
       const TableLabel label = entries[table.entry].label;
+      // What a list calls healthy counts whatever diagnosis says: else weft would judge itself by
+      // the tables that it likes.
       if (static_cast<std::size_t>(table.error_class) == c && !table.points.empty() &&
-          (label == TableLabel::kHealthy || label == TableLabel::kUnknown))
+          (label == TableLabel::kHealthy || (label == TableLabel::kUnknown && !table.degraded)))
         mine.push_back(&table);
     }
     for (const Bytes from : SizeBands()) {
@@ -243,11 +263,12 @@ MeasuredComparison Compare(const MeasuredCases& cases, const Calibration& calibr
     table.entry = mine.entry;
     table.error_class = mine.error_class;
     table.why_not = mine.why_not;
+    table.left_out = mine.left_out;
     for (const MeasuredCase& one : mine.points) {
       const double us = cases.models[one.model].Time(one.which, calibration.constants).us;
       table.points.push_back({one.size, one.which.ranks, one.which.nodes, one.line, one.measured_us,
                               us,
-                              BandOf(calibration, mine.error_class, one.size,
+                              BandOf(calibration, ClassOf(mine.host, one.which.nodes), one.size,
                                      calibration.KnowsHardware(mine.host, one.which.nodes))});
     }
     table.all = FiguresOf(table.points, Bytes(0));

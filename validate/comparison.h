@@ -34,12 +34,19 @@ struct MeasuredCase {
   std::string file;  // for messages; the entry's
 };
 
+// A table of a file of which other tables are compared.
+struct LeftOutTable {
+  int line = 0;
+  std::string why;
+};
+
 struct CasesOfEntry {
   std::size_t entry = 0;  // row of MeasuredCases::entries
   ErrorClass error_class = ErrorClass::kOneHost;
   std::string why_not;  // left out whole, and why; empty: compared
   HostPart host;        // where it is known
   std::vector<MeasuredCase> points;
+  std::vector<LeftOutTable> left_out;  // beside points
 };
 
 struct MeasuredCases {
@@ -73,7 +80,9 @@ struct ComparedTable {
   ErrorClass error_class = ErrorClass::kOneHost;
   std::string why_not;
   std::vector<ComparedPoint> points;
+  std::vector<LeftOutTable> left_out;  // beside points
   ErrorFigures all;
+  bool degraded = false;  // by diagnosis: without a label it is in no class's figures
 };
 
 // A class at sizes from `from` on: medians over tables of the tables' medians, p95 over points.

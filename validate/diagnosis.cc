@@ -1,5 +1,7 @@
 #include "validate/diagnosis.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -16,13 +18,25 @@ constexpr double kLeastChange = 0.02;  // of a time that a signature must make t
 constexpr double kDecisive = 10;       // of -2 log likelihood, for a cause over health [KR95 §3.2]
 constexpr double kPrice = 4;           // of a fitted number, in -2 log likelihood
 
-// Sizes at which bytes matter, not latencies: the table's largest, a factor of `down` down.
-std::vector<const MeasuredCase*> LargePoints(const CasesOfEntry& table, int down) {
+using PointList = std::vector<const MeasuredCase*>;
+
+// Sizes at which bytes matter, not latencies: the largest, a factor of `down` down.
+PointList LargePoints(const PointList& all, int down) {
   Bytes most;
-  for (const MeasuredCase& point : table.points) most = std::max(most, point.size);
-  std::vector<const MeasuredCase*> out;
+  for (const MeasuredCase* point : all) most = std::max(most, point->size);
+  PointList out;
+  for (const MeasuredCase* point : all)
+    if (point->size >= MiB(1) && point->size.count() * down >= most.count()) out.push_back(point);
+  return out;
+}
+
+// A table's points by ranks and hosts.
+std::vector<PointList> PointsByShape(const CasesOfEntry& table) {
+  std::map<std::pair<int, int>, PointList> shapes;
   for (const MeasuredCase& point : table.points)
-    if (point.size >= MiB(1) && point.size.count() * down >= most.count()) out.push_back(&point);
+    shapes[{point.which.nodes, point.which.ranks}].push_back(&point);
+  std::vector<PointList> out;
+  for (auto& [shape, points] : shapes) out.push_back(std::move(points));
   return out;
 }
 
@@ -137,9 +151,9 @@ bool IsLikelier(const SignatureFit& a, const SignatureFit& b) {
 }
 
 // The likeliest value of a signature; none where it changes nothing.
-std::optional<SignatureFit> FitOf(const std::vector<const MeasuredCase*>& points,
-                                  const HostPart& host, const std::vector<double>& healthy,
-                                  Signature signature, double shared, BrokenTimes& broken) {
+std::optional<SignatureFit> FitOf(const PointList& points, const HostPart& host,
+                                  const std::vector<double>& healthy, Signature signature,
+                                  double shared, BrokenTimes& broken) {
   std::optional<SignatureFit> best;
   const std::vector<double> values = ValuesOf(signature);
   for (const double value : values) {
@@ -167,6 +181,11 @@ const char* NameOf(Signature signature) {
   constexpr const char* kNames[] = {"tcp",     "no_gdr",       "no_p2p",     "no_nvls", "no_pxn",
                                     "one_nic", "missing_rail", "half_ports", "slow_nic"};
   return kNames[static_cast<std::size_t>(signature)];
+}
+
+const char* NameOf(Verdict verdict) {
+  constexpr const char* kNames[kVerdicts] = {"not judged", "healthy", "slow", "degraded"};
+  return kNames[static_cast<std::size_t>(verdict)];
 }
 
 const char* Explanation(Signature signature) {
@@ -219,16 +238,16 @@ namespace {
 
 // Every signature that changes something, the likeliest first; and how likely health is.
 std::vector<SignatureFit> Causes(const MeasuredCases& cases, const CasesOfEntry& mine,
-                                 const Calibration& calibration, BrokenTimes& broken,
-                                 double& of_health) {
+                                 const PointList& all, const Calibration& calibration,
+                                 BrokenTimes& broken, double& of_health) {
   constexpr int kDown = 1024;
-  const std::vector<const MeasuredCase*> points = LargePoints(mine, kDown);
+  const PointList points = LargePoints(all, kDown);
   std::vector<double> healthy, residuals;
   std::vector<RatioBand> bands;
   for (const MeasuredCase* point : points) {
     healthy.push_back(cases.models[point->model].Time(point->which, calibration.constants).us);
     residuals.push_back(std::log(point->measured_us / healthy.back()));
-    if (const auto band = BandOf(calibration, mine.error_class, point->size,
+    if (const auto band = BandOf(calibration, ClassOf(mine.host, point->which.nodes), point->size,
                                  calibration.KnowsHardware(mine.host, point->which.nodes)))
       bands.push_back(*band);
   }
@@ -242,33 +261,108 @@ std::vector<SignatureFit> Causes(const MeasuredCases& cases, const CasesOfEntry&
   return out;
 }
 
-}  // namespace
+// What the slowdown says beside the band; `stated`: the calibration states one.
+void SetVerdict(Diagnosis& out, bool stated) {
+  if (out.degraded) {
+    out.verdict = Verdict::kDegraded;
+  } else if (!stated) {
+    out.why_not = "the calibration states no band for such hosts";
+  } else if (out.slowdown * kMargin < out.fastest) {
+    out.why_not = fmt::format(
+        "it takes {:.2f} times as long as simulated, less than the band's {:.2f}: the host "
+        "described has less than the one that was measured",
+        out.slowdown, out.fastest);
+  } else {
+    out.verdict = out.slowdown > out.expected ? Verdict::kSlow : Verdict::kHealthy;
+  }
+}
 
-Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibration& calibration,
-                   BrokenTimes& broken) {
+// Of the points of one number of ranks and hosts.
+Diagnosis DiagnoseShape(const MeasuredCases& cases, std::size_t table, const PointList& all,
+                        const Calibration& calibration, BrokenTimes& broken) {
   constexpr int kDown = 64;
   const CasesOfEntry& mine = cases.tables[table];
   Diagnosis out;
   out.table = table;
-  const std::vector<const MeasuredCase*> points = LargePoints(mine, kDown);
-  if (points.empty()) return out;
-  std::vector<double> ratios, tops;
+  const PointList points = LargePoints(all, kDown);
+  if (points.empty()) {
+    out.why_not = "it has no size from 1 MiB on: below, latency tells little of what is broken";
+    return out;
+  }
+  out.ranks = points.front()->which.ranks;
+  out.hosts = points.front()->which.nodes;
+  out.from = out.to = points.front()->size;
+  std::vector<double> ratios, tops, bottoms;
   for (const MeasuredCase* point : points) {
     const CollectiveModel& model = cases.models[point->model];
     ratios.push_back(point->measured_us / model.Time(point->which, calibration.constants).us);
-    const auto band = BandOf(calibration, mine.error_class, point->size,
-                             calibration.KnowsHardware(mine.host, point->which.nodes));
-    tops.push_back(band ? std::max(1.0, band->high) : kNoBand);
+    const StatedError error =
+        StatedErrorOf(calibration, mine.host,
+                      {cases.questions[point->model].op, point->size, out.ranks, out.hosts});
+    tops.push_back(error.band ? std::max(1.0, error.band->high) : kNoBand);
+    bottoms.push_back(error.band ? std::min(1.0, error.band->low) : 0);
+    if (error.band)
+      out.sources =
+          out.sources > 0 ? std::min(out.sources, error.band->sources) : error.band->sources;
+    out.in_range = out.in_range && error.in_range;
+    out.from = std::min(out.from, point->size);
+    out.to = std::max(out.to, point->size);
   }
   out.slowdown = MedianOf(ratios);
   out.expected = MedianOf(tops);
-  if (out.slowdown <= out.expected) return out;
-  double of_health = 0;
-  out.signatures = Causes(cases, mine, calibration, broken, of_health);
-  out.degraded = out.slowdown > out.expected * kMargin ||
-                 (!out.signatures.empty() && out.signatures.front().fits &&
-                  out.signatures.front().score + kDecisive < of_health);
-  if (!out.degraded) out.signatures.clear();
+  out.fastest = MedianOf(bottoms);
+  if (out.slowdown > out.expected) {
+    double of_health = 0;
+    out.signatures = Causes(cases, mine, all, calibration, broken, of_health);
+    out.degraded = out.slowdown > out.expected * kMargin ||
+                   (!out.signatures.empty() && out.signatures.front().fits &&
+                    out.signatures.front().score + kDecisive < of_health);
+    if (!out.degraded) out.signatures.clear();
+  }
+  SetVerdict(out, out.fastest > 0);
+  return out;
+}
+
+}  // namespace
+
+Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibration& calibration,
+                   BrokenTimes& broken) {
+  const CasesOfEntry& mine = cases.tables[table];
+  Diagnosis out;
+  out.table = table;
+  out.why_not = mine.why_not;
+  bool first = true;
+  for (const PointList& points : PointsByShape(mine)) {
+    Diagnosis one = DiagnoseShape(cases, table, points, calibration, broken);
+    const bool worse =
+        one.verdict > out.verdict ||
+        (one.verdict == out.verdict && one.slowdown * out.expected > out.slowdown * one.expected);
+    if (first || worse) out = std::move(one);
+    first = false;
+  }
+  return out;
+}
+
+std::size_t JudgedTables::Count(Verdict verdict) const {
+  return static_cast<std::size_t>(
+      std::count_if(diagnoses.begin(), diagnoses.end(),
+                    [verdict](const Diagnosis& one) { return one.verdict == verdict; }));
+}
+
+Verdict JudgedTables::Overall() const {
+  Verdict out = Verdict::kNotJudged;
+  for (const Diagnosis& one : diagnoses) out = std::max(out, one.verdict);
+  return out;
+}
+
+JudgedTables JudgeTables(const MeasuredCases& cases, const Calibration& calibration) {
+  JudgedTables out;
+  out.comparison = Compare(cases, calibration);
+  for (std::size_t t = 0; t < cases.tables.size(); ++t) {
+    out.diagnoses.push_back(Diagnose(cases, t, calibration));
+    out.comparison.tables[t].degraded = out.diagnoses.back().degraded;
+  }
+  out.comparison.classes = FiguresByClass(out.comparison.entries, out.comparison.tables);
   return out;
 }
 

@@ -21,6 +21,15 @@
 // its time is within a quarter. What changes nothing of a table cannot be told by it, and is not
 // named; what changes two alike is told by nobody.
 //
+// Whatever it is, a table has one verdict, by its large sizes; of a file that holds several numbers
+// of ranks or hosts, each is judged by itself and the worst of them is the file's:
+//
+//   healthy      inside the band, or faster by less than the margin
+//   slow         longer than the band, and not degraded: one healthy table of twenty is, too
+//   degraded     as above
+//   not judged   left out, no large size, no band stated, or faster than the band by the margin:
+//                then the host described is not the one that was measured
+//
 // Cost     a few searches for a table that is degraded, none for others.
 #pragma once
 
@@ -57,12 +66,28 @@ struct SignatureFit {
   double score = 0;             // the less, the likelier: -2 log of the likelihood, and the price
 };
 
+enum class Verdict : std::uint8_t {
+  kNotJudged,
+  kHealthy,
+  kSlow,
+  kDegraded
+};  // the worse, the later
+inline constexpr std::size_t kVerdicts = 4;
+const char* NameOf(Verdict verdict);  // "not judged", healthy …
+
 struct Diagnosis {
   std::size_t table = 0;  // row of MeasuredCases::tables
   double slowdown = 1;    // measured over simulated, median over the large sizes
-  double expected = 1;    // the upper end of its band
+  double expected = 1;    // the upper end of its band, at least 1; 1.3 where none is stated
+  double fastest = 0;     // the lower end; 0: none is stated
   bool degraded = false;
   std::vector<SignatureFit> signatures;  // nearest first; of a degraded table only
+  Verdict verdict = Verdict::kNotJudged;
+  std::string why_not;       // it is not judged; else empty
+  int ranks = 0, hosts = 0;  // of the points that were judged
+  Bytes from, to;            // their sizes
+  int sources = 0;           // of the band, the fewest; 0: not said
+  bool in_range = true;      // whether the calibration covers them; else the band is the nearest
 };
 
 // The times of a table's points with something broken, every model built once when it is asked for.
@@ -86,5 +111,15 @@ Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibrat
 // The same with models that were built for other tables of `cases`.
 Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibration& calibration,
                    BrokenTimes& broken);
+
+struct JudgedTables {
+  MeasuredComparison comparison;     // unlabelled tables that are degraded are not in its classes
+  std::vector<Diagnosis> diagnoses;  // one a table, in order
+
+  std::size_t Count(Verdict verdict) const;
+  // The worst verdict of a table; not judged where none is judged.
+  Verdict Overall() const;
+};
+JudgedTables JudgeTables(const MeasuredCases& cases, const Calibration& calibration);
 
 }  // namespace weft

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "base/check.h"
 #include "base/schema/wording.h"
@@ -230,6 +231,10 @@ Result<std::vector<TableEntry>> ReadEntries(const std::vector<std::string>& path
                                             const EntryOptions& options, SourceTexts* texts) {
   std::vector<TableEntry> out;
   Errors errors;
+  if (!options.host.empty()) {
+    if (texts) texts->Add("--host", options.host);
+    WEFT_TRY([[maybe_unused]] const HostPart host, ReadHostText(options.host, {"--host", 0, 0}));
+  }
   for (const std::string& path : paths) {
     const Result<std::string> text = TextOf(path, {path, 0, 0});
     if (!text) {
@@ -250,7 +255,10 @@ Result<std::vector<TableEntry>> ReadEntries(const std::vector<std::string>& path
       errors.insert(errors.end(), entry.error().begin(), entry.error().end());
       continue;
     }
-    for (TableEntry& one : ByOperation(*std::move(entry))) out.push_back(std::move(one));
+    for (TableEntry& one : ByOperation(*std::move(entry))) {
+      if (!one.tables.empty()) one.pos.line = one.tables.front().line;
+      out.push_back(std::move(one));
+    }
   }
   if (errors.empty()) return out;
   SortByPosition(errors);
@@ -263,6 +271,34 @@ std::string ProjectOf(const TableEntry& entry) {
   if (first == std::string::npos) return entry.source;
   const std::size_t second = entry.source.find_first_of("/ @#", first + 1);
   return entry.source.substr(0, second);
+}
+
+std::vector<std::string> HostsOfGpu(std::string_view device, int gpus) {
+  const auto words = [](std::string_view text) {
+    std::set<std::string> out;
+    std::string word;
+    for (const char c : std::string(text) + ' ') {
+      if (std::isalnum(static_cast<unsigned char>(c)))
+        word += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      else if (!word.empty())
+        out.insert(std::exchange(word, {}));
+    }
+    return out;
+  };
+  const std::set<std::string> of_device = words(device);
+  const bool card = of_device.count("PCIE") + of_device.count("NVL") > 0;
+  std::vector<std::string> exact, larger;
+  for (const std::string& name : AllPresets().Names("host")) {
+    const auto host = FindHost(name);
+    if (!host || host->gpu_name.empty() || host->gpus < gpus) continue;
+    std::set<std::string> of_host = words(host->gpu_name);
+    const bool host_card = of_host.erase("PCIE") > 0;
+    if (host_card == card &&
+        std::includes(of_device.begin(), of_device.end(), of_host.begin(), of_host.end()))
+      (host->gpus == gpus ? exact : larger).push_back(name);
+  }
+  exact.insert(exact.end(), larger.begin(), larger.end());
+  return exact;
 }
 
 Result<HostPart> ReadHostText(const std::string& text, const SourcePos& pos) {

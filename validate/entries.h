@@ -15,7 +15,8 @@
 //
 // A file that is no list is one entry of its own, with what the text and the options say.
 //
-// Errors   a list without a column `file`, a line with too few columns, a value that is none of
+// Errors   a host among the options that is none, at --host; a list without a column `file`, a line
+// with too few columns, a value that is none of
 //          the words above: at their place. A file that cannot be read: at the line that names it.
 #pragma once
 
@@ -62,6 +63,10 @@ Result<std::vector<TableEntry>> ReadEntries(const std::vector<std::string>& path
 
 // The owner and project of a source, "argonne-lcf/alcf-nccl-tests": what is measured by one hand.
 std::string ProjectOf(const TableEntry& entry);
+
+// The host presets of a GPU that a driver calls `device` ("NVIDIA H100 80GB HBM3"), which have at
+// least `gpus` of them: those with exactly as many first, 0 of any number.
+std::vector<std::string> HostsOfGpu(std::string_view device, int gpus);
 
 // A host as --host and a list write it: a preset's name, a file, or a mapping in YAML.
 Result<HostPart> ReadHostText(const std::string& text, const SourcePos& pos);

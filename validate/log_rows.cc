@@ -69,11 +69,25 @@ bool IsTypeName(std::string_view word) {
                      [](unsigned char c) { return std::isalnum(c) || c == '_'; });
 }
 
+// A figure without the commas that set its whole part in groups of three: 10,887.4. Where the comma
+// is a decimal one the row contradicts itself, a thousandfold.
+std::string FigureIn(std::string_view text) {
+  std::string out(text);
+  for (std::size_t at = std::min(text.find('.'), text.size()); at > 4;) {
+    at -= 4;
+    if (out[at] != ',') break;
+    out.erase(at, 1);
+  }
+  return out;
+}
+
 std::optional<LogHalf> HalfAt(const std::vector<Word>& words, std::size_t at) {
   if (at + 3 > words.size()) return std::nullopt;
-  for (std::size_t i = at; i < at + 3; ++i)
-    if (!WholeNumber<double>(words[i].text)) return std::nullopt;
-  return LogHalf{words[at].text, words[at + 1].text, words[at + 2].text};
+  const auto figure = [&](std::size_t i) { return FigureIn(words[at + i].text); };
+  LogHalf out{figure(0), figure(1), figure(2)};
+  for (const std::string& one : {out.time, out.algbw, out.busbw})
+    if (!WholeNumber<double>(one)) return std::nullopt;
+  return out;
 }
 
 // Whether a row that goes on with words[at] has a root there: the header says so, or the columns
@@ -113,7 +127,7 @@ void ReadColumns(const std::vector<Word>& words, std::size_t at, const LogColumn
 }  // namespace
 
 bool IsNumberOrNone(std::string_view word) {
-  return word == "N/A" || WholeNumber<double>(word).has_value();
+  return word == "N/A" || WholeNumber<double>(FigureIn(word)).has_value();
 }
 
 bool AreNumbers(std::span<const Word> words) {

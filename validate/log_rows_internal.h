@@ -12,9 +12,9 @@
 
 namespace weft {
 
-// The figures of a row out of place, or in place; views into its line.
+// The figures of a row out of place, or in place, as they are printed but for groups of digits.
 struct LogHalf {
-  std::string_view time, algbw, busbw;
+  std::string time, algbw, busbw;
 };
 
 // What one line of a log says, before it is believed.

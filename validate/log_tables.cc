@@ -374,6 +374,9 @@ class LogReader {
       table.nccl = version_;
       table.gpu = gpu_.empty() ? hints_.gpu : gpu_;
       table.hosts = hosts > 0 ? hosts : hints_.hosts;
+      std::set<std::string> names;
+      for (const Rank& rank : ranks_) names.insert(rank.host);
+      table.host_names.assign(names.begin(), names.end());
       const bool by_rows_alone = by_rows > 0 && hints_.ranks == 0;
       table.hosts_unclear = (ranks > 0 || by_rows_alone) && table.hosts == 0;
       RejectOtherRanks(table, evidence_[i]);

@@ -50,15 +50,16 @@ struct RejectedRow {
 
 struct MeasuredTable {
   std::string file;
-  int line = 0;                     // of the first row
-  std::string op;                   // all_reduce … send_recv, as weft spells it; empty: not said
-  std::string type;                 // float, half …; empty: not said
-  std::string variant;              // the CSV column it came from, where there were several
-  std::string gpu;                  // the device's own name; empty: not said
-  std::string nccl;                 // "2.28.9"; empty: not said
-  int ranks = 0, hosts = 0;         // 0: not said
-  bool hosts_unclear = false;       // devices are listed, and on how many hosts they are is not
-  std::string algorithm, protocol;  // that a probe forced; empty: NCCL's own choice
+  int line = 0;              // of the first row
+  std::string op;            // all_reduce … send_recv, as weft spells it; empty: not said
+  std::string type;          // float, half …; empty: not said
+  std::string variant;       // the CSV column it came from, where there were several
+  std::string gpu;           // the device's own name; empty: not said
+  std::string nccl;          // "2.28.9"; empty: not said
+  int ranks = 0, hosts = 0;  // 0: not said
+  std::vector<std::string> host_names;  // that its list of devices has, sorted; empty: none
+  bool hosts_unclear = false;           // devices are listed, and on how many hosts they are is not
+  std::string algorithm, protocol;      // that a probe forced; empty: NCCL's own choice
   std::vector<MeasuredPoint> points;
   std::vector<RejectedRow> rejected;
 };

@@ -48,12 +48,18 @@ TEST(Acceptance, PromisesTheSlowEndOfTheBandAndReadsItsOwnSheet) {
   for (const AcceptanceLine& line : *lines)
     EXPECT_NEAR(line.expected_GBps / line.least_GBps, 1.25, 1e-9);
   const std::string sheet = FormatAcceptanceSheet(TwoHosts(), *lines, Banded());
-  EXPECT_THAT(sheet, HasSubstr("#   ./build/all_reduce_perf -b 1M -e 4G -f 4 -n 50 -w 10 -g 8\n"));
-  EXPECT_THAT(sheet, HasSubstr("mpirun -np 16 --map-by ppr:8:node ./build/alltoall_perf"));
+  EXPECT_THAT(sheet, HasSubstr("# On each of 2 hosts, by itself, and keep all that is printed:\n"
+                               "#   ./build/all_reduce_perf -b 1M -e 4G -f 4 -n 50 -w 10 -g 8\n"));
+  EXPECT_THAT(sheet, HasSubstr("mpirun -np 16 -H host1:8,host2:8 --map-by ppr:8:node "
+                               "./build/alltoall_perf"));
+  EXPECT_THAT(sheet, HasSubstr("slower than expected still passes, by 20 to 20 %"));
+  EXPECT_EQ(lines->front().runs, 2);
+  EXPECT_EQ(lines->back().runs, 1);
   const auto read = ParseAcceptanceSheet(sheet, "sheet.tsv");
   ASSERT_TRUE(read) << read.error().front();
   ASSERT_EQ(read->size(), lines->size());
   EXPECT_NEAR((*read)[30].least_GBps, (*lines)[30].least_GBps, 0.005);
+  EXPECT_EQ((*read)[0].runs, 2);
 }
 
 // A rack of 72 GPUs is 18 operating-system hosts, which mpirun fills and a log lists.
@@ -68,7 +74,9 @@ TEST(Acceptance, CountsTheTraysOfARack) {
   EXPECT_EQ(lines->front().hosts, 18);
   EXPECT_EQ(lines->back().hosts, 36);
   EXPECT_THAT(FormatAcceptanceSheet(question, *lines, Banded()),
-              HasSubstr("mpirun -np 72 --map-by ppr:4:node ./build/all_reduce_perf"));
+              HasSubstr("On each of 2 NVLink domains, by itself, and keep all that is printed:\n"
+                        "#   mpirun -np 72 --hostfile HOSTS --map-by ppr:4:node "
+                        "./build/all_reduce_perf"));
   std::vector<TableEntry> entries(1);
   entries[0].host = "gb200-nvl72";
   entries[0].tables.resize(1);
@@ -129,6 +137,35 @@ TEST(Acceptance, JudgesByTheSlowestPointAndCountsWhatIsMissing) {
   EXPECT_FALSE(got[1].pass());
   table.points.push_back({MiB(1), SimDuration(40'000'000), std::nullopt, 2});
   EXPECT_FALSE(JudgeAcceptance(lines, {entry})[0].pass());
+}
+
+// A line that every one of two hosts is to run: one host's log is of one, however often it is
+// named, another file of the same host too; without hosts' names files are told apart.
+TEST(Acceptance, WantsTheRunOfEveryHost) {
+  const auto log = [](const char* file, std::vector<std::string> hosts) {
+    TableEntry entry;
+    entry.file = file;
+    MeasuredTable& table = entry.tables.emplace_back();
+    table.op = "all_reduce";
+    table.ranks = 8;
+    table.hosts = 1;
+    table.host_names = std::move(hosts);
+    table.points.push_back({MiB(1), SimDuration(20'000'000), std::nullopt, 1});
+    return entry;
+  };
+  AcceptanceLine line{"all_reduce", 8, 1, MiB(1), 100, 90};
+  line.runs = 2;
+  const auto runs = [&](const std::vector<TableEntry>& entries) {
+    const AcceptanceVerdict got = JudgeAcceptance({line}, entries)[0];
+    EXPECT_TRUE(got.fast_enough());
+    EXPECT_EQ(got.pass(), got.runs >= 2);
+    return got.runs;
+  };
+  EXPECT_EQ(runs({log("a", {"n1"})}), 1);
+  EXPECT_EQ(runs({log("a", {"n1"}), log("b", {"n1"})}), 1);
+  EXPECT_EQ(runs({log("a", {"n1"}), log("b", {"n2"})}), 2);
+  EXPECT_EQ(runs({log("a", {}), log("a", {})}), 1);
+  EXPECT_EQ(runs({log("a", {}), log("b", {})}), 2);
 }
 
 TEST(ParseAcceptanceSheet, NamesTheLineThatIsWrong) {
@@ -367,6 +404,72 @@ TEST(Diagnose, LeavesHealthyTablesAlone) {
                           std::exp(0.05 * random.Normal());
     EXPECT_FALSE(Diagnose(cases, t, calibration).degraded) << cases.entries[t].name;
   }
+}
+
+// The same tables so many times as long as the model says, all points alike, under 0.92 to 1.09.
+TEST(JudgeTables, HasAVerdictByTheBand) {
+  const auto judged = [](std::vector<double> times, TableLabel label, bool banded) {
+    std::vector<TableEntry> entries(times.size());
+    for (std::size_t t = 0; t < times.size(); ++t) {
+      entries[t].name = std::to_string(t);
+      entries[t].host = "hgx-h100";
+      entries[t].label = label;
+      MeasuredTable& table = entries[t].tables.emplace_back();
+      table.op = "all_gather";
+      table.ranks = 8;
+      table.hosts = 1;
+      for (const int size : {256, 512, 1024})
+        table.points.push_back({MiB(size), SimDuration(1), std::nullopt, size});
+    }
+    MeasuredCases cases = *PrepareCases(entries);
+    for (std::size_t t = 0; t < times.size(); ++t)
+      for (MeasuredCase& point : cases.tables[t].points)
+        point.measured_us =
+            times[t] * cases.models[point.model].Time(point.which, CollectiveConstants()).us;
+    return JudgeTables(cases, banded ? OwnCalibration() : Calibration());
+  };
+  const JudgedTables got = judged({1.0, 1.11, 1.4, 0.7, 0.85}, TableLabel::kUnknown, true);
+  EXPECT_EQ(got.diagnoses[0].verdict, Verdict::kHealthy);
+  EXPECT_EQ(got.diagnoses[1].verdict, Verdict::kSlow);
+  EXPECT_EQ(got.diagnoses[2].verdict, Verdict::kDegraded);
+  EXPECT_EQ(got.diagnoses[3].verdict, Verdict::kNotJudged);
+  EXPECT_THAT(got.diagnoses[3].why_not, HasSubstr("the host described has less"));
+  EXPECT_EQ(got.diagnoses[4].verdict, Verdict::kHealthy);
+  EXPECT_EQ(got.Overall(), Verdict::kDegraded);
+  EXPECT_EQ(got.Count(Verdict::kHealthy), 2u);
+  ASSERT_FALSE(got.comparison.classes.empty());
+  EXPECT_EQ(got.comparison.classes.front().tables, 4u);  // without the degraded one
+  // What is labelled healthy counts, whatever weft thinks of it.
+  const JudgedTables labelled = judged({1.4}, TableLabel::kHealthy, true);
+  EXPECT_EQ(labelled.Overall(), Verdict::kDegraded);
+  EXPECT_EQ(labelled.comparison.classes.front().tables, 1u);
+  const JudgedTables without = judged({1.0, 1.6}, TableLabel::kUnknown, false);
+  EXPECT_EQ(without.diagnoses[0].verdict, Verdict::kNotJudged);
+  EXPECT_THAT(without.diagnoses[0].why_not, HasSubstr("states no band"));
+  EXPECT_EQ(without.diagnoses[1].verdict, Verdict::kDegraded);
+}
+
+// One of a file's two sizes of machine is slow: the file is.
+TEST(Diagnose, JudgesEveryNumberOfRanksOfAFile) {
+  std::vector<TableEntry> entries(1);
+  entries[0].name = "a";
+  entries[0].host = "hgx-h100";
+  for (const int ranks : {4, 8}) {
+    MeasuredTable& table = entries[0].tables.emplace_back();
+    table.op = "all_gather";
+    table.ranks = ranks;
+    table.hosts = 1;
+    for (int size = ranks == 4 ? 1 : 64; size <= 1024; size *= 2)
+      table.points.push_back({MiB(size), SimDuration(1), std::nullopt, size});
+  }
+  MeasuredCases cases = *PrepareCases(entries);
+  for (MeasuredCase& point : cases.tables[0].points)
+    point.measured_us = (point.which.ranks == 8 ? 1.5 : 1) *
+                        cases.models[point.model].Time(point.which, CollectiveConstants()).us;
+  const Diagnosis got = Diagnose(cases, 0, OwnCalibration());
+  EXPECT_EQ(got.verdict, Verdict::kDegraded);
+  EXPECT_EQ(got.ranks, 8);
+  EXPECT_EQ(got.from, MiB(64));
 }
 
 }  // namespace

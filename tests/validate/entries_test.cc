@@ -85,6 +85,18 @@ TEST_F(ReadEntriesTest, FillsABareTableFromTheOptions) {
   EXPECT_EQ((*pasted)[0].op, "all_reduce");
 }
 
+// As drivers call GPUs; cards with a PCIe slot stand in no HGX board.
+TEST(HostsOfGpu, NamesThePresetsThatFit) {
+  EXPECT_THAT(HostsOfGpu("NVIDIA H100 80GB HBM3", 8), testing::ElementsAre("hgx-h100"));
+  EXPECT_THAT(HostsOfGpu("NVIDIA H100 PCIe", 8), testing::IsEmpty());
+  EXPECT_THAT(HostsOfGpu("NVIDIA H200", 4), testing::ElementsAre("hgx-h200"));
+  EXPECT_THAT(HostsOfGpu("A100-SXM4-40GB", 4), testing::ElementsAre("polaris-a100", "dgx-a100"));
+  EXPECT_THAT(HostsOfGpu("A100-SXM4-40GB", 8), testing::ElementsAre("dgx-a100"));
+  EXPECT_THAT(HostsOfGpu("NVIDIA A100 80GB PCIe", 8), testing::ElementsAre("pcie-a100"));
+  EXPECT_THAT(HostsOfGpu("NVIDIA GH200 120GB", 4), testing::ElementsAre("alps-gh200"));
+  EXPECT_THAT(HostsOfGpu("", 8), testing::IsEmpty());
+}
+
 TEST(ReadHostText, PlacesAWrongHostAtItsLine) {
   const SourcePos pos{"INDEX.tsv", 7, 1};
   EXPECT_EQ(ReadHostText("{ preset: dgx-a100, nics: 4 }", pos)->nics, 4);

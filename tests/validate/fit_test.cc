@@ -219,9 +219,9 @@ TEST(Calibrate, NeverSaysMoreOfUnknownHardwareThanOfKnown) {
   const Result<CalibrationResult> got = Calibrate(cases);
   ASSERT_TRUE(got) << got.error().front();
   int compared = 0, widened = 0;
-  for (const CalibrationErrorSpec& unseen : got->spec.errors())
-    for (const CalibrationErrorSpec& seen : got->spec.errors()) {
-      if (!unseen.unseen() || seen.unseen() || seen.from() != unseen.from()) continue;
+  for (const CalibrationBandSpec& unseen : got->spec.bands())
+    for (const CalibrationBandSpec& seen : got->spec.bands()) {
+      if (!unseen.unseen() || seen.unseen() || seen.at() != unseen.at()) continue;
       EXPECT_LE(unseen.low(), seen.low());
       EXPECT_GE(unseen.high(), seen.high());
       ++compared;
@@ -356,6 +356,48 @@ TEST(ResidualSpread, LeavesClassesThatDifferApart) {
 }
 
 // Two points 10 % and 30 % off, the third below 64 KiB: the median of two is 20 %, and their bias.
+// Halfway between two sizes in logarithms an end is the geometric mean of theirs; nothing steps.
+TEST(BandAt, GoesEvenlyFromSizeToSize) {
+  const std::vector<std::pair<Bytes, RatioBand>> stated = {{MiB(1), {0.25, 4, 2}},
+                                                           {MiB(64), {0.64, 1.5625, 5}}};
+  EXPECT_FALSE(BandAt(stated, KiB(127)));
+  EXPECT_EQ(BandAt(stated, KiB(128)), stated[0].second);
+  EXPECT_NEAR(BandAt(stated, MiB(64))->high, 1.5625, 1e-12);
+  EXPECT_EQ(BandAt(stated, MiB(4096)), stated[1].second);
+  const auto middle = BandAt(stated, MiB(8));
+  ASSERT_TRUE(middle);
+  EXPECT_NEAR(middle->low, 0.4, 1e-12);
+  EXPECT_NEAR(middle->high, 2.5, 1e-12);
+  EXPECT_EQ(middle->sources, 2);
+  double last = 4;
+  for (std::int64_t bytes = MiB(1).count(); bytes < MiB(128).count(); bytes += bytes / 64) {
+    const double high = BandAt(stated, Bytes(bytes))->high;
+    EXPECT_LE(high, last * (1 + 1e-12));
+    EXPECT_GT(high, last * 0.99);
+    last = high;
+  }
+  EXPECT_FALSE(BandAt({}, MiB(1)));
+  EXPECT_TRUE(BandAt({{kFirstBand, {0.5, 2, 0}}}, Bytes(8)));
+}
+
+// A file whose bands do not ascend or are none is refused at their place.
+TEST(MakeCalibration, RefusesBandsThatAreNone) {
+  const auto error = [](const std::string& bands) {
+    const auto spec = ParseText<CalibrationSpec>(
+        "constants: [{ name: hopper.launch, value: 4us }]\nbands:\n" + bands, "c.yaml", {});
+    EXPECT_TRUE(spec) << spec.error().front();
+    const auto got = MakeCalibration(*spec);
+    return got ? std::string() : got.error().front().message;
+  };
+  const std::string one = "  - { what: one host, at: 1MiB, low: 90%, high: 120% }\n";
+  EXPECT_EQ(error(one), "");
+  EXPECT_EQ(error(one + one), "a class's sizes do not ascend");
+  EXPECT_EQ(error("  - { what: one host, at: 1MiB, low: 130%, high: 120% }\n"),
+            "low and high are no interval");
+  EXPECT_EQ(error("  - { what: one host, at: 1MiB, low: 0%, high: 120% }\n"),
+            "low and high are no interval");
+}
+
 TEST(FiguresOf, CountsPointsFromASizeOn) {
   std::vector<ComparedPoint> points(3);
   const double off[] = {1.1, 1.3, 5};
@@ -382,12 +424,22 @@ TEST(PrepareCases, SaysWhyATableIsNotCompared) {
   entries[5].tables[0].hosts_unclear = true;
   const auto cases = PrepareCases(std::move(entries));
   ASSERT_TRUE(cases);
-  EXPECT_EQ(cases->tables[0].why_not, "its host is not known");
+  EXPECT_EQ(cases->tables[0].why_not, "its host is not known: --host may say it");
   EXPECT_EQ(cases->tables[1].why_not, "nobody says how many ranks: --gpus may");
   EXPECT_THAT(cases->tables[2].why_not, HasSubstr("floating point"));
   EXPECT_EQ(cases->tables[3].why_not, "16 ranks a host, which has 8 GPUs");
   EXPECT_EQ(cases->tables[4].why_not,
             "nobody says the operation: a file's name may, such as x_all_reduce.log");
+  // Beside a table that can be compared what cannot is kept with its line.
+  TableEntry both = EntryOf("all_reduce", 8, 1, "a");
+  both.tables.push_back(both.tables.front());
+  both.tables.back().type = "int8";
+  both.tables.back().line = 33;
+  const auto mixed = PrepareCases({both});
+  ASSERT_TRUE(mixed);
+  EXPECT_EQ(mixed->tables[0].why_not, "");
+  ASSERT_THAT(mixed->tables[0].left_out, SizeIs(1));
+  EXPECT_EQ(mixed->tables[0].left_out[0].line, 33);
   EXPECT_EQ(cases->tables[5].why_not, "nobody says how many hosts: --gpus-per-host may");
 }
 

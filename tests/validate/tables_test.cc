@@ -297,6 +297,23 @@ TEST(ParseTables, SeesThroughPrefixesAndForeignLines) {
   }
 }
 
+// Figures in groups of three; a decimal comma in their place is a thousand times less, which the
+// row's other figures contradict.
+TEST(ParseTables, ReadsFiguresSetInGroups) {
+  const auto tables = ParseTables(
+      "1073741824 268435456 float sum -1 10,887.4 98.62 184.92 0 1,0867.5 98.80 185.26 0\n"
+      "68719476736 17179869184 float sum -1 60,000 1,145.32 2,147.48 0 60,000 1,145.32 2,147.48 0\n"
+      "2147483648 536870912 float sum -1 21,512 99,831 187,183 0 21,534 99,730 186,990 0\n",
+      "all_reduce.log", {});
+  ASSERT_TRUE(tables);
+  const MeasuredTable& table = tables->front();
+  ASSERT_THAT(table.points, SizeIs(2));
+  EXPECT_EQ(table.points[0].time, SimDuration(10'887'400'000));
+  EXPECT_FALSE(table.points[0].in_place);  // 1,0867.5 is no number
+  EXPECT_EQ(table.points[1].time, SimDuration(60'000'000'000));
+  ASSERT_THAT(table.rejected, SizeIs(1));
+}
+
 // Bytes changed, dropped and added anywhere: never a crash, and a row that is believed is either
 // one of the text's or one whose own figures agree.
 // An issue: words with commas, then a table, then more words; its rows keep their lines.
