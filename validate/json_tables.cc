@@ -96,14 +96,20 @@ std::vector<MeasuredTable> NcclTests(const json& root, const std::string& file,
   about.file = file;
   about.nccl = VersionOf(root, "nccl_version");
   std::set<std::string> hosts;
-  if (const json* const devices = At(root, "devices"); devices && devices->is_array()) {
+  // Of each process the first device alone is listed, below `config` [NCT src/util.cu
+  // writeDeviceReport].
+  const json* const config = At(root, "config") ? At(root, "config") : &root;
+  if (const json* const devices = At(*config, "devices"); devices && devices->is_array()) {
+    const int each = std::max(1, SmallCountAt(*config, "nthreads")) *
+                     std::max(1, SmallCountAt(*config, "ngpus"));
     for (const json& device : *devices) {
-      about.ranks = std::max(about.ranks, SmallCountAt(device, "rank") + 1);
+      about.ranks = std::max(about.ranks, SmallCountAt(device, "rank") + each);
       hosts.insert(TextAt(device, "hostname"));
       about.gpu = TextAt(device, "device_info");
     }
   }
   about.hosts = hosts.empty() ? hints.hosts : static_cast<int>(hosts.size());
+  about.host_names.assign(hosts.begin(), hosts.end());
   if (about.ranks == 0) about.ranks = hints.ranks;
   if (about.gpu.empty()) about.gpu = hints.gpu;
   bool other = false;

@@ -819,6 +819,33 @@ TEST(ParseTables, NamesTheCellOfACsvThatIsWrong) {
   EXPECT_EQ(bare.error()[0].message, "no column of times or rates");
 }
 
+// As writeDeviceReport and writePerIterReport have it (-J with -K): devices below `config`, of each
+// process the first, and figures of single iterations beside the halves.
+TEST(ParseTables, ReadsTheJsonOfNcclTestsByProcess) {
+  const std::string of_iterations =
+      R"(, "out_of_place_per_iter": {"skipped_iterations": 0, "min_us": 99.1, "times_us": [99.1]})";
+  const auto text = [&](const std::string& config) {
+    return R"({"version": 3, "args": [".\/build\/all_reduce_perf"], "nccl_version": 22809,
+      "config": {"nthreads": 1, )" +
+           config + R"(}, "results": [{"size": 1048576, "type": "float", "root": "    -1",
+        "out_of_place": {"time": 104.9, "alg_bw": 10.0, "bus_bw": 17.5, "nwrong": 0.0})" +
+           of_iterations + "}]}";
+  };
+  const MeasuredTable one = Tables(text(
+      R"("ngpus": 8, "devices": [{"rank": 0, "hostname": "a", "device_info": "NVIDIA H100"}])"))[0];
+  EXPECT_EQ(one.op, "all_reduce");
+  EXPECT_EQ(one.ranks, 8);
+  EXPECT_EQ(one.hosts, 1);
+  EXPECT_EQ(one.gpu, "NVIDIA H100");
+  EXPECT_THAT(one.host_names, testing::ElementsAre("a"));
+  EXPECT_THAT(one.points, SizeIs(1));
+  const MeasuredTable two = Tables(
+      text(R"("ngpus": 4, "devices": [{"rank": 0, "hostname": "a", "device_info": "NVIDIA H100"},
+                                      {"rank": 4, "hostname": "b", "device_info": "H100"}])"))[0];
+  EXPECT_EQ(two.ranks, 8);
+  EXPECT_EQ(two.hosts, 2);
+}
+
 TEST(ParseTables, ReadsTheJsonOfNcclTests) {
   const std::vector<MeasuredTable> got = Tables(R"({"version": "2.17.5", "nccl_version": 22809,
     "args": ["./build/all_reduce_perf", "-b", "8"],
