@@ -184,12 +184,11 @@ std::string IterationsOfCasesText(const Comparison& comparison, int width) {
 std::string JobsText(const RunReport& report, int width) {
   if (report.jobs.empty()) return {};
   Table table;
-  table.AddColumn("job", Align::kLeft);
-  table.AddColumn("work", Align::kLeft);
+  table.AddColumn("job: work", Align::kLeft);
   for (const char* column : {"GPUs", "passes", "alone", "beside the others", "slowdown"})
     table.AddColumn(column);
   for (const JobReport& job : report.jobs)
-    table.AddRow({job.name, job.work, FormatCount(job.gpus), FormatCount(job.passes),
+    table.AddRow({job.name + ": " + job.work, FormatCount(job.gpus), FormatCount(job.passes),
                   FormatSecondsInterval(job.alone_s), FormatSecondsInterval(job.time_s),
                   FormatSignedPercentInterval(
                       {job.slowdown.median - 1, job.slowdown.p5 - 1, job.slowdown.p95 - 1})});
@@ -201,10 +200,13 @@ std::string JobsText(const RunReport& report, int width) {
 std::string IterationText(const RunReport& report, int width) {
   if (!report.iteration) return {};
   const IterationReport& i = *report.iteration;
-  std::string out = fmt::format("\niteration {}", FormatSecondsInterval(i.time_s));
-  out += fmt::format(": {} tokens/s, MFU {} ({} with causal attention)\n",
-                     FormatCount(static_cast<std::int64_t>(i.tokens_per_s.median)),
-                     FormatPercent(i.mfu.median), FormatPercent(i.mfu_causal));
+  std::string out = '\n' +
+                    Wrap(fmt::format("iteration {}: {} tokens/s, MFU {} ({} with causal attention)",
+                                     FormatSecondsInterval(i.time_s),
+                                     FormatCount(static_cast<std::int64_t>(i.tokens_per_s.median)),
+                                     FormatPercent(i.mfu.median), FormatPercent(i.mfu_causal)),
+                         width, 2) +
+                    '\n';
   out += Wrap(fmt::format("{} GPUs, {} micro-batches a replica; fullest GPU {:.1f} of {:.1f} GiB; "
                           "in closed form {}{}",
                           FormatCount(i.gpus), FormatCount(i.micro_batches), i.memory_bytes / kGiB,

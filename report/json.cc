@@ -354,26 +354,44 @@ Json ToJson(const FabricCounts& counts) {
 }  // namespace
 
 std::string TraceJson(const RunReport& report) {
-  // The format of Chrome's tracing, which Perfetto reads: complete events in microseconds, one
-  // thread a track.
+  // The format of Chrome's tracing, which Perfetto reads: complete events in microseconds. Slices
+  // of one thread may not cross (Perfetto drops those that do), so a track on which rings run at
+  // once has a thread each, and times are rounded to nanoseconds at both ends alike.
+  struct Thread {
+    int id = 0;
+    std::int64_t end_ns = 0;
+  };
   Json events = Json::array();
-  std::map<std::string, int> tracks;
-  if (report.iteration)
-    for (const TraceEvent& event : report.iteration->trace) {
-      const auto [at, added] = tracks.try_emplace(event.track, static_cast<int>(tracks.size()) + 1);
-      if (added)
-        events.push_back({{"name", "thread_name"},
-                          {"ph", "M"},
-                          {"pid", 1},
-                          {"tid", at->second},
-                          {"args", {{"name", event.track}}}});
-      events.push_back({{"name", event.name},
-                        {"ph", "X"},
+  std::map<std::string, std::vector<Thread>> tracks;
+  int threads = 0;
+  const auto ns = [](double s) { return static_cast<std::int64_t>(std::llround(s * 1e9)); };
+  std::vector<TraceEvent> sorted;
+  if (report.iteration) sorted = report.iteration->trace;
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const TraceEvent& a, const TraceEvent& b) { return a.start_s < b.start_s; });
+  for (const TraceEvent& event : sorted) {
+    const std::int64_t start = ns(event.start_s), end = ns(event.start_s + event.duration_s);
+    std::vector<Thread>& track = tracks[event.track];
+    auto thread = std::find_if(track.begin(), track.end(),
+                               [&](const Thread& one) { return one.end_ns <= start; });
+    if (thread == track.end()) {
+      track.push_back({++threads, 0});
+      thread = std::prev(track.end());
+      const std::string more = track.size() == 1 ? "" : fmt::format(" ({})", track.size());
+      events.push_back({{"name", "thread_name"},
+                        {"ph", "M"},
                         {"pid", 1},
-                        {"tid", at->second},
-                        {"ts", event.start_s * 1e6},
-                        {"dur", event.duration_s * 1e6}});
+                        {"tid", thread->id},
+                        {"args", {{"name", event.track + more}}}});
     }
+    thread->end_ns = end;
+    events.push_back({{"name", event.name},
+                      {"ph", "X"},
+                      {"pid", 1},
+                      {"tid", thread->id},
+                      {"ts", static_cast<double>(start) / 1e3},
+                      {"dur", static_cast<double>(end - start) / 1e3}});
+  }
   return Json{{"displayTimeUnit", "ms"}, {"traceEvents", events}}.dump() + '\n';
 }
 

@@ -209,7 +209,7 @@ std::string HottestText(const LinksReport& links, std::size_t count, int width) 
       out += "      the same QPs\n";
       continue;
     }
-    for (const std::string& user : link.users) out += "      " + user + '\n';
+    for (const std::string& user : link.users) out += "      " + Wrap(user, width - 6, 8) + '\n';
     if (link.user_count > static_cast<std::int64_t>(link.users.size()))
       out += fmt::format("      … and {} more\n",
                          link.user_count - static_cast<std::int64_t>(link.users.size()));

@@ -101,7 +101,8 @@ std::string Table::Format(int width) const {
     wide = Widths(headers_, rows);
   }
   const int over = TotalOf(wide) - width;
-  if (over > 0 && !wide.empty()) wide[0] = std::max({8, DisplayWidth(headers_[0]), wide[0] - over});
+  if (over > 0 && !wide.empty())
+    wide[0] = std::min(wide[0], std::max({8, DisplayWidth(headers_[0]), wide[0] - over}));
 
   std::string out;
   const auto add = [&](std::vector<std::string> cells) {
