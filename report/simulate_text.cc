@@ -136,9 +136,9 @@ namespace {
 // What flaps is one row, with the time of its first and the sum of what all did.
 std::vector<std::pair<FaultReport, int>> ByElementAndState(const std::vector<FaultReport>& faults) {
   std::vector<std::pair<FaultReport, int>> rows;
-  std::map<std::tuple<std::string, std::string, int>, std::size_t> row_of;
+  std::map<std::tuple<std::uint32_t, std::string>, std::size_t> row_of;
   for (const FaultReport& f : faults) {
-    const auto [at, is_new] = row_of.try_emplace({f.element, f.state, f.pos.line}, rows.size());
+    const auto [at, is_new] = row_of.try_emplace({f.row, f.state}, rows.size());
     if (is_new) {
       rows.emplace_back(f, 1);
       continue;
@@ -393,6 +393,8 @@ std::string RunReportText(const RunReport& report, int width) {
     out += fmt::format(
         "makespan: loose {}, auto {}, tight {}\n", FormatSeconds(report.coupling->loose_s.median),
         FormatSeconds(report.makespan_s.median), FormatSeconds(report.coupling->tight_s.median));
+  if (report.seeds > 1 && !report.faults.empty())
+    out += fmt::format("\nfaults, seed {}", report.links.seed);
   out += FaultsText(report, width);
   if (!report.links.hottest.empty())
     out += fmt::format("\nwhy: the hottest links, seed {}\n", report.links.seed) +

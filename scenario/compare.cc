@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/check.h"
 #include "base/schema/flatten.h"
@@ -12,7 +13,7 @@ namespace weft {
 namespace {
 
 // Keys whose values are not the same in all cases, in schema order.
-std::vector<InputDifference> DifferingInputs(const std::vector<PreparedScenario>& cases) {
+std::vector<InputDifference> DifferingInputs(std::span<const PreparedScenario> cases) {
   std::vector<std::map<std::string, std::string>> flat;
   for (const PreparedScenario& one : cases) flat.push_back(Flatten(one.spec.message));
   std::map<std::string, std::vector<std::string>> all;
@@ -224,7 +225,7 @@ Comparison CompareScenarios(const std::vector<PreparedScenario>& cases, const Ru
     comparison.partial = comparison.partial || comparison.cases.back().partial;
   }
   comparison.partial = comparison.partial || comparison.cases.size() < cases.size();
-  comparison.inputs = DifferingInputs(cases);
+  comparison.inputs = DifferingInputs(std::span(cases).first(comparison.cases.size()));
   for (std::size_t i = 0; i < comparison.cases.size(); ++i) {
     if (comparison.base_of[i] != i) AddDifferences(i, comparison);
     AddPublished(cases[i], i, comparison);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <optional>
 #include <tuple>
 
@@ -153,17 +155,96 @@ ElementState StateOf(const FaultSpec& fault) {
   return state;
 }
 
-void AddEvents(const FaultSpec& fault, std::uint32_t row, ElementId element,
-               std::vector<std::pair<Event, std::uint32_t>>& events) {
+// A fault begins or ends.
+struct Change {
+  SimTime at;
+  bool begins = true;
+  bool mended_later = false;  // by its own `until`: other faults may hold its element beside it
+  std::uint32_t row = 0;
+  ElementId element;
+  ElementState state;
+};
+
+void AddChanges(const FaultSpec& fault, std::uint32_t row, ElementId element,
+                std::vector<Change>& changes) {
   const ElementState state = StateOf(fault);
-  ElementState healed;
-  healed.direction = state.direction;
   for (std::int32_t i = 0; i < fault.times(); ++i) {
     const std::int64_t later = fault.has_every() ? i * fault.every() : 0;
-    events.push_back({{SimTime(SimDuration(fault.at() + later)), element, state}, row});
+    changes.push_back(
+        {SimTime(SimDuration(fault.at() + later)), true, fault.has_until(), row, element, state});
     if (fault.has_until())
-      events.push_back({{SimTime(SimDuration(fault.until() + later)), element, healed}, row});
+      changes.push_back(
+          {SimTime(SimDuration(fault.until() + later)), false, true, row, element, state});
   }
+}
+
+// What holds one direction of an element: it is down while one of them says so, and else as slow as
+// the slowest. A fault without an end takes the place of one before it; a repair ends all.
+class Held {
+ public:
+  void Apply(const Change& change) {
+    if (!change.begins) {
+      const auto mine = std::find_if(faults_.begin(), faults_.end(),
+                                     [&](const Change& one) { return one.row == change.row; });
+      if (mine != faults_.end()) faults_.erase(mine);
+      return;
+    }
+    const bool heals = change.state.up && change.state.rate_share == 1;
+    std::erase_if(faults_, [&](const Change& one) {
+      return heals || !(one.mended_later || change.mended_later);
+    });
+    if (!heals) faults_.push_back(change);
+  }
+  std::pair<bool, double> State() const {  // up, share of the rate
+    std::pair<bool, double> out = {true, 1};
+    for (const Change& one : faults_)
+      out = {out.first && one.state.up, std::min(out.second, one.state.rate_share)};
+    return out;
+  }
+
+ private:
+  std::vector<Change> faults_;
+};
+
+// Requires: `changes` is sorted.
+std::vector<std::pair<Event, std::uint32_t>> EventsOf(const Fabric& fabric,
+                                                      const std::vector<Change>& changes) {
+  std::vector<std::pair<Event, std::uint32_t>> events;
+  std::map<std::pair<ElementId::Kind, std::uint32_t>, std::array<Held, 2>> held;
+  for (const Change& change : changes) {
+    // A cable is named from either end: what is forward for one is backward for the other.
+    std::uint32_t id = change.element.id;
+    if (change.element.kind == ElementId::Kind::kCable)
+      id = std::min(id, static_cast<std::uint32_t>(Index(fabric.link(LinkId{id}).reverse)));
+    const bool turned = id != change.element.id;
+    std::array<Held, 2>& both = held[{change.element.kind, id}];
+    struct Turn {
+      bool changed = false;
+      std::pair<bool, double> state;
+    };
+    std::array<Turn, 2> turns;  // forward, backward, as the change names its element
+    for (std::size_t d = 0; d < turns.size(); ++d) {
+      if (change.state.direction == (d == 0 ? Direction::kBackward : Direction::kForward)) continue;
+      Held& one = both[turned ? 1 - d : d];
+      const auto before = one.State();
+      one.Apply(change);
+      turns[d] = {change.begins || one.State() != before, one.State()};
+    }
+    const auto add = [&](Direction direction, const std::pair<bool, double>& state) {
+      ElementState now;
+      now.direction = direction;
+      now.up = state.first;
+      now.rate_share = state.second;
+      events.push_back({{change.at, change.element, now}, change.row});
+    };
+    if (turns[0].changed && turns[1].changed && turns[0].state == turns[1].state)
+      add(Direction::kBoth, turns[0].state);
+    else
+      for (std::size_t d = 0; d < turns.size(); ++d)
+        if (turns[d].changed)
+          add(d == 0 ? Direction::kForward : Direction::kBackward, turns[d].state);
+  }
+  return events;
 }
 
 }  // namespace
@@ -175,7 +256,7 @@ std::string FaultElement(const FaultSpec& fault) {
 
 Result<std::vector<std::pair<Event, std::uint32_t>>> BindFaults(const Located<ScenarioSpec>& spec,
                                                                 const Fabric& fabric) {
-  std::vector<std::pair<Event, std::uint32_t>> events;
+  std::vector<Change> changes;
   Errors errors;
   if (spec.message.faults_size() > 0 && spec.message.engine() == ScenarioSpec::ENGINE_ANALYTIC)
     errors.push_back({ErrorCode::kInconsistent, spec.At("engine"),
@@ -187,12 +268,14 @@ Result<std::vector<std::pair<Event, std::uint32_t>>> BindFaults(const Located<Sc
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));
   for (int i = 0; i < spec.message.faults_size(); ++i) {
     const FaultSpec& fault = spec.message.faults(i);
-    AddEvents(fault, static_cast<std::uint32_t>(i), *fabric.FindElement(FaultElement(fault)),
-              events);
+    AddChanges(fault, static_cast<std::uint32_t>(i), *fabric.FindElement(FaultElement(fault)),
+               changes);
   }
-  std::stable_sort(events.begin(), events.end(),
-                   [](const auto& a, const auto& b) { return a.first.at < b.first.at; });
-  return events;
+  // What begins goes before what ends, so that between two faults that meet nothing is whole.
+  std::stable_sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) {
+    return std::pair(a.at, !a.begins) < std::pair(b.at, !b.begins);
+  });
+  return EventsOf(fabric, changes);
 }
 
 }  // namespace weft

@@ -134,6 +134,7 @@ struct FaultReport {
   std::string element, state;
   double at_s = 0;
   std::int64_t crossing = 0, rerouted = 0, moved = 0, stalled = 0, failed = 0;
+  std::uint32_t row = 0;  // of the scenario's faults
   SourcePos pos;
 };
 

@@ -116,6 +116,7 @@ std::vector<FaultReport> SumUpFaults(const PreparedScenario& scenario, const Out
     const Event& event = scenario.events[e];
     const auto row = static_cast<int>(scenario.fault_of_event[e]);
     FaultReport report;
+    report.row = scenario.fault_of_event[e];
     report.element = FaultElement(scenario.spec.message.faults(row));
     report.state = !event.state.up ? "down"
                    : event.state.rate_share < 1
@@ -136,23 +137,36 @@ std::vector<FaultReport> SumUpFaults(const PreparedScenario& scenario, const Out
   return reports;
 }
 
-// Which operations never ended, and what each waits for.
+// Which operations never ended, and what each waits for: first those at the root, which wait for
+// none that waits itself.
 void NameWaiting(const PreparedScenario& scenario, const Outcome& outcome, RunReport& report) {
   constexpr std::size_t kNamed = 4;
   const Workload& workload = *scenario.workload;
-  for (std::size_t i = 0; i < std::min(kNamed, outcome.waiting.size()); ++i) {
-    const Waiting& w = outcome.waiting[i];
+  const auto waits = [&](RowId row) {
+    const auto at =
+        std::lower_bound(outcome.waiting.begin(), outcome.waiting.end(), row,
+                         [](const Waiting& one, RowId other) { return one.row < other; });
+    return at != outcome.waiting.end() && at->row == row;
+  };
+  std::vector<Waiting> rows = outcome.waiting;
+  std::stable_partition(rows.begin(), rows.end(), [&](const Waiting& one) {
+    return one.for_row == kNoRow || !waits(one.for_row);
+  });
+  for (std::size_t i = 0; i < std::min(kNamed, rows.size()); ++i) {
+    const Waiting& w = rows[i];
     report.incomplete.push_back(RowName(workload, w.row) +
-                                (w.for_row == kNoRow
-                                     ? " has begun, and its traffic has no path"
-                                     : " waits for " + RowName(workload, w.for_row)));
+                                (w.for_row == kNoRow ? " has begun and does not end"
+                                 : waits(w.for_row)
+                                     ? " waits for " + RowName(workload, w.for_row)
+                                     : " waits for what failed: " + RowName(workload, w.for_row)));
   }
-  if (outcome.waiting.size() > kNamed)
-    report.incomplete.push_back(fmt::format("{} more that wait", outcome.waiting.size() - kNamed));
+  if (rows.size() > kNamed)
+    report.incomplete.push_back(fmt::format("{} more that wait", rows.size() - kNamed));
 }
 
 // A fault that nothing noticed is likely to name the wrong element, or the wrong time.
-void WarnOfIdleFaults(const PreparedScenario& scenario, const SeedResult& seed, RunReport& report) {
+void WarnOfIdleFaults(const PreparedScenario& scenario, const std::vector<const SeedResult*>& seeds,
+                      RunReport& report) {
   const double end_s =
       *std::max_element(report.makespan_by_seed_s.begin(), report.makespan_by_seed_s.end());
   std::vector<bool> seen(static_cast<std::size_t>(scenario.spec.message.faults_size()));
@@ -162,10 +176,12 @@ void WarnOfIdleFaults(const PreparedScenario& scenario, const SeedResult& seed, 
     if (seen[row] || fault.state == "repaired") continue;  // a fault, not its repair
     seen[row] = true;
     std::string why;
-    if (fault.at_s > end_s)
+    const bool felt = std::any_of(seeds.begin(), seeds.end(),
+                                  [&](const SeedResult* seed) { return seed->event_felt[e]; });
+    if (fault.at_s > end_s && report.incomplete.empty())
       why = fmt::format("at {:.4g} s nothing runs any more, the end is at {:.4g} s", fault.at_s,
                         end_s);
-    else if (fault.crossing == 0 && !seed.event_bound[e])
+    else if (fault.at_s <= end_s && !felt)
       why = fmt::format("no queue pair's path crosses {}", fault.element);
     if (!why.empty())
       report.warnings.push_back({ErrorCode::kInconsistent,
@@ -174,6 +190,22 @@ void WarnOfIdleFaults(const PreparedScenario& scenario, const SeedResult& seed, 
                                  {}});
   }
   SortByPosition(report.warnings);
+}
+
+// The same of an iteration, which is no item.
+void AddIncompleteIteration(const PreparedScenario& scenario,
+                            const std::vector<const SeedResult*>& seeds, RunReport& report) {
+  const auto count = std::count_if(seeds.begin(), seeds.end(),
+                                   [](const SeedResult* seed) { return !seed->split; });
+  if (count == 0) return;
+  const bool stopped = report.partial && !seeds.front()->finished;
+  const std::string text =
+      fmt::format("the iteration {} in {} of {} seed{}", stopped ? "was stopped" : "never ends",
+                  count, seeds.size(), seeds.size() == 1 ? "" : "s");
+  report.incomplete.push_back(text);
+  if (!stopped)
+    report.warnings.push_back(
+        {ErrorCode::kInconsistent, scenario.spec.At("workload.training"), text, {}});
 }
 
 // What of the workload did not come to its end, for the text and as warnings.
@@ -199,6 +231,7 @@ void AddIncomplete(const PreparedScenario& scenario, const std::vector<const See
       report.warnings.push_back(
           {ErrorCode::kInconsistent, scenario.spec.At(item.source_path), text, {}});
   }
+  if (scenario.workload->training) AddIncompleteIteration(scenario, seeds, report);
 }
 
 void AddPublished(const PreparedScenario& scenario, RunReport& report) {
@@ -237,8 +270,11 @@ void CheckRequirements(const PreparedScenario& scenario, RunReport& report) {
     report.unmet.push_back(fmt::format("makespan {:.6g} s, required at most {:.6g} s",
                                        report.makespan_s.median,
                                        ToSeconds(SimDuration(require.makespan()))));
-  if (require.has_iteration_time() && report.iteration &&
-      report.iteration->time_s.median > ToSeconds(SimDuration(require.iteration_time())))
+  if (require.has_iteration_time() && !report.iteration)
+    report.unmet.push_back(fmt::format("iteration at most {:.6g} s, and it does not end",
+                                       ToSeconds(SimDuration(require.iteration_time()))));
+  else if (require.has_iteration_time() &&
+           report.iteration->time_s.median > ToSeconds(SimDuration(require.iteration_time())))
     report.unmet.push_back(fmt::format("iteration {:.6g} s, required at most {:.6g} s",
                                        report.iteration->time_s.median,
                                        ToSeconds(SimDuration(require.iteration_time()))));
@@ -302,7 +338,7 @@ void AddWhatIfs(const PreparedScenario& scenario, std::uint64_t seed, const RunC
 
 void AddIteration(const PreparedScenario& scenario, const SeedResult& seed,
                   const RunControl& control, RunReport& report) {
-  if (!seed.split) return;
+  if (!seed.split || !report.incomplete.empty()) return;
   const TrainingProgram& program = *scenario.workload->training;
   const Training& training = program.training;
   const IterationSplit& split = *seed.split;
@@ -358,8 +394,14 @@ void AddIteration(const PreparedScenario& scenario, const SeedResult& seed,
 // The lower-median seed once more, with names; it is there already where there is one seed.
 void AddDetails(const PreparedScenario& scenario, const std::vector<const SeedResult*>& seeds,
                 std::vector<std::uint64_t> numbers, const RunControl& control, RunReport& report) {
+  // An iteration that never ends is what there is to see.
+  const auto endless = std::find_if(seeds.begin(), seeds.end(), [&](const SeedResult* seed) {
+    return scenario.workload->training && !seed->split;
+  });
   const std::size_t row =
-      LowerMedian(seeds.size(), [&](std::size_t s) { return seeds[s]->makespan_s; });
+      endless != seeds.end()
+          ? static_cast<std::size_t>(endless - seeds.begin())
+          : LowerMedian(seeds.size(), [&](std::size_t s) { return seeds[s]->makespan_s; });
   std::optional<SeedResult> again;
   if (!seeds[row]->links) {
     RunControl to_the_end = control;
@@ -372,7 +414,7 @@ void AddDetails(const PreparedScenario& scenario, const std::vector<const SeedRe
   if (scenario.workload->training) AddIteration(scenario, seed, control, report);
   report.faults = SumUpFaults(scenario, seed.outcome);
   if (!report.partial) {
-    WarnOfIdleFaults(scenario, seed, report);
+    WarnOfIdleFaults(scenario, seeds, report);
     NameWaiting(scenario, seed.outcome, report);
   }
   std::size_t collective = 0;

@@ -279,6 +279,22 @@ void AddIteration(const PreparedScenario& scenario, const Simulation& simulation
   if (control.trace) result.trace = TraceOf(scenario, simulation);
 }
 
+// [events] a QP crossed its element when it came, or is bound over it.
+std::vector<bool> EventsFelt(const PreparedScenario& scenario, const Simulation& simulation,
+                             const Outcome& outcome) {
+  std::vector<bool> out;
+  if (scenario.events.empty()) return out;
+  const std::vector<std::uint32_t> qps = simulation.QpsByLink();
+  for (std::size_t e = 0; e < scenario.events.size(); ++e) {
+    const Event& event = scenario.events[e];
+    const auto links = scenario.fabric->LinksOf(event.element, event.state.direction);
+    out.push_back(
+        (e < outcome.faults.size() && outcome.faults[e].crossing > 0) ||
+        std::any_of(links.begin(), links.end(), [&](LinkId link) { return qps[Index(link)] > 0; }));
+  }
+  return out;
+}
+
 }  // namespace
 
 SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling,
@@ -309,18 +325,13 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
                                       : TrafficResult(item, by_row, unended));
     if (details) result.bottlenecks.push_back(BottleneckName(scenario, item, by_row));
   }
+  result.event_felt = EventsFelt(scenario, *simulation, outcome);
   if (details) {
     result.links =
         ReportLinks(scenario, *simulation, outcome, seed, [&](RowId row, std::uint32_t edge) {
           return EdgeName(*scenario.workload, *scenario.fabric, row, edge);
         });
     result.startups_s = Startups(scenario, result.items, seed);
-    const std::vector<std::uint32_t> qps = simulation->QpsByLink();
-    for (const Event& event : scenario.events) {
-      const auto links = scenario.fabric->LinksOf(event.element, event.state.direction);
-      result.event_bound.push_back(std::any_of(links.begin(), links.end(),
-                                               [&](LinkId link) { return qps[Index(link)] > 0; }));
-    }
     outcome.link_bytes.clear();
     result.outcome = std::move(outcome);
   }

@@ -103,6 +103,17 @@ TEST(CompareScenarios, PairsByTheNumberOfTheSeedWhereSomeAreMissing) {
   EXPECT_NEAR(got.p95, want.p95, 1e-12);
 }
 
+// What differs is of the cases that came to be compared.
+TEST(CompareScenarios, OfCasesThatWereStoppedKeepsWhatWasDone) {
+  int asked = 0;
+  const Comparison comparison = Compare({{}, {"rdma.qps=8"}, {"rdma.qps=2"}, {"fabric.planes=2"}},
+                                        [&] { return ++asked > 40; });
+  ASSERT_TRUE(comparison.partial);
+  ASSERT_LT(comparison.cases.size(), 4u);
+  for (const InputDifference& input : comparison.inputs)
+    EXPECT_EQ(input.values.size(), comparison.cases.size()) << input.key;
+}
+
 // At a slowdown of 1 no share loses 30 %, and at one of a few per cent not even all does.
 TEST(CompareScenarios, SaysThatNoShareMeetsAFigureOutOfReach) {
   const auto curve = [&](const std::string& share, const std::string& set) {

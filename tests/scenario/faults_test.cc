@@ -74,6 +74,52 @@ TEST(BindFaults, RepeatsWhatFlaps) {
                         {1, false}, {2, true}, {4, false}, {5, true}, {7, false}, {8, true}}));
 }
 
+// time in us, up, share of the rate, direction: 0 both, 1 forward, 2 backward
+using States = std::vector<std::tuple<std::int64_t, bool, double, int>>;
+States StatesOf(const std::string& faults) {
+  FabricCache cache;
+  Result<Located<ScenarioSpec>> spec = ParseScenario(
+      "fabric: { preset: hpn, segments: 1, hosts: 4 }\n"
+      "workload: { collective: { op: all_reduce, algorithm: ring, bytes: 1MiB } }\n"
+      "faults: [" +
+          faults + "]\n",
+      "s.yaml", {}, nullptr);
+  if (!spec) return {};
+  const Result<PreparedScenario> prepared = Prepare(*std::move(spec), cache);
+  if (!prepared) return {};
+  States out;
+  for (const Event& event : prepared->events)
+    out.emplace_back(event.at.time_since_epoch().count() / 1'000'000, event.state.up,
+                     event.state.rate_share, static_cast<int>(event.state.direction));
+  return out;
+}
+
+// The repair of one fault does not end another of the same element, in whatever order they stand.
+TEST(BindFaults, TheWorstOfWhatOverlapsHolds) {
+  const std::string a = "{ at: 2us, until: 5us, host: host1 }";
+  const std::string b = "{ at: 5us, until: 7us, host: host1 }";
+  const States meet = {{2, false, 1, 0}, {5, false, 1, 0}, {7, true, 1, 0}};
+  EXPECT_EQ(StatesOf(a + ", " + b), meet);
+  EXPECT_EQ(StatesOf(b + ", " + a), meet);
+
+  const std::string slow = "{ at: 5us, until: 25us, link: host0/nic0/port0, rate: 50% }";
+  const std::string down = "{ at: 8us, until: 10us, link: host0/nic0/port0 }";
+  EXPECT_EQ(StatesOf(slow + ", " + down),
+            (States{{5, true, 0.5, 0}, {8, false, 0.5, 0}, {10, true, 0.5, 0}, {25, true, 1, 0}}));
+
+  // Named from its other end, forward is backward.
+  const std::string forward = "{ at: 1us, until: 9us, link: host0/nic0/port0, direction: forward }";
+  const std::string back =
+      "{ at: 2us, until: 5us, link: pod0/segment0/tor0-host0/nic0, direction: backward }";
+  EXPECT_EQ(StatesOf(forward + ", " + back),
+            (States{{1, false, 1, 1}, {2, false, 1, 2}, {9, true, 1, 1}}));
+
+  // Without an end one takes the place of the other, and a repair ends all.
+  EXPECT_EQ(StatesOf("{ at: 1us, host: host1 }, { at: 2us, host: host1, rate: 50% }, "
+                     "{ at: 3us, until: 9us, host: host1 }, { at: 4us, host: host1, state: up }"),
+            (States{{1, false, 1, 0}, {2, true, 0.5, 0}, {3, false, 0.5, 0}, {4, true, 1, 0}}));
+}
+
 TEST(BindFaults, RefusesFlappingThatNeverComesBackOrOverlaps) {
   const std::string element = ", link: host3/nic5/port0 }";
   EXPECT_THAT(ErrorsOf("{ at: 1us, every: 3us, times: 2" + element), HasSubstr("no 'until'"));

@@ -391,6 +391,37 @@ TEST(RunScenario, WarnsOfAFaultThatTouchesNothing) {
   EXPECT_EQ(warnings("faults=[{ at: 1ms, until: 100s, link: host0/nic0/port0 }]"), "");
 }
 
+// A pipeline of two hosts; where the only path of a seed breaks for good its iteration never ends.
+constexpr const char* kPipeline = R"(
+fabric: { family: leaf_spine, leaves: 2, spines: 8, hosts_per_leaf: 1, link: 400Gbps, host: { gpus: 1, nics: 1, gpu: h100 } }
+workload:
+  training:
+    architecture: { layers: 4, hidden: 1024, heads: 16, vocabulary: 32000 }
+    sequence: 2048
+    global_batch: 16
+    parallel: { tensor: 1, pipeline: 2 }
+    what_if: false
+routing: { seeds: 8 }
+fault_policy: { detect: 1000s, retry_timeout: 1ms }
+require: { iteration_time: 200ms, makespan: 200ms }
+)";
+
+TEST(RunScenario, AnIterationThatNeverEndsIsNoIteration) {
+  const RunReport whole = RunScenario(Make(kPipeline), Patient());
+  ASSERT_TRUE(whole.iteration);
+  EXPECT_TRUE(whole.incomplete.empty() && whole.unmet.empty());
+  const RunReport broken =
+      RunScenario(Make(kPipeline, {"faults=[{ at: 5ms, switch: spine0 }]"}), Patient());
+  EXPECT_FALSE(broken.iteration);
+  ASSERT_GE(broken.incomplete.size(), 2u);
+  EXPECT_THAT(broken.incomplete[0],
+              testing::MatchesRegex("the iteration never ends in [1-7] of 8 seeds"));
+  EXPECT_THAT(broken.incomplete[1], testing::HasSubstr("waits for what failed: send"));
+  EXPECT_EQ(broken.unmet.size(), 2u);
+  for (const Error& warning : broken.warnings)
+    EXPECT_THAT(warning.message, testing::Not(testing::HasSubstr("touches nothing")));
+}
+
 TEST(RunScenario, MarksWhatWasStoppedAsPartial) {
   RunControl impatient = Patient();
   std::atomic<int> asked = 0;
