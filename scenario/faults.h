@@ -1,9 +1,10 @@
 // From the faults of a scenario's file to the events that engines know.
 //
 // A fault names one element, by the key of its kind: link:, switch:, nic:, host: or plane:.
-// It is in its state from `at` on, and whole again at `until`. Of faults of one element that overlap
-// the worst holds: it is down while one says so, else as slow as the slowest, and whole when all
-// have ended. Without `until` a fault takes the place of one that has none, and `state: up` ends all.
+// It is in its state from `at` on, and whole again at `until`. Of faults of one element that
+// overlap the worst holds: it is down while one says so, else as slow as the slowest, and whole
+// when all have ended. Without `until` a fault takes the place of one that has none; `state: up`
+// ends all.
 //
 // Errors   no element or several, one that the fabric does not have or that is of another
 //          kind than its key says, a rate beside a state, a repair before its fault.

@@ -44,7 +44,7 @@ struct SeedResult {
   std::optional<LinksReport> links;  // of the seed shown in detail
   std::vector<std::string> bottlenecks;
   std::vector<std::optional<double>> startups_s;  // [items]
-  std::vector<bool> event_felt;                   // [events] a QP was, or is bound, over its element
+  std::vector<bool> event_felt;                   // [events] a QP was, or is, bound over it
   std::optional<IterationSplit> split;            // of training that came to its end
   std::vector<CriticalStep> critical_path;        // likewise, of the seed shown in detail
   std::vector<TraceEvent> trace;

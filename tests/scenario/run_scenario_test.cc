@@ -393,7 +393,9 @@ TEST(RunScenario, WarnsOfAFaultThatTouchesNothing) {
 
 // A pipeline of two hosts; where the only path of a seed breaks for good its iteration never ends.
 constexpr const char* kPipeline = R"(
-fabric: { family: leaf_spine, leaves: 2, spines: 8, hosts_per_leaf: 1, link: 400Gbps, host: { gpus: 1, nics: 1, gpu: h100 } }
+fabric:
+  { family: leaf_spine, leaves: 2, spines: 8, hosts_per_leaf: 1, link: 400Gbps,
+    host: { gpus: 1, nics: 1, gpu: h100 } }
 workload:
   training:
     architecture: { layers: 4, hidden: 1024, heads: 16, vocabulary: 32000 }
