@@ -281,7 +281,8 @@ TEST(Weft, GivesNoTimeForWhatDidNotComplete) {
   const auto json = nlohmann::ordered_json::parse(Weft(with_json).out);
   EXPECT_TRUE(json["makespan_s"].is_null());
   ASSERT_GE(json["incomplete"].size(), 2u);  // what failed, and who waits for it
-  EXPECT_THAT(json["incomplete"][1].get<std::string>(), HasSubstr(" waits for all_reduce 8 GiB"));
+  EXPECT_THAT(json["incomplete"][1].get<std::string>(),
+              HasSubstr(" waits for what failed: all_reduce 8 GiB"));
   const auto& collective = json["collectives"][0];
   EXPECT_EQ(collective["status"], "failed");
   for (const char* key : {"time_s", "worst_repeat_s", "time_mean_rail_s", "startup_s", "algbw_GBps",

@@ -57,8 +57,16 @@ Comparison Compare(std::vector<RunReport> cases) {
 
 TEST(RunReportText, FitsEightyColumns) {
   RunReport report = Report({MiB(64), MiB(1024)});
-  report.faults.push_back(
-      {"pod0/segment12/tor10-pod0/plane0/agg49", "repaired", 12.345, 12345, 12345, 123, 12, 1, {}});
+  report.faults.push_back({"pod0/segment12/tor10-pod0/plane0/agg49",
+                           "repaired",
+                           12.345,
+                           12345,
+                           12345,
+                           123,
+                           12,
+                           1,
+                           0,
+                           {}});
   report.traffic.push_back(
       {"all_to_all", 1'000'000, 999'999, MiB(1), {1, 1, 1}, {2, 2, 2}, {40e9, 30e9, 50e9}});
   const std::string text = RunReportText(report, 80);

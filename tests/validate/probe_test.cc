@@ -52,6 +52,21 @@ TEST(Measure, StopsAtTheMostBatchesWhereNothingSettles) {
   EXPECT_EQ(got.samples, 25);
 }
 
+// A GPU at work falls to the clock that its power allows: only then does a batch count.
+TEST(Measure, CountsNothingBeforeItIsWarm) {
+  double spent_us = 0;
+  const auto batch = [&](int n) {
+    const double us = n * (spent_us < 5e5 ? 10.0 : 13.0);
+    spent_us += us;
+    return us;
+  };
+  EXPECT_DOUBLE_EQ(Measure(batch).median_us, 10);
+  Effort warm;
+  warm.warm_us = 1e6;
+  spent_us = 0;
+  EXPECT_DOUBLE_EQ(Measure(batch, warm).median_us, 13);
+}
+
 TEST(MakePlan, HasNoStepTwiceAndNamesEachOnce) {
   Options options;
   options.gpus = options.ranks = 8;

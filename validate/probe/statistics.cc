@@ -51,6 +51,7 @@ Summary Measure(const std::function<double(int)>& batch, const Effort& effort) {
     const double want = std::ceil(1.2 * effort.batch_us / once_us);
     calls = std::min(effort.most_calls, std::max(calls + 1, static_cast<int>(std::min(want, 1e6))));
   }
+  for (double warm_us = 0; warm_us < effort.warm_us;) warm_us += std::max(batch(calls), 1.0);
   std::vector<double> samples;
   double spent_us = 0;
   while (static_cast<int>(samples.size()) < effort.most_batches) {

@@ -26,10 +26,11 @@ struct Effort {
   double settled = 0.01;  // stop when (p75 - p25) / median / sqrt(batches) is below
   double limit_us = 2e6;  // of a whole step, once the fewest batches are done
   int most_calls = 2000;  // of a batch
+  double warm_us = 0;     // at work before anything counts, as clocks fall at the power limit
 };
 
 // `batch(n)` runs n calls and returns the time of all in microseconds; the first ones, which size
-// the batches, are a warm-up and not counted.
+// the batches and go on for `warm_us`, are a warm-up and not counted.
 Summary Measure(const std::function<double(int)>& batch, const Effort& effort = {});
 
 }  // namespace weft::probe
