@@ -59,6 +59,8 @@ int RunSimulate(const SimulateArgs& args, std::ostream& out, std::ostream& err) 
   if (!WriteResult(args.options, RunReportText(report, TerminalWidth()), RunReportJson(report), out,
                    err))
     return kBadInput;
+  if (control.trace && !report.iteration)
+    err << "weft: warning: no iteration came to its end: the trace is empty\n";
   if (control.trace && !WriteFile(args.trace, TraceJson(report), err)) return kBadInput;
   if (Interrupted()) return kInterrupted;
   return report.unmet.empty() ? kOk : kUnmet;

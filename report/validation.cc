@@ -181,7 +181,7 @@ std::string VerdictText(const TableEntry& entry, const Diagnosis& one) {
   if (one.verdict > Verdict::kHealthy && assumed)
     text += fmt::format("; nobody says NCCL's version, {} is assumed: --nccl may",
                         CollectiveQuestion().nccl);
-  return text;
+  return text + one.beside;
 }
 
 // Of few tables every verdict, of many what is slow, degraded or not judged though compared.
@@ -193,7 +193,7 @@ std::string VerdictsText(const JudgedTables& judged, int width) {
     const Diagnosis& one = judged.diagnoses[t];
     const ComparedTable& table = judged.comparison.tables[t];
     if (table.points.empty()) continue;  // counted with what is not compared
-    if (few || one.verdict > Verdict::kHealthy)
+    if (few || one.verdict > Verdict::kHealthy || !one.beside.empty())
       out += Wrap(VerdictText(judged.comparison.entries[table.entry], one), width, 2) + "\n";
     else if (one.verdict == Verdict::kNotJudged)
       ++not_judged[one.why_not];
@@ -233,6 +233,7 @@ Json DiagnosisJson(const Diagnosis& one) {
   out["fastest"] = one.fastest > 0 ? Json(Rounded(one.fastest)) : Json(nullptr);
   out["ranks"] = one.ranks;
   out["hosts"] = one.hosts;
+  out["beside"] = one.beside.empty() ? Json(nullptr) : Json(one.beside.substr(2));
   out["from_bytes"] = one.from.count();
   out["to_bytes"] = one.to.count();
   out["sources"] = one.sources;

@@ -190,6 +190,13 @@ void CheckBands(const Located<CalibrationSpec>& spec, Errors& errors) {
   for (int i = 0; i < spec.message.bands_size(); ++i) {
     const CalibrationBandSpec& one = spec.message.bands(i);
     const std::string path = fmt::format("bands[{}]", i);
+    bool known = false;
+    for (std::size_t c = 0; c < kErrorClasses; ++c)
+      known = known || one.what() == NameOf(static_cast<ErrorClass>(c));
+    if (!known)
+      errors.push_back({ErrorCode::kOutOfRange, spec.At(path + ".what"),
+                        fmt::format("no class of hosts is called '{}'", one.what()),
+                        "such as one host"});
     if (!(one.low() > 0 && one.low() <= one.high()))
       errors.push_back({ErrorCode::kOutOfRange, spec.At(path + ".low"),
                         "low and high are no interval", "want 0 < low <= high"});

@@ -26,7 +26,7 @@ struct Series {
 struct Layout {
   std::vector<std::string> names;    // in lower case
   std::vector<std::string> written;  // as they stand
-  std::optional<std::size_t> size, op, type, ranks, per_host, per_rank, gpu, in_place;
+  std::optional<std::size_t> size, op, type, ranks, hosts, per_host, per_rank, gpu, in_place;
   std::vector<Series> series;
   std::vector<Series> rates;         // beside times too
   std::vector<Series> times, algbw;  // all of them: of a row they say the same
@@ -268,8 +268,8 @@ std::vector<Series> FindUnnamedRates(const Layout& layout, const std::string& co
   if (!(unit > 0)) return out;
   for (std::size_t i = 0; i < layout.names.size(); ++i) {
     bool taken = false;
-    for (const auto& column : {layout.size, layout.op, layout.type, layout.ranks, layout.per_host,
-                               layout.per_rank, layout.gpu, layout.in_place})
+    for (const auto& column : {layout.size, layout.op, layout.type, layout.ranks, layout.hosts,
+                               layout.per_host, layout.per_rank, layout.gpu, layout.in_place})
       taken |= column == i;
     if (!taken)
       out.push_back(
@@ -325,7 +325,8 @@ class CsvReader {
     const auto& names = layout_.names;
     layout_.op = Find(names, {"op", "operation", "collective"});
     layout_.type = Find(names, {"dtype", "type", "datatype"});
-    layout_.ranks = Find(names, {"ranks", "gpus", "num_gpus", "world_size"});
+    layout_.ranks = Find(names, {"ranks", "gpus", "num_gpus", "num_ranks", "nranks", "world_size"});
+    layout_.hosts = Find(names, {"nodes", "hosts", "num_nodes", "num_hosts", "nnodes"});
     layout_.per_host =
         Find(names, {"ranks_per_node", "ranks_per_host", "gpus_per_node", "rankspernode"});
     layout_.per_rank = Find(names, {"gpusperrank"});  // rccl-tests' -Z csv [RCT src/common.cu]
@@ -428,7 +429,8 @@ class CsvReader {
     const std::int64_t ranks =
         std::min(kMost, Whole(cells, layout_.ranks, number)) * std::max<std::int64_t>(1, per_rank);
     const std::int64_t per_host = std::min(kMost, Whole(cells, layout_.per_host, number));
-    if (size < 0 || ranks < 0 || per_host < 0 || per_rank < 0) return;
+    const std::int64_t said = std::min(kMost, Whole(cells, layout_.hosts, number));
+    if (size < 0 || ranks < 0 || said < 0 || per_host < 0 || per_rank < 0) return;
     std::string op = Text(cells, layout_.op);
     if (!op.empty() && OperationNamed(op).empty())
       return Wrong(number, cells[*layout_.op].column, fmt::format("no operation '{}'", op),
@@ -441,9 +443,10 @@ class CsvReader {
                       : series.ranks > 0 ? series.ranks
                                          : hints_.ranks;
       const std::int64_t beside = per_host * std::max<std::int64_t>(1, per_rank);
-      const int hosts = beside > 0 && all > 0 ? std::max(1, all / static_cast<int>(beside))
-                        : series.hosts > 0    ? series.hosts
-                                              : hints_.hosts;
+      const int hosts = said > 0                ? static_cast<int>(said)
+                        : beside > 0 && all > 0 ? std::max(1, all / static_cast<int>(beside))
+                        : series.hosts > 0      ? series.hosts
+                                                : hints_.hosts;
       Point(cells, number, series, TableFor(cells, number, series, op, all, hosts), Bytes(size));
     }
   }

@@ -332,14 +332,20 @@ Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibrat
   out.table = table;
   out.why_not = mine.why_not;
   bool first = true;
+  std::string not_judged;
   for (const PointList& points : PointsByShape(mine)) {
     Diagnosis one = DiagnoseShape(cases, table, points, calibration, broken);
+    if (one.verdict == Verdict::kNotJudged)
+      not_judged += fmt::format("; not judged on {} ranks of {} host{}: {}",
+                                points.front()->which.ranks, points.front()->which.nodes,
+                                points.front()->which.nodes == 1 ? "" : "s", one.why_not);
     const bool worse =
         one.verdict > out.verdict ||
         (one.verdict == out.verdict && one.slowdown * out.expected > out.slowdown * one.expected);
     if (first || worse) out = std::move(one);
     first = false;
   }
+  if (out.verdict != Verdict::kNotJudged) out.beside = std::move(not_judged);
   return out;
 }
 

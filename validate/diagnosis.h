@@ -5,8 +5,9 @@
 // margin or with a cause that explains them decisively better than health does. Each signature is
 // simulated: the same operation, with one thing broken.
 //
-//   tcp          sockets in place of RDMA: 1.3 to 3.6 GB/s a NIC, what fits [ALCF-NCCL, setup
-//   1: 2.2] no_gdr       GPUs' data is staged in host memory: it crosses a NIC's PCIe lane twice
+//   tcp          sockets in place of RDMA: 1.3 to 3.6 GB/s a NIC, what fits
+//                [ALCF-NCCL, setup 1: 2.2]
+//   no_gdr       GPUs' data is staged in host memory: it crosses a NIC's PCIe lane twice
 //   no_p2p       the same between GPUs of a host: over PCIe, twice
 //   no_nvls      rings or trees where NCCL would let the NVSwitches reduce
 //   no_pxn       GPUs reach far NICs over PCIe, not over the GPU beside them: NCCL's search anew
@@ -84,6 +85,7 @@ struct Diagnosis {
   std::vector<SignatureFit> signatures;  // nearest first; of a degraded table only
   Verdict verdict = Verdict::kNotJudged;
   std::string why_not;       // it is not judged; else empty
+  std::string beside;        // "; not judged on …": numbers of ranks beside those that are
   int ranks = 0, hosts = 0;  // of the points that were judged
   Bytes from, to;            // their sizes
   int sources = 0;           // of the band, the fewest; 0: not said

@@ -158,6 +158,31 @@ Result<TableEntry> EntryOfRow(const Row& row, const SourcePos& pos, const std::s
   return EntryOf(std::move(entry), NumbersIn(at("ranks")), options);
 }
 
+// A log or record of several operations is an entry of each, in the order they come, and so is what
+// ran on one host and what ran on several: they are of different classes of error.
+std::vector<TableEntry> ByOperation(TableEntry entry) {
+  std::vector<TableEntry> out;
+  std::vector<MeasuredTable> tables = std::move(entry.tables);
+  entry.tables.clear();
+  for (MeasuredTable& table : tables) {
+    auto own = std::find_if(out.begin(), out.end(), [&](const TableEntry& one) {
+      return one.op == table.op && (one.tables.front().hosts > 1) == (table.hosts > 1);
+    });
+    if (own == out.end()) {
+      entry.op = table.op;
+      own = out.insert(out.end(), entry);
+    }
+    own->tables.push_back(std::move(table));
+  }
+  if (out.empty()) out.push_back(std::move(entry));
+  for (TableEntry& one : out) {
+    int most = 0;
+    for (const MeasuredTable& table : one.tables) most = std::max(most, table.hosts);
+    if (most > 0) one.nodes = most;
+  }
+  return out;
+}
+
 void ReadList(const std::string& path, const std::string& text, const EntryOptions& options,
               std::vector<TableEntry>& out, Errors& errors) {
   const std::size_t slash = path.find_last_of('/');
@@ -185,28 +210,10 @@ void ReadList(const std::string& path, const std::string& text, const EntryOptio
     for (std::size_t i = 0; i < cells.size(); ++i) row[std::string(names[i])] = cells[i];
     Result<TableEntry> entry = EntryOfRow(row, pos, folder, options);
     if (entry)
-      out.push_back(*std::move(entry));
+      std::ranges::move(ByOperation(*std::move(entry)), std::back_inserter(out));
     else
       errors.insert(errors.end(), entry.error().begin(), entry.error().end());
   }
-}
-
-// A log or record of several operations is an entry of each, in the order they come.
-std::vector<TableEntry> ByOperation(TableEntry entry) {
-  std::vector<TableEntry> out;
-  std::vector<MeasuredTable> tables = std::move(entry.tables);
-  entry.tables.clear();
-  for (MeasuredTable& table : tables) {
-    auto own = std::find_if(out.begin(), out.end(),
-                            [&](const TableEntry& one) { return one.op == table.op; });
-    if (own == out.end()) {
-      entry.op = table.op;
-      own = out.insert(out.end(), entry);
-    }
-    own->tables.push_back(std::move(table));
-  }
-  if (out.empty()) out.push_back(std::move(entry));
-  return out;
 }
 
 }  // namespace

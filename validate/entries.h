@@ -15,9 +15,9 @@
 //
 // A file that is no list is one entry of its own, with what the text and the options say.
 //
-// Errors   a host among the options that is none, at --host; a list without a column `file`, a line
-// with too few columns, a value that is none of
-//          the words above: at their place. A file that cannot be read: at the line that names it.
+// Errors   a host among the options that is none: at --host; a list without a column `file`, a
+//          line with too few columns, a value that is none of the words above: at their place. A
+//          file that cannot be read: at the line that names it.
 #pragma once
 
 #include <string>

@@ -102,11 +102,18 @@ std::vector<MeasuredTable> NcclTests(const json& root, const std::string& file,
   if (const json* const devices = At(*config, "devices"); devices && devices->is_array()) {
     const int each = std::max(1, SmallCountAt(*config, "nthreads")) *
                      std::max(1, SmallCountAt(*config, "ngpus"));
+    // Of communicators side by side (NCCL_TESTS_SPLIT) the first process's is written.
+    std::set<std::pair<std::string, int>> processes;
+    int listed = 0;
     for (const json& device : *devices) {
-      about.ranks = std::max(about.ranks, SmallCountAt(device, "rank") + each);
-      hosts.insert(TextAt(device, "hostname"));
+      if (SmallCountAt(device, "group") != SmallCountAt(devices->front(), "group")) continue;
+      ++listed;
+      processes.emplace(TextAt(device, "hostname"), SmallCountAt(device, "pid"));
+      if (const std::string host = TextAt(device, "hostname"); !host.empty()) hosts.insert(host);
       about.gpu = TextAt(device, "device_info");
     }
+    const bool every_device = listed == each * static_cast<int>(processes.size());
+    about.ranks = every_device ? listed : listed * each;
   }
   about.hosts = hosts.empty() ? hints.hosts : static_cast<int>(hosts.size());
   about.host_names.assign(hosts.begin(), hosts.end());

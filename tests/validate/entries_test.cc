@@ -51,6 +51,22 @@ TEST_F(ReadEntriesTest, TakesFromAFileWhatALineMeans) {
   EXPECT_EQ((*got)[1].host, "");
 }
 
+// Other operations, and one host beside several, are other tables, with bands of their own.
+TEST_F(ReadEntriesTest, MakesAnEntryOfEachOperationOfAListsFile) {
+  std::ofstream(path("pasted.txt")) << "op,nodes,ranks,size_bytes,time_us\n"
+                                       "all_reduce,1,8,1048576,50\nall_to_all,1,8,1048576,60\n"
+                                       "all_reduce,2,16,1048576,70\nall_reduce,4,32,1048576,90\n";
+  const auto got = List("weft_pasted.txt\t\t\t\t\thealthy\tfit\tme/mine y\thgx-h100\n");
+  ASSERT_TRUE(got) << got.error().front();
+  ASSERT_THAT(*got, SizeIs(3));
+  for (const TableEntry& one : *got)
+    for (const MeasuredTable& table : one.tables) {
+      EXPECT_EQ(table.op, one.op);
+      EXPECT_EQ(table.hosts > 1, one.nodes > 1);
+    }
+  EXPECT_EQ((*got)[2].nodes, 4);
+}
+
 TEST_F(ReadEntriesTest, NamesTheLineOfAListThatIsWrong) {
   const auto got = List(
       "weft_both.csv\tall_reduce\tB200\t1\t4\tfine\tcheck\tx\t-\n"
@@ -67,11 +83,11 @@ TEST_F(ReadEntriesTest, NamesTheLineOfAListThatIsWrong) {
 TEST_F(ReadEntriesTest, FillsABareTableFromTheOptions) {
   const auto got = ReadEntries({path("a_allgather.csv")}, {"hgx-h100", "2.27.3", 2}, nullptr);
   ASSERT_TRUE(got) << got.error().front();
-  ASSERT_THAT((*got)[0].tables, SizeIs(2));
-  EXPECT_EQ((*got)[0].host, "hgx-h100");
-  EXPECT_EQ((*got)[0].tables[1].hosts, 2);
-  EXPECT_EQ((*got)[0].tables[1].nccl, "2.27.3");
-  EXPECT_EQ((*got)[0].op, "all_gather");
+  ASSERT_THAT(*got, SizeIs(2));  // one host and two
+  EXPECT_EQ((*got)[1].host, "hgx-h100");
+  EXPECT_EQ((*got)[1].tables[0].hosts, 2);
+  EXPECT_EQ((*got)[1].tables[0].nccl, "2.27.3");
+  EXPECT_EQ((*got)[1].op, "all_gather");
   // Its rates alone say the ranks of a pasted table, where no option does; 1 GiB at 100 GB/s, 15/8
   // of it on the bus.
   std::ofstream(path("pasted.txt"))

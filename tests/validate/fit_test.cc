@@ -355,7 +355,6 @@ TEST(ResidualSpread, LeavesClassesThatDifferApart) {
   EXPECT_NEAR(*spread.HalfWidth(1, 0), 1.68 * std::hypot(0.03, 0.014), 0.015);
 }
 
-// Two points 10 % and 30 % off, the third below 64 KiB: the median of two is 20 %, and their bias.
 // Halfway between two sizes in logarithms an end is the geometric mean of theirs; nothing steps.
 TEST(BandAt, GoesEvenlyFromSizeToSize) {
   const std::vector<std::pair<Bytes, RatioBand>> stated = {{MiB(1), {0.25, 4, 2}},
@@ -398,6 +397,7 @@ TEST(MakeCalibration, RefusesBandsThatAreNone) {
             "low and high are no interval");
 }
 
+// Two points 10 % and 30 % off, the third below 64 KiB: the median of two is 20 %, and their bias.
 TEST(FiguresOf, CountsPointsFromASizeOn) {
   std::vector<ComparedPoint> points(3);
   const double off[] = {1.1, 1.3, 5};
