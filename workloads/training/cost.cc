@@ -75,15 +75,28 @@ Seconds AttentionProducts(const Training& t, const GpuRates& gpu) {
 }
 
 // Scores and values where attention is fused: causal, and the backward pass is five products of the
-// forward pass's two [Dao23 §3.1.2].
+// forward pass's two [Dao23 §3.1.2]. A tile of queries goes over the tokens it sees, and its start
+// and end take as long as attention_start of them; tiles are dealt to the SMs, and half the longest
+// is left at the end. Backward reads results and their gradients for their products' sums, and sums
+// gradients of queries in fp32: zeroed and cast [Dao23 Alg. 2].
 Seconds FusedAttention(const Training& t, const GpuRates& gpu) {
+  constexpr double kTile = 128, kDims = 32;  // queries; what a head's dimensions are padded to
   const Model& m = t.model;
   const Efficiency& e = gpu.efficiency;
-  const double seen = TokensSeen(m, t.sequence, true);
-  const double flops =
-      2 * TokensOfRank(t) * seen * m.heads * (m.query_dim + m.value_dim) / t.parallel.tensor;
-  return {flops / (gpu.flops * e.attention_forward) + e.kernel_gap_s,
-          2.5 * flops / (gpu.flops * e.attention_backward) + e.kernel_gap_s, 0};
+  const double rows = static_cast<double>(t.sequence) / t.parallel.context;
+  const double heads = 1.0 * m.heads / t.parallel.tensor;
+  const double tiles = static_cast<double>(t.micro_batch) * heads * DivideUp(rows, kTile);
+  const double seen = TokensSeen(m, t.sequence, true) + e.attention_start;
+  const double all = static_cast<double>(t.sequence);
+  const double longest = std::min(m.window ? 1.0 * *m.window : all, all) + e.attention_start;
+  const double dims = (DivideUp(m.query_dim, kDims) + DivideUp(m.value_dim, kDims)) * kDims;
+  const double steps = tiles * seen / e.sms + longest / 2;  // of a tile, one SM after another
+  const double work = 2 * steps * e.sms * std::min(rows, kTile) * dims / gpu.flops;
+  const double bytes = TokensOfRank(t) * heads * (4.0 * m.value_dim + 10.0 * m.query_dim);
+  return {work / e.attention_forward + e.kernel_gap_s,
+          2.5 * work / e.attention_backward + bytes / (gpu.memory_bytes_per_s * e.memory) +
+              3 * e.kernel_gap_s,
+          0};
 }
 
 // Not fused: a product a head for the scores and one for the values, of all tokens, for the mask
@@ -106,12 +119,14 @@ Seconds PlainAttention(const Training& t, const GpuRates& gpu) {
                  ProductSeconds(rows, m.query_dim, seen, heads, gpu) +  // of the queries
                  ProductSeconds(seen, m.query_dim, rows, heads, gpu) +  // of the keys
                  6 * scores / rate + gpu.efficiency.kernel_gap_s + dropout;
-  if (t.recompute == Recompute::kSelective) out.backward += out.forward;
   return out;
 }
 
+// Selective recomputation is attention's forward pass again, fused or not [MLM-ATT].
 Seconds Attention(const Training& t, const GpuRates& gpu) {
-  return t.fused_attention ? FusedAttention(t, gpu) : PlainAttention(t, gpu);
+  Seconds out = t.fused_attention ? FusedAttention(t, gpu) : PlainAttention(t, gpu);
+  if (t.recompute == Recompute::kSelective) out.backward += out.forward;
+  return out;
 }
 
 Seconds FeedForwardProducts(const Training& t, double tokens, double width, const GpuRates& gpu,
@@ -139,18 +154,27 @@ Seconds Experts(const Training& t, const GpuRates& gpu) {
   return sum;
 }
 
-// Norms, residual sums and activations: what they read and write; twice that backward.
+// Norms, residual sums with their masks of dropout, activations, and the turning of queries and
+// keys where no positions are learned [MLM-ROPE]: what they read and write; twice that backward,
+// but for turning.
 Seconds Elementwise(const Training& t, bool with_experts, const GpuRates& gpu) {
   const Model& m = t.model;
   const double cut = t.parallel.tensor, whole = t.parallel.sequence ? cut : 1;
   double width = m.ffn;
   if (with_experts) width = 1.0 * m.moe->ffn * (m.moe->top_k + m.moe->shared);
-  const double norms = (m.parallel_block ? 1 : 2) * 4.0 * m.hidden, sums = 2 * 6.0 * m.hidden;
+  const double norms = (m.parallel_block ? 1 : 2) * 4.0 * m.hidden;
+  const double sums = 2 * (m.dropout ? 7.0 : 6.0) * m.hidden;
   const double activation = (m.gated ? 6.0 : 4.0) * width;
-  const double bytes = TokensOfRank(t) * ((norms + sums) / whole + activation / cut);
+  double turned = 0;
+  if (m.positions == 0)
+    turned = m.mla ? (m.heads + cut) * m.mla->rotary_dim
+                   : (m.heads + std::max<double>(m.key_value_heads, cut)) * m.query_dim;
+  const double tokens = TokensOfRank(t), rate = gpu.memory_bytes_per_s * gpu.efficiency.memory;
   const double seconds =
-      bytes / (gpu.memory_bytes_per_s * gpu.efficiency.memory) + 5 * gpu.efficiency.kernel_gap_s;
-  return {seconds, 2 * seconds, 0};
+      tokens * ((norms + sums) / whole + activation / cut) / rate + 5 * gpu.efficiency.kernel_gap_s;
+  const double turning =
+      turned > 0 ? tokens * 4 * turned / cut / rate + gpu.efficiency.kernel_gap_s : 0;
+  return {seconds + turning, 2 * seconds + turning, 0};
 }
 
 // Each token is copied once an expert into the experts' order and summed back; on a rank that has
@@ -387,9 +411,11 @@ void AddEnds(const Training& t, const ChunkLayers& chunk, const GpuRates& gpu, C
   if (chunk.last) {
     const double share = 1.0 * t.model.vocabulary / t.parallel.tensor;
     const Seconds head = Linear(t, tokens, share, t.model.hidden, gpu);
-    const double loss = 4 * 3 * tokens * share / rate;
-    cost.forward.compute_s += head.forward + loss;
-    cost.backward.compute_s += head.backward + loss;
+    // Forward logits become fp32 for their largest, its difference's exponential takes their place,
+    // is summed, and divided; backward times the loss's gradient, and to bf16 [MLM-CE].
+    const double forward = (2 + 4) + (4 + 4) + 4 + (4 + 4), backward = (4 + 4) + (4 + 2);
+    cost.forward.compute_s += head.forward + forward * tokens * share / rate;
+    cost.backward.compute_s += head.backward + backward * tokens * share / rate;
     cost.weights_s += head.weights;
   }
   if (chunk.first) {

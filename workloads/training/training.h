@@ -29,7 +29,7 @@ namespace weft {
 
 struct Efficiency {
   double gemm = 0.8, attention_forward = 0.5, attention_backward = 0.4, memory = 0.8;
-  int sms = 132, communication_sms = 16, half_k = 134;
+  int sms = 132, communication_sms = 16, half_k = 134, attention_start = 0;
   double kernel_gap_s = 1.5e-6;
 };
 
