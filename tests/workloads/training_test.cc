@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -175,6 +176,51 @@ TEST(MemoryOf, GivesEachTensorRankAWholeHeadOfKeys) {
   EXPECT_NEAR(ActivationBytesOfLayer(t, false) / ((eight - keys) / 2 + keys), 1, 1e-12);
 }
 
+// 4 bytes a token for each hidden dimension and each word, over eight ranks [KCL+22 §4.3], where
+// the last stage holds most; of a layer that comes back whole and the logits the larger.
+TEST(MemoryOf, CountsLogitsOnTheLastStage) {
+  Training t = TrainingOf(kKorthikanti[0]);
+  const double tokens = 4 * 2048.0, logits = 4 * tokens * (6144 + 51200) / 8;
+  EXPECT_NEAR(MemoryOf(t).logits / logits, 1, 1e-12);
+  t.parallel.sequence = false;
+  EXPECT_NEAR(MemoryOf(t).logits / (4 * tokens * (6144 + 51200 / 8)), 1, 1e-12);
+  t.parallel.sequence = true;
+  t.recompute = Recompute::kFull;  // a layer: 34 bytes a hidden dimension [KCL+22 eq. 4]
+  const double layer = 34 * tokens * 6144 / 8, inputs = 48 * 2 * tokens * 6144 / 8;
+  ASSERT_LT(layer, logits);
+  EXPECT_NEAR((MemoryOf(t).activations + MemoryOf(t).logits) / (inputs + logits), 1, 1e-12);
+  t.model.vocabulary = 1024;
+  EXPECT_NEAR((MemoryOf(t).activations + MemoryOf(t).logits) / (inputs + layer), 1, 1e-12);
+  EXPECT_EQ(MemoryOf(TrainingOf(kKorthikanti[2])).logits, 0);  // the first stage holds most
+}
+
+// Alone, the logits of Llama 3 8B at 131,072 tokens are 62.6 GiB, and 2 more of what makes them.
+TEST(CheckTraining, RefusesLogitsThatDoNotFit) {
+  Training t;
+  t.model = *FindModel("llama3-8b");
+  t.parallel.data = 8;
+  t.parallel.zero = 3;
+  t.global_batch = 8;
+  t.sequence = 131072;
+  t.recompute = Recompute::kFull;
+  EXPECT_NE(CheckTraining(t, H800()).find("logits 64.6; it has 74.5 GiB"), std::string::npos)
+      << CheckTraining(t, H800());
+}
+
+// DeepSeek-V3, 64 ranks of experts: the busiest gets twice as many tokens, each with 2 bytes a
+// hidden dimension, and 6 for each of an expert's: its two halves before the gate, and behind it.
+TEST(MemoryOf, GivesTheBusiestRankItsTokens) {
+  Training t;
+  t.model = *FindModel("deepseek-v3");
+  t.parallel.expert = t.parallel.data = 64;
+  t.sequence = 4096;
+  const double even = ActivationBytesOfLayer(t, true), dense = ActivationBytesOfLayer(t, false);
+  t.imbalance = 2;
+  EXPECT_NEAR((ActivationBytesOfLayer(t, true) - even) / (4096 * 8 * (2 * 7168 + 6 * 2048.0)), 1,
+              1e-9);
+  EXPECT_EQ(ActivationBytesOfLayer(t, false), dense);
+}
+
 TEST(CheckTraining, RefusesWhatDoesNotFitWithTheSum) {
   Training t = TrainingOf(kKorthikanti[1]);
   t.fused_attention = false;
@@ -331,6 +377,13 @@ TEST(OrderOf, RepeatsWhatItSaysItRepeats) {
       Parallel p;
       p.pipeline = stages;
       p.virtual_stages = chunks;
+      for (const std::int64_t micro : {1, 2, 7, 8}) {  // short ones repeat nothing
+        const PipelineOrder order = OrderOf(p, micro * stages);
+        const PipelineRepeats repeats = RepeatsOf(p, micro * stages);
+        EXPECT_EQ(std::pair(repeats.step, repeats.times), std::pair(order.micro_step, order.times));
+        EXPECT_EQ(RepeatsOf(p, micro * stages + 5 * repeats.step).times,
+                  OrderOf(p, micro * stages + 5 * repeats.step).times);
+      }
       const PipelineOrder order = OrderOf(p, 8 * stages);
       ASSERT_GT(order.times, 1);
       for (std::size_t s = 0; s < order.tasks.size(); ++s)
@@ -676,6 +729,94 @@ TEST(PriceTraining, HidesTensorCollectivesBesideTheGradientsOfWeights) {
   t.parallel.sequence = false;
   EXPECT_NEAR(tensor(false).hidden_s / all_s, 1, 1e-9);
   EXPECT_EQ(tensor(false).exposed_s, 0);
+}
+
+// Two ways to hide never hide less than one: of models, cuts, sequences and pieces by chance.
+TEST(PriceTraining, NeverHidesLessWithMoreOverlap) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const auto one_of = [&](auto... values) {
+      const std::array all{values...};
+      return all[random.Below(static_cast<std::uint32_t>(all.size()))];
+    };
+    Training t;
+    t.model = *FindModel(one_of("llama-7b", "llama-13b", "llama3-8b", "gpt3-175b", "deepseek-v3"));
+    t.parallel.tensor = one_of(2, 4, 8);
+    t.parallel.sequence = one_of(true, false);
+    t.sequence = one_of(1024, 2048, 8192);
+    t.overlap.tensor_pieces = one_of(1, 2, 4, 16);
+    const NetRates net = one_of(Hgx(), NetRates{8, 0, 49.6e9, 3.5e-6, 14e-6, 8.4e-6});
+    const auto backward = [&](bool tensor, bool weights) {
+      t.overlap.tensor = tensor;
+      t.overlap.weights = weights;
+      return PriceTraining(t, H800(), net).chunks[0].backward;
+    };
+    const PassCost both = backward(true, true);
+    for (const PassCost& one : {backward(true, false), backward(false, true)}) {
+      EXPECT_LE(both.tensor.exposed_s, one.tensor.exposed_s * (1 + 1e-12));
+      EXPECT_LE(both.total_s(), one.total_s() * (1 + 1e-12));
+      EXPECT_NEAR(both.tensor.alone_s / one.tensor.alone_s, 1, 1e-9);
+    }
+  }
+}
+
+// DeepSeek-V3 on eight tensor ranks, a layer a stage: each rank has whole what makes latents of
+// queries (1,536), keys and values (512 and 64 turned) and the router, and runs an eighth of the
+// tokens through it; between tensor ranks go latents, backward their gradients and they again.
+TEST(PriceTraining, MakesLatentsOfOwnTokens) {
+  Training t;
+  t.model = *FindModel("deepseek-v3");
+  t.parallel.tensor = 8;
+  t.parallel.pipeline = 61;
+  t.sequence = 4096;
+  const auto chunks = PriceTraining(t, H800(), Hgx()).chunks;
+  const double h = 7168, latents = 1536 + 512 + 64, heads = 128, norms = 2 * h + 1536 + 512;
+  const double up = heads * (192.0 * 1536 + 256.0 * 512) + heads * 128 * h;
+  EXPECT_NEAR(chunks[1].parameters / ((up + 3 * h * 18432) / 8 + h * latents + norms), 1, 1e-12);
+  EXPECT_NEAR(chunks[9].parameters / ((up + 3 * h * 2048) / 8 + h * (latents + 256) + norms), 1,
+              1e-12);
+  const auto weights_s = [&](double k, double n, double m, double groups = 1) {
+    return ProductSeconds(k, n, m, groups, H800(), 8);
+  };
+  const double attention_s = weights_s(h, 1536, 512) + weights_s(h, 512 + 64, 512) +
+                             weights_s(1536, 16 * 192, 4096) + weights_s(512, 16 * 256, 4096) +
+                             weights_s(16 * 128, h, 4096);
+  EXPECT_NEAR(chunks[1].weights_s /
+                  (attention_s + weights_s(h, 2 * 18432 / 8, 4096) + weights_s(18432 / 8, h, 4096)),
+              1, 1e-12);
+  EXPECT_NEAR(chunks[9].weights_s /
+                  (attention_s + weights_s(h, 256, 512) + weights_s(h, 2 * 2048 / 8, 4096) +
+                   weights_s(2048 / 8, h, 4096) + weights_s(h, 2 * 2048 / 8, 128, 256) +
+                   weights_s(2048 / 8, h, 128, 256)),
+              1, 1e-12);
+  const double one = 2.0 * 4096 * h * 7 / 8;
+  EXPECT_NEAR(chunks[1].forward.tensor.bytes / (one * (3 + latents / h)), 1, 1e-12);
+  EXPECT_NEAR(chunks[1].backward.tensor.bytes / (one * (4 + 2 * latents / h)), 1, 1e-12);
+  t.parallel.sequence = false;  // two sums forward, of results; backward one is of latents
+  const ChunkCost whole = PriceTraining(t, H800(), Hgx()).chunks[1];
+  EXPECT_NEAR(whole.forward.tensor.bytes / (one * 4), 1, 1e-12);
+  EXPECT_NEAR(whole.backward.tensor.bytes / (one * (2 + 2 * latents / h)), 1, 1e-12);
+}
+
+// As in memory: the busiest rank's experts read and write what of their tokens goes through the
+// gate, 6 bytes a dimension, beside larger products and copies.
+TEST(PriceTraining, TakesTheBusiestRanksTokensThroughMemory) {
+  Training t;
+  t.model = *FindModel("deepseek-v3");
+  t.parallel.pipeline = 61;
+  t.parallel.expert = t.parallel.data = 64;
+  t.sequence = 4096;
+  const GpuRates gpu = H800();
+  const auto forward_s = [&](double imbalance) {
+    t.imbalance = imbalance;
+    const double tokens = 4096 * 8 * imbalance / 4;  // of each of a rank's four experts
+    return PriceTraining(t, gpu, Hgx()).chunks[9].forward.compute_s -
+           ProductSeconds(tokens, 2 * 2048, 7168, 4, gpu) -
+           ProductSeconds(tokens, 7168, 2048, 4, gpu);
+  };
+  const double bytes = 4096 * 8 * (4 * 2.0 * 7168 + 6 * 2048);  // sorted by expert, and back
+  EXPECT_NEAR((forward_s(2) - forward_s(1)) * gpu.memory_bytes_per_s * 0.8 / bytes, 1, 1e-9);
 }
 
 // Dispatch and combine of DeepSeek-V2 by hand: from its eight ranks on a host a token goes to
