@@ -314,7 +314,8 @@ Exchange TensorBackward(const Training& t, double count, const Seconds& products
   Exchange out = hidden(t.overlap.weights);
   if (t.overlap.weights && t.overlap.tensor) {
     const Exchange pieces = hidden(false);
-    if (pieces.exposed_s < out.exposed_s) out = pieces;
+    constexpr double kTie = 1e-9;  // then as without `weights`
+    if (pieces.exposed_s <= out.exposed_s * (1 + kTie)) out = pieces;
   }
   if (sequence)
     Add(out, TensorRings(t, inputs, TokensOfRank(t), true, 0, products.cut_inputs, net), 1);
