@@ -14,6 +14,28 @@ namespace {
 
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 
+// What the model is and what a GPU holds, in numbers that a reader may check.
+std::string SizeText(const IterationReport& i, int width) {
+  constexpr double kBillion = 1e9;
+  std::string model = fmt::format("{:.1f} billion parameters", i.parameters / kBillion);
+  if (i.active_parameters < i.parameters)
+    model += fmt::format(", of which a token meets {:.1f}", i.active_parameters / kBillion);
+  std::string parts;
+  const auto add = [&](const char* name, double bytes) {
+    if (bytes > 0)
+      parts += fmt::format("{}{} {:.1f}", parts.empty() ? "" : ", ", name, bytes / kGiB);
+  };
+  add("parameters", i.memory.parameters);
+  add("gradients", i.memory.gradients);
+  add("optimiser", i.memory.optimiser);
+  add("activations", i.memory.activations);
+  add("logits", i.memory.logits);
+  return Wrap(fmt::format("{}; fullest GPU, of stage {}, {:.1f} of {:.1f} GiB: {}", model,
+                          i.memory.stage, i.memory_bytes / kGiB, i.gpu_memory_bytes / kGiB, parts),
+              width, 2) +
+         '\n';
+}
+
 std::string SplitText(const IterationReport& i, int width) {
   Table table;
   table.AddColumn("where the time goes", Align::kLeft);
@@ -207,14 +229,13 @@ std::string IterationText(const RunReport& report, int width) {
                                      FormatPercent(i.mfu.median), FormatPercent(i.mfu_causal)),
                          width, 2) +
                     '\n';
-  out += Wrap(fmt::format("{} GPUs, {} micro-batches a replica; fullest GPU {:.1f} of {:.1f} GiB; "
-                          "in closed form {}{}",
-                          FormatCount(i.gpus), FormatCount(i.micro_batches), i.memory_bytes / kGiB,
-                          i.gpu_memory_bytes / kGiB, FormatSeconds(i.estimate_s),
+  out += Wrap(fmt::format("{} GPUs, {} micro-batches a replica; in closed form {}{}",
+                          FormatCount(i.gpus), FormatCount(i.micro_batches),
+                          FormatSeconds(i.estimate_s),
                           i.slow_hosts > 0 ? fmt::format("; {} slow hosts", i.slow_hosts) : ""),
               width, 2) +
          '\n';
-  out += SplitText(i, width);
+  out += SizeText(i, width) + SplitText(i, width);
   if (i.overlap_efficiency)
     out += Wrap(fmt::format("of all communication {} is hidden behind compute",
                             FormatPercent(*i.overlap_efficiency)),

@@ -10,6 +10,7 @@
 #include "base/schema/quantity.h"
 #include "base/version.h"
 #include "report/json_internal.h"
+#include "report/published_runs.h"
 
 namespace weft {
 namespace {
@@ -88,7 +89,12 @@ Json ToJson(const TrafficReport& t) {
 }
 
 Json ToJson(const IterationReport& i) {
-  Json bytes = Json::array(), path = Json::array();
+  Json bytes = Json::array(), path = Json::array(), published = Json::array();
+  for (const PublishedRuns& one : kPublishedRuns)
+    published.push_back({{"kind", one.kind},
+                         {"runs", one.runs},
+                         {"published_over_weft_low", one.low},
+                         {"published_over_weft_high", one.high}});
   for (const GroupBytes& one : i.bytes)
     bytes.push_back({{"group", one.group},
                      {"nvlink", one.nvlink},
@@ -107,6 +113,7 @@ Json ToJson(const IterationReport& i) {
             {"cp", i.context_s},
             {"ep", i.expert_s}}},
           {"communication_error", ToJson(i.error)},
+          {"published_runs", published},
           {"overlap_efficiency", OrNull(i.overlap_efficiency)},
           {"tokens_per_s", i.tokens_per_s.median},
           {"samples_per_s", i.samples_per_s},
@@ -118,7 +125,16 @@ Json ToJson(const IterationReport& i) {
           {"slow_hosts", i.slow_hosts},
           {"repeats_simulated", i.repeats},
           {"repeats_counted", i.repeats_skipped},
+          {"parameters", std::llround(i.parameters)},
+          {"active_parameters", std::llround(i.active_parameters)},
           {"memory_bytes", i.memory_bytes},
+          {"memory",
+           {{"stage", i.memory.stage},
+            {"parameters_bytes", i.memory.parameters},
+            {"gradients_bytes", i.memory.gradients},
+            {"optimiser_bytes", i.memory.optimiser},
+            {"activations_bytes", i.memory.activations},
+            {"logits_bytes", i.memory.logits}}},
           {"estimate_s", i.estimate_s},
           {"bytes", bytes},
           {"conservation", i.conservation}};

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "report/numbers.h"
+#include "report/published_runs.h"
 #include "report/table.h"
 #include "report/text.h"
 
@@ -317,10 +318,6 @@ std::string NoModelErrorText(const RunReport& report) {
   return fmt::format("model error: unknown, for {}; {}", why, kSpread);
 }
 
-// docs/training.md, the tables of Selene and of other public runs: the stacks of 2022 and later.
-constexpr const char* kOfCompute =
-    ": of 18 published iterations by Megatron that nothing was fitted to weft's are 2 to 19 % "
-    "shorter, and of 15 by sharded PyTorch and older stacks 5 to 44 %";
 constexpr const char* kNothingWaits =
     "nothing waits for communication as priced, and what is hidden is taken to stay hidden";
 
@@ -345,10 +342,10 @@ std::string CommunicationErrorText(const RunReport& report) {
   return fmt::format(
       "model error: {}. 9 of 10 measured times of such collectives lie within that of what '{}' "
       "says{}. ! Here they stand beside others{}: no table is like that. How far compute is off is "
-      "in none{}; {}",
+      "in none; {}",
       each, report.calibration.name,
       report.calibration.known_hardware ? "" : ", on hardware that was left out whole",
-      report.iteration ? ", and are rings" : "", report.iteration ? kOfCompute : "", kSpread);
+      report.iteration ? ", and are rings" : "", kSpread);
 }
 
 // What a model error is of, and of what not.
@@ -359,8 +356,8 @@ std::string ModelErrorText(const RunReport& report) {
   if (jobs || (report.iteration && report.iteration->error.time.low))
     return CommunicationErrorText(report);
   if (report.iteration && report.iteration->error.nothing_waits)
-    return fmt::format("model error: {}. How far compute is off is in no calibration{}; {}",
-                       kNothingWaits, kOfCompute, kSpread);
+    return fmt::format("model error: {}. How far compute is off is in no calibration; {}",
+                       kNothingWaits, kSpread);
   if (!report.error.low) return NoModelErrorText(report);
   return fmt::format(
       "model error: 9 of 10 times that were measured are within {} of what '{}' says, on tables "
@@ -375,8 +372,26 @@ std::string ModelErrorText(const RunReport& report) {
       kSpread);
 }
 
+// How much longer published iterations took, by kind of stack; of one iteration what that is of it.
+std::string PublishedText(const RunReport& report) {
+  std::string kinds;
+  for (const PublishedRuns& one : kPublishedRuns) {
+    kinds += fmt::format("{}{:.2f} to {:.2f} times by {} ({} runs", kinds.empty() ? "" : ", ",
+                         one.low, one.high, one.kind, one.runs);
+    if (report.iteration)
+      kinds +=
+          fmt::format("; here {} to {}", FormatSeconds(one.low * report.iteration->time_s.median),
+                      FormatSeconds(one.high * report.iteration->time_s.median));
+    kinds += ')';
+  }
+  return "published iterations that nothing was fitted to took longer than weft says: " + kinds;
+}
+
 std::string NotesText(const RunReport& report, int width) {
   std::string out = Wrap(ModelErrorText(report), width, 2) + '\n';
+  const bool trains = std::any_of(report.jobs.begin(), report.jobs.end(),
+                                  [](const JobReport& job) { return job.iteration.has_value(); });
+  if (report.iteration || trains) out += Wrap(PublishedText(report), width, 2) + '\n';
   for (const std::string& term : report.missing_terms)
     out += Wrap("not modelled: " + term, width, 2) + '\n';
   for (const std::string& unmet : report.unmet) out += "NOT MET: " + unmet + '\n';

@@ -197,8 +197,13 @@ struct IterationReport {
   std::int64_t gpus = 0, micro_batches = 0, slow_hosts = 0;
   std::int64_t repeats = 0, repeats_skipped = 0;  // of the steady state: simulated, counted
   CommunicationError error;
+  double parameters = 0, active_parameters = 0;   // of the model; active: that a token meets
   double memory_bytes = 0, gpu_memory_bytes = 0;  // of the GPU that holds most
-  double estimate_s = 0;                          // in closed form
+  struct {                                        // the parts of memory_bytes
+    double parameters = 0, gradients = 0, optimiser = 0, activations = 0, logits = 0;
+    int stage = 0;
+  } memory;
+  double estimate_s = 0;  // in closed form
   std::vector<GroupBytes> bytes;
   // Bytes that left NICs over bytes that groups sent over the network, less 1.
   double conservation = 0;

@@ -374,7 +374,13 @@ void AddIteration(const PreparedScenario& scenario, const SeedResult& seed,
   out.slow_hosts = program.slow_hosts;
   out.repeats = program.passes;
   out.repeats_skipped = program.skipped;
-  out.memory_bytes = program.memory.total();
+  const ModelSize size = SizeOf(training.model);
+  out.parameters = size.total;
+  out.active_parameters = size.active;
+  const MemoryUse& use = program.memory;
+  out.memory_bytes = use.total();
+  out.memory = {use.parameters,  use.gradients, use.optimiser,
+                use.activations, use.logits,    use.stage};
   out.gpu_memory_bytes = static_cast<double>(program.gpu.memory.count());
   out.estimate_s = EstimateIteration(training, program.cost, program.gpu, program.net).time_s;
   out.bytes = BytesByGroup(scenario);

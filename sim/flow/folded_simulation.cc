@@ -4,6 +4,7 @@
 #include <cmath>
 #include <span>
 #include <tuple>
+#include <utility>
 
 namespace weft {
 
@@ -22,8 +23,18 @@ void FoldedSimulation::Fold() {
   tried_ = true;
   classes_ = nullptr;
   refused_.clear();
-  if (input_.options.fold && input_.events.empty() && programs_.size() == 1)
-    FoldInto(Telling::kWatched);
+  watched_later_ = apart_tried_ = false;
+  if (!input_.options.fold || !input_.events.empty() || programs_.size() != 1) return;
+  const Telling first = FirstTelling(whole_.WholeProgram());
+  watched_later_ = apart_tried_ = first == Telling::kApart;
+  FoldInto(first);
+}
+
+// After a run of what was tried has failed.
+void FoldedSimulation::FoldNext() {
+  if (how_ == Telling::kApart) return FoldInto(Telling::kTogether);
+  if (how_ == Telling::kWatched && !apart_tried_) return FoldInto(Telling::kApart);
+  classes_ = nullptr;
 }
 
 void FoldedSimulation::FoldInto(Telling how) {
@@ -37,6 +48,8 @@ void FoldedSimulation::FoldInto(Telling how) {
   if (refused_.empty()) refused_ = refused;
   if (quotient_ == nullptr && refused == kNoEnds) return FoldInto(Telling::kApart);
   if (quotient_ == nullptr && refused == kNoLinkEach) return FoldInto(Telling::kTogether);
+  if (quotient_ == nullptr && std::exchange(watched_later_, false))
+    return FoldInto(Telling::kWatched);
   if (quotient_ == nullptr) return;
   classes_ = std::make_unique<FlowSimulation>(whole_, *quotient_);
   known_links_.assign(programs_.front()->patterns.size() + programs_.front()->sends.size(),
@@ -69,7 +82,7 @@ Simulation::Stop FoldedSimulation::Run(SimTime until, std::uint64_t event_budget
     // Anew, to where it was: the caller's budget is of what comes after.
     const SimTime reached = std::min(classes_->now(), until);
     do {
-      FoldInto(how_ == Telling::kWatched ? Telling::kApart : Telling::kTogether);
+      FoldNext();
     } while (classes_ != nullptr && !RunClasses(reached, kNoBudget));
     if (classes_ == nullptr) whole_.Run(reached, kNoBudget);
   }

@@ -35,6 +35,7 @@ class FoldedSimulation final : public Simulation {
  private:
   void Fold();
   void FoldInto(Telling how);
+  void FoldNext();
   std::optional<Stop> RunClasses(SimTime until, std::uint64_t event_budget);
   bool Refuses();
   bool Refuses(const Quotient::Watched& watched);
@@ -55,6 +56,7 @@ class FoldedSimulation final : public Simulation {
   std::unique_ptr<Quotient> quotient_;  // null: the whole runs
   std::unique_ptr<FlowSimulation> classes_;
   Telling how_ = Telling::kWatched;  // classes_
+  bool watched_later_ = false, apart_tried_ = false;
   std::string refused_;
   bool tried_ = false;                                       // whether these programs fold
   std::vector<double> rate_bps_, before_bps_;                // [edges of the classes]

@@ -37,10 +37,14 @@ inline Colour Mixed(const Colour& c, std::uint64_t with) {
 Colour Mixed(const Colour& c, const Colour& with) { return Mixed(Mixed(c, with.a), with.b); }
 // Sums of shares of colours, modulo 2^61 - 1: no part of a colour is lost.
 constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
+std::uint64_t Reduced(std::uint64_t x) {
+  x = (x & kPrime) + (x >> 61);
+  return x >= kPrime ? x - kPrime : x;
+}
 std::uint64_t MulAdd(std::uint64_t sum, std::uint64_t x, std::uint64_t share) {
-  const unsigned __int128 product = static_cast<unsigned __int128>(x % kPrime) * share + sum;
-  const std::uint64_t low = static_cast<std::uint64_t>(product) & kPrime;
-  return (low + static_cast<std::uint64_t>(product >> 61) % kPrime) % kPrime;
+  const unsigned __int128 product = static_cast<unsigned __int128>(Reduced(x)) * share + sum;
+  return Reduced((static_cast<std::uint64_t>(product) & kPrime) +
+                 Reduced(static_cast<std::uint64_t>(product >> 61)));
 }
 void AddShare(Colour& sum, const Colour& one, std::uint64_t share) {
   sum = {MulAdd(sum.a, one.a, share), MulAdd(sum.b, one.b, share)};
@@ -734,6 +738,39 @@ void QuotientBuilder::AddWatched() {
 }
 
 }  // namespace
+
+Telling FirstTelling(const QuotientInput& input) {
+  const PathTable& paths = *input.paths;
+  const auto for_each_hop = [&](const auto& visit) {
+    for (const PathTable::Subject& subject : paths.subjects()) {
+      if (subject.first_row == kNoRow || subject.pattern == nullptr ||
+          subject.pattern->advance != Pattern::Advance::kPipelined)
+        continue;
+      for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+        paths.ForEachHop(e, [&](LinkId link, double share) { visit(e, link, share); });
+    }
+  };
+  const auto capacity = [&](LinkId link) {
+    return Capacity(input.fabric->link(link), input.physics).bits_per_second();
+  };
+  std::vector<double> shares(input.fabric->link_count(), 0.0), bps(shares.size(), 0.0);
+  for_each_hop([&](std::uint32_t, LinkId link, double share) { shares[Index(link)] += share; });
+  std::vector<double> rate(paths.edges().size(), 0.0);
+  for (std::uint32_t e = 0; e < rate.size(); ++e) {
+    const PathTable::Edge& edge = paths.edges()[e];
+    rate[e] = edge.cap_bps > 0 ? std::min(edge.cap_bps, edge.path_bps) : edge.path_bps;
+  }
+  for_each_hop([&](std::uint32_t e, LinkId link, double) {
+    if (!BetweenSwitches(*input.fabric, link))
+      rate[e] = std::min(rate[e], capacity(link) / shares[Index(link)]);
+  });
+  for_each_hop([&](std::uint32_t e, LinkId link, double share) {
+    if (BetweenSwitches(*input.fabric, link)) bps[Index(link)] += share * rate[e];
+  });
+  for (std::uint32_t l = 0; l < bps.size(); ++l)
+    if (bps[l] > 0 && bps[l] > capacity(LinkId{l}) * (1 + 1e-9)) return Telling::kApart;
+  return Telling::kWatched;
+}
 
 std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, Telling how,
                                        std::string& refused) {

@@ -94,6 +94,11 @@ struct QuotientInput {
   bool memoise = false;
 };
 
+// What is worth trying first: kApart where rings alone would fill a link between switches, were
+// each as fast as its hosts' links let it be, all rings at once; else kWatched. A guess, for what
+// is tried and fails costs as much as what does not.
+Telling FirstTelling(const QuotientInput& input);
+
 // Null with a reason in `refused`, or with none where folding could not pay.
 // Requires: one program was appended, nothing has run.
 std::unique_ptr<Quotient> MakeQuotient(const QuotientInput& input, Telling how,

@@ -1,4 +1,4 @@
-"""tools/training_tables.py: the report's sentence on compute is held to the page's tables."""
+"""tools/training_tables.py: what a report says of published runs is held to the page's tables."""
 
 import sys
 import unittest
@@ -8,24 +8,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import training_tables
 
 
-class Sentence(unittest.TestCase):
+class Ratios(unittest.TestCase):
     def setUp(self):
         self.page = training_tables.PAGE.read_text()
-        self.report = training_tables.REPORT.read_text()
+        self.source = training_tables.RATIOS.read_text()
 
-    def test_is_what_the_tables_say(self):
-        self.assertIsNone(training_tables.wrong_sentence(self.page, self.report))
+    def test_are_what_the_tables_say(self):
+        self.assertIsNone(training_tables.wrong_ratios(self.page, self.source))
 
-    def test_notices_a_row_that_moved(self):
-        for old, new in [("−43.9 %", "−46.9 %"), ("−2.1 %", "+0.4 %")]:
-            self.assertIn(old, self.page)
-            wrong = training_tables.wrong_sentence(self.page.replace(old, new), self.report)
-            self.assertIn("does not say", wrong)
+    def test_notice_a_row_that_moved(self):
+        row = "| MPT-30B, 8k | 8 H100 | 124.3 |"
+        moved = self.page.replace(row, row + " 1 | −50.0 % |")
+        wrong = training_tables.wrong_ratios(moved, self.source)
+        self.assertIn('{"sharded PyTorch", 11, 1.05, 2.00}', wrong)
 
-    def test_notices_a_row_more(self):
+    def test_notice_a_row_more(self):
         row = "| MPT-7B | 8 H100 | 1.155 |"
         more = self.page.replace(row, "| one more | 8 | 1 | 1 | −9.0 % | | | [DGXC] |\n" + row)
-        self.assertIn("of 19 and", training_tables.wrong_sentence(more, self.report))
+        self.assertIn('{"Megatron", 19,', training_tables.wrong_ratios(more, self.source))
 
 
 if __name__ == "__main__":

@@ -140,20 +140,31 @@ double EdgesNeeded(const TrainingProgram& program) {
          HostsOfReplicas(training, program.net, training.parallel.expert, 1).hosts;
 }
 
-// Tasks of a replica: what is not repeated, and one repeat.
-double RowsNeeded(const TrainingProgram& program) {
+// Whether repeats may differ: with reductions behind every backward pass, of which a queue may grow
+// beside the passes; and where somebody asks for each.
+bool SimulatesEveryRepeat(const Training& training, const BuildOptions& options) {
+  return options.every_micro_batch || (training.parallel.zero >= 2 && training.overlap.data);
+}
+
+// Operations of all replicas: what is not repeated, and one repeat; or if they are more, tasks that
+// are laid out.
+double RowsNeeded(const TrainingProgram& program, const BuildOptions& options) {
   const Training& training = program.training;
   const Leaving leaving = LeavingOf(program.cost);
   const Parallel& p = training.parallel;
-  const double tasks = 2.0 * p.virtual_stages *
-                       std::min<double>(static_cast<double>(training.micro_batches()),
-                                        6.0 * p.pipeline + kMostMicroBatches);
+  const auto all = static_cast<double>(training.micro_batches());
+  const double few = std::min(all, 6.0 * p.pipeline + kMostMicroBatches);
+  const bool dualpipe = p.schedule == Parallel::Schedule::kDualpipe;
+  const double tasks = 2.0 * p.virtual_stages * (dualpipe ? all : few);
+  const double laid_out = 2.0 * p.virtual_stages * p.pipeline *
+                          (dualpipe || SimulatesEveryRepeat(training, options) ? all : few);
   const double rings = p.zero < 2 ? 0 : tasks * p.pipeline * p.tensor * (p.zero == 3 ? 1.5 : 0.5);
   double of_pass = 2;
   if (training.contention && leaving.any())  // of each kind what hides and what does not
     of_pass += 2 + 2 * ((leaving.tensor ? p.context : 0) + (leaving.context ? p.tensor : 0) +
                         (leaving.expert ? 1 : 0));
-  return tasks * p.pipeline * p.data * of_pass + rings * (p.expert > 1 ? 1 + p.expert : 1);
+  return std::max(
+      laid_out, tasks * p.pipeline * p.data * of_pass + rings * (p.expert > 1 ? 1 + p.expert : 1));
 }
 
 }  // namespace
@@ -161,17 +172,14 @@ double RowsNeeded(const TrainingProgram& program) {
 bool TrainingBuilder::Build(const std::set<HostId>& slow, double slower) {
   // Every repeat counts the same: those beyond the first ones are left out, and counted.
   Training& training = out_->training;
-  order_ = OrderOf(parallel(), training.micro_batches());
-  const std::int64_t most =
-      std::max<std::int64_t>(2, kMostMicroBatches / std::max<std::int64_t>(1, order_.micro_step));
+  const PipelineRepeats repeats = RepeatsOf(parallel(), training.micro_batches());
+  const std::int64_t most = std::max<std::int64_t>(2, kMostMicroBatches / repeats.step);
   const std::int64_t batch = training.global_batch;
-  // But for reductions behind every backward pass, of which a queue may grow beside the passes.
-  const bool queues = parallel().zero >= 2 && training.overlap.data;
-  if (order_.period > 0 && order_.times > most && !options_->every_micro_batch && !queues) {
-    out_->skipped = order_.times - most;
-    training.global_batch -= out_->skipped * order_.micro_step * training.micro_batch * replicas();
-    order_ = OrderOf(parallel(), training.micro_batches());
+  if (repeats.times > most && !SimulatesEveryRepeat(training, *options_)) {
+    out_->skipped = repeats.times - most;
+    training.global_batch -= out_->skipped * repeats.step * training.micro_batch * replicas();
   }
+  order_ = OrderOf(parallel(), training.micro_batches());
   if (order_.times < 2) order_.period = 0;
   for (int d = 0; d < replicas(); ++d)
     for (int s = 0; s < stages(); ++s) {
@@ -249,9 +257,16 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
   out->cost = PriceTraining(out->training, out->gpu, out->net);
   workload.warnings = KeysWithoutEffect(spec, sources, out->training, LeavingOf(out->cost));
   out->memory = MemoryOf(out->training);
-  if (const double rows = RowsNeeded(*out); rows > static_cast<double>(kRowLimit))
+  if (const double rows = RowsNeeded(*out, options); rows > static_cast<double>(kRowLimit))
     return Fail(ErrorCode::kOutOfRange, pos, fmt::format("{:.0f} operations", rows),
-                fmt::format("at most {}", kRowLimit));
+                fmt::format("at most {}: fewer replicas, stages or micro-batches", kRowLimit));
+  // Simulated time ends after 106 days, and links may take longer than the closed form says.
+  constexpr double kDay = 86400, kMostDays = 10;
+  const double days = EstimateIteration(out->training, out->cost, out->gpu, out->net).time_s / kDay;
+  if (days > kMostDays)
+    return Fail(ErrorCode::kOutOfRange, sources.At(fmt::format("{}.global_batch", kPath)).pos,
+                fmt::format("an iteration of {:.0f} days", days),
+                fmt::format("at most {:.0f}: a smaller global_batch, or more GPUs", kMostDays));
   if (const double edges = EdgesNeeded(*out); edges > static_cast<double>(kEdgeLimit))
     return Fail(ErrorCode::kOutOfRange, pos,
                 fmt::format("dispatch and combine have {:.0f} edges between hosts", edges),

@@ -51,6 +51,11 @@ double TokensOfRank(const Training& t) {
   return static_cast<double>(t.micro_batch * t.sequence) / t.parallel.context;
 }
 
+// Outside the products that tensor ranks share.
+double TokensOwned(const Training& t) {
+  return TokensOfRank(t) / (t.parallel.sequence ? t.parallel.tensor : 1);
+}
+
 Seconds AttentionProducts(const Training& t, const GpuRates& gpu) {
   const Model& m = t.model;
   const double tokens = TokensOfRank(t), cut = t.parallel.tensor;
@@ -62,28 +67,43 @@ Seconds AttentionProducts(const Training& t, const GpuRates& gpu) {
     return sum;
   }
   const Model::Mla& mla = *m.mla;
+  // Each rank makes latents of its own tokens, with matrices that it has whole [MLM-MLA].
+  const double own = TokensOwned(t);
   if (mla.query_rank > 0) {
-    sum += Linear(t, tokens, mla.query_rank, m.hidden, gpu);
+    sum += Linear(t, own, mla.query_rank, m.hidden, gpu);
     sum += CutLinear(t, tokens, queries, mla.query_rank, gpu);
   } else {
     sum += CutLinear(t, tokens, queries, m.hidden, gpu);
   }
-  sum += Linear(t, tokens, mla.key_value_rank + mla.rotary_dim, m.hidden, gpu);
+  sum += Linear(t, own, mla.key_value_rank + mla.rotary_dim, m.hidden, gpu);
   const double keys_values = m.heads * (mla.plain_dim + m.value_dim) / cut;
   sum += CutLinear(t, tokens, keys_values, mla.key_value_rank, gpu);
   return sum;
 }
 
 // Scores and values where attention is fused: causal, and the backward pass is five products of the
-// forward pass's two [Dao23 §3.1.2].
+// forward pass's two [Dao23 §3.1.2]. A tile of queries goes over the tokens it sees, and its start
+// and end take as long as attention_start of them; tiles are dealt to the SMs, and half the longest
+// is left at the end. Backward reads results and their gradients for their products' sums, and sums
+// gradients of queries in fp32: zeroed and cast [Dao23 Alg. 2].
 Seconds FusedAttention(const Training& t, const GpuRates& gpu) {
+  constexpr double kTile = 128, kDims = 32;  // queries; what a head's dimensions are padded to
   const Model& m = t.model;
   const Efficiency& e = gpu.efficiency;
-  const double seen = TokensSeen(m, t.sequence, true);
-  const double flops =
-      2 * TokensOfRank(t) * seen * m.heads * (m.query_dim + m.value_dim) / t.parallel.tensor;
-  return {flops / (gpu.flops * e.attention_forward) + e.kernel_gap_s,
-          2.5 * flops / (gpu.flops * e.attention_backward) + e.kernel_gap_s, 0};
+  const double rows = static_cast<double>(t.sequence) / t.parallel.context;
+  const double heads = 1.0 * m.heads / t.parallel.tensor;
+  const double tiles = static_cast<double>(t.micro_batch) * heads * DivideUp(rows, kTile);
+  const double seen = TokensSeen(m, t.sequence, true) + e.attention_start;
+  const double all = static_cast<double>(t.sequence);
+  const double longest = std::min(m.window ? 1.0 * *m.window : all, all) + e.attention_start;
+  const double dims = (DivideUp(m.query_dim, kDims) + DivideUp(m.value_dim, kDims)) * kDims;
+  const double steps = tiles * seen / e.sms + longest / 2;  // of a tile, one SM after another
+  const double work = 2 * steps * e.sms * std::min(rows, kTile) * dims / gpu.flops;
+  const double bytes = TokensOfRank(t) * heads * (4.0 * m.value_dim + 10.0 * m.query_dim);
+  return {work / e.attention_forward + e.kernel_gap_s,
+          2.5 * work / e.attention_backward + bytes / (gpu.memory_bytes_per_s * e.memory) +
+              3 * e.kernel_gap_s,
+          0};
 }
 
 // Not fused: a product a head for the scores and one for the values, of all tokens, for the mask
@@ -106,12 +126,14 @@ Seconds PlainAttention(const Training& t, const GpuRates& gpu) {
                  ProductSeconds(rows, m.query_dim, seen, heads, gpu) +  // of the queries
                  ProductSeconds(seen, m.query_dim, rows, heads, gpu) +  // of the keys
                  6 * scores / rate + gpu.efficiency.kernel_gap_s + dropout;
-  if (t.recompute == Recompute::kSelective) out.backward += out.forward;
   return out;
 }
 
+// Selective recomputation is attention's forward pass again, fused or not [MLM-ATT].
 Seconds Attention(const Training& t, const GpuRates& gpu) {
-  return t.fused_attention ? FusedAttention(t, gpu) : PlainAttention(t, gpu);
+  Seconds out = t.fused_attention ? FusedAttention(t, gpu) : PlainAttention(t, gpu);
+  if (t.recompute == Recompute::kSelective) out.backward += out.forward;
+  return out;
 }
 
 Seconds FeedForwardProducts(const Training& t, double tokens, double width, const GpuRates& gpu,
@@ -128,29 +150,41 @@ Seconds SharedExperts(const Training& t, const GpuRates& gpu) {
   return FeedForwardProducts(t, TokensOfRank(t), 1.0 * moe.shared * moe.ffn, gpu);
 }
 
-// The router, and the experts of one rank as one grouped product a matrix.
+// Of tokens that experts get, what the busiest rank's do over an even share.
+double LoadOfExperts(const Training& t) { return t.parallel.expert > 1 ? t.imbalance : 1; }
+
+// The router, whole on every rank for its own tokens [MLM-ROUTER], and the experts of one rank as
+// one grouped product a matrix.
 Seconds Experts(const Training& t, const GpuRates& gpu) {
   const Model::Moe& moe = *t.model.moe;
-  const double tokens = TokensOfRank(t);
-  Seconds sum = Linear(t, tokens, moe.experts, t.model.hidden, gpu);
+  Seconds sum = Linear(t, TokensOwned(t), moe.experts, t.model.hidden, gpu);
   const double here = 1.0 * moe.experts / t.parallel.expert;
-  const double of_expert = tokens * moe.top_k * (t.parallel.expert > 1 ? t.imbalance : 1) / here;
+  const double of_expert = TokensOfRank(t) * moe.top_k * LoadOfExperts(t) / here;
   sum += FeedForwardProducts(t, of_expert, moe.ffn, gpu, here);
   return sum;
 }
 
-// Norms, residual sums and activations: what they read and write; twice that backward.
+// Norms, residual sums with their masks of dropout, activations, and the turning of queries and
+// keys where no positions are learned [MLM-ROPE]: what they read and write; twice that backward,
+// but for turning.
 Seconds Elementwise(const Training& t, bool with_experts, const GpuRates& gpu) {
   const Model& m = t.model;
   const double cut = t.parallel.tensor, whole = t.parallel.sequence ? cut : 1;
   double width = m.ffn;
-  if (with_experts) width = 1.0 * m.moe->ffn * (m.moe->top_k + m.moe->shared);
-  const double norms = (m.parallel_block ? 1 : 2) * 4.0 * m.hidden, sums = 2 * 6.0 * m.hidden;
+  if (with_experts) width = 1.0 * m.moe->ffn * (m.moe->top_k * LoadOfExperts(t) + m.moe->shared);
+  const double norms = (m.parallel_block ? 1 : 2) * 4.0 * m.hidden;
+  const double sums = 2 * (m.dropout ? 7.0 : 6.0) * m.hidden;
   const double activation = (m.gated ? 6.0 : 4.0) * width;
-  const double bytes = TokensOfRank(t) * ((norms + sums) / whole + activation / cut);
+  double turned = 0;
+  if (m.positions == 0)
+    turned = m.mla ? (m.heads + cut) * m.mla->rotary_dim
+                   : (m.heads + std::max<double>(m.key_value_heads, cut)) * m.query_dim;
+  const double tokens = TokensOfRank(t), rate = gpu.memory_bytes_per_s * gpu.efficiency.memory;
   const double seconds =
-      bytes / (gpu.memory_bytes_per_s * gpu.efficiency.memory) + 5 * gpu.efficiency.kernel_gap_s;
-  return {seconds, 2 * seconds, 0};
+      tokens * ((norms + sums) / whole + activation / cut) / rate + 5 * gpu.efficiency.kernel_gap_s;
+  const double turning =
+      turned > 0 ? tokens * 4 * turned / cut / rate + gpu.efficiency.kernel_gap_s : 0;
+  return {seconds + turning, 2 * seconds + turning, 0};
 }
 
 // Each token is copied once an expert into the experts' order and summed back; on a rank that has
@@ -160,7 +194,7 @@ Seconds Permute(const Training& t, const GpuRates& gpu) {
   const Parallel& p = t.parallel;
   const double copies = t.model.moe->top_k, row_bytes = 2.0 * t.model.hidden;
   const bool sorts = p.expert > 1 && t.model.moe->experts > p.expert;
-  const double own = TokensOfRank(t) / (p.sequence ? p.tensor : 1) * (2 + 2 * copies);
+  const double own = TokensOwned(t) * (2 + 2 * copies);
   const double sorted = sorts ? TokensOfRank(t) * t.imbalance * 4 * copies : 0;
   const double seconds =
       (own + sorted) * row_bytes / (gpu.memory_bytes_per_s * gpu.efficiency.memory) +
@@ -237,6 +271,15 @@ double TensorCount(const Training& t, bool dealt) {
   return t.model.parallel_block ? 2 : 4;
 }
 
+// What latents have less than hidden, as a share of it: of attention's input they are what is
+// gathered, and what gradients are summed of [MLM-MLA]. A parallel block gathers hidden anyway.
+double LessOfLatents(const Training& t) {
+  const Model& m = t.model;
+  if (!m.mla || m.parallel_block) return 0;
+  const double queries = m.mla->query_rank > 0 ? m.mla->query_rank : m.hidden;
+  return 1 - (queries + m.mla->key_value_rank + m.mla->rotary_dim) / m.hidden;
+}
+
 // The tensor ranks of a rank of experts gather the tokens that came for its experts, once an
 // expert, and scatter what these make of them: behind dispatch and before combine, so that nothing
 // runs beside them, backward neither [MLM-MOE].
@@ -254,16 +297,28 @@ Exchange TensorExchange(const Training& t, double count, double work_s, const Ne
 // Backward. The sums of gradients of inputs (half of the collectives, all of them where there is
 // no sequence parallelism) may run beside the gradients of weights; and since each rank keeps its
 // part of the input alone, the input is gathered again, beside the gradients of inputs
-// [KCL+22 §4.2.2, MLM-TP].
+// [KCL+22 §4.2.2, MLM-TP]. Where products may be cut in pieces, too, the sums hide whichever way
+// hides more.
 Exchange TensorBackward(const Training& t, double count, const Seconds& products,
                         const NetRates& net) {
-  const bool beside = t.overlap.weights;
-  const double sums = beside ? (t.parallel.sequence ? count / 2 : count) : 0;
-  const double work_s = products.backward - (beside ? products.cut_weights : 0);
-  Exchange out = TensorExchange(t, count - sums, work_s, net);
-  Add(out, TensorRings(t, sums, TokensOfRank(t), true, 0, products.cut_weights, net), 1);
-  if (t.parallel.sequence)
-    Add(out, TensorRings(t, count / 2, TokensOfRank(t), true, 0, products.cut_inputs, net), 1);
+  const bool sequence = t.parallel.sequence;
+  const double inputs = sequence ? count / 2 - LessOfLatents(t) : count - 2 * LessOfLatents(t);
+  const double others = sequence ? count / 2 : 0;
+  const auto hidden = [&](bool beside) {
+    const double work_s = products.backward - (beside ? products.cut_weights : 0);
+    const double sums = beside ? inputs : 0;
+    Exchange out = TensorExchange(t, others + inputs - sums, work_s, net);
+    Add(out, TensorRings(t, sums, TokensOfRank(t), true, 0, products.cut_weights, net), 1);
+    return out;
+  };
+  Exchange out = hidden(t.overlap.weights);
+  if (t.overlap.weights && t.overlap.tensor) {
+    const Exchange pieces = hidden(false);
+    constexpr double kTie = 1e-9;  // then as without `weights`
+    if (pieces.exposed_s <= out.exposed_s * (1 + kTie)) out = pieces;
+  }
+  if (sequence)
+    Add(out, TensorRings(t, inputs, TokensOfRank(t), true, 0, products.cut_inputs, net), 1);
   return out;
 }
 
@@ -314,7 +369,7 @@ Exchange ExpertExchange(const Training& t, double work_s, const NetRates& net) {
   const double in_host = p.expert / hosts;
   const auto [ranks, host_parts] = CopiesOf(t, net);
   const double copies = static_cast<double>(host_parts) / kHostParts;
-  const double tokens = TokensOfRank(t) / (p.sequence ? p.tensor : 1) * t.imbalance;
+  const double tokens = TokensOwned(t) * t.imbalance;
   const double width = t.dispatch_bytes + 2.0;  // there, and back in bf16
   const double far = tokens * copies * (1 - 1 / hosts) * t.model.hidden * width;
   const double near =
@@ -367,7 +422,8 @@ void AddLayers(const Training& t, bool with_experts, double layers, const GpuRat
   };
   const bool dealt = with_experts && t.parallel.expert > 1;
   const double count = TensorCount(t, dealt);
-  Exchange forward = TensorExchange(t, count, products.forward, net);
+  const double less = t.parallel.sequence ? LessOfLatents(t) : 0;
+  Exchange forward = TensorExchange(t, count - less, products.forward, net);
   Add(forward, DealtRings(t, dealt, net), 1);
   Exchange backward = TensorBackward(t, count, products, net);
   Add(backward, DealtRings(t, dealt, net), 1);
@@ -387,9 +443,11 @@ void AddEnds(const Training& t, const ChunkLayers& chunk, const GpuRates& gpu, C
   if (chunk.last) {
     const double share = 1.0 * t.model.vocabulary / t.parallel.tensor;
     const Seconds head = Linear(t, tokens, share, t.model.hidden, gpu);
-    const double loss = 4 * 3 * tokens * share / rate;
-    cost.forward.compute_s += head.forward + loss;
-    cost.backward.compute_s += head.backward + loss;
+    // Forward logits become fp32 for their largest, its difference's exponential takes their place,
+    // is summed, and divided; backward times the loss's gradient, and to bf16 [MLM-CE].
+    const double forward = (2 + 4) + (4 + 4) + 4 + (4 + 4), backward = (4 + 4) + (4 + 2);
+    cost.forward.compute_s += head.forward + forward * tokens * share / rate;
+    cost.backward.compute_s += head.backward + backward * tokens * share / rate;
     cost.weights_s += head.weights;
   }
   if (chunk.first) {
@@ -397,6 +455,14 @@ void AddEnds(const Training& t, const ChunkLayers& chunk, const GpuRates& gpu, C
     cost.forward.compute_s += rows;
     cost.backward.compute_s += rows;
   }
+}
+
+// Of a layer's matrices, what every tensor rank has whole: those that make latents [MLM-MLA], and
+// the router [MLM-ROUTER].
+double WholeMatrices(const Model& m, bool with_experts) {
+  const double latents =
+      m.mla ? 1.0 * m.mla->query_rank + m.mla->key_value_rank + m.mla->rotary_dim : 0;
+  return m.hidden * (latents + (with_experts ? m.moe->experts : 0));
 }
 
 // `chunks` are one stage's. What is sent stays; how much of the times it takes nobody says: all of
@@ -467,14 +533,14 @@ ChunkParameters ParametersOfChunk(const Training& t, const ChunkLayers& chunk) {
   const double more_heads = t.model.mla ? 0 : std::max(0.0, 1 - t.model.key_value_heads / cut);
   const double again =
       more_heads * (t.model.query_dim + t.model.value_dim) * static_cast<double>(t.model.hidden);
-  if (chunk.dense > 0) {
-    const LayerParameters layer = ParametersOfLayer(t.model, false);
-    out.plain += chunk.dense * ((layer.attention + layer.feed_forward) / cut + layer.small + again);
-  }
+  const auto of_rank = [&](const LayerParameters& layer, bool with_experts) {
+    const double whole = WholeMatrices(t.model, with_experts);
+    return (layer.attention + layer.feed_forward - whole) / cut + whole + layer.small + again;
+  };
+  if (chunk.dense > 0) out.plain += chunk.dense * of_rank(ParametersOfLayer(t.model, false), false);
   if (chunk.with_experts > 0) {
     const LayerParameters layer = ParametersOfLayer(t.model, true);
-    out.plain +=
-        chunk.with_experts * ((layer.attention + layer.feed_forward) / cut + layer.small + again);
+    out.plain += chunk.with_experts * of_rank(layer, true);
     out.expert +=
         chunk.with_experts * layer.expert * t.model.moe->experts / (cut * t.parallel.expert);
   }

@@ -142,7 +142,8 @@ void TrainingBuilder::EmitEnd() {
       optimisers[row].push_back(next_row());
       Add(Op::Kind::kCompute,
           {Kind::kOptimiser, static_cast<std::uint16_t>(s), 0, static_cast<std::uint32_t>(d)},
-          FromSecondsUp(out_->cost.optimiser_s[row]).count(), {ComputeStream(d, s)});
+          FromSecondsUp(out_->cost.optimiser_s[row] * factor_[ComputeStream(d, s)]).count(),
+          {ComputeStream(d, s)});
     }
   const bool gathers = parallel().zero >= 1 && parallel().zero <= 2 && !training_.overlap.data;
   const std::uint32_t first = next_row();

@@ -98,6 +98,7 @@ Efficiency Over(const EfficiencySpec& spec, Efficiency out) {
   if (spec.has_sms()) out.sms = spec.sms();
   if (spec.has_communication_sms()) out.communication_sms = spec.communication_sms();
   if (spec.has_half_k()) out.half_k = spec.half_k();
+  if (spec.has_attention_start()) out.attention_start = spec.attention_start();
   if (spec.has_kernel_gap()) out.kernel_gap_s = ToSeconds(SimDuration(spec.kernel_gap()));
   return out;
 }

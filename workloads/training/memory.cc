@@ -18,12 +18,14 @@ struct TokenBytes {
   double whole = 0, cut = 0, dealt = 0;
 };
 
-TokenBytes BytesOfToken(const Model& model, int tensor, bool with_experts, bool dealt) {
+TokenBytes BytesOfToken(const Training& t, bool with_experts) {
+  const Model& model = t.model;
   const double hidden = model.hidden, mask = model.dropout ? 1 : 0;
   TokenBytes bytes;
   const double queries = 1.0 * model.heads * model.query_dim;
   const double values_out = 1.0 * model.heads * model.value_dim;
-  const int heads = std::max(model.key_value_heads, tensor);  // each rank has a whole one
+  const int heads =
+      std::max(model.key_value_heads, t.parallel.tensor);  // each rank has a whole one
   double keys_values = 1.0 * heads * (model.query_dim + model.value_dim);
   if (model.mla) {
     keys_values = model.heads * (model.query_dim + model.value_dim);
@@ -35,9 +37,12 @@ TokenBytes BytesOfToken(const Model& model, int tensor, bool with_experts, bool 
   // Without a gate the input and output of the activation; with one a product more.
   double width = model.ffn;
   if (with_experts) {
-    width = 1.0 * model.moe->ffn * (model.moe->top_k + model.moe->shared);
-    // The tokens as their experts get them; those dealt are not gathered again backward [MLM-MOE].
-    (dealt ? bytes.dealt : bytes.whole) += 2 * hidden * model.moe->top_k;
+    // The tokens as their experts get them, the busiest rank's most; those dealt are not gathered
+    // again backward [MLM-MOE].
+    const bool dealt = t.parallel.expert > 1;
+    const double met = model.moe->top_k * (dealt ? t.imbalance : 1);
+    width = 1.0 * model.moe->ffn * (met + model.moe->shared);
+    (dealt ? bytes.dealt : bytes.whole) += 2 * hidden * met;
   }
   bytes.cut += (model.gated ? 6 : 4) * width;
   return bytes;
@@ -46,6 +51,14 @@ TokenBytes BytesOfToken(const Model& model, int tensor, bool with_experts, bool 
 double LayerInputBytes(const Training& t) {
   const double tokens = static_cast<double>(t.micro_batch * t.sequence) / t.parallel.context;
   return 2.0 * tokens * t.model.hidden / (t.parallel.sequence ? t.parallel.tensor : 1);
+}
+
+// Of a micro-batch: logits in fp32, what the last norm and the head read [KCL+22 §4.3].
+double LogitBytes(const Training& t) {
+  const Parallel& p = t.parallel;
+  const double tokens = static_cast<double>(t.micro_batch * t.sequence) / p.context;
+  return 4 * tokens *
+         (1.0 * t.model.hidden / (p.sequence ? p.tensor : 1) + 1.0 * t.model.vocabulary / p.tensor);
 }
 
 // Chunks of stage `s` whose activations are held at once, at most: the forward passes of the
@@ -94,6 +107,7 @@ MemoryUse MemoryOfStage(const Training& t, int s) {
     plain += parameters.plain * copies;
     expert += parameters.expert * copies;
     layers += chunk.layers();
+    if (chunk.last) use.logits = LogitBytes(t);  // the backward pass follows at once
     kept += chunk.dense * ActivationBytesOfLayer(t, false) +
             (chunk.with_experts > 0 ? chunk.with_experts * ActivationBytesOfLayer(t, true) : 0);
   }
@@ -108,9 +122,13 @@ MemoryUse MemoryOfStage(const Training& t, int s) {
   use.optimiser = shared(12, 1);
   use.activations = ChunksInFlight(t, s) / p.virtual_stages * kept;
   if (t.recompute == Recompute::kFull && layers > 0) {
-    Training none = t;  // one layer at a time comes back whole
+    Training none = t;  // one layer at a time comes back whole, when the logits are gone
     none.recompute = Recompute::kNone;
-    use.activations += ActivationBytesOfLayer(none, t.model.moe_layers() > 0);
+    const double back = ActivationBytesOfLayer(none, t.model.moe_layers() > 0);
+    if (back > use.logits) {
+      use.activations += back;
+      use.logits = 0;
+    }
   }
   return use;
 }
@@ -161,9 +179,8 @@ double ActivationBytesOfLayer(const Training& t, bool with_experts) {
   if (t.recompute == Recompute::kFull) return LayerInputBytes(t);
   const Parallel& p = t.parallel;
   const double tokens = static_cast<double>(t.micro_batch * t.sequence) / p.context;
-  const TokenBytes bytes = BytesOfToken(t.model, p.tensor, with_experts, p.expert > 1);
-  double of_token =
-      bytes.cut / p.tensor + bytes.whole / (p.sequence ? p.tensor : 1) + bytes.dealt * t.imbalance;
+  const TokenBytes bytes = BytesOfToken(t, with_experts);
+  double of_token = bytes.cut / p.tensor + bytes.whole / (p.sequence ? p.tensor : 1) + bytes.dealt;
   // Scores, their softmax and its mask: 5 a s of [KCL+22 eq. 1].
   if (!t.fused_attention && t.recompute == Recompute::kNone)
     of_token += (t.model.dropout ? 5.0 : 4.0) * t.model.heads *
@@ -187,9 +204,10 @@ std::string CheckTraining(const Training& training, const GpuRates& gpu) {
   if (use.total() <= static_cast<double>(gpu.memory.count())) return {};
   return fmt::format(
       "a GPU of stage {} would hold {:.1f} GiB: parameters {:.1f}, gradients {:.1f}, optimiser "
-      "{:.1f}, activations {:.1f}; it has {:.1f} GiB",
+      "{:.1f}, activations {:.1f}, logits {:.1f}; it has {:.1f} GiB",
       use.stage, use.total() / kGiB, use.parameters / kGiB, use.gradients / kGiB,
-      use.optimiser / kGiB, use.activations / kGiB, static_cast<double>(gpu.memory.count()) / kGiB);
+      use.optimiser / kGiB, use.activations / kGiB, use.logits / kGiB,
+      static_cast<double>(gpu.memory.count()) / kGiB);
 }
 
 }  // namespace weft

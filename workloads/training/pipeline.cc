@@ -11,6 +11,12 @@ namespace {
 
 using Kind = PipelineTask::Kind;
 
+// Passes of stage `s` ahead of its first backward one.
+std::int64_t WarmUp(const Parallel& p, std::int64_t s) {
+  const std::int64_t stages = p.pipeline, chunks = p.virtual_stages;
+  return chunks > 1 ? 2 * (stages - s - 1) + (chunks - 1) * stages : stages - s - 1;
+}
+
 // One stage alone: all chunks forward, then all backward.
 PipelineOrder SingleStage(const Parallel& p, std::int64_t micro_batches) {
   PipelineOrder out;
@@ -32,9 +38,6 @@ PipelineOrder OneFOneB(const Parallel& p, std::int64_t micro_batches) {
   const std::int64_t stages = p.pipeline, chunks = p.virtual_stages;
   const std::int64_t all = micro_batches * chunks;
   const std::int64_t group = chunks > 1 ? stages * chunks : 1;
-  const auto warm_up = [&](std::int64_t s) {
-    return chunks > 1 ? 2 * (stages - s - 1) + (chunks - 1) * stages : stages - s - 1;
-  };
   const auto task = [&](bool forward, std::int64_t i) {
     if (chunks == 1) return PipelineTask{forward ? Kind::kForward : Kind::kBackward, 0, i, 0, 0};
     const std::int64_t chunk = i % group / stages;
@@ -45,7 +48,7 @@ PipelineOrder OneFOneB(const Parallel& p, std::int64_t micro_batches) {
   PipelineOrder out;
   for (std::int64_t s = 0; s < stages; ++s) {
     std::vector<PipelineTask>& tasks = out.tasks.emplace_back();
-    const std::int64_t ahead = std::min(all, warm_up(s));
+    const std::int64_t ahead = std::min(all, WarmUp(p, s));
     for (std::int64_t i = 0; i < ahead; ++i) tasks.push_back(task(true, i));
     for (std::int64_t i = ahead; i < all; ++i) {
       tasks.push_back(task(true, i));
@@ -53,13 +56,13 @@ PipelineOrder OneFOneB(const Parallel& p, std::int64_t micro_batches) {
     }
     for (std::int64_t i = all - ahead; i < all; ++i) tasks.push_back(task(false, i));
     // Repeats begin a pass earlier on each later stage: then nothing waits for a later repeat.
-    const std::int64_t first = warm_up(0) - s;
-    out.first_repeat.push_back(
-        static_cast<std::size_t>(std::max<std::int64_t>(0, warm_up(s) + 2 * (first - warm_up(s)))));
+    const std::int64_t first = WarmUp(p, 0) - s, ahead_of_first = 2 * first - WarmUp(p, s);
+    out.first_repeat.push_back(static_cast<std::size_t>(std::max<std::int64_t>(0, ahead_of_first)));
   }
-  out.times = all > warm_up(0) ? (all - warm_up(0)) / group : 0;
+  const PipelineRepeats repeats = RepeatsOf(p, micro_batches);
+  out.times = repeats.times;
   out.period = out.times > 0 ? 2 * static_cast<std::size_t>(group) : 0;
-  out.micro_step = chunks > 1 ? stages : 1;
+  out.micro_step = repeats.step;
   return out;
 }
 
@@ -152,6 +155,14 @@ class DualpipeRank {
 };
 
 }  // namespace
+
+PipelineRepeats RepeatsOf(const Parallel& parallel, std::int64_t micro_batches) {
+  if (parallel.schedule == Parallel::Schedule::kDualpipe) return {};
+  if (parallel.pipeline == 1) return {1, micro_batches};
+  const std::int64_t chunks = parallel.virtual_stages, step = chunks > 1 ? parallel.pipeline : 1;
+  const std::int64_t passes = micro_batches * chunks - WarmUp(parallel, 0);
+  return {step, std::max<std::int64_t>(0, passes) / (step * chunks)};
+}
 
 PipelineOrder OrderOf(const Parallel& parallel, std::int64_t micro_batches) {
   if (parallel.schedule == Parallel::Schedule::kDualpipe) {

@@ -46,7 +46,15 @@ struct PipelineOrder {
   std::int64_t micro_step = 0, times = 0;
 };
 
+// What OrderOf() says of its repeats, without the tasks of all micro-batches. `step` more
+// micro-batches are one repeat more.
+struct PipelineRepeats {
+  std::int64_t step = 1, times = 0;
+};
+PipelineRepeats RepeatsOf(const Parallel& parallel, std::int64_t micro_batches);
+
 // Requires: what CheckTraining() checks.
+// Cost      O(micro-batches · p · v), some 40 bytes each.
 PipelineOrder OrderOf(const Parallel& parallel, std::int64_t micro_batches);
 
 }  // namespace weft

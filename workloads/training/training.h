@@ -11,7 +11,8 @@
 // Time     compute is a roofline: products by shape (ProductSeconds), attention by its own
 //          efficiency, norms and activations by bytes over the memory's rate [KCL+22 §4].
 // Memory   parameters, gradients and optimiser 2 + 4 + 12 bytes a parameter [RRRH20 §3.1], less
-//          what ZeRO shares; activations by [KCL+22 eq. 1–5] for the chunks in flight.
+//          what ZeRO shares; activations by [KCL+22 eq. 1–5] for the chunks in flight; the last
+//          stage's logits [KCL+22 §4.3].
 // Shapes   p·v chunks of layers, chunk c·p + s the c-th of stage s [NSC+21 §2.2].
 // Units    seconds, bytes and bytes a second in double: this is arithmetic, not simulation.
 // Cost     some microseconds a configuration.
@@ -29,7 +30,7 @@ namespace weft {
 
 struct Efficiency {
   double gemm = 0.8, attention_forward = 0.5, attention_backward = 0.4, memory = 0.8;
-  int sms = 132, communication_sms = 16, half_k = 134;
+  int sms = 132, communication_sms = 16, half_k = 134, attention_start = 0;
   double kernel_gap_s = 1.5e-6;
 };
 
@@ -110,11 +111,12 @@ struct Training {
 // gathers overlap.
 inline int ChunksGathered(const Training& training) { return training.overlap.data ? 2 : 1; }
 
-// Bytes of the GPU that needs most, and where they go.
+// Bytes of the GPU that needs most, and where they go, at the moment when it holds most: with full
+// recomputation either the logits or a layer that came back.
 struct MemoryUse {
-  double parameters = 0, gradients = 0, optimiser = 0, activations = 0;
+  double parameters = 0, gradients = 0, optimiser = 0, activations = 0, logits = 0;
   int stage = 0;
-  double total() const { return parameters + gradients + optimiser + activations; }
+  double total() const { return parameters + gradients + optimiser + activations + logits; }
 };
 MemoryUse MemoryOf(const Training& training);
 
