@@ -43,8 +43,10 @@ void FlowSimulation::FreeSlot(std::uint32_t row) {
 void FlowSimulation::StartRow(std::uint32_t row) {
   const Op& op = schedule_.op(row);
   Running& run = TakeSlot(row);
-  if (op.kind == Op::Kind::kSend || op.kind == Op::Kind::kPattern)
+  if (op.kind == Op::Kind::kSend || op.kind == Op::Kind::kPattern) {
     run.subject = paths_.subject_row(schedule_.program_index(row), op);
+    if (!routes_->undisturbed()) CountWithoutPath(run, false);
+  }
   switch (op.kind) {
     case Op::Kind::kCompute:
       return AddTimer(now_ + ComputeTime(schedule_.program(row), op, row, schedule_.pass(row)),

@@ -123,7 +123,8 @@ std::size_t FlowSimulation::RunsExpected() const {
   return std::min(runs, kMost);
 }
 
-// Of edges that are flows by themselves: known before the run, as their paths are.
+// Of edges that are flows by themselves: known before the run, as their paths are. What is left
+// out where the caller waits no longer is found as flows begin.
 void FlowSimulation::BindTerms(const PathTable::Subject& subject) {
   if (subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kPipelined)
     return;
@@ -131,8 +132,10 @@ void FlowSimulation::BindTerms(const PathTable::Subject& subject) {
 }
 
 void FlowSimulation::BindEdges(const PathTable::Subject& subject) {
-  for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+  for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
+    if (LookAt(e) && Stopped()) return;
     if (HasPath({e, 1})) EdgeTerms(e);
+  }
 }
 
 // The same of pipelined patterns, whose flows are known once their coupling is; and the rounds of
@@ -157,10 +160,10 @@ RowId FlowSimulation::Append(const Program& program) {
   const bool shortcuts = input_.options.fold || input_.options.memoise;
   WEFT_CHECK(!shortcuts || (now_ == SimTime{} && instants_ == 0));
   const std::uint32_t first = schedule_.Append(program);
-  paths_.Append(program, first);
+  if (!paths_.Append(program, first, input_.stop)) return RowId{first};
   system_->RestoreTwins();
   Grow();
-  if (first == 0) Plan();
+  if (first == 0 && !stopped_) Plan();
   return RowId{first};
 }
 
@@ -178,7 +181,7 @@ void FlowSimulation::Plan() {
   if (input_.physics.coupling == Coupling::kAuto)
     tight_ = DecideCoupling(schedule_, paths_, input_.fabric->link_count());
   BindPlan();
-  if (!input_.options.fold) return;
+  if (!input_.options.fold || stopped_) return;
   if (input_.events.empty())
     folding_ = PlanFolding(input_, paths_);
   else
@@ -188,14 +191,18 @@ void FlowSimulation::Plan() {
 // What is known of flows once their coupling is.
 void FlowSimulation::BindPlan() {
   plan_known_ = true;
-  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) BindPipelined(row);
+  folding_ = {};
+  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) {
+    if (LookAt(row) && Stopped()) break;
+    BindPipelined(row);
+  }
+  if (stopped_) return;  // the rest is for runs whose terms are known whole
   if (TermsAreKnown()) {
     system_->SilenceTwins();
     system_->SilenceLone(LoneLinks());
   }
   system_->Reserve();
   if (completions_.empty()) completions_.reserve(RunsExpected());
-  folding_ = {};
 }
 
 Simulation::Stop FlowSimulation::Run(SimTime until, std::uint64_t event_budget) {

@@ -129,6 +129,7 @@ class FlowSimulation final : public Simulation {
   std::size_t RunsExpected() const;
   void BindTerms(const PathTable::Subject& subject);
   void BindEdges(const PathTable::Subject& subject);
+  bool Stopped() { return stopped_ = stopped_ || (input_.stop && input_.stop()); }
   void BindPipelined(std::uint32_t row);
   void SortTail(std::size_t first_completion, std::size_t first_channel_end);
   void Instant(SimTime time);
@@ -206,12 +207,15 @@ class FlowSimulation final : public Simulation {
   void AfterChange(const Routes::Change& change);
   void MarkInFlight();
   std::uint32_t InFlight(std::uint32_t qp) const { return in_flight_[paths_.qps()[qp].edge]; }
+  static bool HasBytes(const Running& run, const PathTable::Subject& subject, std::uint32_t edge);
+  void CountWithoutPath(const Running& run, bool failed);
   void CountByCause(const std::vector<std::uint32_t>& qps, std::uint32_t FaultEffect::*field);
   bool HasPath(PathTable::Range edges) const;
   void Stall(std::uint32_t id);
   void ForgetTerms(std::uint32_t qp);
 
   SimulationInput input_;
+  bool stopped_ = false;                   // input_.stop() has said so
   const FlowSimulation* whole_ = nullptr;  // whose classes these are
   const Quotient* quotient_ = nullptr;
   Schedule schedule_;
