@@ -117,6 +117,10 @@ int RunCompare(const CompareArgs& args, std::ostream& out, std::ostream& err) {
 
   const Comparison comparison = CompareScenarios(*cases, control);
   watch->ClearProgress();
+  Errors refused;
+  for (const RunReport& report : comparison.cases)
+    if (report.refused) refused.push_back(*report.refused);
+  if (!refused.empty()) return fail(refused);
   bool met = true;
   for (const RunReport& report : comparison.cases) met = met && report.unmet.empty();
   if (!args.options.quiet && !comparison.cases.empty())

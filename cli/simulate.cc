@@ -55,6 +55,10 @@ int RunSimulate(const SimulateArgs& args, std::ostream& out, std::ostream& err) 
   if (control.trace && !CheckWritable(args.trace, err)) return kBadInput;
   const RunReport report = RunScenario(*prepared, control);
   watch->ClearProgress();
+  if (report.refused) {
+    PrintErrors({*report.refused}, texts, err);
+    return kBadInput;
+  }
   if (!args.options.quiet) PrintWarnings(report.warnings, err);
   if (!WriteResult(args.options, RunReportText(report, TerminalWidth()), RunReportJson(report), out,
                    err))

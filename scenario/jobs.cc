@@ -105,6 +105,7 @@ struct JobResult {
 
 struct TogetherResult {
   bool finished = false;
+  std::string gave_up;  // as SeedResult::gave_up
   double makespan_s = 0, sim_s = 0;
   std::uint64_t events = 0;
   std::uint32_t loose_operations = 0;
@@ -255,6 +256,7 @@ TogetherResult RunTogether(const PreparedScenario& scenario,
   if (control.stop()) return result;
   SimulationInput input = InputFor(scenario, seed, scenario.physics.coupling);
   input.options.fold = input.options.memoise = false;  // jobs do not start together
+  input.stop = control.stop;
   const auto simulation = MakeSimulation(scenario.engine, input);
   RowsOfJobs rows;
   for (const JobProgram& program : programs) {
@@ -265,6 +267,11 @@ TogetherResult RunTogether(const PreparedScenario& scenario,
   result.finished = RunUntilRepeated(jobs, programs, rows, control, *simulation);
   result.sim_s = control.clock_s() - start_s;
   const Outcome outcome = simulation->Finish();
+  if (!outcome.gave_up.empty()) {
+    result.finished = false;
+    result.gave_up = outcome.gave_up;
+    return result;
+  }
   result.makespan_s = ToSeconds(outcome.end);
   result.events = outcome.events;
   result.loose_operations = outcome.loose_operations;
@@ -443,7 +450,13 @@ void NameJobsWithoutPasses(const PreparedScenario& scenario,
           fmt::format("job {}: it ran dry before all had started", scenario.jobs[j].name));
 }
 
-// Everything alone, seed by seed; empty where the caller waits no longer.
+void NoteRefusal(const PreparedScenario& scenario, const std::vector<TogetherResult>& results,
+                 RunReport& report) {
+  for (const TogetherResult& one : results)
+    if (!one.gave_up.empty()) report.refused = Refusal(scenario, one.gave_up);
+}
+
+// Everything alone, seed by seed; empty where the caller waits no longer, or the engine gave up.
 std::vector<std::vector<JobResult>> RunEachAlone(const PreparedScenario& scenario,
                                                  const RunControl& control, RunReport& report) {
   const auto seeds = static_cast<std::size_t>(scenario.seeds);
@@ -458,6 +471,7 @@ std::vector<std::vector<JobResult>> RunEachAlone(const PreparedScenario& scenari
       results[s] = RunTogether(scenario, one, programs, scenario.first_seed + s, false, control);
     });
     bool finished = true;
+    NoteRefusal(scenario, results, report);
     for (std::size_t s = 0; s < seeds; ++s) {
       finished = finished && results[s].finished;
       report.run.sim_s += results[s].sim_s;
@@ -708,6 +722,8 @@ std::vector<TogetherResult> RunAllTogether(const PreparedScenario& scenario,
     SideBySide(results.size(), control.threads, control.progress, [&](std::size_t s) {
       results[s] = RunTogether(scenario, jobs, programs, scenario.first_seed + s, true, control);
     });
+    NoteRefusal(scenario, results, report);
+    if (report.refused) return results;
     for (const TogetherResult& one : results) {
       report.run.sim_s += one.sim_s;
       report.run.events += one.events;

@@ -283,6 +283,7 @@ struct RunReport {
   std::vector<std::string> missing_terms;  // what the model lacks here: printed, never zero
   std::vector<Error> warnings;
   std::vector<std::string> unmet;  // requirements missed: exit status 1
+  std::optional<Error> refused;    // the engine cannot run this to its end: nothing else counts
   RunStats run;
 };
 

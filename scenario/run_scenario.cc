@@ -470,6 +470,15 @@ std::pair<std::string, std::string> CalibrationOf(const PreparedScenario& scenar
   return {};
 }
 
+// What a caller that does not look for a refusal takes for a run that was stopped.
+RunReport Refused(const PreparedScenario& scenario, const std::string& why, RunReport report) {
+  report.refused = Refusal(scenario, why);
+  report.partial = true;
+  report.seeds = 0;
+  report.incomplete.push_back("everything: " + report.refused->message);
+  return report;
+}
+
 }  // namespace
 
 RunReport RunScenario(const PreparedScenario& scenario, const RunControl& control) {
@@ -499,6 +508,9 @@ RunReport RunScenario(const PreparedScenario& scenario, const RunControl& contro
   }
   const std::vector<SeedResult> results =
       RunSeeds(scenario, scenario.physics.coupling, scenario.seeds == 1, control);
+
+  for (const SeedResult& seed : results)
+    if (!seed.gave_up.empty()) return Refused(scenario, seed.gave_up, report);
 
   std::vector<const SeedResult*> seeds;
   std::vector<std::uint64_t> numbers;

@@ -4,7 +4,8 @@
 // threads and are summed up in seed order, so the report is the same for any
 // number of threads. The seed of the lower-median makespan is shown in detail.
 //
-// Errors   none: what can be wrong with the input was found by Prepare().
+// Errors   what can be wrong with the input was found by Prepare(), but for what an engine finds
+//          out as it runs: RunReport::refused.
 // Cost     one engine run a seed, and one more for the details.
 #pragma once
 

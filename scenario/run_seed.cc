@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "scenario/run_seed_internal.h"
@@ -190,6 +192,13 @@ std::string BottleneckName(const PreparedScenario& scenario, const WorkloadItem&
 
 }  // namespace
 
+Error Refusal(const PreparedScenario& scenario, const std::string& gave_up) {
+  return {ErrorCode::kOutOfRange, scenario.spec.At("engine"),
+          fmt::format("'engine: {}' cannot run this to its end: {}", EngineName(scenario.engine),
+                      gave_up),
+          "engine: flow, or what ends sooner"};
+}
+
 SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling) {
   SimulationInput input;
   input.fabric = scenario.fabric.get();
@@ -301,12 +310,21 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
                    bool details, const RunControl& control) {
   SeedResult result;
   if (control.stop()) return result;
-  const auto simulation = MakeSimulation(scenario.engine, InputFor(scenario, seed, coupling));
+  SimulationInput input = InputFor(scenario, seed, coupling);
+  bool stopped = false;
+  input.stop = [&] { return stopped = stopped || control.stop(); };
+  const auto simulation = MakeSimulation(scenario.engine, input);
   simulation->Append(scenario.workload->program);
+  if (stopped) return result;
   const double start_s = control.clock_s();
   result.finished = RunSliced(*simulation, control);
   result.sim_s = control.clock_s() - start_s;
   Outcome outcome = simulation->Finish();
+  if (!outcome.gave_up.empty()) {
+    result.finished = false;
+    result.gave_up = outcome.gave_up;
+    return result;
+  }
   result.makespan_s = ToSeconds(outcome.end);
   result.events = outcome.events;
   result.folded = outcome.folded;

@@ -37,6 +37,7 @@ struct SeedResult {
   std::uint64_t events = 0;
   std::int64_t folded = 0, memoised = 0;
   std::string not_folded;
+  std::string gave_up;  // Outcome::gave_up: not finished then, and nothing else is here
   SearchWork path_search;
   std::uint32_t loose_operations = 0;
   std::vector<ItemResult> items;
@@ -69,9 +70,12 @@ std::size_t LowerMedian(std::size_t count, const ValueOf& value_of) {
 }
 
 // With `details` also what is only worth its cost for the seed that a report shows. Not
-// `finished` where control.stop() said so.
+// `finished` where control.stop() said so, or the engine gave up.
 SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling,
                    bool details, const RunControl& control);
+
+// What RunReport::refused is, of a reason.
+Error Refusal(const PreparedScenario& scenario, const std::string& gave_up);
 
 SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling);
 

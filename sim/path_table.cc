@@ -61,7 +61,8 @@ void PathTable::Merge(const MergedEdge& merged, const PathTable& whole, std::uin
   }
 }
 
-void PathTable::Append(const Program& program, std::uint32_t first_row) {
+bool PathTable::Append(const Program& program, std::uint32_t first_row,
+                       const std::function<bool()>& stop) {
   const auto first = static_cast<std::uint32_t>(subjects_.size());
   programs_.push_back({first, first + static_cast<std::uint32_t>(program.patterns.size())});
   if (first == 0) Reserve(program);
@@ -76,7 +77,9 @@ void PathTable::Append(const Program& program, std::uint32_t first_row) {
     subject.first_row = RowId{first_row + row};
     subject.traffic_class = op.traffic_class;
   }
-  for (std::uint32_t row = first; row < subjects_.size(); ++row) BindSubject(row);
+  for (std::uint32_t row = first; row < subjects_.size(); ++row)
+    if (!BindSubject(row, stop)) return false;
+  return true;
 }
 
 // Tables that grow leave as much again behind.
@@ -177,9 +180,10 @@ SimDuration PathTable::LatencyOfSplit(std::span<const LinkId> links) const {
   return latency;
 }
 
-void PathTable::BindSubject(std::uint32_t row) {
+bool PathTable::BindSubject(std::uint32_t row, const std::function<bool()>& stop) {
   const Subject& subject = subjects_[row];
   for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
+    if (LookAt(e) && stop && stop()) return false;
     Edge& edge = edges_[e];
     const std::uint32_t known = edge.first_qp + edge.qps;  // bound before: rows are kept
     if (known > qps_.size() || qps_[edge.first_qp].edge != e) {
@@ -208,6 +212,7 @@ void PathTable::BindSubject(std::uint32_t row) {
       }
     }
   }
+  return true;
 }
 
 // The route stays in scratch_.

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -35,6 +36,9 @@ struct QpRoute {
   std::vector<double> shares;  // of the QP's bytes, by link; empty: all of them on each
   SimDuration latency{};       // of the slowest path, store-and-forward included
 };
+
+// Where whoever goes through edges, or rows, asks whether the caller still waits.
+constexpr bool LookAt(std::uint32_t row) { return row > 0 && row % 4096 == 0; }
 
 class PathTable {
  public:
@@ -89,8 +93,10 @@ class PathTable {
   PathTable(const PathTable& whole, const Program& program, std::span<const MergedSubject> subjects,
             std::span<const MergedEdge> edges);
 
-  // Binds the subjects of `program`, whose first row is `first_row`.
-  void Append(const Program& program, std::uint32_t first_row);
+  // Binds the subjects of `program`, whose first row is `first_row`. False where `stop`, asked
+  // now and then, said so: nothing but destruction may follow.
+  bool Append(const Program& program, std::uint32_t first_row,
+              const std::function<bool()>& stop = {});
   // Binds all anew under another seed.
   void Rebind(HashSeed seed);
 
@@ -150,7 +156,7 @@ class PathTable {
   void AddPattern(const Pattern& pattern);
   void Merge(const MergedEdge& merged, const PathTable& whole, std::uint32_t edge);
   void AddSend(const Send& send);
-  void BindSubject(std::uint32_t row);
+  bool BindSubject(std::uint32_t row, const std::function<bool()>& stop = {});
   void BindQp(Qp& qp);
   bool Search(Qp& qp);
   bool Spray(const Qp& qp, const LinkState& state, QpRoute& route) const;

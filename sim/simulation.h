@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -80,6 +81,7 @@ struct Outcome {
   std::uint32_t folded = 0;    // operations that follow a replica
   SearchWork path_search;      // what hosts tried for disjoint paths
   std::string not_folded;      // why others like them do not; empty: nothing stands against it
+  std::string gave_up;         // why the engine cannot go on to the end; empty: it can
 };
 
 struct SimulationInput {
@@ -90,6 +92,9 @@ struct SimulationInput {
   HashSeed seed{0};
   std::vector<Event> events;  // sorted by time
   SimOptions options;
+  // Asked now and then while a program is appended; once true it stays so. Then Append() ends
+  // early, and nothing but destruction may follow. Empty: never.
+  std::function<bool()> stop;
 };
 
 class Simulation {

@@ -71,7 +71,7 @@ void AnalyticSimulation::FindDownLinks() {
 
 RowId AnalyticSimulation::Append(const Program& program) {
   const std::uint32_t first = schedule_.Append(program);
-  paths_.Append(program, first);
+  paths_.Append(program, first, input_.stop);
   running_.resize(schedule_.row_count());
   return RowId{first};
 }

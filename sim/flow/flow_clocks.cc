@@ -67,9 +67,13 @@ void FlowClocks::SetLevel(std::uint32_t link, double level, SimTime now) {
   if (std::isinf(level) && row_of_link_[link] == kNoRow) return;
   const std::uint32_t row = RowOf(link);
   Clock& clock = clocks_[row];
-  Advance(clock, now);
+  if (clock.heap.empty()) {  // Place() starts its reading anew
+    clock.since = now;
+  } else {
+    Advance(clock, now);
+    MarkStale(row);
+  }
   clock.level = std::isinf(level) ? 0 : level;
-  if (!clock.heap.empty()) MarkStale(row);
 }
 
 void FlowClocks::Place(std::uint32_t id, LinkId link, double left, SimTime now) {

@@ -5,6 +5,32 @@
 
 namespace weft {
 
+// Whether the operation still has bytes for edge `edge` of its own.
+bool FlowSimulation::HasBytes(const Running& run, const PathTable::Subject& subject,
+                              std::uint32_t edge) {
+  return subject.pattern == nullptr || run.edge_done[edge] == 0;
+}
+
+// Counts its QPs without a path under the events that took them: as given up, or as hit, where it
+// begins now and was not in flight then.
+void FlowSimulation::CountWithoutPath(const Running& run, bool failed) {
+  const PathTable::Subject& subject = SubjectOf(run);
+  for (std::uint32_t e = 0; e < subject.edge_count; ++e) {
+    if (failed && !HasBytes(run, subject, e)) continue;
+    const PathTable::Edge& edge = paths_.edges()[subject.first_edge + e];
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
+      if (routes_->up(q) || routes_->broken_by(q) >= effects_.size()) continue;
+      FaultEffect& effect = effects_[routes_->broken_by(q)];
+      if (failed) {
+        ++effect.failed;
+      } else {
+        ++effect.crossing;
+        effect.stalled += routes_->stalled(q) ? 1u : 0u;
+      }
+    }
+  }
+}
+
 // [E] 1 where an operation at work still has bytes for the edge.
 void FlowSimulation::MarkInFlight() {
   std::fill(in_flight_.begin(), in_flight_.end(), std::uint8_t{0});
@@ -14,8 +40,7 @@ void FlowSimulation::MarkInFlight() {
     if (kind != Op::Kind::kPattern && kind != Op::Kind::kSend) continue;
     const PathTable::Subject& subject = SubjectOf(run.row);
     for (std::uint32_t e = 0; e < subject.edge_count; ++e)
-      if (subject.pattern == nullptr || run.edge_done[e] == 0)
-        in_flight_[subject.first_edge + e] = 1;
+      if (HasBytes(run, subject, e)) in_flight_[subject.first_edge + e] = 1;
   }
 }
 
@@ -116,13 +141,8 @@ void FlowSimulation::OnRetry(const Timer& timer) {
   const Flow& flow = flows_[timer.part];
   const bool since_then = flow.live && flow.stalled && flow.row == timer.row &&
                           flow.stalled_at + input_.fault_policy.retry_timeout == timer.at;
-  if (!since_then) return;  // it went on in between
-  for (std::uint32_t e = flow.edges.first; e < flow.edges.first + flow.edges.count; ++e) {
-    const PathTable::Edge& edge = paths_.edges()[e];
-    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)
-      if (!routes_->up(q) && routes_->broken_by(q) < effects_.size())
-        ++effects_[routes_->broken_by(q)].failed;
-  }
+  if (!since_then) return;                   // it went on in between
+  CountWithoutPath(RunOf(timer.row), true);  // all that it had, whichever ran out first
   EndRow(timer.row, Completion::Status::kFailed, kNoLink);
 }
 

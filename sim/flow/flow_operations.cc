@@ -42,18 +42,22 @@ void FlowSimulation::FreeSlot(std::uint32_t row) {
 
 void FlowSimulation::StartRow(std::uint32_t row) {
   const Op& op = schedule_.op(row);
-  TakeSlot(row);
+  Running& run = TakeSlot(row);
+  if (op.kind == Op::Kind::kSend || op.kind == Op::Kind::kPattern) {
+    run.subject = paths_.subject_row(schedule_.program_index(row), op);
+    if (!routes_->undisturbed()) CountWithoutPath(run, false);
+  }
   switch (op.kind) {
     case Op::Kind::kCompute:
       return AddTimer(now_ + ComputeTime(schedule_.program(row), op, row, schedule_.pass(row)),
-                      Timer::Kind::kEnd, row, 0);
+                      Timer::Kind::kEnd, run, 0);
     case Op::Kind::kDelay:
-      return AddTimer(now_ + op.duration(), Timer::Kind::kEnd, row, 0);
+      return AddTimer(now_ + op.duration(), Timer::Kind::kEnd, run, 0);
     case Op::Kind::kSend: {
-      const std::uint32_t edge = SubjectOf(row).first_edge;
+      const std::uint32_t edge = SubjectOf(run).first_edge;
       const SimDuration startup = input_.physics.launch + paths_.edges()[edge].latency;
       if (startup == SimDuration{}) return StartEdge(row, edge, 0);
-      return AddTimer(now_ + startup, Timer::Kind::kFlow, row, 0);
+      return AddTimer(now_ + startup, Timer::Kind::kFlow, run, 0);
     }
     case Op::Kind::kPattern:
       return StartPattern(row);
@@ -85,7 +89,7 @@ void FlowSimulation::StartPattern(std::uint32_t row) {
       AddTimer(now_ + launch + paths_.edges()[subject.first_edge + e].latency, Timer::Kind::kFlow,
                row, e);
   } else {
-    const Rounds& rounds = RoundsOf(paths_.subject_row(schedule_.program_index(row), op));
+    const Rounds& rounds = RoundsOf(run.subject);
     const std::size_t senders = rounds.first_round.size() - 1;
     run.round_open.resize(rounds.first_edge.size() - 1);
     for (std::size_t r = 0; r < run.round_open.size(); ++r)
@@ -95,17 +99,16 @@ void FlowSimulation::StartPattern(std::uint32_t row) {
       for (std::uint32_t r = rounds.first_round[s];
            r < std::min(rounds.first_round[s + 1], rounds.first_round[s] + subject.pattern->window);
            ++r)
-        StartRound(row, r, launch);
+        StartRound(run, r, launch);
   }
 }
 
-void FlowSimulation::StartRound(std::uint32_t row, std::uint32_t round, SimDuration launch) {
-  const PathTable::Subject& subject = SubjectOf(row);
-  const Rounds& rounds =
-      rounds_[paths_.subject_row(schedule_.program_index(row), schedule_.op(row))];
+void FlowSimulation::StartRound(const Running& run, std::uint32_t round, SimDuration launch) {
+  const PathTable::Subject& subject = SubjectOf(run);
+  const Rounds& rounds = rounds_[run.subject];
   for (std::uint32_t i = rounds.first_edge[round]; i < rounds.first_edge[round + 1]; ++i)
     AddTimer(now_ + launch + paths_.edges()[subject.first_edge + rounds.edge[i]].latency,
-             Timer::Kind::kFlow, row, rounds.edge[i]);
+             Timer::Kind::kFlow, run, rounds.edge[i]);
 }
 
 bool FlowSimulation::Tight(std::uint32_t row) const {
@@ -231,26 +234,24 @@ void FlowSimulation::EdgeDone(std::uint32_t row, std::uint32_t edge, std::uint16
                               LinkId bottleneck) {
   Running& run = RunOf(row);
   if (bottleneck != kNoLink) run.bottleneck = bottleneck;
-  const PathTable::Subject& subject = SubjectOf(row);
+  const PathTable::Subject& subject = SubjectOf(run);
   if (subject.pattern == nullptr) return FinishChannel(row, channel);
   run.edge_done[edge - subject.first_edge] = 1;
   if (subject.pattern->advance == Pattern::Advance::kRounds)
-    RoundDone(row, edge - subject.first_edge);
+    RoundDone(run, subject, edge - subject.first_edge);
   if (--run.open_edges[channel] == 0) FinishChannel(row, channel);
 }
 
-void FlowSimulation::RoundDone(std::uint32_t row, std::uint32_t edge) {
-  Running& run = RunOf(row);
-  const PathTable::Subject& subject = SubjectOf(row);
-  const Rounds& rounds =
-      rounds_[paths_.subject_row(schedule_.program_index(row), schedule_.op(row))];
+void FlowSimulation::RoundDone(Running& run, const PathTable::Subject& subject,
+                               std::uint32_t edge) {
+  const Rounds& rounds = rounds_[run.subject];
   const std::uint32_t round = rounds.round_of_edge[edge];
   const std::uint32_t sender = rounds.sender_of_round[round];
   --run.round_open[round];
   const std::uint32_t end = rounds.first_round[sender + 1];
   while (run.sender_round[sender] < end && run.round_open[run.sender_round[sender]] == 0) {
     const std::uint32_t next = run.sender_round[sender]++ + subject.pattern->window;
-    if (next < end) StartRound(row, next, SimDuration{});
+    if (next < end) StartRound(run, next, SimDuration{});
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <tuple>
 #include <utility>
 
@@ -80,7 +79,7 @@ void FlowSimulation::Restart() {
   starts_ = epoch_ = memoised_ = 0;
   replaying_ = recording_ = kNobody;
   recordings_.clear();
-  timers_.clear();
+  timers_.Clear();
   slot_of_row_.clear();
   slots_.clear();
   free_slots_.clear();
@@ -124,7 +123,8 @@ std::size_t FlowSimulation::RunsExpected() const {
   return std::min(runs, kMost);
 }
 
-// Of edges that are flows by themselves: known before the run, as their paths are.
+// Of edges that are flows by themselves: known before the run, as their paths are. What is left
+// out where the caller waits no longer is found as flows begin.
 void FlowSimulation::BindTerms(const PathTable::Subject& subject) {
   if (subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kPipelined)
     return;
@@ -132,8 +132,10 @@ void FlowSimulation::BindTerms(const PathTable::Subject& subject) {
 }
 
 void FlowSimulation::BindEdges(const PathTable::Subject& subject) {
-  for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+  for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
+    if (LookAt(e) && Stopped()) return;
     if (HasPath({e, 1})) EdgeTerms(e);
+  }
 }
 
 // The same of pipelined patterns, whose flows are known once their coupling is; and the rounds of
@@ -158,10 +160,10 @@ RowId FlowSimulation::Append(const Program& program) {
   const bool shortcuts = input_.options.fold || input_.options.memoise;
   WEFT_CHECK(!shortcuts || (now_ == SimTime{} && instants_ == 0));
   const std::uint32_t first = schedule_.Append(program);
-  paths_.Append(program, first);
+  if (!paths_.Append(program, first, input_.stop)) return RowId{first};
   system_->RestoreTwins();
   Grow();
-  if (first == 0) Plan();
+  if (first == 0 && !stopped_) Plan();
   return RowId{first};
 }
 
@@ -169,7 +171,7 @@ SimTime FlowSimulation::NextTime() const {
   if (schedule_.has_ready()) return now_;
   SimTime next = kForever;
   if (!clocks_->empty()) next = std::min(next, clocks_->next());
-  if (!timers_.empty()) next = std::min(next, timers_.front().at);
+  if (!timers_.empty()) next = std::min(next, timers_.top_time());
   if (next_event_ < input_.events.size()) next = std::min(next, input_.events[next_event_].at);
   return next == kForever ? next : std::max(next, now_);
 }
@@ -179,7 +181,7 @@ void FlowSimulation::Plan() {
   if (input_.physics.coupling == Coupling::kAuto)
     tight_ = DecideCoupling(schedule_, paths_, input_.fabric->link_count());
   BindPlan();
-  if (!input_.options.fold) return;
+  if (!input_.options.fold || stopped_) return;
   if (input_.events.empty())
     folding_ = PlanFolding(input_, paths_);
   else
@@ -189,11 +191,18 @@ void FlowSimulation::Plan() {
 // What is known of flows once their coupling is.
 void FlowSimulation::BindPlan() {
   plan_known_ = true;
-  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) BindPipelined(row);
-  if (TermsAreKnown()) system_->SilenceTwins();
+  folding_ = {};
+  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) {
+    if (LookAt(row) && Stopped()) break;
+    BindPipelined(row);
+  }
+  if (stopped_) return;  // the rest is for runs whose terms are known whole
+  if (TermsAreKnown()) {
+    system_->SilenceTwins();
+    system_->SilenceLone(LoneLinks());
+  }
   system_->Reserve();
   if (completions_.empty()) completions_.reserve(RunsExpected());
-  folding_ = {};
 }
 
 Simulation::Stop FlowSimulation::Run(SimTime until, std::uint64_t event_budget) {
@@ -230,11 +239,8 @@ void FlowSimulation::Instant(SimTime time) {
 // Timers and starts of this instant, until nothing more follows from them.
 void FlowSimulation::Process() {
   for (;;) {
-    if (!timers_.empty() && timers_.front().at <= now_) {
-      std::pop_heap(timers_.begin(), timers_.end(), std::greater<>());
-      const Timer timer = timers_.back();
-      timers_.pop_back();
-      OnTimer(timer);
+    if (!timers_.empty() && timers_.top_time() <= now_) {
+      OnTimer(timers_.Pop());
     } else if (schedule_.has_ready()) {
       StartReady();
     } else {
@@ -284,19 +290,19 @@ void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_ch
 
 void FlowSimulation::AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part) {
   const bool of_row = kind <= Timer::Kind::kRetry;
-  timers_.push_back({at, kind, row, part, of_row ? RunOf(row).serial : 0});
-  std::push_heap(timers_.begin(), timers_.end(), std::greater<>());
+  timers_.Push({at, kind, row, part, of_row ? RunOf(row).serial : 0});
 }
 
 void FlowSimulation::OnTimer(const Timer& timer) {
   if (timer.kind == Timer::Kind::kReroute) return OnReroute(timer.row);
   if (timer.kind == Timer::Kind::kMove) return OnMove(timer.row);
-  const bool same = AtWork(timer.row) && RunOf(timer.row).serial == timer.serial;
-  if (!same) return;  // cancelled or failed since
+  if (!AtWork(timer.row)) return;  // cancelled or failed since
+  const Running& run = RunOf(timer.row);
+  if (run.serial != timer.serial) return;
   if (timer.kind == Timer::Kind::kRetry) return OnRetry(timer);
   if (timer.kind == Timer::Kind::kReplay) return OnReplay(timer.row);
   if (timer.kind == Timer::Kind::kEnd) return EndRow(timer.row, Completion::Status::kDone, kNoLink);
-  const PathTable::Subject& subject = SubjectOf(timer.row);
+  const PathTable::Subject& subject = SubjectOf(run);
   const bool pipelined =
       subject.pattern != nullptr && subject.pattern->advance == Pattern::Advance::kPipelined;
   if (pipelined) return StartChannel(timer.row, static_cast<std::uint16_t>(timer.part));

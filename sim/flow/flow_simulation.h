@@ -32,6 +32,7 @@
 #include "sim/flow/quotient.h"
 #include "sim/flow/repeats.h"
 #include "sim/flow/routes.h"
+#include "sim/flow/timer_queue.h"
 #include "sim/path_table.h"
 #include "sim/schedule.h"
 #include "sim/simulation.h"
@@ -71,6 +72,7 @@ class FlowSimulation final : public Simulation {
 
  private:
   static constexpr TermsId kNoTerms{0xffffffff};
+  static constexpr std::uint64_t kNoTurn = ~std::uint64_t{0};
   static constexpr std::uint32_t kNoSlot = 0xffffffff, kNobody = 0xffffffff;
   struct Timer {
     enum class Kind : std::uint8_t { kEnd, kFlow, kReplay, kRetry, kReroute, kMove };
@@ -79,14 +81,15 @@ class FlowSimulation final : public Simulation {
     std::uint32_t row = 0;   // of an operation; kReroute, kMove: event
     std::uint32_t part = 0;  // kFlow: channel or edge; kRetry: flow
     std::uint32_t serial = 0;
-    bool operator>(const Timer& other) const {
-      if (at != other.at) return at > other.at;
-      return std::tie(kind, row, part) > std::tie(other.kind, other.row, other.part);
+    bool operator<(const Timer& other) const {
+      if (at != other.at) return at < other.at;
+      return std::tie(kind, row, part) < std::tie(other.kind, other.row, other.part);
     }
   };
   // A pass of an operation at work.
   struct Running {
     std::uint32_t row = 0, serial = 0;
+    std::uint32_t subject = 0;  // of paths_; of patterns and sends
     bool live = false, tight = false;
     SimTime start{};
     std::uint32_t open_channels = 0;
@@ -126,12 +129,16 @@ class FlowSimulation final : public Simulation {
   std::size_t RunsExpected() const;
   void BindTerms(const PathTable::Subject& subject);
   void BindEdges(const PathTable::Subject& subject);
+  bool Stopped() { return stopped_ = stopped_ || (input_.stop && input_.stop()); }
   void BindPipelined(std::uint32_t row);
   void SortTail(std::size_t first_completion, std::size_t first_channel_end);
   void Instant(SimTime time);
   void Reschedule();
   void Reclock(std::uint32_t id);
   void AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part);
+  void AddTimer(SimTime at, Timer::Kind kind, const Running& run, std::uint32_t part) {
+    timers_.Push({at, kind, run.row, part, run.serial});
+  }
   void OnTimer(const Timer& timer);
 
   // flow_operations.cc: operations, channels, edges
@@ -143,14 +150,17 @@ class FlowSimulation final : public Simulation {
   void StartPattern(std::uint32_t row);
   void StartChannel(std::uint32_t row, std::uint16_t channel);
   void StartEdge(std::uint32_t row, std::uint32_t edge, std::uint16_t channel);
-  void StartRound(std::uint32_t row, std::uint32_t round, SimDuration launch);
+  void StartRound(const Running& run, std::uint32_t round, SimDuration launch);
   void StartFlow(Flow flow, double bits, double weight);
   void FinishFlow(std::uint32_t id);
   void FinishChannel(std::uint32_t row, std::uint16_t channel);
   void EdgeDone(std::uint32_t row, std::uint32_t edge, std::uint16_t channel, LinkId bottleneck);
-  void RoundDone(std::uint32_t row, std::uint32_t edge);
+  void RoundDone(Running& run, const PathTable::Subject& subject, std::uint32_t edge);
   void EndRow(std::uint32_t row, Completion::Status status, LinkId bottleneck);
   void DropFlows(std::uint32_t row);
+  const PathTable::Subject& SubjectOf(const Running& run) const {
+    return paths_.subjects()[run.subject];
+  }
   const PathTable::Subject& SubjectOf(std::uint32_t row) const {
     return paths_.subject(schedule_.program_index(row), schedule_.op(row));
   }
@@ -174,6 +184,8 @@ class FlowSimulation final : public Simulation {
 
   // flow_terms.cc: what a flow puts on links
   void FindSilentLinks();
+  std::vector<std::uint8_t> LoneLinks();
+  std::vector<std::uint64_t> TurnOfSubjects() const;
   bool TermsAreKnown() const;
   TermsId TermsOf(const Flow& flow);
   TermsId EdgeTerms(std::uint32_t edge);
@@ -195,12 +207,15 @@ class FlowSimulation final : public Simulation {
   void AfterChange(const Routes::Change& change);
   void MarkInFlight();
   std::uint32_t InFlight(std::uint32_t qp) const { return in_flight_[paths_.qps()[qp].edge]; }
+  static bool HasBytes(const Running& run, const PathTable::Subject& subject, std::uint32_t edge);
+  void CountWithoutPath(const Running& run, bool failed);
   void CountByCause(const std::vector<std::uint32_t>& qps, std::uint32_t FaultEffect::*field);
   bool HasPath(PathTable::Range edges) const;
   void Stall(std::uint32_t id);
   void ForgetTerms(std::uint32_t qp);
 
   SimulationInput input_;
+  bool stopped_ = false;                   // input_.stop() has said so
   const FlowSimulation* whole_ = nullptr;  // whose classes these are
   const Quotient* quotient_ = nullptr;
   Schedule schedule_;
@@ -213,7 +228,7 @@ class FlowSimulation final : public Simulation {
   std::uint32_t next_event_ = 0, serial_ = 0, at_work_ = 0;
   std::uint64_t starts_ = 0, epoch_ = 0;  // rows started; changes of links and paths
   std::uint64_t memoised_ = 0;
-  std::vector<Timer> timers_;  // heap
+  TimerQueue<Timer> timers_;
   std::optional<FlowClocks> clocks_;
   std::vector<std::uint32_t> by_itself_;    // [L] the flow by itself on the link that holds it, + 1
   std::vector<std::uint32_t> slot_of_row_;  // [rows] kNoSlot: not at work

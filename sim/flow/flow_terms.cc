@@ -44,6 +44,54 @@ bool FlowSimulation::TermsAreKnown() const {
   return true;
 }
 
+// By subject what the rows that run it have in common so that they never run together: a stream in
+// which all stand, or that they are one row. 0: none runs it; kNoTurn: they may run together.
+std::vector<std::uint64_t> FlowSimulation::TurnOfSubjects() const {
+  std::vector<std::uint64_t> turns(paths_.subjects().size(), 0);
+  for (std::uint32_t row = 0; row < schedule_.row_count(); ++row) {
+    const Op& op = schedule_.op(row);
+    if (op.kind != Op::Kind::kPattern && op.kind != Op::Kind::kSend) continue;
+    std::uint64_t own = (std::uint64_t{1} << 32) + row;
+    if (op.stream_count > 0)
+      own = std::uint64_t{1} + schedule_.program(row).streams[op.first_stream];
+    std::uint64_t& turn = turns[paths_.subject_row(schedule_.program_index(row), op)];
+    turn = turn == 0 || turn == own ? own : kNoTurn;
+  }
+  return turns;
+}
+
+// [L] 1 where no more than one flow crosses the link at a time: all that do take turns, and of one
+// operation it is one edge, or the rounds of one sender, which come one after the other.
+std::vector<std::uint8_t> FlowSimulation::LoneLinks() {
+  struct User {
+    std::uint64_t turn = 0;
+    std::uint32_t subject = 0, part = 0;  // the last: an edge or a sender
+  };
+  std::vector<User> users(input_.fabric->link_count());
+  const std::vector<std::uint64_t> turns = TurnOfSubjects();
+  for (std::uint32_t s = 0; s < turns.size(); ++s) {
+    if (turns[s] == 0) continue;
+    const PathTable::Subject& subject = paths_.subjects()[s];
+    const Pattern* const pattern = subject.pattern;
+    const bool by_sender = pattern != nullptr && pattern->advance == Pattern::Advance::kRounds &&
+                           pattern->window == 1 &&
+                           RoundsOf(s).sender_of_round.size() == subject.edge_count;
+    for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e) {
+      const User own{turns[s], s, by_sender ? Index(paths_.edges()[e].from) : e};
+      paths_.ForEachHop(e, [&](LinkId link, double) {
+        User& user = users[Index(link)];
+        const bool together = user.subject == s && user.part != own.part;
+        const bool in_turn = user.turn == 0 || (user.turn == own.turn && !together);
+        user = in_turn ? own : User{kNoTurn, s, own.part};
+      });
+    }
+  }
+  std::vector<std::uint8_t> lone(users.size(), 0);
+  for (std::size_t l = 0; l < lone.size(); ++l)
+    lone[l] = users[l].turn != 0 && users[l].turn != kNoTurn ? 1 : 0;
+  return lone;
+}
+
 // Adds `scale` times the edge's share of each link: what of its QPs crosses it over its QPs.
 void FlowSimulation::AddEdgeToScratch(std::uint32_t edge, double scale) {
   const PathTable::Edge& e = paths_.edges()[edge];

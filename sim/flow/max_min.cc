@@ -9,7 +9,6 @@ namespace weft {
 namespace {
 
 constexpr std::uint32_t kFewMembers = 32;
-constexpr double kNearlyFull = 1e-6;  // far above the drift of a load kept in passing
 
 bool Moved(double before, double after) {
   if (before == after) return false;
@@ -168,42 +167,42 @@ void MaxMinSystem::Enter(std::uint32_t id) {
   }
   v.count = static_cast<std::uint32_t>(terms.size());
   for (const Term& term : terms) __builtin_prefetch(&links_[term.link], 1);
-  for (std::uint32_t i = 0; i < v.count; ++i) {
-    const std::uint32_t link = terms[i].link;
-    __builtin_prefetch(members_.At(links_[link].members.first), 1);
-    crossings_[v.crossings.first + i] = {link, 0, v.weight * terms[i].coefficient};
-    Touch(link);
+  Crossing* c = crossings_.At(v.crossings.first);
+  for (const Term& term : terms) {
+    __builtin_prefetch(members_.At(links_[term.link].members.first), 1);
+    *c++ = {term.link, 0, v.weight * term.coefficient};
+    Touch(term.link);
   }
   if (v.count > kFewLinks) EnterWide(v);
   Hold(v);
   if (v.wide == kNarrow) HoldByEmpty(v);
   Note(id);
   const Held held{v.level, v.elsewhere, v.bottleneck};
+  const Crossing* const first = crossings_.At(v.crossings.first);
   for (std::uint32_t i = 0; i < v.count; ++i) {
-    const Crossing& c = crossings_[v.crossings.first + i];
-    LinkRow& link = links_[c.link];
-    if (link.share_bps == kInfinite) link.load_bps += v.level * c.amount;
-    const bool bound = v.wide == kNarrow && v.bottleneck == LinkId{c.link};
-    AddMember(link, {Elsewhere(held, c.link), c.amount, id, (v.crossings.first + i) & kCrossingBits,
-                     bound});
+    LinkRow& link = links_[first[i].link];
+    if (link.share_bps == kInfinite) link.load_bps += v.level * first[i].amount;
+    const bool bound = v.wide == kNarrow && v.bottleneck == LinkId{first[i].link};
+    AddMember(link, {Elsewhere(held, first[i].link), first[i].amount, id,
+                     (v.crossings.first + i) & kCrossingBits, bound});
   }
 }
 
 // Of links that carry nothing the narrowest gives a variable all it has, where none that is
 // full gives less: so its other links are told what to expect, and of most no share is found.
 void MaxMinSystem::HoldByEmpty(Variable& v) {
-  double least = v.level;
+  double least = kInfinite;
   const Crossing* narrowest = nullptr;
   const Crossing* c = crossings_.At(v.crossings.first);
   for (const Crossing* const end = c + v.count; c != end; ++c) {
     const LinkRow& link = links_[c->link];
     if (link.count > 0 || link.share_bps < kInfinite) continue;
     const double alone = link.capacity_bps / c->amount;
-    if (!(alone > 0 && alone <= least) || alone == v.level) continue;
+    if (!(alone > 0 && alone <= least)) continue;
     least = alone;
     narrowest = c;  // of equal ones the last, which the work list would come to first
   }
-  if (narrowest == nullptr) return;
+  if (!(least < v.level)) return;
   LinkRow& link = links_[narrowest->link];
   link.share_bps = least;
   link.open_weight = narrowest->amount;
@@ -329,6 +328,23 @@ bool MaxMinSystem::AskBounds(LinkRow& link, double share) {
     v.elsewhere = m->elsewhere = elsewhere;
   }
   return differs;
+}
+
+// Whether the one variable on the link leaves its share as it is: ShareOfOne() where nothing need
+// be asked.
+bool MaxMinSystem::StaysAlone(LinkRow& link) {
+  Member& m = members_[link.members.first];
+  const double alone = link.capacity_bps / m.amount;
+  if (link.share_bps == kInfinite) {
+    const double level = variables_[m.variable].level;
+    if (level > alone) return false;
+    m.elsewhere = level;
+    link.load_bps = level * m.amount;
+  } else if (link.share_bps != alone || link.wides > 0 || m.elsewhere <= alone) {
+    return false;
+  }
+  link.open_weight = m.amount;
+  return true;
 }
 
 double MaxMinSystem::ShareOfOne(LinkRow& link) {
@@ -539,7 +555,7 @@ bool MaxMinSystem::Settle() {
     LinkRow& link = links_[l];
     if (link.count == 0)
       Empty(l);
-    else if (!IsSlack(link))
+    else if (!IsSlack(link) && !(link.count == 1 && StaysAlone(link)))
       Queue(l);
   }
   std::size_t budget = 1000 + 16 * touched_.size();

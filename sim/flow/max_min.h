@@ -48,6 +48,9 @@ namespace weft {
 
 // A share that moves by less, relatively, has not moved.
 inline constexpr double kSettled = 1e-12;
+// A link that carries less than its capacity by this need not be summed: far above the drift of a
+// load kept in passing.
+inline constexpr double kNearlyFull = 1e-6;
 
 struct Term {
   std::uint32_t link = 0;
@@ -79,6 +82,10 @@ class MaxMinSystem {
   // They are silent until RestoreTwins(), which comes before any more terms. Requires: no variable
   // yet. Cost O(P), O(l log l) for the links of such variables.
   void SilenceTwins();
+  // The same of links that never more than one variable crosses at a time (`lone` [L]): such a link
+  // is no more than a cap, and matters to no variable of few links that another of them holds as
+  // tightly. Cost O(P).
+  void SilenceLone(std::span<const std::uint8_t> lone);
   void RestoreTwins();
 
   // Stores terms for later use by any number of variables. `silent` are links
@@ -167,9 +174,22 @@ class MaxMinSystem {
     State state = State::kFree;
     bool noted = false;  // it is in noted_
   };
-  // More about a variable of many links: those that are full, rows of crossings_ in no order.
+  // More about a variable of many links: those that are full, as a heap, the least share first.
   struct Wide {
-    std::vector<std::uint32_t> full;
+    struct Full {
+      double share_bps = 0;
+      std::uint32_t crossing = 0;  // of the variable's, from its first
+      bool operator<(const Full& other) const {
+        return share_bps != other.share_bps ? share_bps < other.share_bps
+                                            : crossing < other.crossing;
+      }
+    };
+    std::vector<Full> full;
+    std::vector<std::uint32_t> at;  // [crossings of the variable] row of `full`, if it is there
+
+    void Put(std::uint32_t row, Full entry);
+    void Replace(std::uint32_t row, Full entry);
+    void Add(Full entry);
   };
   // A variable on a link, as the variable sees it …
   struct Crossing {
@@ -215,6 +235,11 @@ class MaxMinSystem {
     bool untidy = false;  // members are dead or out of order
   };
 
+  struct Twins {
+    std::uint32_t row = 0, count = 0;  // of terms that are silent as twins
+    std::uint64_t places = 0;          // by bit, where they were: of a row of few links
+  };
+
   // A link while a component is filled: what its open members share.
   struct Filling {
     double spare_bps = 0, open_weight = 0, share_before = 0;
@@ -250,6 +275,7 @@ class MaxMinSystem {
   void TellOther(const Crossing& c, double before, double after);
   double ShareOf(LinkRow& link);
   double ShareOfOne(LinkRow& link);
+  bool StaysAlone(LinkRow& link);
   void AskLevels(LinkRow& link);
   bool AskBounds(LinkRow& link, double share);
   bool IsSlack(const LinkRow& link) const;
@@ -262,6 +288,9 @@ class MaxMinSystem {
   // max_min_wide.cc: variables of many links
   struct TermsOfLinks;
   TermsOfLinks WideTermsOfLinks() const;
+  template <typename IsSilent>
+  void SilenceTerms(std::uint32_t row, const IsSilent& is_silent);
+  void RestorePlaces(const Twins& twins);
   void SilenceOwn(const TermsOfLinks& all, std::vector<std::uint8_t>& silent) const;
   void EnterWide(Variable& v);
   void LeaveWide(Variable& v);
@@ -286,9 +315,6 @@ class MaxMinSystem {
   std::vector<TermsRow> rows_;
   std::vector<Variable> variables_;
   std::vector<Wide> wides_;
-  struct Twins {
-    std::uint32_t row = 0, count = 0;  // of terms that are silent as twins
-  };
   std::vector<Twins> twins_;
   std::vector<std::uint32_t> free_wides_;
   FreeIds free_;

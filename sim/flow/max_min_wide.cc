@@ -81,21 +81,51 @@ void MaxMinSystem::SilenceTwins() {
     if (!twin) kept = k;
   }
   SilenceOwn(all, silent);
-  std::vector<Term> off;
+  for (std::uint32_t r = 0; r < rows_.size(); ++r)
+    if (wide(rows_[r])) SilenceTerms(r, [&](const Term& term) { return silent[term.link] != 0; });
+}
+
+// Terms of the row for which that holds go to its end, and are silent.
+template <typename IsSilent>
+void MaxMinSystem::SilenceTerms(std::uint32_t r, const IsSilent& is_silent) {
+  TermsRow& row = rows_[r];
+  Term* const first = &terms_[row.first];
+  Term* const last = first + row.count;
+  const auto count =
+      static_cast<std::uint32_t>(last - std::stable_partition(first, last, [&](const Term& term) {
+                                   return !is_silent(term);
+                                 }));
+  row.count -= count;
+  row.silent += count;
+  if (count > 0) twins_.push_back({r, count});
+}
+
+void MaxMinSystem::SilenceLone(std::span<const std::uint8_t> lone) {
+  WEFT_CHECK(variables_.empty() && lone.size() == links_.size());
+  const auto level = [&](const Term& term) {
+    return links_[term.link].capacity_bps / term.coefficient;
+  };
+  std::vector<std::uint32_t> off;  // links
+  const auto is_off = [&](const Term& term) {
+    return std::find(off.begin(), off.end(), term.link) != off.end();
+  };
   for (std::uint32_t r = 0; r < rows_.size(); ++r) {
-    TermsRow& row = rows_[r];
-    if (!wide(row)) continue;
+    const std::span<const Term> terms = this->terms(TermsId{r});
+    if (terms.size() > kFewLinks) continue;
     off.clear();
-    Term* const first = &terms_[row.first];
-    Term* const last = std::remove_if(first, first + row.count, [&](const Term& term) {
-      if (silent[term.link] != 0) off.push_back(term);
-      return silent[term.link] != 0;
-    });
-    std::copy(off.begin(), off.end(), last);
-    const auto count = static_cast<std::uint32_t>(off.size());
-    row.count -= count;
-    row.silent += count;
-    if (count > 0) twins_.push_back({r, count});
+    for (const Term& term : terms) {
+      const auto holds = [&](const Term& other) {
+        return other.link != term.link && level(other) <= level(term) && !is_off(other);
+      };
+      if (lone[term.link] != 0 && std::any_of(terms.begin(), terms.end(), holds))
+        off.push_back(term.link);
+    }
+    if (off.empty()) continue;
+    std::uint64_t places = 0;
+    for (std::size_t i = 0; i < terms.size(); ++i)
+      if (is_off(terms[i])) places |= std::uint64_t{1} << i;
+    SilenceTerms(r, is_off);
+    twins_.back().places = places;
   }
 }
 
@@ -114,6 +144,16 @@ void MaxMinSystem::SilenceOwn(const TermsOfLinks& all, std::vector<std::uint8_t>
   }
 }
 
+// Terms that were silent go where they were among the others: of links that hold a variable as
+// tightly the first is its bottleneck.
+void MaxMinSystem::RestorePlaces(const Twins& twins) {
+  const std::span<const Term> now = terms(TermsId{twins.row});
+  const std::vector<Term> before(now.begin(), now.end());
+  auto other = before.begin(), silent = before.end() - twins.count;
+  for (std::size_t i = 0; i < before.size(); ++i)
+    terms_[rows_[twins.row].first + i] = (twins.places >> i & 1) != 0 ? *silent++ : *other++;
+}
+
 void MaxMinSystem::RestoreTwins() {
   if (twins_.empty()) return;
   std::vector<std::uint8_t> restored(rows_.size(), 0);
@@ -121,6 +161,7 @@ void MaxMinSystem::RestoreTwins() {
     rows_[twins.row].count += twins.count;
     rows_[twins.row].silent -= twins.count;
     restored[twins.row] = 1;
+    if (twins.places != 0) RestorePlaces(twins);
   }
   twins_.clear();
   for (std::uint32_t id = 0; id < variables_.size(); ++id) {
@@ -152,41 +193,66 @@ void MaxMinSystem::LeaveWide(Variable& v) {
   v.wide = kNarrow;
 }
 
+void MaxMinSystem::Wide::Put(std::uint32_t row, Full entry) {
+  full[row] = entry;
+  at[entry.crossing] = row;
+}
+
+// `entry` takes the place of what stands at `row`, or of nothing.
+void MaxMinSystem::Wide::Replace(std::uint32_t row, Full entry) {
+  for (; row > 0 && entry < full[(row - 1) / 2]; row = (row - 1) / 2) Put(row, full[(row - 1) / 2]);
+  const auto size = static_cast<std::uint32_t>(full.size());
+  for (std::uint32_t child = 2 * row + 1; child < size; child = 2 * row + 1) {
+    if (child + 1 < size && full[child + 1] < full[child]) ++child;
+    if (!(full[child] < entry)) break;
+    Put(row, full[child]);
+    row = child;
+  }
+  Put(row, entry);
+}
+
+void MaxMinSystem::Wide::Add(Full entry) {
+  full.push_back(entry);
+  Replace(static_cast<std::uint32_t>(full.size()) - 1, entry);
+}
+
 void MaxMinSystem::FindFull(const Variable& v) {
-  std::vector<std::uint32_t>& full = wides_[v.wide].full;
-  full.clear();
-  for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
-    if (links_[crossings_[i].link].share_bps < kInfinite) full.push_back(i);
+  Wide& wide = wides_[v.wide];
+  wide.full.clear();
+  wide.at.resize(v.count);
+  for (std::uint32_t i = 0; i < v.count; ++i) {
+    const double share = links_[crossings_[v.crossings.first + i].link].share_bps;
+    if (share < kInfinite) wide.Add({share, i});
+  }
 }
 
 void MaxMinSystem::TrackFull(const Variable& v, std::uint32_t crossing, double before,
                              double after) {
-  std::vector<std::uint32_t>& full = wides_[v.wide].full;
-  if (before == kInfinite && after < kInfinite) full.push_back(crossing);
-  if (before == kInfinite || after < kInfinite) return;
-  const auto found = std::find(full.begin(), full.end(), crossing);
-  WEFT_CHECK(found != full.end());
-  *found = full.back();
-  full.pop_back();
+  Wide& wide = wides_[v.wide];
+  const Wide::Full entry{after, crossing - v.crossings.first};
+  if (before == kInfinite) {
+    if (after == kInfinite) return;
+    return wide.Add(entry);
+  }
+  const std::uint32_t row = wide.at[entry.crossing];
+  WEFT_CHECK(row < wide.full.size() && wide.full[row].crossing == entry.crossing);
+  if (after < kInfinite) return wide.Replace(row, entry);
+  const Wide::Full last = wide.full.back();
+  wide.full.pop_back();
+  if (row < wide.full.size()) wide.Replace(row, last);
 }
 
 // As Hold(): of links with equal shares the first of its terms is the bottleneck.
 void MaxMinSystem::HoldWide(Variable& v) const {
-  double level = v.cap_level, elsewhere = kInfinite;
-  std::uint32_t at = kNoVariable;
-  for (const std::uint32_t i : wides_[v.wide].full) {
-    const double share = links_[crossings_[i].link].share_bps;
-    if (share < level || (share == level && at != kNoVariable && i < at)) {
-      elsewhere = level;
-      level = share;
-      at = i;
-    } else if (share < elsewhere) {
-      elsewhere = share;
-    }
-  }
-  v.level = level;
-  v.elsewhere = elsewhere;
-  v.bottleneck = at == kNoVariable ? kNoLink : LinkId{crossings_[at].link};
+  const std::vector<Wide::Full>& full = wides_[v.wide].full;
+  v.level = v.cap_level;
+  v.elsewhere = full.empty() ? kInfinite : full.front().share_bps;
+  v.bottleneck = kNoLink;
+  if (!(v.elsewhere < v.level)) return;
+  std::swap(v.level, v.elsewhere);
+  for (std::size_t row = 1; row < std::min<std::size_t>(full.size(), 3); ++row)
+    v.elsewhere = std::min(v.elsewhere, full[row].share_bps);
+  v.bottleneck = LinkId{crossings_[v.crossings.first + full.front().crossing].link};
 }
 
 // SetShare() for one wide member: what it can get elsewhere is kept exactly.
@@ -204,7 +270,8 @@ void MaxMinSystem::SetShareOfWide(std::uint32_t member, std::uint32_t link, doub
   Hold(v, link, own);
 }
 
-// TellOthers(), but for the links' copies: they ask.
+// TellOthers(), but for the links' copies: they ask. Of a link of its own that does not fill
+// nothing more is asked.
 void MaxMinSystem::TellOthersWide(const Variable& v, std::uint32_t link, const Held& was) {
   constexpr std::uint32_t kAhead = 8;
   const Held now{v.level, v.elsewhere, v.bottleneck};
@@ -214,7 +281,20 @@ void MaxMinSystem::TellOthersWide(const Variable& v, std::uint32_t link, const H
     const Crossing& c = first[i];
     if (c.link == link) continue;
     const double before = Elsewhere(was, c.link), after = Elsewhere(now, c.link);
-    if (before != after) TellOther(c, before, after);
+    if (before == after) continue;
+    LinkRow& other = links_[c.link];
+    if (other.queued == Queued::kNo) {
+      if (std::min(before, after) >= other.share_bps) continue;
+      if (other.share_bps == kInfinite) {
+        other.load_bps += (after - before) * c.amount;
+        if (other.load_bps < other.capacity_bps * (1 - kNearlyFull)) continue;
+        if (other.count == 1 && after <= other.capacity_bps / c.amount) {
+          other.load_bps = after * c.amount;  // as ShareOfOne()
+          continue;
+        }
+      }
+    }
+    Queue(c.link);
   }
 }
 

@@ -20,6 +20,7 @@ bool Routes::Grow(std::uint32_t event) {
   for (std::size_t q = first; q < state_.size(); ++q) {
     if (!paths_->qps()[q].bound) {
       state_[q] = State::kStalled;
+      broken_by_[q] = kNoEvent;
       undisturbed_ = false;
     }
     if (links_.all_up() || AllUp(paths_->hops(paths_->qps()[q]))) continue;

@@ -25,6 +25,7 @@ namespace weft {
 
 class Routes {
  public:
+  static constexpr std::uint32_t kNoEvent = 0xffffffff;
   enum class State : std::uint8_t { kBound, kDetour, kBroken, kMoving, kStalled };
 
   // What a step did; rows of PathTable::qps(), ascending.
@@ -51,7 +52,10 @@ class Routes {
   }
   // No QP has ever been without its bound path.
   bool undisturbed() const { return undisturbed_; }
+  // Without a path, and nobody looks for one before a repair.
+  bool stalled(std::uint32_t qp) const { return state_[qp] == State::kStalled; }
   bool bound(std::uint32_t qp) const { return state_[qp] == State::kBound; }
+  // kNoEvent: it never had a path.
   std::uint32_t broken_by(std::uint32_t qp) const { return broken_by_[qp]; }
   std::span<const LinkId> hops(std::uint32_t qp) const;
   // By hop, the share of the QP's bytes; empty: all of them on every hop.

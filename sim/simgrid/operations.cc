@@ -145,6 +145,7 @@ const Operations::Rounds& Operations::RoundsOf(std::uint32_t row) {
 }
 
 void Operations::Open(std::uint32_t row, const PathTable::Subject& subject) {
+  following_.begun.push_back(row);
   running_[row].edge_open.assign(subject.edge_count, 1);
   for (std::uint32_t e = 0; e < subject.edge_count; ++e) ++in_flight_[subject.first_edge + e];
 }

@@ -41,6 +41,7 @@ struct OperationRecord {
   SimTime start{}, end{};
   std::uint64_t instants = 0;       // so far
   double setup_s = 0, solve_s = 0;  // kFinished: the solver's wall time
+  bool beyond_clock = false;        // kFinished: what is left is later than the solver can tell
 };
 
 class Operations {
@@ -62,6 +63,7 @@ class Operations {
     std::vector<Timer> timers;
     std::vector<Transfer> transfers;
     std::vector<OperationRecord> records;
+    std::vector<std::uint32_t> begun;  // rows that have edges
     bool Empty() const { return timers.empty() && transfers.empty() && records.empty(); }
   };
 
@@ -78,6 +80,13 @@ class Operations {
 
   // Whether an operation at work still has bytes for the edge.
   bool InFlight(std::uint32_t edge) const { return in_flight_[edge] > 0; }
+  // Whether that of `row` has.
+  bool HasBytes(std::uint32_t row, std::uint32_t edge) const {
+    return running_[row].edge_open[edge - SubjectOf(row).first_edge] != 0;
+  }
+  PathTable::Range EdgesOf(std::uint32_t row) const {
+    return {SubjectOf(row).first_edge, SubjectOf(row).edge_count};
+  }
 
   Following& following() { return following_; }
   const Schedule& schedule() const { return schedule_; }

@@ -21,7 +21,7 @@ void Join(RouteStep&& step, RouteStep& last) {
                            step.capacity_bps.end());
   last.fates.insert(last.fates.end(), step.fates.begin(), step.fates.end());
   last.ways = std::move(step.ways);
-  last.broken_by = std::move(step.broken_by);
+  last.broken = std::move(step.broken);
 }
 
 }  // namespace
@@ -33,8 +33,7 @@ std::vector<RouteStep> PlanRouteSteps(const SimulationInput& input, const Schedu
   routes.Grow(0);
   std::vector<RouteStep> out(1);
   out[0].ways = std::make_shared<Ways>(schedule, paths, tight);
-  out[0].broken_by = std::make_shared<std::vector<std::uint32_t>>(
-      paths.qps().size(), static_cast<std::uint32_t>(input.events.size()));
+  out[0].broken = std::make_shared<std::vector<RouteStep::Broken>>(paths.qps().size());
   std::set<Due> due;
   for (std::uint32_t e = 0; e < input.events.size(); ++e)
     due.emplace(input.events[e].at, Act::kEvent, e);
@@ -66,13 +65,12 @@ std::vector<RouteStep> PlanRouteSteps(const SimulationInput& input, const Schedu
     step.ways =
         other_ways ? std::make_shared<Ways>(schedule, paths, tight, &routes) : out.back().ways;
     if (other_ways) {
-      std::vector<std::uint32_t> broken_by;
-      for (std::uint32_t q = 0; q < paths.qps().size(); ++q)
-        broken_by.push_back(routes.up(q) ? static_cast<std::uint32_t>(input.events.size())
-                                         : routes.broken_by(q));
-      step.broken_by = std::make_shared<std::vector<std::uint32_t>>(std::move(broken_by));
+      std::vector<RouteStep::Broken> broken(paths.qps().size());
+      for (std::uint32_t q = 0; q < broken.size(); ++q)
+        if (!routes.up(q)) broken[q] = {routes.broken_by(q), routes.stalled(q)};
+      step.broken = std::make_shared<std::vector<RouteStep::Broken>>(std::move(broken));
     } else {
-      step.broken_by = out.back().broken_by;
+      step.broken = out.back().broken;
     }
     if (out.size() > 1 && out.back().at == step.at)
       Join(std::move(step), out.back());

@@ -23,11 +23,16 @@ struct RouteStep {
     std::uint32_t qp = 0, event = 0;  // the event that it is counted under
     std::uint32_t FaultEffect::*field = nullptr;
   };
+  // Of a QP that has no path.
+  struct Broken {
+    std::uint32_t by = Routes::kNoEvent;  // the event; kNoEvent: it has a path, or never had one
+    bool stalled = false;                 // nobody looks for another before a repair
+  };
   SimTime at{};
   std::vector<std::pair<LinkId, double>> capacity_bps;  // of links that are up and changed
   std::vector<Fate> fates;
-  std::shared_ptr<const Ways> ways;                             // from then on
-  std::shared_ptr<const std::vector<std::uint32_t>> broken_by;  // [Q] under which event a QP stalls
+  std::shared_ptr<const Ways> ways;                   // from then on
+  std::shared_ptr<const std::vector<Broken>> broken;  // [Q]
 };
 
 // In order of time; the first stands for the start, with nothing but its ways.

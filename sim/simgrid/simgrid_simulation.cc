@@ -43,6 +43,20 @@ std::vector<std::uint8_t> TightRows(const Schedule& schedule, const PathTable& p
   return tight;
 }
 
+// Bytes of a QP: those of a flow at most.
+double LargestTransfer(const Schedule& schedule, const PathTable& paths) {
+  double largest = 0;
+  for (std::uint32_t row = 0; row < schedule.row_count(); ++row) {
+    const Op& op = schedule.op(row);
+    if (op.kind != Op::Kind::kPattern && op.kind != Op::Kind::kSend) continue;
+    const PathTable::Subject& subject = paths.subject(schedule.program_index(row), op);
+    for (std::uint32_t e = subject.first_edge; e < subject.first_edge + subject.edge_count; ++e)
+      largest = std::max(
+          largest, EdgeWireBytes(schedule.program(row), op, subject, e) / paths.edges()[e].qps);
+  }
+  return largest;
+}
+
 }  // namespace
 
 SimgridSimulation::SimgridSimulation(const SimulationInput& input)
@@ -57,7 +71,7 @@ RowId SimgridSimulation::Append(const Program& program) {
   WEFT_CHECK(process_ == nullptr);
   WEFT_CHECK(!SimgridCannot(program, input_.physics.coupling));
   const std::uint32_t first = schedule_.Append(program);
-  paths_.Append(program, first);
+  paths_.Append(program, first, input_.stop);
   return RowId{first};
 }
 
@@ -70,6 +84,7 @@ void SimgridSimulation::Start() {
   if (input_.physics.coupling == Coupling::kAuto)
     loose_operations_ = CountLoose(schedule_, paths_, tight);
   solver.paths = &paths_;
+  solver.largest_bytes = LargestTransfer(schedule_, paths_);
   solver.steps = PlanRouteSteps(input_, schedule_, paths_, tight);
   solver.retry_timeout = input_.fault_policy.retry_timeout;
   Operations operations(schedule_, paths_, input_.physics, tight);
@@ -112,6 +127,7 @@ bool SimgridSimulation::Fetch(std::uint64_t event_budget) {
     const bool nothing = records_.size() == before;
     if (!nothing && records_.back().kind == OperationRecord::Kind::kFinished) {
       solver_time_ = {records_.back().setup_s, records_.back().solve_s};
+      beyond_clock_ = records_.back().beyond_clock;
       finished_ = true;
       records_.pop_back();
     }
@@ -202,7 +218,7 @@ void SimgridSimulation::Reset(HashSeed seed) {
   schedule_.Reset();
   records_.clear();
   next_record_ = 0;
-  finished_ = false;
+  finished_ = beyond_clock_ = false;
   solver_time_ = {};
   instants_ = 0;
   loose_operations_ = 0;
@@ -222,6 +238,11 @@ Outcome SimgridSimulation::Finish() {
   outcome.path_search = paths_.search_work();
   outcome.faults = effects_;
   outcome.waiting = schedule_.WaitingRows();
+  if (beyond_clock_ && next_record_ == records_.size() && schedule_.open_count() > 0)
+    outcome.gave_up = fmt::format(
+        "after {:.0f} s of simulated time SimGrid's clock is coarser than a picosecond, and there "
+        "is something later",
+        kSimgridSeconds);
   for (const Completion& completion : completions_)
     outcome.end = std::max(outcome.end, completion.end);
   outcome.link_bytes.reserve(link_bytes_.size());

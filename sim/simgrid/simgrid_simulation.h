@@ -14,7 +14,7 @@
 //          what there is then, is SimGrid's.
 // Limits   no Append or Cancel once it runs; no tight channel for which
 //          SimgridCannot() gives a reason; no events under policy spray; 4,096 s of simulated
-//          time.
+//          time: Outcome::gave_up where something would be later.
 // Bytes    without events links are credited when an operation is over, by the bound paths, with
 //          events flow by flow. Completions name no bottleneck: SimGrid does not tell.
 // Budget   Run() also returns kBudget where nothing has ended within 50 ms, unless
@@ -77,7 +77,7 @@ class SimgridSimulation final : public Simulation {
   std::unique_ptr<SolverProcess> process_;
   std::vector<OperationRecord> records_;  // of what SimGrid has reached
   std::size_t next_record_ = 0;
-  bool finished_ = false;
+  bool finished_ = false, beyond_clock_ = false;
   SolverTime solver_time_;
   std::uint64_t instants_ = 0;
   std::uint32_t loose_operations_ = 0;

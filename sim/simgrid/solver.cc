@@ -18,7 +18,6 @@
 #include <map>
 #include <simgrid/kernel/Timer.hpp>
 #include <simgrid/s4u.hpp>
-#include <stdexcept>
 
 #include "base/check.h"
 
@@ -28,16 +27,22 @@ namespace {
 namespace s4u = simgrid::s4u;
 using Seconds = std::chrono::duration<double>;
 
-constexpr double kUnitsPerByte = 1 << 20;
-// Beyond it a double's last bit is more than the 1 ps within which SimGrid takes
-// two instants for one.
-constexpr double kLongestSeconds = 4096;
+// Payloads are std::uint64_t; a power of two, so that it rounds nothing.
+double UnitsPerByte(double largest_bytes) {
+  constexpr int kBits = 62, kMost = 20;
+  int exponent = 0;
+  std::frexp(largest_bytes, &exponent);  // below 2^exponent
+  return std::ldexp(1.0, std::min(kMost, kBits - exponent));
+}
 
 class Solver {
  public:
   Solver(Operations& operations, const SolverInput& input,
          const std::function<void(const OperationRecord&)>& record)
-      : operations_(operations), input_(input), record_(record) {
+      : operations_(operations),
+        input_(input),
+        record_(record),
+        units_per_byte_(UnitsPerByte(input.largest_bytes)) {
     NumberRoutes();
     BuildPlatform();
   }
@@ -54,11 +59,7 @@ class Solver {
     for (std::size_t s = at_once ? 2 : 1; s < input_.steps.size(); ++s)
       SetFaultTimer(ToSeconds(input_.steps[s].at.time_since_epoch()), [this, s] { TakeStep(s); });
     engine_->run();
-    if (cut_off_ && operations_.schedule().open_count() > 0)
-      throw std::runtime_error(fmt::format(
-          "faults or retries after {:.0f} s, where SimGrid's clock is coarser than a picosecond: "
-          "engine flow takes them",
-          kLongestSeconds));
+    if (cut_off_ && operations_.schedule().open_count() > 0) EndClock();
   }
 
   std::uint64_t instants() const { return instants_; }
@@ -92,7 +93,7 @@ class Solver {
   void SetTimer(const Operations::Timer& timer);
   // None beyond the clock's end: what is over by then is right without it.
   SolverTimer* SetFaultTimer(double date_s, std::function<void()> then) {
-    if (date_s < kLongestSeconds) return SolverTimer::set(date_s, std::move(then));
+    if (date_s < kSimgridSeconds) return SolverTimer::set(date_s, std::move(then));
     cut_off_ = true;
     return nullptr;
   }
@@ -105,21 +106,34 @@ class Solver {
   void TakeStep(std::size_t step);
   void CountFates(const RouteStep& step);
   void GiveUp(Flow& flow);
+  void CountBegun(std::uint32_t row);
+  void RecordFault(std::uint32_t event, const FaultEffect& effect);
   void Credit(const Flow& flow, double moved);
   bool HasFaults() const { return input_.steps.size() > 1; }
   std::uint32_t RouteOf(const Flow& flow) const {
     return route_of_[step_][ways().RowOf(flow.transfer)];
   }
   const Ways& ways() const { return *input_.steps[step_].ways; }
-  static SimTime Now() {
+  SimTime Now() const {
     const double now_s = s4u::Engine::get_clock();
-    WEFT_CHECK(now_s < kLongestSeconds);
+    if (now_s >= kSimgridSeconds) EndClock();
     return SimTime(SimDuration(std::llround(now_s * 1e12)));
+  }
+
+  // Ends the process: an exception would not pass SimGrid, which is what calls.
+  [[noreturn]] void EndClock() const {
+    OperationRecord last;
+    last.kind = OperationRecord::Kind::kFinished;
+    last.instants = instants_;
+    last.beyond_clock = true;
+    record_(last);
+    _exit(0);
   }
 
   Operations& operations_;
   const SolverInput& input_;
   const std::function<void(const OperationRecord&)>& record_;
+  double units_per_byte_;
   std::unique_ptr<s4u::Engine> engine_;
   std::vector<Route> routes_;
   std::vector<std::vector<std::uint32_t>> route_of_;  // [steps][W]
@@ -185,7 +199,7 @@ void Solver::AddRoute(std::uint32_t route, s4u::NetZone& zone) {
   const Way& way = ways.all()[routes_[route].way];
   if (!way.bound || (way.link_count == 0 && way.cap_bps == 0)) return;
   const auto add_link = [&](const std::string& name, double bps) {
-    return zone.create_link(name, bps / 8 * kUnitsPerByte);
+    return zone.create_link(name, bps / 8 * units_per_byte_);
   };
   std::vector<s4u::LinkInRoute> links;
   for (const LinkId id : ways.links(way)) {
@@ -231,7 +245,7 @@ void Solver::Start(const Operations::Transfer& transfer) {
   free_.pop_back();
   flow.transfer = transfer;
   flow.live = true;
-  flow.left = std::max(1.0, std::round(ways().Bytes(transfer) * kUnitsPerByte));
+  flow.left = std::max(1.0, std::round(ways().Bytes(transfer) * units_per_byte_));
   Move(flow);
 }
 
@@ -267,7 +281,7 @@ void Solver::Credit(const Flow& flow, double moved) {
   std::map<LinkId, double> crossed;
   const Route& route = routes_[RouteOf(flow)];
   for (const LinkId link : route.ways->links(route.ways->all()[route.way]))
-    crossed[link] += moved / kUnitsPerByte;
+    crossed[link] += moved / units_per_byte_;
   for (const auto& [link, bytes] : crossed) {
     OperationRecord record;
     record.kind = OperationRecord::Kind::kCredit;
@@ -285,15 +299,33 @@ void Solver::CountFates(const RouteStep& step) {
   for (const RouteStep::Fate& fate : step.fates)
     if (operations_.InFlight(input_.paths->qps()[fate.qp].edge))
       ++(effects[fate.event].*fate.field);
-  for (const auto& [event, effect] : effects) {
-    OperationRecord record;
-    record.kind = OperationRecord::Kind::kFault;
-    record.row = event;
-    record.effect = effect;
-    record.start = record.end = Now();
-    record.instants = instants_;
-    record_(record);
+  for (const auto& [event, effect] : effects) RecordFault(event, effect);
+}
+
+void Solver::RecordFault(std::uint32_t event, const FaultEffect& effect) {
+  OperationRecord record;
+  record.kind = OperationRecord::Kind::kFault;
+  record.row = event;
+  record.effect = effect;
+  record.start = record.end = Now();
+  record.instants = instants_;
+  record_(record);
+}
+
+// It was not in flight when its QPs lost their paths.
+void Solver::CountBegun(std::uint32_t row) {
+  std::map<std::uint32_t, FaultEffect> effects;
+  const PathTable::Range edges = operations_.EdgesOf(row);
+  for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
+    const PathTable::Edge& edge = input_.paths->edges()[e];
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
+      const RouteStep::Broken& broken = (*input_.steps[step_].broken)[q];
+      if (broken.by == Routes::kNoEvent) continue;
+      ++effects[broken.by].crossing;
+      effects[broken.by].stalled += broken.stalled ? 1u : 0u;
+    }
   }
+  for (const auto& [event, effect] : effects) RecordFault(event, effect);
 }
 
 // SimGrid bounds a flow for good by what its links gave when it began: one whose link changes is
@@ -325,7 +357,7 @@ void Solver::TakeStep(std::size_t step) {
   if (operations_.schedule().open_count() == 0) return;
   CountFates(input_.steps[step]);
   for (const auto& [id, bps] : input_.steps[step].capacity_bps)
-    if (links_[Index(id)] != nullptr) links_[Index(id)]->set_bandwidth(bps / 8 * kUnitsPerByte);
+    if (links_[Index(id)] != nullptr) links_[Index(id)]->set_bandwidth(bps / 8 * units_per_byte_);
   std::vector<Flow*> moved;
   for (Flow& flow : flows_) {
     if (!flow.live) continue;
@@ -348,21 +380,16 @@ void Solver::TakeStep(std::size_t step) {
 // Held for as long as a sender retries: its operation fails, with all that it had under way.
 void Solver::GiveUp(Flow& given_up) {
   const std::uint32_t row = given_up.transfer.row;
-  const std::vector<std::uint32_t>& broken_by = *input_.steps[step_].broken_by;
-  std::map<std::uint32_t, std::uint32_t> failed;
-  const PathTable::Range edges = given_up.transfer.edges;
+  std::map<std::uint32_t, FaultEffect> effects;
+  const PathTable::Range edges = operations_.EdgesOf(row);
   for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e) {
+    if (!operations_.HasBytes(row, e)) continue;
     const PathTable::Edge& edge = input_.paths->edges()[e];
-    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) ++failed[broken_by[q]];
+    for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q)
+      ++effects[(*input_.steps[step_].broken)[q].by].failed;
   }
-  for (const auto& [event, count] : failed) {
-    OperationRecord record;
-    record.kind = OperationRecord::Kind::kFault;
-    record.row = event;
-    record.effect.failed = count;
-    record.start = record.end = Now();
-    record_(record);
-  }
+  effects.erase(Routes::kNoEvent);
+  for (const auto& [event, effect] : effects) RecordFault(event, effect);
   for (Flow& flow : flows_) {
     if (!flow.live || flow.transfer.row != row) continue;
     if (flow.comm != nullptr) Cancel(flow);
@@ -392,6 +419,8 @@ void Solver::Follow() {
   const SimTime now = Now();
   do {
     std::swap(taken_, operations_.following());
+    if (HasFaults())
+      for (const std::uint32_t row : taken_.begun) CountBegun(row);
     for (OperationRecord& over : taken_.records) {
       over.instants = instants_;
       record_(over);
@@ -404,6 +433,7 @@ void Solver::Follow() {
         SetTimer(timer);
     }
     taken_.records.clear();
+    taken_.begun.clear();
     taken_.timers.clear();
     taken_.transfers.clear();
   } while (!operations_.following().Empty());

@@ -13,9 +13,11 @@
 // A process may do this once: SimGrid's engine is a singleton. SimgridSimulation
 // does it in a process of its own.
 //
-// Units    seconds and 2^-20 bytes inside SimGrid, whose payloads are whole; times
-//          leave it rounded to the nearest picosecond.
-// Errors   what SimGrid throws or aborts on is on standard error, and the process ends.
+// Units    seconds and 2^-20 bytes inside SimGrid, whose payloads are whole 64-bit numbers: larger
+//          parts of a byte where a transfer would have more than 2^62 of these; times leave it
+//          rounded to the nearest picosecond.
+// Errors   what SimGrid throws or aborts on is on standard error, and the process ends. What is
+//          later than kSimgridSeconds is no error here: the last record says so.
 // Cost     the platform has the links in use and 1 + sqrt(ways) hosts.
 #pragma once
 
@@ -31,17 +33,22 @@ namespace weft {
 // cancelled in SimGrid and begun anew on the other with what is left of it, or held where there is
 // none, until a later step gives it one or `retry_timeout` ends its operation.
 
+// Beyond it a double's last bit is more than the 1 ps within which SimGrid takes two instants for
+// one.
+constexpr double kSimgridSeconds = 4096;
+
 // What is run. Requires: `steps` is PlanRouteSteps'; capacity_bps is [L].
 struct SolverInput {
   const PathTable* paths = nullptr;
   std::vector<RouteStep> steps;
   std::vector<double> capacity_bps;
+  double largest_bytes = 0;     // of a transfer, or more
   SimDuration retry_timeout{};  // zero: never
 };
 
 // Calls `record` with whatever is over, in order of time, and with one record
-// kFinished at the end; where there are steps after the first, with kCredit for what crossed
-// links, too.
+// kFinished at the end, or where its clock ends; where there are steps after the first, with
+// kCredit for what crossed links, too.
 extern "C" void WeftRunOnSimgrid(Operations& operations, const SolverInput& input,
                                  const std::function<void(const OperationRecord&)>& record);
 // Of the SimGrid that the module was built with: 3032 for 3.32.

@@ -12,6 +12,8 @@
 namespace weft {
 namespace {
 
+using namespace std::string_literals;
+
 RunControl Patient(int threads = 1) {
   RunControl control;
   control.threads = threads;
@@ -476,6 +478,41 @@ TEST(RunScenario, TellsARunBeyondTheRangeOfTimeFromAStall) {
     EXPECT_EQ(report.collectives[2].status, "beyond the range of time") << engine;
     EXPECT_EQ(report.unmet.size(), 1u) << engine;
   }
+}
+
+// SimGrid's clock: a flow that ends after it, a repair after it that a flow waits for, and jobs.
+TEST(RunScenario, RefusesWhatAnEngineCannotRunToItsEnd) {
+  const std::string fabric =
+      "fabric: { family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 4, link: 1Gbps }\n"
+      "routing: { seeds: 2 }\nengine: simgrid\n";
+  const std::string traffic = "workload: { traffic: { pattern: permutation, bytes: 1TB } }";
+  for (const std::string& rest : {traffic,
+                                  "workload: { traffic: { pattern: permutation, bytes: 1GB } }\n"
+                                  "faults: [ { at: 1ms, until: 5000s, host: host0 } ]\n"
+                                  "fault_policy: { retry_timeout: 0s }\n"s,
+                                  "jobs:\n- { placement: { gpus: 2 }, " + traffic + " }\n" +
+                                      "- { placement: { gpus: 2, skip: 2 }, " + traffic + " }\n"}) {
+    const RunReport report = RunScenario(Make(fabric + rest), Patient());
+    ASSERT_TRUE(report.refused) << rest;
+    EXPECT_EQ(report.refused->pos.line, 3);
+    EXPECT_THAT(report.refused->message,
+                testing::HasSubstr("'engine: simgrid' cannot run this to its end: after 4096 s"));
+    EXPECT_TRUE(report.partial);
+  }
+}
+
+TEST(RunScenario, StopsWhilePathsAreBound) {
+  RunControl impatient = Patient();
+  int asked = 0;
+  impatient.stop = [&] { return ++asked > 1; };
+  const RunReport report = RunScenario(
+      Make("fabric: { family: leaf_spine, leaves: 2, spines: 1, hosts_per_leaf: 4, link: 1Gbps }\n"
+           "routing: { seeds: 1 }\n"
+           "workload: { traffic: { pattern: random, bytes: 1MB, flows: 10000 } }\n"),
+      impatient);
+  EXPECT_TRUE(report.partial);
+  EXPECT_TRUE(report.traffic.empty());  // no simulation was begun
+  EXPECT_EQ(asked, 2);
 }
 
 TEST(RunScenario, DoesNotCallWhatWasStoppedStalled) {

@@ -218,5 +218,37 @@ TEST(Fault, AFlowThatStartsOnADetourUsesIt) {
   EXPECT_EQ(result.outcome.faults[0].moved, 0u);
 }
 
+// Nothing was in flight when the cable went; what begins after that waits for it all the same.
+TEST(Fault, CountsWhatBeginsWithoutAPathAsHitAndStalled) {
+  const Net net = Star(2, k100G, 0us);
+  const ElementId cable = net.Cable(net.nic[0], net.leaf[0]);
+  for (const SimDuration down : {0us, 20us, 45us}) {  // before the send begins at 50 us
+    Builder b;
+    b.AddCompute(50us, {0});
+    b.AddSend(net.nic[0], net.nic[1], kMB, {0}, {}, 2);
+    SimulationInput input = net.Input();
+    input.fault_policy = {10us, 5us, {}, FaultPolicy::Qps::kMove};
+    input.events = {{At(down), cable, kDown}, {At(100us), cable, kUp}};
+    const Result result = RunWith(input, b.program);
+    EXPECT_EQ(result.outcome.end, At(180us));
+    EXPECT_EQ(result.outcome.faults[0].crossing, 2u);
+    EXPECT_EQ(result.outcome.faults[0].stalled, 2u);
+    EXPECT_EQ(result.outcome.faults[1].crossing, 2u);
+  }
+}
+
+// More edges than are bound between two looks: the third look ends it.
+TEST(Append, EndsWhereTheCallerWaitsNoLonger) {
+  const Net net = Star(2, k100G, 0us);
+  Builder b;
+  for (int i = 0; i < 20'000; ++i) b.AddSend(net.nic[0], net.nic[1], kMB);
+  SimulationInput input = net.Input();
+  int asked = 0;
+  input.stop = [&asked] { return ++asked == 3; };
+  FlowSimulation simulation(input);
+  simulation.Append(b.program);
+  EXPECT_EQ(asked, 3);
+}
+
 }  // namespace
 }  // namespace weft

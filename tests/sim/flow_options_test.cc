@@ -188,14 +188,57 @@ TEST(SimOptions, WideChannelsThatShareLinksKeepTheirTimes) {
       input.options.silent_links = silent;
       FlowSimulation simulation(input);
       simulation.Append(first.program);
-      EXPECT_EQ(simulation.Run(SimTime(300us), kNoBudget), Stop::kUntil);
+      EXPECT_EQ(simulation.Run(SimTime(1ms), kNoBudget), Stop::kUntil);  // past the rings' start-up
       ASSERT_LT(MaxMinResidual(simulation.Rates()), 1e-9);
+      EXPECT_EQ(simulation.Rates().twins > 0, silent);
       simulation.Append(second.program);
       while (simulation.Run(kForever, 1) == Stop::kBudget)
         ASSERT_LT(MaxMinResidual(simulation.Rates()), 1e-9);
       ends.emplace_back(simulation.completions().begin(), simulation.completions().end());
     }
     ASSERT_EQ(ends[0].size(), 16u);
+    ASSERT_EQ(ends[1].size(), ends[0].size());
+    for (std::size_t i = 0; i < ends[0].size(); ++i) {
+      ASSERT_EQ(ends[0][i].row, ends[1][i].row);
+      ExpectNear(ends[0][i].end, ends[1][i].end);
+    }
+  }
+}
+
+// Each NIC sends one flow after the other, at most at its own rate, over links of the same: its
+// link to the leaf is silent while it sends, and ends are the same without the option.
+TEST(SimOptions, ALinkOfOneFlowAtATimeIsSilent) {
+  for (const std::uint64_t seed : TestSeeds(20)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    constexpr std::uint32_t kHosts = 12;
+    const Net net = LeafSpine(3, 2, 4, GigabitsPerSecond(400), 1us);
+    Builder b;
+    std::set<std::uint32_t> senders;  // all begin within 2 us, and none ends in 20
+    for (int i = 0; i < 60; ++i) {
+      const std::uint32_t from = random.Below(kHosts);
+      senders.insert(from);
+      const std::uint32_t to = (from + 1 + random.Below(kHosts - 1)) % kHosts;
+      b.AddSend(net.nic[from], net.nic[to], 1'000'000 * (1 + random.Below(9)), {from});
+    }
+    b.program.stream_count = kHosts;
+    SimulationInput input = InputOf(net, seed);
+    input.options.fold = input.options.memoise = false;
+    std::vector<std::vector<Completion>> ends;
+    for (const bool silent : {true, false}) {
+      input.options.silent_links = silent;
+      FlowSimulation simulation(input);
+      simulation.Append(b.program);
+      std::size_t most = 0;
+      while (simulation.Run(kForever, 1) == Stop::kBudget) {
+        most = std::max(most, simulation.Rates().twins);
+        ASSERT_LT(MaxMinResidual(simulation.Rates()), 1e-9);
+      }
+      EXPECT_GE(most, silent ? senders.size() : 0u);
+      EXPECT_EQ(most > 0, silent);
+      ends.emplace_back(simulation.completions().begin(), simulation.completions().end());
+    }
+    ASSERT_EQ(ends[0].size(), 60u);
     ASSERT_EQ(ends[1].size(), ends[0].size());
     for (std::size_t i = 0; i < ends[0].size(); ++i) {
       ASSERT_EQ(ends[0][i].row, ends[1][i].row);

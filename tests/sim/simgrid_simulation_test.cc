@@ -188,6 +188,63 @@ TEST(SimgridSimulation, AgreesWithTheFlowEngineUnderFaults) {
   EXPECT_GT(failed, 0u);
 }
 
+// A ring whose second host goes: two of its edges, of two QPs each, run out at the same instant.
+// However the channel advances, the operation is given up with all four.
+TEST(SimgridSimulation, CountsAllThatAnOperationHadWhenItIsGivenUp) {
+  const Net net = Star(4, k100G, 0us);
+  Builder b;
+  b.AddPattern(Ring(net.nic, 1, 2, 0us));
+  b.AddRun(0, 40 * kMB);
+  for (const Coupling coupling : {Coupling::kTight, Coupling::kLoose}) {
+    SimulationInput input = net.Input();
+    input.physics.coupling = coupling;
+    input.fault_policy = {0us, 0us, 100us, FaultPolicy::Qps::kStay};
+    input.events.push_back(
+        {At(20us), net.Cable(net.nic[1], net.leaf[0]), {false, 1, Direction::kBoth}});
+    SimgridSimulation simgrid(input);
+    FlowSimulation flow(input);
+    for (Simulation* one : {static_cast<Simulation*>(&simgrid), static_cast<Simulation*>(&flow)}) {
+      one->Append(b.program);
+      one->Run(kForever, kNoBudget);
+      ASSERT_EQ(one->completions().size(), 1u);
+      EXPECT_EQ(one->completions()[0].end, At(120us));
+      const FaultEffect effect = one->Finish().faults[0];
+      EXPECT_EQ(effect.crossing, 4u);
+      EXPECT_EQ(effect.stalled, 4u);
+      EXPECT_EQ(effect.failed, 4u);
+    }
+  }
+}
+
+// 18 TB are 2^64 parts of a byte as small as SimGrid counts others in: 1,440 s at 100G, and 0.5 MB
+// beside it share the first 80 us.
+TEST(SimgridSimulation, CountsAnyNumberOfBytes) {
+  const Net net = Star(3, k100G, 0us);
+  Builder b;
+  b.AddSend(net.nic[0], net.nic[2], 18'000'000 * kMB);
+  b.AddSend(net.nic[1], net.nic[2], kMB / 2);
+  SimgridSimulation simulation(net.Input());
+  FlowSimulation flow(net.Input());
+  EndsByRow(flow, b.program);
+  EXPECT_EQ(EndsByRow(simulation, b.program)[1], At(80us));
+  EXPECT_NEAR(ToSeconds(simulation.Finish().end.time_since_epoch()), 1440.00004, 1e-6);
+  EXPECT_LE(Difference(simulation, flow), 1e-9);
+}
+
+// 60 TB take 4,800 s: what ended before is told, and why nothing more is.
+TEST(SimgridSimulation, SaysThatItsClockEnds) {
+  const Net net = Star(2, k100G, 0us);
+  Builder b;
+  b.AddSend(net.nic[0], net.nic[1], kMB, {0});
+  b.AddSend(net.nic[0], net.nic[1], 60'000'000 * kMB, {0});
+  SimgridSimulation simulation(net.Input());
+  simulation.Append(b.program);
+  EXPECT_EQ(simulation.Run(kForever, kNoBudget), Stop::kStarved);
+  EXPECT_EQ(simulation.completions().size(), 1u);
+  EXPECT_NE(simulation.Finish().gave_up.find("after 4096 s"), std::string::npos);
+  EXPECT_EQ(simulation.process(), -1);
+}
+
 // Edges of 3, 2 and 1 parts: 3 : 2 is no whole number, 2 : 1 is.
 TEST(SimgridSimulation, RefusesATightChannelOfFractions) {
   const Net net = Star(4, k100G, 1us);
