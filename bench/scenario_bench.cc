@@ -43,7 +43,8 @@ SimulationInput InputOf(const weft::PreparedScenario& scenario) {
           .fault_policy = scenario.fault_policy,
           .seed = weft::HashSeed{1},
           .events = {},
-          .options = scenario.options};
+          .options = scenario.options,
+          .stop = {}};
 }
 
 // The simulation run to its end; null where it did not end.

@@ -118,8 +118,14 @@ int RunCompare(const CompareArgs& args, std::ostream& out, std::ostream& err) {
   const Comparison comparison = CompareScenarios(*cases, control);
   watch->ClearProgress();
   Errors refused;
-  for (const RunReport& report : comparison.cases)
-    if (report.refused) refused.push_back(*report.refused);
+  for (std::size_t c = 0; c < comparison.cases.size(); ++c) {
+    if (!comparison.cases[c].refused) continue;
+    Error error = *comparison.cases[c].refused;
+    error.message = (*cases)[c].label + ": " + error.message;
+    // Of keys that vary the texts hold the last case's value alone.
+    if (!(*cases)[c].variant.empty()) error.pos.line = 0;
+    refused.push_back(std::move(error));
+  }
   if (!refused.empty()) return fail(refused);
   bool met = true;
   for (const RunReport& report : comparison.cases) met = met && report.unmet.empty();

@@ -442,8 +442,12 @@ void AddCoupling(const PreparedScenario& scenario, const RunControl& control, Ru
   if (scenario.spec.message.coupling() != ScenarioSpec::COUPLING_BOTH || report.partial) return;
   const auto makespans = [&](Coupling coupling) -> std::optional<Interval<double>> {
     std::vector<double> values;
-    for (const SeedResult& seed : RunSeeds(scenario, coupling, false, control))
+    for (const SeedResult& seed : RunSeeds(scenario, coupling, false, control)) {
       if (seed.finished) values.push_back(seed.makespan_s);
+      if (!seed.gave_up.empty() && !report.refused)
+        report.refused = Refusal(scenario, seed.gave_up);
+    }
+    if (report.refused) return std::nullopt;
     if (values.empty()) return std::nullopt;
     return IntervalOf(values);
   };

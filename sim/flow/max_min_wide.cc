@@ -111,7 +111,9 @@ void MaxMinSystem::SilenceLone(std::span<const std::uint8_t> lone) {
   };
   for (std::uint32_t r = 0; r < rows_.size(); ++r) {
     const std::span<const Term> terms = this->terms(TermsId{r});
-    if (terms.size() > kFewLinks) continue;
+    // Those of many links, whatever SilenceTwins() has left of them, keep the places that they
+    // have.
+    if (terms.size() + rows_[r].silent > kFewLinks) continue;
     off.clear();
     for (const Term& term : terms) {
       const auto holds = [&](const Term& other) {
@@ -148,6 +150,7 @@ void MaxMinSystem::SilenceOwn(const TermsOfLinks& all, std::vector<std::uint8_t>
 // tightly the first is its bottleneck.
 void MaxMinSystem::RestorePlaces(const Twins& twins) {
   const std::span<const Term> now = terms(TermsId{twins.row});
+  WEFT_CHECK(now.size() <= kFewLinks);  // a place is a bit
   const std::vector<Term> before(now.begin(), now.end());
   auto other = before.begin(), silent = before.end() - twins.count;
   for (std::size_t i = 0; i < before.size(); ++i)

@@ -334,4 +334,29 @@ TEST(MaxMinResidual, SeesOverloadSlackAndUnfairness) {
 }
 
 }  // namespace
+// Rows of 70 links, 66 in common, of which twins are silent first: then no lone link of them is,
+// and all come back.
+TEST(MaxMinSystem, TermsOfManyLinksComeBackWhole) {
+  MaxMinSystem system(std::vector<double>(74, k100G));
+  std::vector<Term> a, b;
+  for (std::uint32_t l = 0; l < 70; ++l) {
+    a.push_back({l, 1});
+    b.push_back({l + 4, 1});
+  }
+  const std::vector<TermsId> rows = {system.AddTerms(a), system.AddTerms(b)};
+  std::vector<std::uint8_t> lone(74, 0);
+  for (const std::size_t l : {0u, 1u, 2u, 3u, 70u, 71u, 72u, 73u}) lone[l] = 1;
+  system.SilenceTwins();
+  system.SilenceLone(lone);
+  EXPECT_LT(system.terms(rows[0]).size(), 10u);
+  system.RestoreTwins();
+  for (std::uint32_t r = 0; r < 2; ++r) {
+    std::set<std::uint32_t> links;
+    for (const Term& term : system.terms(rows[r])) links.insert(term.link);
+    EXPECT_EQ(links.size(), 70u);
+    EXPECT_EQ(*links.begin(), 4 * r);
+    EXPECT_EQ(*links.rbegin(), 69 + 4 * r);
+  }
+}
+
 }  // namespace weft

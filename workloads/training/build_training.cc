@@ -99,8 +99,9 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
       {"overlap.shared_experts", training.overlap.expert, "overlap.expert hides more"},
       {"dispatch", !experts, "expert is 1"},
       {"imbalance", !experts, "expert is 1"},
-      {"recompute", training.recompute == Recompute::kSelective && training.fused_attention,
-       "fused attention computes it again anyway"},
+      {"recompute",
+       training.recompute == Recompute::kSelective && training.fused_attention && !given_times,
+       "fused attention keeps no scores", " on memory"},
       {"recompute", given_times && !meets, kTimes},
       {"fused_attention", given_times, kTimes},
       {"overlap.tensor", given_times, kTimes},
@@ -262,11 +263,16 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
                 fmt::format("at most {}: fewer replicas, stages or micro-batches", kRowLimit));
   // Simulated time ends after 106 days, and links may take longer than the closed form says.
   constexpr double kDay = 86400, kMostDays = 10;
-  const double days = EstimateIteration(out->training, out->cost, out->gpu, out->net).time_s / kDay;
+  // It knows neither slow hosts nor jitter.
+  const double slowed =
+      (spec.stragglers().share() > 0 ? 1 + spec.stragglers().slower() : 1) * (1 + spec.jitter());
+  const double days =
+      slowed * EstimateIteration(out->training, out->cost, out->gpu, out->net).time_s / kDay;
   if (days > kMostDays)
     return Fail(ErrorCode::kOutOfRange, sources.At(fmt::format("{}.global_batch", kPath)).pos,
-                fmt::format("an iteration of {:.0f} days", days),
-                fmt::format("at most {:.0f}: a smaller global_batch, or more GPUs", kMostDays));
+                fmt::format("an iteration of {:.4g} days", days),
+                fmt::format("at most {:.0f}: a smaller global_batch, more GPUs, or shorter times",
+                            kMostDays));
   if (const double edges = EdgesNeeded(*out); edges > static_cast<double>(kEdgeLimit))
     return Fail(ErrorCode::kOutOfRange, pos,
                 fmt::format("dispatch and combine have {:.0f} edges between hosts", edges),

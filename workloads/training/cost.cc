@@ -97,7 +97,8 @@ Seconds FusedAttention(const Training& t, const GpuRates& gpu) {
   const double all = static_cast<double>(t.sequence);
   const double longest = std::min(m.window ? 1.0 * *m.window : all, all) + e.attention_start;
   const double dims = (DivideUp(m.query_dim, kDims) + DivideUp(m.value_dim, kDims)) * kDims;
-  const double steps = tiles * seen / e.sms + longest / 2;  // of a tile, one SM after another
+  // Of a tile, one SM after another; never less than the longest one takes.
+  const double steps = std::max(longest, tiles * seen / e.sms + longest / 2);
   const double work = 2 * steps * e.sms * std::min(rows, kTile) * dims / gpu.flops;
   const double bytes = TokensOfRank(t) * heads * (4.0 * m.value_dim + 10.0 * m.query_dim);
   return {work / e.attention_forward + e.kernel_gap_s,
