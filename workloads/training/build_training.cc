@@ -71,6 +71,7 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
   const Parallel& p = training.parallel;
   const bool experts = p.expert > 1;
   const bool given_times = training.stage_times.has_value();
+  const bool fused_again = training.recompute == Recompute::kSelective && training.fused_attention;
   const bool meets = training.contention && leaving.any();
   const bool expert_meets = training.contention && leaving.expert;
   constexpr const char* kTimes = "stage_times says how long passes take";
@@ -99,9 +100,7 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
       {"overlap.shared_experts", training.overlap.expert, "overlap.expert hides more"},
       {"dispatch", !experts, "expert is 1"},
       {"imbalance", !experts, "expert is 1"},
-      {"recompute",
-       training.recompute == Recompute::kSelective && training.fused_attention && !given_times,
-       "fused attention keeps no scores", " on memory"},
+      {"recompute", fused_again && !given_times, "fused attention keeps no scores", " on memory"},
       {"recompute", given_times && !meets, kTimes},
       {"fused_attention", given_times, kTimes},
       {"overlap.tensor", given_times, kTimes},
