@@ -124,6 +124,43 @@ PlanRow Planning::BoundedRow(std::size_t candidate) const {
   return row;
 }
 
+// What breaks in a month, of the fabric and of each job. Requires: the candidate can be bought.
+void Planning::FillReliability(std::size_t candidate, PlanRow& row) const {
+  const Candidate& it = candidates_[candidate];
+  const PlanReliabilitySpec& spec = question_.spec().reliability();
+  const auto seconds = [](std::int64_t ps) { return Seconds(static_cast<double>(ps) * 1e-12); };
+  const Seconds checkpoint = seconds(spec.checkpoint()), restart = seconds(spec.restart());
+  const auto failures_of = [&](std::int64_t gpus) {
+    return ExpectedFailures(ShareOf(it.components, gpus),
+                            question_.RatesOf(it.accelerator, it.chip), seconds(spec.repair()));
+  };
+  const auto ettr_of = [&](const MonthlyFailures& failures) -> std::optional<PlanEttr> {
+    if (failures.stops.mid <= 0) return std::nullopt;
+    const Seconds between = failures.MeanTimeBetweenStops();
+    const Seconds interval = std::max(YoungInterval(checkpoint, between), Seconds(1e-3));
+    return PlanEttr{failures.stops.mid, interval.count(),
+                    Ettr(checkpoint, restart, between, interval),
+                    ExactEttr(checkpoint, restart, between, interval)};
+  };
+  const MonthlyFailures all = failures_of(it.accelerators);
+  PlanFailures out{all.stops.mid, all.degradations.mid, all.masked.mid, {}, ettr_of(all)};
+  constexpr const char* kEffects[] = {"stops", "degrades", "masked"};
+  for (const FailureRow& one : all.rows)
+    out.rows.push_back({one.name, std::string(NameOf(one.scope)),
+                        kEffects[static_cast<std::size_t>(one.effect)], one.flap, one.elements,
+                        one.monthly.low, one.monthly.mid, one.monthly.high});
+  row.failures = std::move(out);
+  const auto found = contenders_.find(candidate);
+  if (found == contenders_.end()) return;
+  const std::vector<JobFigures> jobs = Decision(question_, {found->second}, reference_s_).JobsAt(0);
+  for (std::size_t j = 0; j < row.jobs.size(); ++j) {
+    row.jobs[j].speed = jobs[j].speed;
+    row.jobs[j].goodput = jobs[j].goodput;
+    row.jobs[j].ettr = ettr_of(
+        failures_of(std::min(question_.jobs[j].gpus.value_or(it.accelerators), it.accelerators)));
+  }
+}
+
 void Planning::Show(std::size_t candidate, const std::string& role) {
   if (candidate == kNoCandidate) return;
   for (auto& [index, roles] : shown_)
@@ -269,6 +306,11 @@ void Planning::SaySentence(std::size_t best, std::size_t second) {
   const PlanRanking& first = out_.rankings[0];
   if (out_.clear) {
     out_.sentence = "Buy " + buy;
+  } else if (first.clear && out_.accelerator_clear) {
+    out_.sentence = fmt::format(
+        "No clear winner yet, for {} that were not simulated could still win; the first of those "
+        "that were: {}",
+        FormatCount(out_.could_still_win), buy);
   } else if (first.clear) {
     out_.sentence = "No clear winner among the accelerators; the first of those that tie: " + buy;
   } else {
@@ -370,6 +412,7 @@ void Planning::FillAnswer() {
   const std::size_t best = order_[0];
   for (const auto& [index, role] : shown_) {
     PlanRow row = figures_.count(index) > 0 ? figures_.at(index) : BoundedRow(index);
+    if (row.feasible) FillReliability(index, row);
     row.roles.push_back(role);
     out_.rows.push_back(std::move(row));
   }
@@ -377,7 +420,9 @@ void Planning::FillAnswer() {
   for (const std::size_t i : order_) {
     const bool there =
         std::any_of(shown_.begin(), shown_.end(), [&](const auto& one) { return one.first == i; });
-    if (!there) out_.rows.push_back(figures_.at(i));
+    if (there) continue;
+    out_.rows.push_back(figures_.at(i));
+    FillReliability(i, out_.rows.back());
   }
   if (control_.files) FillScreened();
   SaySentence(best, order_.size() > 1 ? order_[1] : kNoCandidate);

@@ -273,6 +273,15 @@ void Auditor::CheckLeaves() {
   if (Tiers() == 2) CheckLeafCables();
 }
 
+// Of cables between leaves and spines those that carry a link: legs of split ones that lie unused,
+// a few, are none, and every leaf has equally many of the rest.
+std::int64_t Auditor::LeafLinks(std::int64_t cabled) const {
+  const std::int64_t leaves = Count(SwitchRole::kLeaf);
+  if (leaves == 0 || cabled <= leaves) return cabled;
+  const std::int64_t unused = cabled % leaves;
+  return unused * 50 < cabled ? cabled - unused : cabled;
+}
+
 // Of two tiers every cable between switches has an end at a leaf, beside the endpoints'.
 void Auditor::CheckLeafCables() {
   double chips_bps = 0, up_bps = 0;
@@ -300,6 +309,7 @@ void Auditor::CheckLeafCables() {
 std::int64_t Auditor::GrownUplinks(std::int64_t now, std::int64_t step) const {
   const std::int64_t leaves = Count(SwitchRole::kLeaf);
   if (!bill_.growth || leaves == 0 || LeafDown() <= 0) return Grown(now);
+  now = LeafLinks(now);
   const std::int64_t of_plane = CeilDiv(CeilDiv(Grown(ask_.endpoints), ask_.planes), LeafDown());
   const std::int64_t grown = ask_.planes * CeilDiv(of_plane, step) * step;
   return std::min(Grown(now), std::max(now, grown * CeilDiv(now, leaves)));
@@ -399,9 +409,9 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
   std::int64_t even = fewest;
   while (even < up && up % even != 0) ++even;
   const std::vector<std::string> evenly = {fmt::format("{} spines", even * ask_.planes)};
-  // Legs of split cables that lie unused, a few, are no uplinks.
-  const bool whole = cabled && uplinks > leaves && uplinks % leaves * 100 < uplinks &&
-                     uplinks / leaves % of_plane == 0;
+  // Legs of split cables that lie unused are no uplinks.
+  const std::int64_t linked = LeafLinks(uplinks);
+  const bool whole = cabled && linked < uplinks && linked / leaves % of_plane == 0;
   if (up % of_plane != 0 && !whole)
     Warn("uneven_spines", spine_->line,
          fmt::format("{} uplinks of a leaf over {} spines", up, of_plane),
@@ -439,6 +449,14 @@ void Auditor::CheckCables() {
   if (any > 0 && all < ask_.endpoints + (tiers > 1 && ask_.over_said ? uplinks : 0))
     Find("host_cables", line, fmt::format("{} cables", all),
          fmt::format("{} cables", ask_.endpoints + (tiers > 1 ? uplinks : 0)));
+  // Of cables of one kind alone the others were forgotten.
+  if (any == 0 && between > 0 && host == 0)
+    Find("host_cables", line, fmt::format("{} cables between switches, none to NIC ports", between),
+         fmt::format("{} cables to NIC ports", ask_.endpoints));
+  if (any == 0 && host > 0 && between == 0 && tiers > 1 && Count(SwitchRole::kSpine) > 0)
+    Find("switch_cables", spine_->line,
+         fmt::format("{} spines and no cables to them", Count(SwitchRole::kSpine)),
+         fmt::format("{} cables between switches", uplinks * (tiers - 1)));
   if (between <= 0 || any > 0 || tiers == 1) return;
   const double has = static_cast<double>(ask_.endpoints) * ask_.rate_bps /
                      (static_cast<double>(between) * ask_.up_bps) * (tiers - 1);

@@ -393,6 +393,11 @@ class BillReader {
     } else {
       return Unknown("NIC", part, presets_.Names("nic"), "400G or 2x200G");
     }
+    // A plan's bom.csv has a NIC at the rate that it runs at: "NIC of 100Gbps".
+    static const std::regex kAsUsed(R"(^nic of (\S+)$)");
+    std::smatch found;
+    if (std::regex_match(use_, found, kAsUsed))
+      if (const auto rates = ParseRates(found[1].str())) out.port_bps = rates->each_bps / out.ports;
     bill_.nics.push_back(out);
   }
 

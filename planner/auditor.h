@@ -162,6 +162,7 @@ class Auditor {
   void CheckLeaves();
   void CheckLeafCables();
   std::int64_t GrownUplinks(std::int64_t now, std::int64_t step = 1) const;
+  std::int64_t LeafLinks(std::int64_t cabled) const;
   std::int64_t MostUplinks() const;
   void CheckUppers();
   void CheckSpread(std::int64_t uplinks);

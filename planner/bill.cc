@@ -1,5 +1,7 @@
 #include "planner/bill.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -236,12 +238,21 @@ Watts DrawOfHost(const Question& question, const Candidate& candidate) {
   return SumBom(one).power.mid;
 }
 
-bool HasEffect(const Question& question, const Candidate& plan, const Override& given) {
-  if (given.what == "failures")
-    return given.part == question.accelerators[plan.accelerator].name ||
-           given.part == question.switches[plan.chip].part.part;
-  return std::any_of(plan.bom.rows.begin(), plan.bom.rows.end(),
-                     [&](const BomRow& row) { return row.part == given.part; });
+std::string LacksEffect(const Question& question, const Candidate& plan, const Override& given) {
+  const CatalogueRow* row = question.catalogue.Find(given.part);
+  const bool fails =
+      row != nullptr && (row->kind == PartKind::kAccelerator || row->kind == PartKind::kHost ||
+                         row->kind == PartKind::kSwitch);
+  if (given.what == "failures" && !fails)
+    return fmt::format("not used: failure rates of such parts come from the set '{}'",
+                       question.rates.name);
+  const AcceleratorChoice& choice = question.accelerators[plan.accelerator];
+  // An accelerator has no row of its own where its host is priced whole.
+  if (given.what == "failures" && (given.part == choice.name || given.part == choice.part.part))
+    return {};
+  const bool there = std::any_of(plan.bom.rows.begin(), plan.bom.rows.end(),
+                                 [&](const BomRow& one) { return one.part == given.part; });
+  return there ? "" : "which is not in the best plan's bill";
 }
 
 void BillCandidate(const Question& question, const CableMarket& market, Candidate& out) {

@@ -35,8 +35,9 @@ std::vector<BomKey> KeysOf(const Question& question, const Candidate& candidate)
 // What a host draws with the candidate's NICs; of a supernode all of it.
 Watts DrawOfHost(const Question& question, const Candidate& candidate);
 
-// Whether a reader's figure has a part in the plan: a row of its bill, or what fails in it.
-bool HasEffect(const Question& question, const Candidate& plan, const Override& given);
+// Why a reader's figure says nothing of the plan; empty: it does, of a row of its bill or of what
+// fails in it.
+std::string LacksEffect(const Question& question, const Candidate& plan, const Override& given);
 
 // No fabric of the design, however its racks fill and its cables run, costs or draws less: hosts,
 // switches and the networks beside are as counted; each link by the cheapest parts that fit its

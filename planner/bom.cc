@@ -281,13 +281,16 @@ Bom MakeBom(const Fabric& fabric, const CablingParts& parts, const CablingPlan* 
 BomTotals SumBom(const Bom& bom, BomScope scope) {
   BomTotals out;
   double unverified_usd = 0;
+  bool host_verified = true;  // of the last host: what comes off its price rests on what that does
   for (const BomRow& row : bom.rows) {
     if (!InScope(row, scope) || row.quantity == 0) continue;
     const auto count = static_cast<double>(row.quantity);
     const std::string name = row.part == kNoPart ? row.use : row.part;
     if (row.unit_price) {
       out.price = out.price + row.unit_price->range * count;
-      if (!row.unit_price->verified()) unverified_usd += row.unit_price->range.mid.count() * count;
+      if (row.role == BomRole::kHost) host_verified = row.unit_price->verified();
+      const bool verified = row.quantity < 0 ? host_verified : row.unit_price->verified();
+      if (!verified) unverified_usd += row.unit_price->range.mid.count() * count;
     } else {
       AddName(out.unpriced, name);
     }

@@ -77,31 +77,46 @@ Seconds Picoseconds(std::int64_t ps) { return Seconds(static_cast<double>(ps) * 
 // One draw of everything that is not known.
 struct Decision::Factors {
   std::vector<double> price;            // [price_figures_] USD
-  std::vector<double> rate;             // numbers in [0, 1)
+  std::vector<double> rate;             // [rate_figures_] events a month
   std::vector<double> compute, family;  // factors
   double communication = 1;
   double seed = 0;  // in [0, 1); below 0: the median
 };
 
 Decision::Decision(const Question& question, std::vector<Contender> contenders,
-                   std::vector<std::vector<double>> reference_s)
+                   std::vector<std::vector<double>> reference_s, std::shared_ptr<DrawTable> table)
     : question_(question),
       contenders_(std::move(contenders)),
-      reference_s_(std::move(reference_s)) {
+      reference_s_(std::move(reference_s)),
+      table_(std::move(table)) {
+  if (!table_) table_ = std::make_shared<DrawTable>(question_);
   for (const Contender& one : contenders_) {
     for (const BomRow& row : one.candidate->bom.rows) InsertSorted(parts_, row.part);
     for (const MonthlyFailures& of_job : one.failures)
       for (const FailureRow& row : of_job.rows) InsertSorted(classes_, row.name);
   }
+  FindRates();
+  FindFigures();
+}
+
+void Decision::FindRates() {
+  std::map<std::array<double, 4>, std::uint32_t> found;  // by class and range
   for (const Contender& one : contenders_) {
-    class_of_row_.emplace_back();
+    rate_of_row_.emplace_back();
     for (const MonthlyFailures& of_job : one.failures) {
-      class_of_row_.back().emplace_back();
-      for (const FailureRow& row : of_job.rows)
-        class_of_row_.back().back().push_back(RowOf(classes_, row.name));
+      rate_of_row_.back().emplace_back();
+      for (const FailureRow& row : of_job.rows) {
+        rate_of_row_.back().back().push_back(kNoFigure);
+        if (row.effect == FailureEffect::kMasked) continue;  // it costs nothing
+        const std::uint32_t of = RowOf(classes_, row.name);
+        const auto [at, is_new] = found.try_emplace(
+            {static_cast<double>(of), row.monthly.low, row.monthly.mid, row.monthly.high},
+            static_cast<std::uint32_t>(rate_figures_.size()));
+        if (is_new) rate_figures_.push_back({of, row.monthly});
+        rate_of_row_.back().back().back() = at->second;
+      }
     }
   }
-  FindFigures();
 }
 
 void Decision::FindFigures() {
@@ -141,19 +156,19 @@ double Decision::Goodput(const Contender& contender, std::size_t job, double exp
                          const Inputs& inputs, const Factors* draw) const {
   const double flaps = question_.rates.stopping_flaps;
   const bool scaled = inputs.stopping_flaps != 1 && flaps > 0;
-  const MonthlyFailures other =
-      scaled ? contender.failures[job].WithStoppingFlaps(flaps * inputs.stopping_flaps, flaps)
-             : MonthlyFailures{};
+  WEFT_CHECK(!scaled || draw == nullptr);  // what is drawn is drawn of the rows as they are
+  MonthlyFailures other;
+  if (scaled)
+    other = contender.failures[job].WithStoppingFlaps(flaps * inputs.stopping_flaps, flaps);
   const MonthlyFailures& failures = scaled ? other : contender.failures[job];
-  const auto& class_of = class_of_row_[static_cast<std::size_t>(&contender - contenders_.data())];
+  const auto& rate_of = rate_of_row_[static_cast<std::size_t>(&contender - contenders_.data())];
   const PlanReliabilitySpec& spec = question_.spec().reliability();
   double stops = 0, degraded = 0;
   for (std::size_t r = 0; r < failures.rows.size(); ++r) {
     const FailureRow& row = failures.rows[r];
-    double monthly = row.monthly.mid;
-    if (draw != nullptr)
-      monthly = Between(row.monthly.low, monthly, row.monthly.high, draw->rate[class_of[job][r]]);
-    monthly *= inputs.failures;
+    if (row.effect == FailureEffect::kMasked) continue;
+    const double monthly =
+        (draw != nullptr ? draw->rate[rate_of[job][r]] : row.monthly.mid) * inputs.failures;
     if (row.effect == FailureEffect::kStops) stops += monthly;
     if (row.effect == FailureEffect::kDegrades) degraded += monthly;
   }
@@ -205,8 +220,8 @@ double Decision::PeakOf(std::uint32_t accelerator) const {
   return peak->per_second;
 }
 
-Figures Decision::Evaluate(const Contender& contender, const Inputs& inputs,
-                           const Factors* draw) const {
+Figures Decision::Evaluate(const Contender& contender, const Inputs& inputs, const Factors* draw,
+                           std::vector<JobFigures>* jobs) const {
   const Candidate& candidate = *contender.candidate;
   const std::uint32_t accelerator = candidate.accelerator;
   const PlanDecideSpec& decide = question_.spec().decide();
@@ -252,6 +267,7 @@ Figures Decision::Evaluate(const Contender& contender, const Inputs& inputs,
                                  exposed * communication * (reference > 0 ? t / reference : 1));
     const double weight = WeightOf(j, inputs);
     const double goodput = Goodput(contender, j, exposed, inputs, draw);
+    if (jobs != nullptr) jobs->push_back({speed, goodput});
     sum += weight * speed * goodput;
     speeds += weight * speed;
     goodputs += weight * goodput;
@@ -270,6 +286,12 @@ Figures Decision::At(std::size_t contender, const Inputs& inputs) const {
   return Evaluate(contenders_[contender], inputs, nullptr);
 }
 
+std::vector<JobFigures> Decision::JobsAt(std::size_t contender) const {
+  std::vector<JobFigures> out;
+  Evaluate(contenders_[contender], Inputs{}, nullptr, &out);
+  return out;
+}
+
 std::size_t Decision::Best(std::uint32_t accelerator, const Inputs& inputs) const {
   std::size_t best = contenders_.size();
   double least = 0;
@@ -284,37 +306,86 @@ std::size_t Decision::Best(std::uint32_t accelerator, const Inputs& inputs) cons
   return best;
 }
 
-// `known`: what is taken as it is.
-Decision::Factors Decision::DrawFactors(int draw, const std::string& known) const {
-  const std::uint64_t seed = question_.spec().decide().seed();
-  const auto stream = [&](std::string_view what, std::uint64_t id) {
-    return Random(StreamSeed(seed, {static_cast<std::uint64_t>(draw), HashOf(what), id}));
-  };
-  Factors out;
-  std::vector<double> part;  // numbers in [0, 1)
-  for (const std::string& name : parts_)
-    part.push_back(known == "prices" ? 0.5 : stream("price", HashOf(name)).Unit());
-  for (const PriceFigure& figure : price_figures_)
-    out.price.push_back(Between(figure.range.low.count(), figure.range.mid.count(),
-                                figure.range.high.count(), part[figure.part]));
-  for (const std::string& name : classes_)
-    out.rate.push_back(known == "failures" ? 0.5 : stream("rate", HashOf(name)).Unit());
-  for (const AcceleratorChoice& choice : question_.accelerators)
-    out.compute.push_back(
-        known == "compute" ? 1
-                           : std::exp(kCompute * stream("compute", HashOf(choice.name)).Normal()));
-  const bool measured = known == "communication";
-  for (const DesignFamily family : kDesignFamilies)
-    out.family.push_back(
-        measured ? 1 : std::exp(kFamily * stream("family", HashOf(NameOf(family))).Normal()));
-  out.communication = measured ? 1
-                               : std::exp(std::log(question_.communication) / kNinety *
-                                          stream("communication", 0).Normal());
-  out.seed = known == "seeds" ? 0.5 : stream("seed", 0).Unit();
+const std::vector<double>& DrawTable::Of(const std::string& what, const std::string& name,
+                                         bool normal) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return Numbers(what, name, normal);
+}
+
+const std::vector<double>& DrawTable::Between(const std::string& what, const std::string& name,
+                                              const std::array<double, 3>& range) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<double>& out = values_[{{what, name}, range}];
+  if (!out.empty()) return out;
+  for (const double number : Numbers(what, name, false))
+    out.push_back(weft::Between(range[0], range[1], range[2], number));
   return out;
 }
 
-Decision::Odds Decision::Draw(const std::string& known) const {
+// Requires: the lock.
+const std::vector<double>& DrawTable::Numbers(const std::string& what, const std::string& name,
+                                              bool normal) {
+  std::vector<double>& out = numbers_[{what, name}];
+  if (!out.empty()) return out;
+  const std::uint64_t seed = question_.spec().decide().seed(), hash = HashOf(what),
+                      id = name.empty() ? 0 : HashOf(name);
+  for (int draw = 0; draw < question_.spec().decide().draws(); ++draw) {
+    Random random(StreamSeed(seed, {static_cast<std::uint64_t>(draw), hash, id}));
+    out.push_back(normal ? random.Normal() : random.Unit());
+  }
+  return out;
+}
+
+// What the draws of everything that is not known are made of.
+struct Decision::Streams {
+  using Numbers = const std::vector<double>*;         // [draws]
+  std::vector<Numbers> price, rate, compute, family;  // price, rate: of each figure
+  Numbers communication = nullptr, seed = nullptr;
+};
+
+Decision::Streams Decision::FindStreams() const {
+  Streams out;
+  for (const PriceFigure& one : price_figures_)
+    out.price.push_back(
+        &table_->Between("price", parts_[one.part],
+                         {one.range.low.count(), one.range.mid.count(), one.range.high.count()}));
+  for (const RateFigure& one : rate_figures_)
+    out.rate.push_back(&table_->Between("rate", classes_[one.of_class],
+                                        {one.monthly.low, one.monthly.mid, one.monthly.high}));
+  for (const AcceleratorChoice& choice : question_.accelerators)
+    out.compute.push_back(&table_->Of("compute", choice.name, true));
+  for (const DesignFamily family : kDesignFamilies)
+    out.family.push_back(&table_->Of("family", std::string(NameOf(family)), true));
+  out.communication = &table_->Of("communication", "", true);
+  out.seed = &table_->Of("seed", "", false);
+  return out;
+}
+
+// `known`: what is taken as it is.
+Decision::Factors Decision::DrawFactors(const Streams& streams, std::size_t draw,
+                                        const std::string& known) const {
+  Factors out;
+  const bool prices = known == "prices", failures = known == "failures",
+             compute = known == "compute", measured = known == "communication";
+  out.price.reserve(price_figures_.size());
+  out.rate.reserve(rate_figures_.size());
+  for (std::size_t f = 0; f < price_figures_.size(); ++f)
+    out.price.push_back(prices ? price_figures_[f].range.mid.count() : (*streams.price[f])[draw]);
+  for (std::size_t f = 0; f < rate_figures_.size(); ++f)
+    out.rate.push_back(failures ? rate_figures_[f].monthly.mid : (*streams.rate[f])[draw]);
+  for (const Streams::Numbers numbers : streams.compute)
+    out.compute.push_back(compute ? 1 : std::exp(kCompute * (*numbers)[draw]));
+  for (const Streams::Numbers numbers : streams.family)
+    out.family.push_back(measured ? 1 : std::exp(kFamily * (*numbers)[draw]));
+  out.communication =
+      measured
+          ? 1
+          : std::exp(std::log(question_.communication) / kNinety * (*streams.communication)[draw]);
+  out.seed = known == "seeds" ? 0.5 : (*streams.seed)[draw];
+  return out;
+}
+
+Decision::Odds Decision::Draw(const std::string& known, int most) const {
   const PlanDecideSpec& decide = question_.spec().decide();
   const std::size_t n = contenders_.size(), accelerators = question_.accelerators.size();
   Odds out;
@@ -325,10 +396,12 @@ Decision::Odds Decision::Draw(const std::string& known) const {
   out.drawn.resize(n);
   std::vector<std::size_t> champion;  // [accelerators]; n: none
   for (std::uint32_t a = 0; a < accelerators; ++a) champion.push_back(Best(a, Inputs{}));
-  const int draws = known.empty() ? decide.draws() : std::max(decide.draws() / 4, 1);
+  int draws = known.empty() ? decide.draws() : std::max(decide.draws() / 4, 1);
+  if (most > 0) draws = std::min(draws, most);
   const double share = 1.0 / draws;
+  const Streams streams = FindStreams();
   for (int d = 0; d < draws; ++d) {
-    const Factors draw = DrawFactors(d, known);
+    const Factors draw = DrawFactors(streams, static_cast<std::size_t>(d), known);
     std::vector<double> metric(n), useful(n);
     std::vector<Firsts> first_of(accelerators);
     for (std::size_t i = 0; i < n; ++i) {
@@ -464,8 +537,11 @@ void Decision::TryPrices(Among among, std::vector<Flip>& out) const {
       flip.now = row->price->range.mid.count();
       flip.unit = "USD a lane";
     }
-    // Dearer, another cable or plug is bought in its place (link_kit.h): no flip of this bill.
-    const bool replaced = cable || (row != nullptr && row->kind == PartKind::kOptic);
+    // Dearer, another cable, plug or medium is bought in its place (link_kit.h): no flip of this
+    // bill.
+    const bool replaced =
+        cable ||
+        (row != nullptr && (row->kind == PartKind::kOptic || row->kind == PartKind::kFibre));
     if (flip.now > 0) TryInput(among, flip, &Inputs::price, base, replaced ? 1 : 1e9, out);
   }
 }

@@ -27,9 +27,14 @@
 // Repeats  by seed, whatever the threads.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "planner/candidate.h"
@@ -76,6 +81,32 @@ struct Figures {
   double stops_per_month = 0;  // of the cluster at work, jobs side by side
 };
 
+// The numbers behind the draws. They hang on the seed and on what is drawn alone, so decisions of
+// one question share them. Threads may ask at once.
+class DrawTable {
+ public:
+  explicit DrawTable(const Question& question) : question_(question) {}
+  // [decide.draws] numbers in [0, 1), or deviations of a normal, of what is called so.
+  const std::vector<double>& Of(const std::string& what, const std::string& name, bool normal);
+  // [decide.draws] of what is called so, between the three of its range by these numbers.
+  const std::vector<double>& Between(const std::string& what, const std::string& name,
+                                     const std::array<double, 3>& range);
+
+ private:
+  const std::vector<double>& Numbers(const std::string& what, const std::string& name, bool normal);
+
+  const Question& question_;
+  std::mutex mutex_;
+  using Name = std::pair<std::string, std::string>;
+  std::map<Name, std::vector<double>> numbers_;
+  std::map<std::pair<Name, std::array<double, 3>>, std::vector<double>> values_;
+};
+
+// Of one job.
+struct JobFigures {
+  double speed = 1, goodput = 1;
+};
+
 // Whether two metrics differ by no more than the order of their sums.
 bool SameMetric(double a, double b);
 
@@ -83,10 +114,12 @@ class Decision {
  public:
   // `reference_s` [accelerators][jobs]: t₀, the median of the non-blocking candidate.
   Decision(const Question& question, std::vector<Contender> contenders,
-           std::vector<std::vector<double>> reference_s);
+           std::vector<std::vector<double>> reference_s,
+           std::shared_ptr<DrawTable> table = nullptr);  // null: one of its own
 
   const std::vector<Contender>& contenders() const { return contenders_; }
   Figures At(std::size_t contender, const Inputs& inputs) const;
+  std::vector<JobFigures> JobsAt(std::size_t contender) const;  // at the middle of everything
 
   struct Odds {
     // [contenders] among those of the same accelerator; regret: expected, for the same useful work.
@@ -101,7 +134,8 @@ class Decision {
   };
   // `known`: a source of doubt that is taken as known: "prices", "failures", "communication",
   // "compute", "seeds", with a quarter of the draws; empty: none.
-  Odds Draw(const std::string& known) const;
+  // `most`: the first so many draws alone; 0: all.
+  Odds Draw(const std::string& known, int most = 0) const;
 
   // Of the candidates of `accelerator`, the one with the smallest metric.
   std::size_t Best(std::uint32_t accelerator, const Inputs& inputs) const;
@@ -122,8 +156,12 @@ class Decision {
 
  private:
   struct Factors;
-  Figures Evaluate(const Contender& contender, const Inputs& inputs, const Factors* draw) const;
+  struct Streams;
+  // `jobs`, where not null, gets each one's.
+  Figures Evaluate(const Contender& contender, const Inputs& inputs, const Factors* draw,
+                   std::vector<JobFigures>* jobs = nullptr) const;
   double PriceOf(const Contender& contender, const Inputs& inputs, const Factors* draw) const;
+  void FindRates();
   void FindFigures();
   double Goodput(const Contender& contender, std::size_t job, double exposed, const Inputs& inputs,
                  const Factors* draw) const;
@@ -137,15 +175,23 @@ class Decision {
   void TryCompute(std::vector<Flip>& out) const;
   std::vector<Flip> FindAll(Among among) const;
   double WeightOf(std::size_t job, const Inputs& inputs) const;
-  Factors DrawFactors(int draw, const std::string& known) const;
+  Streams FindStreams() const;
+  Factors DrawFactors(const Streams& streams, std::size_t draw, const std::string& known) const;
   double MeanMfu(std::uint32_t accelerator, const ChangedJob* changed) const;
   double PeakOf(std::uint32_t accelerator) const;
 
   const Question& question_;
   std::vector<Contender> contenders_;
   std::vector<std::vector<double>> reference_s_;
-  std::vector<std::string> parts_, classes_;                           // sorted: what is drawn
-  std::vector<std::vector<std::vector<std::uint32_t>>> class_of_row_;  // [contenders][jobs][rows]
+  std::shared_ptr<DrawTable> table_;
+  std::vector<std::string> parts_, classes_;  // sorted: what is drawn
+  // What a row of failures comes to: one figure for all contenders that have as many elements.
+  struct RateFigure {
+    std::uint32_t of_class = 0;  // of classes_
+    Range<double> monthly;
+  };
+  std::vector<RateFigure> rate_figures_;
+  std::vector<std::vector<std::vector<std::uint32_t>>> rate_of_row_;  // [contenders][jobs][rows]
   // What a bill's row costs a piece: one figure for all bills that have the part at that price.
   struct PriceFigure {
     std::uint32_t part = 0;  // of parts_

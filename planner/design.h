@@ -85,7 +85,7 @@ struct DesignCounts {
   std::int64_t minimum_spines = 0, even_spines = 0;             // all of them, by either rule
   std::int64_t minimum_cores = 0, even_cores = 0;
   std::int64_t cores_of_network = 0;
-  std::int64_t leaf_gpus = 0;   // whose NIC ports one leaf serves
+  std::int64_t leaf_gpus = 0;   // of the hosts that have a NIC on one leaf
   std::int64_t reach_gpus = 0;  // with more leaves, hosts and pods on the spines or cores there are
   std::int64_t hosts_of_segment = 0;
   // Of hpn, whose Aggs are there from the first day: of a full pod, and of a ToR in it.

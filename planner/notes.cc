@@ -87,22 +87,37 @@ void Planning::SayUnranked() {
   }
 }
 
-// Of the best plan's stops those that hang on how many flaps a job does not outlast.
-void Planning::SayFlaps() {
-  if (order_.empty() || figures_.at(order_[0]).stops_per_month <= 0) return;
-  const Contender& best = contenders_.at(order_[0]);
-  double flaps = 0, stops = 0;
-  for (std::size_t j = 0; j < best.failures.size(); ++j) {
-    const double share = question_.jobs.empty() ? 1 : question_.jobs[j].share;
-    flaps += share * best.failures[j].StopsOfFlaps().mid;
-    stops += share * best.failures[j].stops.mid;
-  }
-  if (flaps <= 0 || stops <= 0) return;
+// What breaks in the best plan, what that leaves of the time, and which stops hang on how many
+// flaps a job does not outlast.
+void Planning::SayFailures() {
+  if (order_.empty() || out_.rows.empty() || !out_.rows[0].failures) return;
+  const PlanFailures& all = *out_.rows[0].failures;
+  std::string note = fmt::format(
+      "Of the best plan's parts a month: {:.3g} stops, {:.3g} degradations, {:.3g} "
+      "masked",
+      all.stops, all.degradations, all.masked);
+  std::string whose = "a job on all of it";
+  std::optional<PlanEttr> ettr = all.all;
+  for (const PlanJobRow& job : out_.rows[0].jobs)
+    if (job.ettr && (!ettr || &job == &out_.rows[0].jobs[0] || job.ettr->ettr < ettr->ettr)) {
+      ettr = job.ettr;
+      whose = job.name;
+    }
+  if (ettr)
+    note += fmt::format(
+        "; {}, with a checkpoint every {:.3g} min, is at work {:.1f} % of the time "
+        "(exactly {:.1f} %)",
+        whose, ettr->interval_s / 60, ettr->ettr * 100, ettr->exact * 100);
+  out_.notes.push_back(std::move(note));
+  double flaps = 0;
+  for (const PlanFailureRow& row : all.rows)
+    if (row.flap && row.effect == "stops") flaps += row.mid;
+  if (flaps <= 0) return;
   const bool given = question_.located->sources.Given("reliability.stopping_flaps");
   out_.notes.push_back(fmt::format(
       "{:.0f} % of the best plan's stops are flaps of a NIC's only link, of which {:.3g} % stop "
       "their job ({})",
-      flaps / stops * 100, question_.rates.stopping_flaps * 100,
+      flaps / all.stops * 100, question_.rates.stopping_flaps * 100,
       given ? "the question" : "reliability.stopping_flaps, derived from reports of others"));
 }
 
@@ -251,7 +266,7 @@ void Planning::FillNotes() {
                "not built (decide.finalists)"));
   if (!out_.workload_note.empty()) out_.notes.push_back(out_.workload_note);
   SayBuilt();
-  SayFlaps();
+  SayFailures();
   FillFamilies();
   if (std::any_of(candidates_.begin(), candidates_.end(),
                   [](const Candidate& one) { return one.assumed_nic_cage; }))
@@ -267,12 +282,12 @@ void Planning::FillNotes() {
   for (const char* what :
        {"buildings, cooling and people", "supply and export rules", "prices over time"})
     out_.not_modelled.push_back(what);
-  for (const Override& one : question_.catalogue.overrides)
-    out_.overrides.push_back(
-        fmt::format("{} {}: {} was {}{}", one.part, one.what, one.now, one.was,
-                    order_.empty() || HasEffect(question_, candidates_[order_[0]], one)
-                        ? ""
-                        : ", without effect on the best plan"));
+  for (const Override& one : question_.catalogue.overrides) {
+    const std::string lacks =
+        order_.empty() ? "" : LacksEffect(question_, candidates_[order_[0]], one);
+    out_.overrides.push_back(fmt::format("{} {}: {} was {}{}{}", one.part, one.what, one.now,
+                                         one.was, lacks.empty() ? "" : ", ", lacks));
+  }
 }
 
 }  // namespace weft

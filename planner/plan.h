@@ -35,12 +35,34 @@ namespace weft {
 class ResultStore;
 struct Question;
 
+// A job's checkpoints: how often, and the share of time that is useful, to first order and exactly
+// (reliability/reliability.h).
+struct PlanEttr {
+  double stops_per_month = 0, interval_s = 0, ettr = 1, exact = 1;
+};
+
+// Events a month of a plan's fabric as built.
+struct PlanFailureRow {
+  std::string name, scope, effect;  // effect: "stops", "degrades", "masked"
+  bool flap = false;
+  std::int64_t elements = 0;
+  double low = 0, mid = 0, high = 0;
+};
+struct PlanFailures {
+  double stops = 0, degradations = 0, masked = 0;
+  std::vector<PlanFailureRow> rows;
+  std::optional<PlanEttr> all;  // of a job on all of its GPUs; none: nothing stops it
+};
+
 struct PlanJobRow {
   std::string name;
   double share = 1, exposed = 0;                // exposed: of training as simulated
   std::optional<double> mfu;                    // of training, at the median
   std::optional<double> median_s, p5_s, p95_s;  // none: not simulated
   double bound_s = 0;
+  // Of one that page one shows or that was ranked, and can be bought.
+  std::optional<double> speed = {}, goodput = {};
+  std::optional<PlanEttr> ettr = {};
 };
 
 struct PlanRow {
@@ -58,6 +80,7 @@ struct PlanRow {
   double speed = 1, goodput = 1, stops_per_month = 0, stopped_share = 0;
   std::int64_t reach_gpus = 0;
   std::string worst_part;
+  std::optional<PlanFailures> failures;  // likewise
   double metric = 0, metric_p5 = 0, metric_p95 = 0;
   double p_first = 0, regret_usd = 0;  // among the fabrics of its accelerator
 };

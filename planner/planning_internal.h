@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -64,10 +65,11 @@ class Planning {
   PlanRow RowOf(std::size_t candidate) const;
   // With figures by the closed forms' bound, where it is feasible.
   PlanRow BoundedRow(std::size_t candidate) const;
+  void FillReliability(std::size_t candidate, PlanRow& row) const;
   void FillAnswer();
   void SayBuilt();
   void SayUnranked();
-  void SayFlaps();
+  void SayFailures();
   void ShowNothingFeasible();
   std::string MeasureOf(const Decision& decision, bool fabrics, std::size_t row) const;
   void FillFlips(const Decision& decision, std::size_t best);
@@ -104,6 +106,9 @@ class Planning {
   // By how much a screened price was above that of the fabric built.
   double screened_below_ = INFINITY, screened_above_ = -INFINITY;
   std::int64_t built_ = 0;  // bills that are exact
+  // Of an accelerator's family: the most that a screened price was above that of the fabric built.
+  std::map<std::pair<std::uint32_t, DesignFamily>, double> above_;
+  double TooDear(const Candidate& it) const;
   // Of an accelerator's family: the last bill built over its screened one.
   std::map<std::pair<std::uint32_t, DesignFamily>, double> off_;
   // Of an accelerator: its cheapest and NVIDIA's reference, as they were simulated.

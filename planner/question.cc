@@ -89,6 +89,7 @@ class Reader {
   void ReadTrainings();
   TrainingChoice ReadTraining(int job, const AcceleratorChoice& choice, std::int64_t gpus);
   std::string Beside(const std::string& file, const std::string& key) const;
+  bool IsThere(const std::string& file, const std::string& key);
 
   Question out_;
   Calibration calibration_;  // that the plan names
@@ -325,8 +326,11 @@ void Reader::ReadRest(SourceTexts* texts) {
       out_.targets.push_back({target.name(), target.said(), compute->ops, compute->integer});
   }
   std::vector<std::string> files;
-  for (int i = 0; i < spec.catalogue_size(); ++i)
-    files.push_back(Beside(spec.catalogue(i), fmt::format("catalogue[{}]", i)));
+  for (int i = 0; i < spec.catalogue_size(); ++i) {
+    const std::string key = fmt::format("catalogue[{}]", i);
+    const std::string file = Beside(spec.catalogue(i), key);
+    if (IsThere(file, key)) files.push_back(file);
+  }
   out_.files = files;
   for (const auto& [path, origin] : out_.located->sources.entries())
     if (origin.kind == Origin::Kind::kFile && origin.pos.file != out_.located->At("").file &&
@@ -345,7 +349,7 @@ void Reader::ReadRest(SourceTexts* texts) {
     for (const AcceleratorChoice& accelerator : out_.accelerators)
       for (const SwitchChoice& chip : out_.switches)
         out_.rates_of.push_back(WithParts(out_.rates, out_.catalogue, accelerator.name,
-                                          chip.part.part, chip.part.part));
+                                          accelerator.part.part, chip.part.part, chip.part.part));
   } else {
     errors_.insert(errors_.end(), rates.error().begin(), rates.error().end());
   }
@@ -358,10 +362,19 @@ std::string Reader::Beside(const std::string& file, const std::string& key) cons
   return (std::filesystem::path(out_.located->At(key).file).parent_path() / path).string();
 }
 
+bool Reader::IsThere(const std::string& file, const std::string& key) {
+  std::error_code failed;
+  if (std::filesystem::is_regular_file(file, failed)) return true;
+  Add(ErrorCode::kIo, key, fmt::format("there is no file '{}'", file),
+      "a file beside the one that names it; a plan.json is run where its question was");
+  return false;
+}
+
 void Reader::ReadCalibrated(SourceTexts* texts) {
   const std::string& named = out_.spec().calibration();
   if (named.empty()) return;
   const bool preset = named == "none" || presets_.Find("calibration", named) != nullptr;
+  if (!preset && !IsThere(Beside(named, "calibration"), "calibration")) return;
   if (!preset) out_.files.push_back(Beside(named, "calibration"));
   out_.calibration = preset ? named : Beside(named, "calibration");
   Result<Calibration> calibration = ReadCalibration(out_.calibration, texts);
@@ -414,8 +427,13 @@ std::vector<TimedCollective> Reader::WaitedFor(const JobChoice& job, std::size_t
   return out;
 }
 
-// A need so large that nothing of it could be built, or would take for ever to count.
+// A need so large that nothing of it could be built, or would take for ever to count; a growth to
+// less than is there.
 void Reader::CheckSizes() {
+  if (out_.spec().has_growth() && out_.spec().growth() < out_.gpus)
+    Add(ErrorCode::kInconsistent, "growth",
+        fmt::format("'growth' is {}, and {} GPUs are needed now", out_.spec().growth(), out_.gpus),
+        "GPUs that must be reachable later, the first ones among them");
   for (const SizingRow& row : SizeAccelerators(out_))
     if (row.basis == out_.bases[0] && row.accelerators && *row.accelerators > kMostAccelerators)
       return Add(ErrorCode::kOutOfRange,

@@ -278,8 +278,8 @@ void Checks::CheckHomes() {
       static_cast<double>(it_.stopped_gpus) / static_cast<double>(it_.accelerators);
   const bool limited = plan_.limits().has_failure_domain();
   Add("failure domain", !limited || share <= plan_.limits().failure_domain() * (1 + 1e-9),
-      "{} stops {} GPUs, {:.2g} %{}", it_.worst_part, it_.stopped_gpus, share * 100,
-      limited ? fmt::format(" of at most {:.2g} %", plan_.limits().failure_domain() * 100) : "");
+      "{} stops {} GPUs, {:.3g} %{}", it_.worst_part, it_.stopped_gpus, share * 100,
+      limited ? fmt::format(" of at most {:.3g} %", plan_.limits().failure_domain() * 100) : "");
   if (plan_.has_growth())
     Add("growth", counts_.reach_gpus >= plan_.growth(), "{} GPUs without cabling anew, {} asked",
         counts_.reach_gpus, plan_.growth());
@@ -340,7 +340,7 @@ void Checks::CheckGoodput() {
   const auto seconds = [](std::int64_t ps) { return Seconds(static_cast<double>(ps) * 1e-12); };
   const auto hours = [](Seconds one) { return one.count() / 3600; };
   const Seconds checkpoint = seconds(spec.checkpoint()), restart = seconds(spec.restart());
-  double least = 1;
+  double least = 1, exact = 1;
   Seconds of_least = kMonth;
   std::string whose = "all GPUs";
   const auto take = [&](std::int64_t gpus, const std::string& name) {
@@ -353,6 +353,7 @@ void Checks::CheckGoodput() {
     const double share = Ettr(checkpoint, restart, between, interval);
     if (share >= least) return;
     least = share;
+    exact = ExactEttr(checkpoint, restart, between, interval);
     of_least = between;
     whose = name;
   };
@@ -363,7 +364,8 @@ void Checks::CheckGoodput() {
       "{}: a stop every {:.3g} h; with checkpoints of {:.3g} h and restarts "
       "of {:.3g} h {}",
       whose, hours(of_least), hours(checkpoint), hours(restart),
-      least > 0 ? fmt::format("{:.1f} % of the time is useful", least * 100)
+      least > 0 ? fmt::format("{:.1f} % of the time is useful, exactly {:.1f} %", least * 100,
+                              exact * 100)
                 : std::string("no interval between checkpoints leaves useful time"));
 }
 

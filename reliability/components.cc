@@ -57,15 +57,16 @@ std::map<std::uint32_t, std::vector<VertexId>> HangingFrom(const Fabric& fabric)
   return out;
 }
 
-// GPUs whose NIC has no link but to `tor`, by tor.
+// GPUs of hosts that have a NIC with no link but to `tor`, by tor.
 std::map<std::uint32_t, std::int64_t> StoppedByTor(const Fabric& fabric) {
   std::map<std::uint32_t, std::int64_t> out;
   for (const Host& host : fabric.hosts()) {
-    if (host.nics == 0) continue;
-    for (std::uint32_t g = 0; g < host.gpus; ++g) {
-      const auto to = SwitchesOf(fabric, fabric.NicOf(VertexId{Index(host.first_gpu) + g}));
-      if (!to.empty() && AllOne(to)) ++out[Index(to.front())];
+    std::set<std::uint32_t> tors;
+    for (std::uint32_t n = 0; n < host.nics; ++n) {
+      const auto to = SwitchesOf(fabric, VertexId{Index(host.first_nic) + n});
+      if (!to.empty() && AllOne(to)) tors.insert(Index(to.front()));
     }
+    for (const std::uint32_t tor : tors) out[tor] += host.gpus;
   }
   return out;
 }

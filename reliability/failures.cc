@@ -79,7 +79,7 @@ void OverrideClass(FailureRates& rates, FailureOf of, const Catalogue& catalogue
   const CatalogueRow* row = part.empty() ? nullptr : catalogue.Find(part);
   if (row == nullptr || !row->failures) return;
   for (FailureClass& one : rates.classes) {
-    if (one.of != of || one.scope != FailureScope::kPart || one.flap) continue;
+    if (one.of != of || one.scope == FailureScope::kSoftware || one.flap) continue;
     one.monthly = *row->failures;
     one.monthly.range = one.monthly.range * (1 / kMonthsAYear);
   }
@@ -187,8 +187,9 @@ Result<FailureRates> FindFailureRates(std::string_view name, const SourcePos& po
 }
 
 FailureRates WithParts(FailureRates rates, const Catalogue& catalogue, std::string_view gpu,
-                       std::string_view tor, std::string_view upper_switch) {
+                       std::string_view host, std::string_view tor, std::string_view upper_switch) {
   OverrideClass(rates, FailureOf::kGpu, catalogue, gpu);
+  OverrideClass(rates, FailureOf::kHost, catalogue, host);
   OverrideClass(rates, FailureOf::kTor, catalogue, tor);
   OverrideClass(rates, FailureOf::kSwitch, catalogue, upper_switch);
   return rates;

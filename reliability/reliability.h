@@ -70,9 +70,10 @@ struct FailureRates {
 // preset, at `pos`, with the nearest names.
 Result<FailureRates> FindFailureRates(std::string_view name, const SourcePos& pos);
 // `rates` with what `catalogue` says of its parts: a row's failures replace the class of its kind
-// (an accelerator's "gpu", a switch's "tor" and "switch").
+// (an accelerator's "gpu", a host's "host", a switch's "tor" and "switch"); software's and flaps
+// are no part's. An empty name, and a part without a rate, change nothing.
 FailureRates WithParts(FailureRates rates, const Catalogue& catalogue, std::string_view gpu,
-                       std::string_view tor, std::string_view upper_switch);
+                       std::string_view host, std::string_view tor, std::string_view upper_switch);
 
 // How many elements of each kind there are, and how many have a twin that takes over.
 struct ComponentCounts {
@@ -127,11 +128,13 @@ double Ettr(Seconds checkpoint, Seconds restart, Seconds between_stops, Seconds 
 // [Dal06]: `interval` is the work between two checkpoints.
 double ExactEttr(Seconds checkpoint, Seconds restart, Seconds between_stops, Seconds interval);
 
-// The single part whose loss stops most GPUs.
+// The single part whose loss stops most GPUs: those of every host that has a NIC with no other way.
+// A job needs each NIC of its hosts, so that a leaf of one rail stops all whose NICs it serves; a
+// planner's limits.failure_domain is a share of the same count.
 struct WorstPart {
   std::string name;          // "leaf0"; of several alike the first
   std::int64_t alike = 0;    // how many parts stop as many
-  std::int64_t stopped = 0;  // GPUs that have no way to another host
+  std::int64_t stopped = 0;  // GPUs
   double share = 0;          // of all GPUs
   std::string also;          // what else it takes: "half the rate of 128 GPUs"; may be empty
 };

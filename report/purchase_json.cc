@@ -32,11 +32,42 @@ Json ToJson(const PlanSizing& row) {
           {"note", OrNull(row.note)}};
 }
 
+Json ToJson(const std::optional<PlanEttr>& one) {
+  if (!one) return nullptr;
+  return {{"stops_per_month", one->stops_per_month},
+          {"interval_s", one->interval_s},
+          {"ettr", one->ettr},
+          {"ettr_exact", one->exact}};
+}
+
 Json ToJson(const PlanJobRow& job) {
   Json time = nullptr;
   if (job.median_s) time = {{"median", *job.median_s}, {"p5", *job.p5_s}, {"p95", *job.p95_s}};
-  return {{"job", job.name},        {"share", job.share},     {"exposed", job.exposed},
-          {"mfu", OrNull(job.mfu)}, {"bound_s", job.bound_s}, {"time_s", time}};
+  return {{"job", job.name},
+          {"share", job.share},
+          {"exposed", job.exposed},
+          {"mfu", OrNull(job.mfu)},
+          {"bound_s", job.bound_s},
+          {"time_s", time},
+          {"speed", OrNull(job.speed)},
+          {"goodput", OrNull(job.goodput)},
+          {"checkpoints", ToJson(job.ettr)}};
+}
+
+Json ToJson(const PlanFailures& all) {
+  Json rows = Json::array();
+  for (const PlanFailureRow& row : all.rows)
+    rows.push_back({{"name", row.name},
+                    {"scope", row.scope},
+                    {"effect", row.effect},
+                    {"flap", row.flap},
+                    {"elements", row.elements},
+                    {"monthly", RangeJson(row.low, row.mid, row.high)}});
+  return {{"stops", all.stops},
+          {"degradations", all.degradations},
+          {"masked", all.masked},
+          {"rows", rows},
+          {"job_on_all", ToJson(all.all)}};
 }
 
 Json ToJson(const PlanRow& row) {
@@ -65,11 +96,14 @@ Json ToJson(const PlanRow& row) {
   out["time_s"] = row.jobs.empty() ? Json(nullptr) : out["jobs"][0]["time_s"];
   out["simulated"] = row.simulated;
   out["exact_bill"] = row.exact;
-  out["speed"] = row.speed;
-  out["goodput"] = row.goodput;
-  out["stops_per_month"] = row.stops_per_month;
+  // Of one that cannot be bought, or that a stopped run did not come to, there are none.
+  const bool figures = row.feasible && row.metric > 0;
+  out["speed"] = figures ? Json(row.speed) : Json(nullptr);
+  out["goodput"] = figures ? Json(row.goodput) : Json(nullptr);
+  out["stops_per_month"] = figures ? Json(row.stops_per_month) : Json(nullptr);
+  out["failures"] = row.failures ? ToJson(*row.failures) : Json(nullptr);
   out["usd_per_useful_pflop_day"] =
-      row.feasible ? RangeJson(row.metric_p5, row.metric, row.metric_p95) : Json(nullptr);
+      figures ? RangeJson(row.metric_p5, row.metric, row.metric_p95) : Json(nullptr);
   out["p_first"] = row.ranked ? Json(row.p_first) : Json(nullptr);
   out["regret_usd"] = row.ranked ? Json(row.regret_usd) : Json(nullptr);
   return out;
@@ -187,14 +221,65 @@ Json BestRow(const Json& plan) {
   return nullptr;
 }
 
-std::map<std::string, Json> ById(const Json& list, const char* key, const char* other) {
+// Rows of a bill by part and use; of several alike, at other prices, the second is "#2".
+std::map<std::string, Json> ByUse(const Json& bill) {
   std::map<std::string, Json> out;
-  for (const Json& one : list) {
-    const std::string name = one[key].get<std::string>() +
-                             (other == nullptr ? "" : " (" + one[other].get<std::string>() + ")");
-    out[name] = one;
+  for (const Json& one : bill) {
+    const std::string name =
+        fmt::format("{} ({})", one["part"].get<std::string>(), one["use"].get<std::string>());
+    std::string key = name;
+    for (int n = 2; out.count(key) > 0; ++n) key = fmt::format("{} #{}", name, n);
+    out[key] = one;
   }
   return out;
+}
+
+// What of a list, or of a text line by line, the other lacks.
+std::vector<std::string> LinesOf(const Json& json) {
+  std::vector<std::string> out;
+  if (json.is_array()) {
+    for (const Json& one : json)
+      out.push_back(one.is_string() ? one.get<std::string>() : one.dump());
+  } else if (json.is_string()) {
+    std::string line;
+    for (const char c : json.get<std::string>() + '\n') {
+      if (c != '\n') {
+        line += c;
+        continue;
+      }
+      line.erase(line.find_last_not_of(" \r\t") + 1);
+      if (!line.empty()) out.push_back(line);
+      line.clear();
+    }
+  }
+  return out;
+}
+
+void DifferLines(const std::string& what, const Json& a, const Json& b, std::string& out,
+                 int width) {
+  const std::vector<std::string> of[] = {LinesOf(a), LinesOf(b)};
+  for (const int side : {0, 1}) {
+    std::vector<std::string> others = of[1 - side];
+    for (const std::string& line : of[side]) {
+      const auto same = std::find(others.begin(), others.end(), line);
+      if (same == others.end())
+        out +=
+            Wrap(fmt::format("{}, {}: {}", what, side == 0 ? "before" : "after", line), width, 2) +
+            '\n';
+      else
+        others.erase(same);
+    }
+  }
+}
+
+// The next of the same accelerator.
+Json RunnerUp(const Json& plan) {
+  for (const Json& row : plan["candidates"]) {
+    const Json roles = At(row, {"roles"});
+    if (roles.is_array() && std::find(roles.begin(), roles.end(), Json("runner-up")) != roles.end())
+      return row["id"];
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -298,7 +383,7 @@ PlanInput PlanInputOf(const std::string& text) {
 
 std::string PlanDifference(const std::string& a_text, const std::string& b_text, int width) {
   const Json a = Json::parse(a_text), b = Json::parse(b_text);
-  std::string decisions, figures, bill, inputs;
+  std::string decisions, figures, bill, inputs, notes;
   Differ("best", At(a, {"answer", "best"}), At(b, {"answer", "best"}), decisions, width);
   Differ("clear", At(a, {"answer", "clear"}), At(b, {"answer", "clear"}), decisions, width);
   Differ("tie", At(a, {"answer", "tie"}), At(b, {"answer", "tie"}), decisions, width);
@@ -307,6 +392,7 @@ std::string PlanDifference(const std::string& a_text, const std::string& b_text,
     Differ(key, At(best_a, {key}), At(best_b, {key}), decisions, width);
   Differ("accelerator", At(a, {"answer", "accelerator", "name"}),
          At(b, {"answer", "accelerator", "name"}), decisions, width);
+  Differ("runner-up", RunnerUp(a), RunnerUp(b), decisions, width);
   Differ("P(first)", At(a, {"answer", "p_first"}), At(b, {"answer", "p_first"}), figures, width);
   for (const char* key : {"network_usd", "site_w", "speed", "goodput", "stops_per_month"})
     Differ(key, At(best_a, {key}), At(best_b, {key}), figures, width);
@@ -314,7 +400,7 @@ std::string PlanDifference(const std::string& a_text, const std::string& b_text,
          width);
   Differ("usd_per_useful_pflop_day", At(best_a, {"usd_per_useful_pflop_day", "mid"}),
          At(best_b, {"usd_per_useful_pflop_day", "mid"}), figures, width);
-  const auto rows_a = ById(a["bom"], "part", "use"), rows_b = ById(b["bom"], "part", "use");
+  const auto rows_a = ByUse(a["bom"]), rows_b = ByUse(b["bom"]);
   std::set<std::string> parts;
   for (const auto& [part, row] : rows_a) parts.insert(part);
   for (const auto& [part, row] : rows_b) parts.insert(part);
@@ -326,14 +412,22 @@ std::string PlanDifference(const std::string& a_text, const std::string& b_text,
     Differ(part + ", quantity", At(row_a, {"quantity"}), At(row_b, {"quantity"}), bill, width);
     Differ(part + ", USD each", At(row_a, {"unit_usd", "mid"}), At(row_b, {"unit_usd", "mid"}),
            bill, width);
+    Differ(part + ", W each", At(row_a, {"watts"}), At(row_b, {"watts"}), bill, width);
   }
-  for (const char* key : {"need", "notes", "overrides", "missing"})
-    Differ(key, At(a, {key}), At(b, {key}), inputs, width);
+  Differ("need", At(a, {"need"}), At(b, {"need"}), inputs, width);
+  for (const char* key : {"text", "sets"})
+    DifferLines("question", At(a, {"question", key}), At(b, {"question", key}), inputs, width);
+  Differ("screen only", At(a, {"question", "screen_only"}), At(b, {"question", "screen_only"}),
+         inputs, width);
+  for (const char* key : {"overrides", "missing"})
+    DifferLines(key, At(a, {key}), At(b, {key}), inputs, width);
+  DifferLines("notes", At(a, {"notes"}), At(b, {"notes"}), notes, width);
   std::string out;
   for (const auto& [title, text] : {std::pair{"decisions", decisions},
                                     {"figures of the best", figures},
                                     {"bill", bill},
-                                    {"inputs", inputs}})
+                                    {"inputs", inputs},
+                                    {"notes", notes}})
     if (!text.empty()) out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", title, text);
   return out;
 }

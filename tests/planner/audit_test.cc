@@ -51,6 +51,20 @@ TEST(Audit, FindsTwoTiersThatCannotReach) {
   EXPECT_EQ(Rules("h100,16384,accelerator\n64x400G,1000,switch\ntiers,3,\n"), "switch_ports");
 }
 
+// Cables of one kind alone; a bill without any says nothing of them.
+TEST(Audit, MissesCablesOfOneKind) {
+  const std::string bill = "h100,1024,accelerator\n64x400G,32,leaf\n64x400G,16,spine\n";
+  const std::string host = "AOC 400G,1024,host_cable\n", isl = "AOC 400G,1024,isl_cable\n";
+  EXPECT_EQ(Rules(bill + host + isl), "");
+  EXPECT_EQ(Rules(bill), "");
+  EXPECT_EQ(Said(bill + host),
+            "switch_cables: 16 spines and no cables to them; needs 1024 cables between switches\n");
+  EXPECT_EQ(
+      Said(bill + isl),
+      "host_cables: 1024 cables between switches, none to NIC ports; needs 1024 cables to NIC "
+      "ports\n");
+}
+
 // What published designs buy: nothing to find.
 TEST(Audit, FindsNothingInPublishedDesigns) {
   // A DGX SuperPOD of four units [NV-SPB200].
@@ -275,6 +289,16 @@ TEST(Audit, ReadsTheNamesOfAPlansOwnParts) {
   EXPECT_EQ(Rules("h100,1024,accelerator\n64x400G,32,leaf\n64x400G,16,spine\n"
                   "AEC 100G lanes,1023,host_cable\nAOC 100G-lanes,1024,isl_cable\n"),
             "host_cables");
+}
+
+// 44 leaves of 25 uplinks, cabled by split cables of which 12 legs lie unused: they ask for no port
+// of a spine, now or grown. That 25 fall unevenly on six spines stays said.
+TEST(Audit, AsksNoPortsForLegsThatLieUnused) {
+  const std::string bill =
+      "gh200,1070,accelerator\n4x50G,1070,nic\nqm9700,44,leaf\nqm9700,24,spine\n"
+      "AEC 100G lanes,4280,host_cable\nplanes,4,\ngrowth,3000,\n";
+  EXPECT_EQ(Rules(bill + "ACC 200G,1112,isl_cable\n"), "uneven_spines?");
+  EXPECT_EQ(Rules(bill + "ACC 200G,1144,isl_cable\n"), "spine_ports uneven_spines?");
 }
 
 // Two cables of half a NIC's rate reach two ports of it.

@@ -118,6 +118,26 @@ TEST(SumBom, NamesWhatHasNoFigure) {
   EXPECT_LT(totals.unverified_share, 0.2);
 }
 
+// What comes off a host's price rests on what that rests on, whatever the part's own mark is.
+TEST(SumBom, CountsNoShareAboveTheWhole) {
+  const auto row = [](BomRole role, std::int64_t quantity, double usd, Mark mark) {
+    BomRow out;
+    out.role = role;
+    out.quantity = quantity;
+    out.unit_price = Figure<Dollars>{{Dollars(usd), Dollars(usd), Dollars(usd)}, "", "", mark};
+    return out;
+  };
+  // A host that nobody vouches for, and a quote for what stands in it in place of a sure figure.
+  const Mark sure = Mark::kQuote, unsure = Mark::kUnverified;
+  const Bom unsure_host{{row(BomRole::kHost, 1, 300, unsure),
+                         row(BomRole::kAccelerator, 8, 10, sure),
+                         row(BomRole::kAccelerator, -8, 30, sure)}};
+  EXPECT_DOUBLE_EQ(SumBom(unsure_host).unverified_share, 60.0 / 140);
+  const Bom unsure_part{{row(BomRole::kHost, 1, 300, sure), row(BomRole::kAccelerator, 8, 10, sure),
+                         row(BomRole::kAccelerator, -8, 30, unsure)}};
+  EXPECT_DOUBLE_EQ(SumBom(unsure_part).unverified_share, 0);
+}
+
 // A figure of the plan's own goes before the catalogue's; a reader's quote goes before both.
 TEST(MakeBomRow, TakesTheWattsThatThePlanWasMadeWith) {
   const auto row = [](const Catalogue& catalogue, std::optional<Watts> power) {

@@ -224,7 +224,8 @@ void SimulateAll(const Question& question, const std::string& reference, BruteFo
   LinkOptions known;
   out.reference_s.assign(1, std::vector<double>(question.jobs.size()));
   const std::string& part = question.switches[0].part.part;
-  const FailureRates rates = WithParts(question.rates, question.catalogue, "h100", part, part);
+  const FailureRates rates = WithParts(question.rates, question.catalogue, "h100",
+                                       question.accelerators[0].part.part, part, part);
   for (Candidate& one : out.all) {
     if (!one.feasible()) continue;
     const BillFloor least = LeastBill(question, market, one, known);
@@ -650,7 +651,12 @@ TEST(MakePlan, LeavesNothingToFindInItsBill) {
        "nic: [200Gbps], switches: [sn5600], nic_ports: [2], families: [hpn]"},
       {"need: { gpus: 512 }\nlimits: { failure_domain: 100% }\n",
        "nic: [200Gbps], switches: [51.2T], nic_ports: [2], families: [fat_tree], "
-       "oversubscription: [3]"}};
+       "oversubscription: [3]"},
+      // NICs below the rate that theirs is sold at.
+      {"need: { gpus: 256 }\n", "nic: [100Gbps], switches: [25.6T], nic_ports: [1]"},
+      {"need: { gpus: 72 }\n",
+       "nic: [100Gbps], switches: [q3400, sn5600], nic_ports: [1], families: [rail_only, "
+       "fat_tree]"}};
   for (const auto& [need, parts] : cases) {
     SCOPED_TRACE(testing::Message() << need << parts);
     const auto report = MakePlan(Ask(fmt::format("{}parts: {{ accelerators: [h100], {} }}\n"

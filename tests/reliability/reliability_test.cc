@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <fstream>
 
 #include "base/random.h"
 #include "tests/base/error_list.h"
@@ -208,6 +209,16 @@ TEST(FindWorstPart, IsAToROrAHost) {
   EXPECT_EQ(spine.stopped, 32);
 }
 
+// A leaf of one rail has a NIC of every host of its unit: their jobs stop.
+TEST(FindWorstPart, StopsAllHostsOfALeafOfOneRail) {
+  const WorstPart leaf = FindWorstPart(MakeFabric(
+      "{ family: rail_optimized, units: 2, hosts_per_unit: 4, tiers: 2, spines: 4, link: 400Gbps, "
+      "switch: { preset: qm9700 }, host: { preset: hgx-h100 } }"));
+  EXPECT_EQ(leaf.stopped, 32);
+  EXPECT_DOUBLE_EQ(leaf.share, 0.5);
+  EXPECT_EQ(leaf.alike, 16);
+}
+
 TEST(FindFailureRates, NamesTheNearest) {
   EXPECT_EQ(ErrorLines(FindFailureRates("meta-lama3", {"plan.yaml", 2, 5}).error()),
             "plan.yaml:2:5: error: there is no set of failure rates 'meta-lama3' (did you mean "
@@ -230,9 +241,24 @@ TEST(FindFailureRates, CountsNothingTwice) {
 TEST(WithParts, TakesRatesFromTheParts) {
   const auto catalogue = ReadCatalogue({}, nullptr);
   ASSERT_TRUE(catalogue);
-  const FailureRates got = WithParts(Rates("default"), *catalogue, "a100", "qm9700", "");
+  const FailureRates got = WithParts(Rates("default"), *catalogue, "a100", "", "qm9700", "");
   EXPECT_NEAR(got.classes[0].monthly.range.mid, 0.107 / 12, 1e-12);
   EXPECT_NEAR(got.classes[0].monthly.range.high, 0.913 / 12, 1e-12);
+}
+
+TEST(WithParts, TakesAHostsRateAndLeavesSoftware) {
+  const std::string path = testing::TempDir() + "/weft_host_rates.yaml";
+  std::ofstream(path) << "rows: [{ part: hgx-h100, failures: { mid: 3 } }]\n";
+  const auto catalogue = ReadCatalogue({path}, nullptr);
+  ASSERT_TRUE(catalogue);
+  const FailureRates was = Rates("default");
+  const FailureRates got = WithParts(was, *catalogue, "", "hgx-h100", "", "");
+  for (std::size_t i = 0; i < was.classes.size(); ++i) {
+    const bool host = was.classes[i].name == "host";
+    EXPECT_DOUBLE_EQ(got.classes[i].monthly.range.mid,
+                     host ? 3.0 / 12 : was.classes[i].monthly.range.mid)
+        << was.classes[i].name;
+  }
 }
 
 }  // namespace

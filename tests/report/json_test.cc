@@ -138,16 +138,17 @@ TEST(ComparisonText, NamesTheCasesOfANoteThatNotAllHave) {
 std::string PlanWith(const std::string& quote, const std::string& more) {
   const std::string path = testing::TempDir() + "/weft_diff_quotes.yaml";
   std::ofstream(path) << "rows: [{ part: qm9700, price: { mid: " << quote << " } }]\n";
-  const auto question = ParseQuestion(
+  const std::string text =
       "need: { gpus: 64 }\nparts: { accelerators: [h100], switches: [qm9700], nic_ports: [1] }\n"
       "policy: { min_spines: 1 }\ncatalogue: [\"" +
-          path + "\"]\n" + more,
-      "plan.yaml", {}, nullptr);
+      path + "\"]\n" + more;
+  const auto question = ParseQuestion(text, "plan.yaml", {}, nullptr);
   EXPECT_TRUE(question);
   PlanControl control;
   control.screen_only = true;
-  const auto report = MakePlan(*question, control);
+  auto report = MakePlan(*question, control);
   EXPECT_TRUE(report && report->best);
+  report->input.text = text;
   return PlanJson(*report);
 }
 
@@ -162,6 +163,14 @@ TEST(PlanDifference, LeadsWithDecisionsAndShowsOnlyWhatDependsOnAPrice) {
       << dearer;
   for (const char* untouched : {"quantity", "hosts", "switches", "hgx-h100", "site_w", "goodput"})
     EXPECT_EQ(dearer.find(untouched), std::string::npos) << untouched << '\n' << dearer;
+  const std::string limited =
+      PlanDifference(plan, PlanWith("36kUSD", "limits: { pue: 1.3 }\n"), 100);
+  EXPECT_NE(limited.find("inputs\nquestion, after: limits: { pue: 1.3 }\n"), std::string::npos)
+      << limited;
+  // A limit that changes nothing was asked for all the same.
+  const std::string same =
+      PlanDifference(plan, PlanWith("36kUSD", "limits: { capex: 1000MUSD }\n"), 100);
+  EXPECT_NE(same.find("capex: 1000MUSD"), std::string::npos) << same;
   const std::string larger = PlanDifference(plan, PlanWith("36kUSD", "growth: 1024\n"), 100);
   EXPECT_EQ(larger.rfind("decisions\nbest: ", 0), 0u) << larger;
 }
