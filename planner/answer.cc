@@ -128,19 +128,15 @@ PlanRow Planning::BoundedRow(std::size_t candidate) const {
 void Planning::FillReliability(std::size_t candidate, PlanRow& row) const {
   const Candidate& it = candidates_[candidate];
   const PlanReliabilitySpec& spec = question_.spec().reliability();
-  const auto seconds = [](std::int64_t ps) { return Seconds(static_cast<double>(ps) * 1e-12); };
-  const Seconds checkpoint = seconds(spec.checkpoint()), restart = seconds(spec.restart());
   const auto failures_of = [&](std::int64_t gpus) {
     return ExpectedFailures(ShareOf(it.components, gpus),
-                            question_.RatesOf(it.accelerator, it.chip), seconds(spec.repair()));
+                            question_.RatesOf(it.accelerator, it.chip),
+                            FromPicoseconds(spec.repair()));
   };
   const auto ettr_of = [&](const MonthlyFailures& failures) -> std::optional<PlanEttr> {
-    if (failures.stops.mid <= 0) return std::nullopt;
-    const Seconds between = failures.MeanTimeBetweenStops();
-    const Seconds interval = std::max(YoungInterval(checkpoint, between), Seconds(1e-3));
-    return PlanEttr{failures.stops.mid, interval.count(),
-                    Ettr(checkpoint, restart, between, interval),
-                    ExactEttr(checkpoint, restart, between, interval)};
+    const auto found = CheckpointsOf(spec, failures);
+    if (!found) return std::nullopt;
+    return PlanEttr{failures.stops.mid, found->interval.count(), found->ettr, found->exact};
   };
   const MonthlyFailures all = failures_of(it.accelerators);
   PlanFailures out{all.stops.mid, all.degradations.mid, all.masked.mid, {}, ettr_of(all)};
@@ -156,8 +152,7 @@ void Planning::FillReliability(std::size_t candidate, PlanRow& row) const {
   for (std::size_t j = 0; j < row.jobs.size(); ++j) {
     row.jobs[j].speed = jobs[j].speed;
     row.jobs[j].goodput = jobs[j].goodput;
-    row.jobs[j].ettr = ettr_of(
-        failures_of(std::min(question_.jobs[j].gpus.value_or(it.accelerators), it.accelerators)));
+    row.jobs[j].ettr = ettr_of(found->second.failures[j]);
   }
 }
 

@@ -70,8 +70,6 @@ void Credit(const std::vector<std::size_t>& firsts, std::vector<double>& count) 
   for (const std::size_t one : firsts) count[one] += 1.0 / static_cast<double>(firsts.size());
 }
 
-Seconds Picoseconds(std::int64_t ps) { return Seconds(static_cast<double>(ps) * 1e-12); }
-
 }  // namespace
 
 // One draw of everything that is not known.
@@ -84,12 +82,11 @@ struct Decision::Factors {
 };
 
 Decision::Decision(const Question& question, std::vector<Contender> contenders,
-                   std::vector<std::vector<double>> reference_s, std::shared_ptr<DrawTable> table)
+                   std::vector<std::vector<double>> reference_s)
     : question_(question),
       contenders_(std::move(contenders)),
       reference_s_(std::move(reference_s)),
-      table_(std::move(table)) {
-  if (!table_) table_ = std::make_shared<DrawTable>(question_);
+      table_(question_) {
   for (const Contender& one : contenders_) {
     for (const BomRow& row : one.candidate->bom.rows) InsertSorted(parts_, row.part);
     for (const MonthlyFailures& of_job : one.failures)
@@ -173,14 +170,15 @@ double Decision::Goodput(const Contender& contender, std::size_t job, double exp
     if (row.effect == FailureEffect::kDegrades) degraded += monthly;
   }
   double goodput = 1;
-  const Seconds checkpoint = Picoseconds(spec.checkpoint()), restart = Picoseconds(spec.restart());
+  const Seconds checkpoint = FromPicoseconds(spec.checkpoint()),
+                restart = FromPicoseconds(spec.restart());
   if (stops > 0) {
     const Seconds between = kMonth / stops;
     const Seconds interval = std::max(YoungInterval(checkpoint, between), Seconds(1e-3));
     goodput = Ettr(checkpoint, restart, between, interval);
   }
   // While a port is down its NIC sends at the rate of the others.
-  const double share = std::min(1.0, degraded * (Picoseconds(spec.repair()) / kMonth));
+  const double share = std::min(1.0, degraded * (FromPicoseconds(spec.repair()) / kMonth));
   const int ports = contender.candidate->design.nic_ports;
   const double slowed =
       ports > 1 ? 1 - 1 / (1 - exposed + exposed * ports / (ports - 1.0)) : exposed;
@@ -306,25 +304,17 @@ std::size_t Decision::Best(std::uint32_t accelerator, const Inputs& inputs) cons
   return best;
 }
 
-const std::vector<double>& DrawTable::Of(const std::string& what, const std::string& name,
-                                         bool normal) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return Numbers(what, name, normal);
-}
-
 const std::vector<double>& DrawTable::Between(const std::string& what, const std::string& name,
                                               const std::array<double, 3>& range) {
-  const std::lock_guard<std::mutex> lock(mutex_);
   std::vector<double>& out = values_[{{what, name}, range}];
   if (!out.empty()) return out;
-  for (const double number : Numbers(what, name, false))
+  for (const double number : Of(what, name, false))
     out.push_back(weft::Between(range[0], range[1], range[2], number));
   return out;
 }
 
-// Requires: the lock.
-const std::vector<double>& DrawTable::Numbers(const std::string& what, const std::string& name,
-                                              bool normal) {
+const std::vector<double>& DrawTable::Of(const std::string& what, const std::string& name,
+                                         bool normal) {
   std::vector<double>& out = numbers_[{what, name}];
   if (!out.empty()) return out;
   const std::uint64_t seed = question_.spec().decide().seed(), hash = HashOf(what),
@@ -347,17 +337,17 @@ Decision::Streams Decision::FindStreams() const {
   Streams out;
   for (const PriceFigure& one : price_figures_)
     out.price.push_back(
-        &table_->Between("price", parts_[one.part],
-                         {one.range.low.count(), one.range.mid.count(), one.range.high.count()}));
+        &table_.Between("price", parts_[one.part],
+                        {one.range.low.count(), one.range.mid.count(), one.range.high.count()}));
   for (const RateFigure& one : rate_figures_)
-    out.rate.push_back(&table_->Between("rate", classes_[one.of_class],
-                                        {one.monthly.low, one.monthly.mid, one.monthly.high}));
+    out.rate.push_back(&table_.Between("rate", classes_[one.of_class],
+                                       {one.monthly.low, one.monthly.mid, one.monthly.high}));
   for (const AcceleratorChoice& choice : question_.accelerators)
-    out.compute.push_back(&table_->Of("compute", choice.name, true));
+    out.compute.push_back(&table_.Of("compute", choice.name, true));
   for (const DesignFamily family : kDesignFamilies)
-    out.family.push_back(&table_->Of("family", std::string(NameOf(family)), true));
-  out.communication = &table_->Of("communication", "", true);
-  out.seed = &table_->Of("seed", "", false);
+    out.family.push_back(&table_.Of("family", std::string(NameOf(family)), true));
+  out.communication = &table_.Of("communication", "", true);
+  out.seed = &table_.Of("seed", "", false);
   return out;
 }
 
@@ -385,7 +375,7 @@ Decision::Factors Decision::DrawFactors(const Streams& streams, std::size_t draw
   return out;
 }
 
-Decision::Odds Decision::Draw(const std::string& known, int most) const {
+Decision::Odds Decision::Draw(const std::string& known) const {
   const PlanDecideSpec& decide = question_.spec().decide();
   const std::size_t n = contenders_.size(), accelerators = question_.accelerators.size();
   Odds out;
@@ -396,8 +386,7 @@ Decision::Odds Decision::Draw(const std::string& known, int most) const {
   out.drawn.resize(n);
   std::vector<std::size_t> champion;  // [accelerators]; n: none
   for (std::uint32_t a = 0; a < accelerators; ++a) champion.push_back(Best(a, Inputs{}));
-  int draws = known.empty() ? decide.draws() : std::max(decide.draws() / 4, 1);
-  if (most > 0) draws = std::min(draws, most);
+  const int draws = known.empty() ? decide.draws() : std::max(decide.draws() / 4, 1);
   const double share = 1.0 / draws;
   const Streams streams = FindStreams();
   for (int d = 0; d < draws; ++d) {

@@ -30,8 +30,6 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -81,8 +79,8 @@ struct Figures {
   double stops_per_month = 0;  // of the cluster at work, jobs side by side
 };
 
-// The numbers behind the draws. They hang on the seed and on what is drawn alone, so decisions of
-// one question share them. Threads may ask at once.
+// The numbers behind the draws, made when they are asked for: they hang on the seed and on what is
+// drawn alone, whatever else a draw takes as known.
 class DrawTable {
  public:
   explicit DrawTable(const Question& question) : question_(question) {}
@@ -93,10 +91,7 @@ class DrawTable {
                                      const std::array<double, 3>& range);
 
  private:
-  const std::vector<double>& Numbers(const std::string& what, const std::string& name, bool normal);
-
   const Question& question_;
-  std::mutex mutex_;
   using Name = std::pair<std::string, std::string>;
   std::map<Name, std::vector<double>> numbers_;
   std::map<std::pair<Name, std::array<double, 3>>, std::vector<double>> values_;
@@ -114,8 +109,7 @@ class Decision {
  public:
   // `reference_s` [accelerators][jobs]: t₀, the median of the non-blocking candidate.
   Decision(const Question& question, std::vector<Contender> contenders,
-           std::vector<std::vector<double>> reference_s,
-           std::shared_ptr<DrawTable> table = nullptr);  // null: one of its own
+           std::vector<std::vector<double>> reference_s);
 
   const std::vector<Contender>& contenders() const { return contenders_; }
   Figures At(std::size_t contender, const Inputs& inputs) const;
@@ -134,8 +128,7 @@ class Decision {
   };
   // `known`: a source of doubt that is taken as known: "prices", "failures", "communication",
   // "compute", "seeds", with a quarter of the draws; empty: none.
-  // `most`: the first so many draws alone; 0: all.
-  Odds Draw(const std::string& known, int most = 0) const;
+  Odds Draw(const std::string& known) const;
 
   // Of the candidates of `accelerator`, the one with the smallest metric.
   std::size_t Best(std::uint32_t accelerator, const Inputs& inputs) const;
@@ -183,7 +176,7 @@ class Decision {
   const Question& question_;
   std::vector<Contender> contenders_;
   std::vector<std::vector<double>> reference_s_;
-  std::shared_ptr<DrawTable> table_;
+  mutable DrawTable table_;
   std::vector<std::string> parts_, classes_;  // sorted: what is drawn
   // What a row of failures comes to: one figure for all contenders that have as many elements.
   struct RateFigure {

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -106,9 +105,6 @@ class Planning {
   // By how much a screened price was above that of the fabric built.
   double screened_below_ = INFINITY, screened_above_ = -INFINITY;
   std::int64_t built_ = 0;  // bills that are exact
-  // Of an accelerator's family: the most that a screened price was above that of the fabric built.
-  std::map<std::pair<std::uint32_t, DesignFamily>, double> above_;
-  double TooDear(const Candidate& it) const;
   // Of an accelerator's family: the last bill built over its screened one.
   std::map<std::pair<std::uint32_t, DesignFamily>, double> off_;
   // Of an accelerator: its cheapest and NVIDIA's reference, as they were simulated.

@@ -536,4 +536,17 @@ std::string ComputeText(double ops, bool integer) {
   return fmt::format("{:.6g} {}", ops / 1e15, integer ? "POPS" : "PFLOPS");
 }
 
+std::optional<Checkpoints> CheckpointsOf(const PlanReliabilitySpec& spec,
+                                         const MonthlyFailures& failures) {
+  if (failures.stops.mid <= 0) return std::nullopt;
+  const Seconds checkpoint = FromPicoseconds(spec.checkpoint()),
+                restart = FromPicoseconds(spec.restart());
+  Checkpoints out;
+  out.between = failures.MeanTimeBetweenStops();
+  out.interval = std::max(YoungInterval(checkpoint, out.between), Seconds(1e-3));
+  out.ettr = Ettr(checkpoint, restart, out.between, out.interval);
+  out.exact = ExactEttr(checkpoint, restart, out.between, out.interval);
+  return out;
+}
+
 }  // namespace weft

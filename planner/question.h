@@ -123,4 +123,15 @@ Result<Question> ParseQuestion(std::string_view text, const std::string& file_na
 // "5000 PFLOPS", "800 POPS".
 std::string ComputeText(double ops, bool integer);
 
+inline Seconds FromPicoseconds(std::int64_t ps) { return Seconds(static_cast<double>(ps) * 1e-12); }
+
+// A job's checkpoints at Young's interval, and what they leave of its time.
+struct Checkpoints {
+  Seconds between{}, interval{};  // stops, checkpoints
+  double ettr = 1, exact = 1;     // to first order, exactly
+};
+// None: nothing stops it.
+std::optional<Checkpoints> CheckpointsOf(const PlanReliabilitySpec& spec,
+                                         const MonthlyFailures& failures);
+
 }  // namespace weft

@@ -337,24 +337,19 @@ void Checks::CheckCompute() {
 // Whether some interval between checkpoints leaves useful time, to first order [You74].
 void Checks::CheckGoodput() {
   const PlanReliabilitySpec& spec = plan_.reliability();
-  const auto seconds = [](std::int64_t ps) { return Seconds(static_cast<double>(ps) * 1e-12); };
   const auto hours = [](Seconds one) { return one.count() / 3600; };
-  const Seconds checkpoint = seconds(spec.checkpoint()), restart = seconds(spec.restart());
   double least = 1, exact = 1;
   Seconds of_least = kMonth;
   std::string whose = "all GPUs";
   const auto take = [&](std::int64_t gpus, const std::string& name) {
-    const MonthlyFailures failures =
-        ExpectedFailures(ShareOf(it_.components, gpus),
-                         question_.RatesOf(it_.accelerator, it_.chip), seconds(spec.repair()));
-    if (failures.stops.mid <= 0) return;
-    const Seconds between = failures.MeanTimeBetweenStops();
-    const Seconds interval = std::max(YoungInterval(checkpoint, between), Seconds(1e-3));
-    const double share = Ettr(checkpoint, restart, between, interval);
-    if (share >= least) return;
-    least = share;
-    exact = ExactEttr(checkpoint, restart, between, interval);
-    of_least = between;
+    const MonthlyFailures failures = ExpectedFailures(ShareOf(it_.components, gpus),
+                                                      question_.RatesOf(it_.accelerator, it_.chip),
+                                                      FromPicoseconds(spec.repair()));
+    const auto found = CheckpointsOf(spec, failures);
+    if (!found || found->ettr >= least) return;
+    least = found->ettr;
+    exact = found->exact;
+    of_least = found->between;
     whose = name;
   };
   for (const JobChoice& job : question_.jobs)
@@ -363,7 +358,8 @@ void Checks::CheckGoodput() {
   Add("goodput", least > 0,
       "{}: a stop every {:.3g} h; with checkpoints of {:.3g} h and restarts "
       "of {:.3g} h {}",
-      whose, hours(of_least), hours(checkpoint), hours(restart),
+      whose, hours(of_least), hours(FromPicoseconds(spec.checkpoint())),
+      hours(FromPicoseconds(spec.restart())),
       least > 0 ? fmt::format("{:.1f} % of the time is useful, exactly {:.1f} %", least * 100,
                               exact * 100)
                 : std::string("no interval between checkpoints leaves useful time"));

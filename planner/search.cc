@@ -30,7 +30,7 @@ Contender Planning::Bounded(std::size_t candidate) const {
   const Candidate& it = candidates_[candidate];
   Contender out;
   out.candidate = &it;
-  const auto repair = Seconds(static_cast<double>(question_.spec().reliability().repair()) * 1e-12);
+  const Seconds repair = FromPicoseconds(question_.spec().reliability().repair());
   const FailureRates& rates = question_.RatesOf(it.accelerator, it.chip);
   for (const JobChoice& job : question_.jobs) {
     SimulatedTimes times{{0}, 0, false};
