@@ -38,17 +38,18 @@ void RunToEnd(benchmark::State& state, const BenchNet& net, const Program& progr
 }
 
 void ClosedLoopFlows(benchmark::State& state) {
-  const auto leaves = static_cast<std::uint32_t>(state.range(0));
-  const BenchNet net = LeafSpine(leaves, static_cast<std::uint32_t>(state.range(1)));
-  RunToEnd(state, net, ClosedLoop(net, static_cast<std::uint32_t>(state.range(2))),
+  const BenchNet net = LeafSpine(static_cast<std::uint32_t>(state.range(0)),
+                                 static_cast<std::uint32_t>(state.range(1)),
+                                 static_cast<std::uint32_t>(state.range(2)));
+  RunToEnd(state, net, ClosedLoop(net, static_cast<std::uint32_t>(state.range(3))),
            Coupling::kAuto);
 }
 BENCHMARK(ClosedLoopFlows)
-    ->ArgNames({"leaves", "hosts_a_leaf", "flows_a_host", "small"})
-    ->Args({4, 4, 50, 1})
-    ->Args({16, 8, 100, 0})
-    ->Args({32, 32, 50, 0})
-    ->Args({128, 64, 20, 0})
+    ->ArgNames({"leaves", "hosts_a_leaf", "spines_a_host", "flows_a_host", "small"})
+    ->Args({4, 4, 1, 50, 1})
+    ->ArgsProduct({{16}, {8}, {1, 2, 4}, {100}, {0}})
+    ->ArgsProduct({{32}, {32}, {1, 2, 4}, {50}, {0}})
+    ->ArgsProduct({{128}, {64}, {1, 4}, {20}, {0}})
     ->Unit(benchmark::kMillisecond);
 
 void RingStepByStep(benchmark::State& state) {

@@ -43,7 +43,8 @@ Send SendBetween(const BenchNet& net, std::uint32_t from, std::uint32_t to) {
 
 }  // namespace
 
-BenchNet LeafSpine(std::uint32_t leaves, std::uint32_t hosts_per_leaf) {
+BenchNet LeafSpine(std::uint32_t leaves, std::uint32_t hosts_per_leaf,
+                   std::uint32_t spines_per_host) {
   FabricBuilder builder(1);
   HostShape shape;
   shape.pcie = GigabitsPerSecond(1000);
@@ -52,7 +53,8 @@ BenchNet LeafSpine(std::uint32_t leaves, std::uint32_t hosts_per_leaf) {
     hosts.push_back(builder.AddHost(shape, 0, 0));
   std::vector<VertexId> leaf, spine;
   for (std::uint32_t l = 0; l < leaves; ++l) leaf.push_back(AddSwitch(builder, 1, 0, l));
-  for (std::uint32_t s = 0; s < hosts_per_leaf; ++s) spine.push_back(AddSwitch(builder, 2, 0, s));
+  for (std::uint32_t s = 0; s < hosts_per_leaf * spines_per_host; ++s)
+    spine.push_back(AddSwitch(builder, 2, 0, s));
   const BitRate rate = GigabitsPerSecond(400);
   for (std::uint32_t h = 0; h < hosts.size(); ++h)
     builder.AddCable(builder.nic(hosts[h], 0), leaf[h / hosts_per_leaf], rate, 0us, 0);

@@ -18,8 +18,10 @@ struct BenchNet {
   std::vector<HostId> hosts;
 };
 
-// As many spines as hosts a leaf, one link each, 400 Gb/s, no latency; hosts of one GPU.
-BenchNet LeafSpine(std::uint32_t leaves, std::uint32_t hosts_per_leaf);
+// `spines_per_host` spines for each host of a leaf, one link each, 400 Gb/s, no latency; hosts of
+// one GPU.
+BenchNet LeafSpine(std::uint32_t leaves, std::uint32_t hosts_per_leaf,
+                   std::uint32_t spines_per_host = 1);
 
 // Dual-plane, rail-optimised, hosts of 8 GPUs: a segment has 16 ToRs, a plane 60 Aggs
 // [QXC+24 §5].
