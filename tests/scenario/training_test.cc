@@ -468,8 +468,12 @@ TEST(Training, GathersParametersWhileDataAreLoaded) {
     const char *zero, *overlap;
     bool hides;
   };
-  for (const Case& c : {Case{"1", "true", true}, {"2", "true", true}, {"3", "true", false},
-                        {"0", "true", false}, {"1", "false", false}, {"3", "false", false}}) {
+  for (const Case& c : {Case{"1", "true", true},
+                        {"2", "true", true},
+                        {"3", "true", false},
+                        {"0", "true", false},
+                        {"1", "false", false},
+                        {"3", "false", false}}) {
     SCOPED_TRACE(testing::Message() << "zero " << c.zero << ", overlap " << c.overlap);
     const auto run = [&](const char* loading) {
       return *Simulate(kSmall, {Set("parallel.zero", c.zero), Set("overlap.data", c.overlap),
@@ -882,8 +886,8 @@ jobs:
   EXPECT_NEAR(days, 9, 0.01);
   const RunReport report = RunScenario(*fits, Patient());
   EXPECT_NEAR(report.jobs.front().time_s.median / 86400, days, 0.01 * days);
-  for (const char* set : {"jobs[0].repeat=2", "jobs[0].repeat=12", "jobs[1].start=1h",
-                          "jobs[1].repeat=10000"}) {
+  for (const char* set :
+       {"jobs[0].repeat=2", "jobs[0].repeat=12", "jobs[1].start=1h", "jobs[1].repeat=10000"}) {
     const Result<PreparedScenario> refused = Try(kLong, {set});
     ASSERT_FALSE(refused.has_value()) << set;
     EXPECT_THAT(refused.error().front().message, testing::HasSubstr("is done after"));
@@ -893,7 +897,8 @@ jobs:
       Try(kTwoPairs, {"jobs[0].workload={ traffic: { pattern: permutation, bytes: 100TB } }",
                       "jobs[0].repeat=500"});  // 2,000 s each
   ASSERT_FALSE(traffic.has_value());
-  EXPECT_THAT(traffic.error().front().message, testing::HasSubstr("'long' is done after 11.57 days"));
+  EXPECT_THAT(traffic.error().front().message,
+              testing::HasSubstr("'long' is done after 11.57 days"));
 }
 
 TEST(Jobs, AreRefusedWhereTheyCannotBe) {

@@ -100,8 +100,7 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
         const Exchange& exchange = pass->*of;
         if (!IsSimulated(training_, exchange) || exchange.exposed_s >= exchange.alone_s) continue;
         const double share = whole ? 1 : 1 - exchange.exposed_s / exchange.alone_s;
-        EmitExchange(kind, s, task.chunk, forward, exchange, share, whole ? 0 : span_s, gate,
-                     done);
+        EmitExchange(kind, s, task.chunk, forward, exchange, share, whole ? 0 : span_s, gate, done);
       }
   }
   for (std::size_t d = 0; d < all; ++d)
