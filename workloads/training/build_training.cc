@@ -76,13 +76,12 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
   const bool expert_meets = training.contention && leaving.expert;
   constexpr const char* kTimes = "stage_times says how long passes take";
   const bool dualpipe = p.schedule == Parallel::Schedule::kDualpipe;
-  const std::int64_t micro = training.micro_batches();
   const bool one_replica = p.data * p.context < 2;
   // Then the one reduction is behind all passes, and a gather before them and not beside anything.
   const bool one_chunk =
       !one_replica && !dualpipe && p.virtual_stages == 1 &&
-      (p.zero == 0 || training.loading_s == 0) &&
-      (p.zero == 0 || (p.pipeline == 1 && (p.zero == 1 || (p.zero == 2 && micro == 1))));
+      (p.zero == 0 || (training.loading_s == 0 && p.pipeline == 1 &&
+                       (p.zero == 1 || (p.zero == 2 && training.micro_batches() == 1))));
   const std::array<Key, 30> keys{{
       {"overlap.weights", p.tensor < 2, "tensor is 1"},
       {"overlap.weights", p.tensor > 1 && given_times, kTimes},
