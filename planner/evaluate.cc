@@ -229,9 +229,9 @@ double RingsBound(const Candidate& candidate, const Training& training, double b
   return std::min(p.tensor, gpus) * bytes * (ranks - 1) / ranks / host_Bps;
 }
 
-// Each stage computes all its micro-batches; before, the first one fills the stages above it, and
-// waits for their parameters where these are gathered ahead; behind, its gradients are reduced at
-// least once, and parameters gathered where that does not overlap.
+// Each stage computes all its micro-batches; before, data are loaded, and the first one fills the
+// stages above it, and waits for their parameters where these are gathered ahead; behind, its
+// gradients are reduced at least once, and parameters gathered where that does not overlap.
 double TrainingBound(const Candidate& candidate, const TrainingChoice& choice) {
   const Training& t = choice.training;
   const Parallel& p = t.parallel;
@@ -241,14 +241,17 @@ double TrainingBound(const Candidate& candidate, const TrainingChoice& choice) {
   if (p.schedule == Parallel::Schedule::kDualpipe) {
     const StageTimes& times = *t.stage_times;
     const double both = times.forward_s + times.backward_s;
-    return micro * std::min(both, times.together_s.value_or(both)) + t.fixed_s;
+    return micro * std::min(both, times.together_s.value_or(both)) + t.loading_s + t.fixed_s;
   }
   constexpr double kParameter = 2;  // bytes, in bf16
   const auto gather = [&](int chunk) {
     const double parameters = cost.chunks[static_cast<std::size_t>(chunk)].parameters;
     return p.zero >= 1 ? RingsBound(candidate, t, parameters * kParameter) : 0;
   };
-  double longest = 0, filled = t.overlap.data ? gather(0) : 0;
+  // ZeRO-3 gathers behind the loading of data, others beside it.
+  const double gathered = t.overlap.data ? gather(0) : 0;
+  double longest = 0,
+         filled = p.zero == 3 ? t.loading_s + gathered : std::max(t.loading_s, gathered);
   for (int s = 0; s < p.pipeline; ++s) {
     double passes = 0, behind = INFINITY;
     for (int c = s; c < p.chunks(); c += p.pipeline) {

@@ -84,6 +84,7 @@ Part PartOf(Kind kind) {
     case Kind::kEmbedding:
       return kData;
     case Kind::kFixed:
+    case Kind::kLoading:
       return kFixed;
     case Kind::kTensor:
       return kTensor;

@@ -608,6 +608,36 @@ Errors StartsTooFarApart(const PreparedScenario& scenario) {
   return {};
 }
 
+// Simulated time ends after 106 days, and beside others a pass takes longer: as of one iteration,
+// what jobs are to do by themselves may take ten.
+Errors EndsTooLate(const PreparedScenario& scenario) {
+  constexpr double kDay = 86400, kMostDays = 10;
+  double all_started_s = 0;
+  for (const PreparedJob& job : scenario.jobs)
+    all_started_s = std::max(all_started_s, ToSeconds(job.start));
+  Errors errors;
+  for (std::size_t j = 0; j < scenario.jobs.size(); ++j) {
+    const PreparedJob& job = scenario.jobs[j];
+    const std::int64_t passes = job.repeat + (ToSeconds(job.start) < all_started_s ? 1 : 0);
+    double pass_s = 0;
+    if (job.alone->workload->training)
+      pass_s = job.alone->workload->training->closed_form_s;
+    else if (passes > 1)
+      pass_s = ToSeconds(ShortestPass(*job.alone).value_or(SimDuration(0)));
+    const double days = (all_started_s + static_cast<double>(passes) * pass_s) / kDay;
+    if (days <= kMostDays) continue;
+    const std::string key = fmt::format("jobs[{}].{}", j, job.repeat > 1 ? "repeat" : "start");
+    errors.push_back(
+        {ErrorCode::kOutOfRange, scenario.spec.At(key),
+         fmt::format("'{}' is done after {:.4g} days: {} passes of {:.4g} s when all have started, "
+                     "after {:.4g} s",
+                     job.name, days, passes, pass_s, all_started_s),
+         fmt::format("at most {:.0f} days: a smaller repeat, an earlier start, or shorter passes",
+                     kMostDays)});
+  }
+  return errors;
+}
+
 // Warnings of a job's own keys, and those of the others that every job has.
 std::vector<Error> WarningsOfJobs(const std::vector<PreparedJob>& jobs) {
   std::vector<Error> out;
@@ -696,6 +726,7 @@ Result<PreparedScenario> PrepareJobs(Located<ScenarioSpec> spec, FabricCache& ca
     const Errors names = WrongNames(out);
     errors.insert(errors.end(), names.begin(), names.end());
     if (errors.empty() && !stopped) errors = StartsTooFarApart(out);
+    if (errors.empty() && !stopped) errors = EndsTooLate(out);
   }
   if (errors.empty()) return out;
   SortByPosition(errors);

@@ -12,7 +12,8 @@
 //     bert      start: [0][1][2][3][4][5][6][7][8][9]|··      as many as it takes
 //
 // Errors   PrepareJobs: at the keys of each job, all that are independent; at a start so late that
-//          another job would run more than 100,000 passes before, by the analytic engine's bound.
+//          another job would run more than 100,000 passes before, by the analytic engine's bound;
+//          at a repeat that ends more than ten days after the run's begin, by closed forms.
 // Cost     an engine run a seed and job, and one more a seed; a pass costs its rows.
 // Repeats  same input, same seeds: same times.
 #pragma once

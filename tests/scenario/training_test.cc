@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "scenario/compare.h"
 #include "scenario/run_scenario.h"
+#include "workloads/training/build_training.h"
 
 namespace weft {
 namespace {
@@ -65,7 +66,7 @@ TEST(Training, SplitsItsTimeWithoutRemainderAndLosesNoByte) {
         {Set("overlap.pipeline", "false"), Set("overlap.data", "false")},
         {Set("parallel.virtual_stages", "2")},
         {Set("parallel.virtual_stages", "4"), Set("overlap.tensor", "true"),
-         Set("fixed_time", "10ms")},
+         Set("fixed_time", "10ms"), Set("loading_time", "5ms")},
         {Set("parallel.zero", "0")},
         {Set("parallel.order", "tensor_context_pipeline_data")},
         {Set("parallel.tensor", "2"), Set("parallel.context", "4"), Set("overlap.data", "false")},
@@ -298,6 +299,29 @@ TEST(Training, ExchangesAloneTakeWhatTheClosedFormSays) {
   }
 }
 
+// One layer, rings over hosts: where steps are most of what an exchange takes, and it outlasts by
+// far the work it may hide behind, overlap costs nothing either, and the closed form still holds.
+TEST(Training, OverlapOverHostsNeverCosts) {
+  for (const char* parallel : {"{ tensor: 8, context: 8 }", "{ context: 16 }", "{ context: 64 }",
+                               "{ tensor: 2, context: 8 }", "{ tensor: 16 }", "{ tensor: 32 }"})
+    for (const char* sequence : {"512", "2048", "8192"}) {
+      SCOPED_TRACE(testing::Message() << parallel << ", " << sequence << " tokens");
+      const auto run = [&](const char* overlap) {
+        return *Simulate(kExchanges, {Set("architecture.layers", "1"), Set("parallel", parallel),
+                                      Set("sequence", sequence), Set("overlap", overlap)})
+                    .iteration;
+      };
+      const bool tensor = std::string_view(parallel).find("context") == std::string_view::npos;
+      const IterationReport none = run("{ data: false }");
+      const IterationReport some =
+          run(tensor ? "{ tensor: true, data: false }" : "{ context: true, data: false }");
+      EXPECT_LE(some.time_s.median, none.time_s.median * (1 + 1e-6));
+      if (tensor) continue;
+      EXPECT_NEAR(some.time_s.median / none.time_s.median, some.estimate_s / none.estimate_s, 4e-3);
+      EXPECT_LT(some.context_s, none.context_s);
+    }
+}
+
 // Two leaves whose uplinks carry a half, a third of what stands below them: what crosses takes so
 // much longer, and nothing else does.
 TEST(Training, ExchangesMeetAnOversubscribedFabric) {
@@ -435,6 +459,46 @@ TEST(Training, SlowsAStragglersOptimiser) {
         .iteration->compute_s;
   };
   EXPECT_NEAR(compute_s("100%") / compute_s("0%"), 1.1, 1e-9);
+}
+
+// What data take before the first passes adds to an iteration, but for the first gather of ZeRO-1
+// and 2, which runs meanwhile where it overlaps; the closed form says the same.
+TEST(Training, GathersParametersWhileDataAreLoaded) {
+  struct Case {
+    const char *zero, *overlap;
+    bool hides;
+  };
+  for (const Case& c : {Case{"1", "true", true},
+                        {"2", "true", true},
+                        {"3", "true", false},
+                        {"0", "true", false},
+                        {"1", "false", false},
+                        {"3", "false", false}}) {
+    SCOPED_TRACE(testing::Message() << "zero " << c.zero << ", overlap " << c.overlap);
+    const auto run = [&](const char* loading) {
+      return *Simulate(kSmall, {Set("parallel.zero", c.zero), Set("overlap.data", c.overlap),
+                                Set("parallel.virtual_stages", "4"), Set("loading_time", loading)})
+                  .iteration;
+    };
+    const IterationReport none = run("0s"), some = run("20ms"), more = run("100ms");
+    EXPECT_NEAR(Sum(more) / more.time_s.median, 1, 1e-12);
+    EXPECT_NEAR(more.fixed_s, 0.1, 1e-9);
+    EXPECT_NEAR(more.time_s.median - some.time_s.median, 0.08, 1e-9);
+    const double added = more.time_s.median - none.time_s.median;
+    if (!c.hides) {
+      EXPECT_NEAR(added, 0.1, 1e-9);
+      EXPECT_NEAR(more.estimate_s - none.estimate_s, 0.1, 1e-9);
+      EXPECT_NEAR(more.data_s, none.data_s, 1e-9);
+      continue;
+    }
+    // A chunk is a layer: 12 h² parameters and small ones, over eight tensor ranks, in bf16; half
+    // of it comes from the other replica, over NICs of 400 Gb/s.
+    const double gather_s = 12 * 4096.0 * 4096 / 8 * 2 / 2 / 50e9;
+    EXPECT_LT(added, 0.1 - gather_s);
+    EXPECT_GT(added, 0.1 - 3 * gather_s);  // the first stage's chunk has the embedding, too
+    EXPECT_LT(more.data_s, none.data_s);
+    EXPECT_NEAR(more.estimate_s - none.estimate_s, added, gather_s);
+  }
 }
 
 TEST(Training, SaysWhatTheModelAndTheGpuHold) {
@@ -791,6 +855,50 @@ jobs:
       EXPECT_EQ(flow.jobs[j].passes, other.jobs[j].passes);
     }
   }
+}
+
+// One iteration may take ten days, and so may all passes that are asked for: beyond 106 days the
+// clock has no number. Two jobs of nine days each; the second starts an hour later, so that the
+// first has a pass under way and one more to do.
+TEST(Jobs, AreRefusedWhereTheyEndAfterTheClock) {
+  constexpr const char* kLong = R"(
+fabric: { preset: hpn, segments: 1, hosts: 4 }
+jobs:
+  - name: first
+    repeat: 1
+    placement: { gpus: 16 }
+    workload: &long
+      training:
+        architecture: { layers: 16, hidden: 4096, heads: 32, vocabulary: 32000 }
+        parallel: { tensor: 8, pipeline: 2 }
+        stage_times: { forward: 194400s, backward: 194400s }
+        global_batch: 1
+        sequence: 2048
+        ignore_memory: true
+        what_if: false
+  - name: second
+    placement: { gpus: 16, skip: 2 }
+    workload: *long
+)";
+  const Result<PreparedScenario> fits = Try(kLong, {});
+  ASSERT_TRUE(fits.has_value()) << fits.error().front().message;
+  const double days = fits->jobs.front().alone->workload->training->closed_form_s / 86400;
+  EXPECT_NEAR(days, 9, 0.01);
+  const RunReport report = RunScenario(*fits, Patient());
+  EXPECT_NEAR(report.jobs.front().time_s.median / 86400, days, 0.01 * days);
+  for (const char* set :
+       {"jobs[0].repeat=2", "jobs[0].repeat=12", "jobs[1].start=1h", "jobs[1].repeat=10000"}) {
+    const Result<PreparedScenario> refused = Try(kLong, {set});
+    ASSERT_FALSE(refused.has_value()) << set;
+    EXPECT_THAT(refused.error().front().message, testing::HasSubstr("is done after"));
+    EXPECT_GT(refused.error().front().pos.line, 0);
+  }
+  const Result<PreparedScenario> traffic =
+      Try(kTwoPairs, {"jobs[0].workload={ traffic: { pattern: permutation, bytes: 100TB } }",
+                      "jobs[0].repeat=500"});  // 2,000 s each
+  ASSERT_FALSE(traffic.has_value());
+  EXPECT_THAT(traffic.error().front().message,
+              testing::HasSubstr("'long' is done after 11.57 days"));
 }
 
 TEST(Jobs, AreRefusedWhereTheyCannotBe) {

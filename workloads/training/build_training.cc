@@ -76,12 +76,12 @@ std::vector<Error> KeysWithoutEffect(const TrainingSpec& spec, const SourceMap& 
   const bool expert_meets = training.contention && leaving.expert;
   constexpr const char* kTimes = "stage_times says how long passes take";
   const bool dualpipe = p.schedule == Parallel::Schedule::kDualpipe;
-  const std::int64_t micro = training.micro_batches();
   const bool one_replica = p.data * p.context < 2;
-  // Then the one reduction is behind all passes, and a gather before them.
+  // Then the one reduction is behind all passes, and a gather before them and not beside anything.
   const bool one_chunk =
       !one_replica && !dualpipe && p.virtual_stages == 1 &&
-      (p.zero == 0 || (p.pipeline == 1 && (p.zero == 1 || (p.zero == 2 && micro == 1))));
+      (p.zero == 0 || (training.loading_s == 0 && p.pipeline == 1 &&
+                       (p.zero == 1 || (p.zero == 2 && training.micro_batches() == 1))));
   const std::array<Key, 30> keys{{
       {"overlap.weights", p.tensor < 2, "tensor is 1"},
       {"overlap.weights", p.tensor > 1 && given_times, kTimes},
@@ -194,6 +194,7 @@ bool TrainingBuilder::Build(const std::set<HostId>& slow, double slower) {
     for (int s = 0; s < stages(); ++s) program_->host_of_stream.push_back(ranks_.HostOf(d, s));
   program_->tunings.push_back({1, Bytes(), Bytes(), options_->launch});
   MarkBlocks();
+  EmitLoading();
   EmitGathersAhead();
 
   std::vector<std::size_t> none(order_.tasks.size(), 0), all = none, middle = none;
@@ -265,8 +266,9 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
   // It knows neither slow hosts nor jitter.
   const double slowed =
       (spec.stragglers().share() > 0 ? 1 + spec.stragglers().slower() : 1) * (1 + spec.jitter());
-  const double days =
-      slowed * EstimateIteration(out->training, out->cost, out->gpu, out->net).time_s / kDay;
+  out->closed_form_s =
+      slowed * EstimateIteration(out->training, out->cost, out->gpu, out->net).time_s;
+  const double days = out->closed_form_s / kDay;
   if (days > kMostDays)
     return Fail(ErrorCode::kOutOfRange, sources.At(fmt::format("{}.global_batch", kPath)).pos,
                 fmt::format("an iteration of {:.4g} days", days),
@@ -295,7 +297,7 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
 
 std::string TrainingRowName(const TrainingProgram& training, RowId row) {
   using Kind = TrainingRow::Kind;
-  constexpr std::array<const char*, 16> kNames{"forward",
+  constexpr std::array<const char*, 17> kNames{"forward",
                                                "backward",
                                                "gradients of weights",
                                                "forward and backward",
@@ -310,10 +312,12 @@ std::string TrainingRowName(const TrainingProgram& training, RowId row) {
                                                "end of exchanges",
                                                "tensor exchange",
                                                "context exchange",
-                                               "dispatch and combine"};
+                                               "dispatch and combine",
+                                               "loading of data"};
   const TrainingRow& one = training.rows[Index(row)];
   const auto kind = static_cast<std::size_t>(one.kind);
-  if (one.kind == Kind::kBarrier || one.kind == Kind::kFixed) return kNames[kind];
+  if (one.kind == Kind::kBarrier || one.kind == Kind::kFixed || one.kind == Kind::kLoading)
+    return kNames[kind];
   if (one.kind == Kind::kEmbedding) return fmt::format("{}, replica {}", kNames[kind], one.replica);
   std::string name = fmt::format("{}, stage {}", kNames[kind], one.stage);
   if (training.training.parallel.virtual_stages > 1) name += fmt::format(", chunk {}", one.chunk);

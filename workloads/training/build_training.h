@@ -51,6 +51,7 @@ struct TrainingRow {
     kTensor,     // exchanges: of one pass all layers' at once
     kContext,
     kExpert,
+    kLoading,  // before the first passes
   };
   Kind kind = Kind::kForward;
   std::uint16_t stage = 0, chunk = 0;  // chunk: of the stage
@@ -70,6 +71,7 @@ struct TrainingProgram {
   std::int64_t passes = 0;   // of the block, simulated
   std::int64_t skipped = 0;  // passes that are counted and not simulated
   std::int64_t slow_hosts = 0;
+  double closed_form_s = 0;  // an iteration, were every host slow
 };
 
 class EfficiencySpec;

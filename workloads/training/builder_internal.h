@@ -108,6 +108,8 @@ class TrainingBuilder {
   };
   struct Parts {  // of the passes of a task
     double exposed_s = 0, cover_s = 0;
+    int hidden = 0;         // exchanges of which something hides
+    bool outlasts = false;  // it is one, and longer than the work it may hide behind
     std::vector<std::pair<const PassCost*, bool>> passes;  // whether forward
   };
   using Rows = std::vector<std::vector<std::uint32_t>>;  // [replicas]
@@ -129,6 +131,7 @@ class TrainingBuilder {
   std::vector<std::uint32_t> StageStreams(int s) const;
   std::vector<std::uint32_t> AllComputeStreams() const;
   std::vector<std::uint32_t> RowsOf(std::uint32_t first) const;
+  void EmitLoading();
   void EmitGathersAhead();
   void EmitShardGather(int s, std::size_t index, const Task& task);
   void EmitReductions();

@@ -8,6 +8,9 @@
 //
 //     [ compute before ][ compute beside     ]
 //                       [ exchanges beside ]  [ serial tensor ][ context ][ expert ] join
+//
+// One exchange that outlasts the work it may hide behind is not cut in two, for both would pay for
+// the steps of a whole ring: it begins beside that work and ends behind it.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -30,6 +33,13 @@ constexpr std::array<std::pair<RowKind, Exchange PassCost::*>, 3> kExchanges{
      {RowKind::kContext, &PassCost::context},
      {RowKind::kExpert, &PassCost::expert}}};
 
+// Whether all of the work that may hide it is used up, and it is under way still.
+bool Outlasts(const Exchange& exchange) {
+  constexpr double kRounding = 1e-9;
+  return exchange.cover_s > 0 &&
+         exchange.alone_s - exchange.exposed_s >= exchange.cover_s * (1 - kRounding);
+}
+
 }  // namespace
 
 TrainingBuilder::Parts TrainingBuilder::PartsOf(int s, const Task& task) const {
@@ -41,7 +51,10 @@ TrainingBuilder::Parts TrainingBuilder::PartsOf(int s, const Task& task) const {
       if (!IsSimulated(training_, exchange)) continue;
       any = true;
       out.exposed_s += exchange.exposed_s;
-      if (exchange.exposed_s < exchange.alone_s) out.cover_s += exchange.cover_s;
+      if (exchange.exposed_s >= exchange.alone_s) continue;
+      out.cover_s += exchange.cover_s;
+      out.outlasts = out.hidden == 0 && Outlasts(exchange);
+      ++out.hidden;
     }
     if (any) out.passes.emplace_back(&pass, forward);
   };
@@ -71,6 +84,7 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
   Rows gate(all), after(all), done(all);
   for (std::uint32_t d = 0; d < all; ++d) gate[d] = {first + d};
   after = gate;
+  const bool whole = beside && parts.outlasts && !training_.stage_times;
   if (beside) {
     const double span_s = BesideSeconds(s, task, parts, 1);
     for (int d = 0; d < replicas(); ++d) {
@@ -84,9 +98,9 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
     for (const auto& [pass, forward] : parts.passes)
       for (const auto& [kind, of] : kExchanges) {
         const Exchange& exchange = pass->*of;
-        if (IsSimulated(training_, exchange) && exchange.exposed_s < exchange.alone_s)
-          EmitExchange(kind, s, task.chunk, forward, exchange,
-                       1 - exchange.exposed_s / exchange.alone_s, span_s, gate, done);
+        if (!IsSimulated(training_, exchange) || exchange.exposed_s >= exchange.alone_s) continue;
+        const double share = whole ? 1 : 1 - exchange.exposed_s / exchange.alone_s;
+        EmitExchange(kind, s, task.chunk, forward, exchange, share, whole ? 0 : span_s, gate, done);
       }
   }
   for (std::size_t d = 0; d < all; ++d)
@@ -96,6 +110,7 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
       const Exchange& exchange = pass->*of;
       // Without compute there is nothing to run beside.
       const double serial_s = beside ? exchange.exposed_s : exchange.alone_s;
+      if (whole && exchange.exposed_s < exchange.alone_s) continue;
       if (!IsSimulated(training_, exchange) || serial_s <= 0) continue;
       Rows behind(all);
       EmitExchange(kind, s, task.chunk, forward, exchange, serial_s / exchange.alone_s, 0, after,

@@ -62,7 +62,21 @@ void TrainingBuilder::EmitRings(int stage, Kind kind, CollectiveSpec::Op op, dou
   }
 }
 
-// The sharded optimiser's parameters, chunk by chunk, while the first passes of others run.
+// Data come before the first passes, and before ZeRO-3's gathers, which passes ask for; gathers
+// ahead are prefetched meanwhile [JLZ+24 §3.2].
+void TrainingBuilder::EmitLoading() {
+  if (training_.loading_s <= 0) return;
+  std::vector<std::uint32_t> streams = AllComputeStreams();
+  const bool asked = parallel().zero == 3;
+  for (std::uint32_t stream = DataStream(0, 0, 0, false);
+       asked && reduces() && stream < DataStream(stages(), 0, 0, false); ++stream)
+    streams.push_back(stream);
+  Add(Op::Kind::kDelay, {Kind::kLoading, 0, 0, 0}, FromSecondsUp(training_.loading_s).count(),
+      streams);
+}
+
+// The sharded optimiser's parameters, chunk by chunk, while data come and the first passes of
+// others run.
 void TrainingBuilder::EmitGathersAhead() {
   if (!training_.overlap.data || parallel().zero < 1 || parallel().zero > 2) return;
   for (int c = 0; c < chunks(); ++c)

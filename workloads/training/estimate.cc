@@ -100,6 +100,10 @@ ExposedData DataSeconds(const Training& t, const TrainingCost& cost, int s, cons
     all.reduction_s += last.reduction_s;
     all.gather_s += last.gather_s;
   }
+  if (t.overlap.data && (p.zero == 1 || p.zero == 2)) {  // gathers run while data come
+    all.gather_s = std::max(0.0, all.gather_s - t.loading_s);
+    last.gather_s = std::max(0.0, last.gather_s - t.loading_s);
+  }
   ExposedData out;
   const double ends_s = last.reduction_s + last.gather_s;
   if (p.zero < 2) {
@@ -158,7 +162,7 @@ IterationEstimate EstimateIteration(const Training& t, const TrainingCost& cost,
   out.data_s = micro * each_s + data_s;
   if (cost.embedding_bytes > 0)
     out.data_s += net.launch_s + net.network_step_s + cost.embedding_bytes / net.nic_bytes_per_s;
-  out.fixed_s = t.fixed_s;
+  out.fixed_s = t.loading_s + t.fixed_s;
   // The pipeline fills and drains once, a chunk at a time [NSC+21 §2.2.2].
   out.bubble_s = (p.pipeline - 1) * mean / p.virtual_stages;
   if (p.schedule == Parallel::Schedule::kDualpipe)

@@ -140,6 +140,7 @@ Result<Training> MakeTraining(const TrainingSpec& spec, const SourceMap& sources
                  overlap.context(), overlap.expert(),       overlap.shared_experts(),
                  overlap.weights(), overlap.tensor_pieces()};
   out.fixed_s = ToSeconds(SimDuration(spec.fixed_time()));
+  out.loading_s = ToSeconds(SimDuration(spec.loading_time()));
   out.imbalance = spec.imbalance();
   if (spec.has_stage_times()) out.stage_times = TimesOf(spec.stage_times());
   out.ignore_memory = spec.ignore_memory();

@@ -97,7 +97,7 @@ struct Training {
   bool fused_attention = true;
   int gradient_bytes = 4, dispatch_bytes = 2;
   Overlap overlap;
-  double fixed_s = 0, imbalance = 1;
+  double fixed_s = 0, loading_s = 0, imbalance = 1;
   std::optional<StageTimes> stage_times;
   bool ignore_memory = false;
   // What leaves its host is simulated; else every exchange has its links to itself.
