@@ -288,6 +288,37 @@ TEST(MakePlan, LeavesNothingToFindInItsBill) {
   }
 }
 
+// Rails that spines join take leaves of their own: a plan's bill says so, and one leaf less is
+// found out, though 38 of its 40 have ports enough; and what spines send to cores is said too.
+TEST(MakePlan, SaysInItsBillWhatRailsAndSpinesTake) {
+  const auto bill = [](int gpus, const char* parts) {
+    const auto report =
+        MakePlan(Ask(fmt::format("need: {{ gpus: {} }}\nlimits: {{ failure_domain: 100% }}\nparts: "
+                                 "{{ accelerators: [h100], nic: [400Gbps], switches: [25.6T], "
+                                 "nic_ports: [1], {} }}\ndecide: {{ finalists: 1, draws: 100 }}\n",
+                                 gpus, parts)),
+                 {});
+    EXPECT_TRUE(report && report->best);
+    return report && report->best ? report->bom_csv : std::string();
+  };
+  const auto rules = [](const std::string& text) {
+    std::string out;
+    const auto found = AuditText(text, "bom.csv");
+    EXPECT_TRUE(found);
+    for (const Finding& one : *found) out += one.rule + ' ';
+    return out;
+  };
+  std::string rails = bill(1216, "families: [rail_optimized], oversubscription: [1]");
+  EXPECT_THAT(rails, HasSubstr("\nrail_optimized,key,,,8,"));
+  EXPECT_EQ(rules(rails), "");
+  const std::size_t at = rails.find(",leaf,40,");
+  ASSERT_NE(at, std::string::npos);
+  rails.replace(at, 9, ",leaf,38,");
+  EXPECT_THAT(rules(rails), HasSubstr("leaf_ports"));
+  const std::string three = bill(6000, "families: [fat_tree], oversubscription: [1, 3]");
+  EXPECT_EQ(rules(three), "");
+}
+
 TEST(MakePlan, AnswersAPlainQuestion) {
   const auto report = MakePlan(Ask("need: { gpus: 2048 }\nparts: { accelerators: [h100] }\n"), {});
   ASSERT_TRUE(report);
