@@ -71,6 +71,7 @@ TEST(CheckRules, RefuseAcceleratorsTooFewForAJob) {
        Screened(Ask("need: { compute: 200PFLOPS, basis: dense }\nparts: { accelerators: [h100, "
                     "h20], switches: [25.6T], nic_ports: [1], families: [fat_tree] }\n"
                     "jobs: [{ gpus: 512, collective: { op: all_reduce, bytes: 1MiB } }]\n"))) {
+    if (one.counts.leaves == 0) continue;  // beyond its tiers' reach
     const bool h100 = one.id.starts_with("h100/");
     EXPECT_EQ(Broken(one, "largest job") != nullptr, h100) << one.id;
     (h100 ? few : enough) += 1;
