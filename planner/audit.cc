@@ -3,7 +3,6 @@
 #include <fstream>
 #include <iterator>
 
-#include "base/schema/quantity.h"
 #include "planner/auditor.h"
 
 namespace weft {
@@ -33,6 +32,10 @@ void Auditor::SplitHostCables() {
 }
 
 void Auditor::Derive() {
+  if (bill_.planes) ask_.planes = bill_.planes->value;
+  if (bill_.rails) ask_.planes *= bill_.rails->value;
+  if (bill_.rail_optimized) ask_.rails = bill_.rail_optimized->value;
+  DeriveEndpoints();
   leaf_ = First(SwitchRole::kLeaf);
   if (leaf_ == nullptr) leaf_ = First(SwitchRole::kAny);
   if (leaf_ == nullptr) return;
@@ -41,9 +44,6 @@ void Auditor::Derive() {
   if (spine_ == nullptr) spine_ = leaf_;
   core_ = First(SwitchRole::kCore);
   if (core_ == nullptr) core_ = spine_;
-  if (bill_.planes) ask_.planes = bill_.planes->value;
-  if (bill_.rails) ask_.planes *= bill_.rails->value;
-  DeriveEndpoints();
   for (const PortRow& row : bill_.ports) {
     (row.up ? up_ : down_) += row.count;
     if (!row.up && ask_.rate_bps <= 0) ask_.rate_bps = row.rate_bps;
@@ -67,6 +67,7 @@ void Auditor::Derive() {
   if (ask_.rate_bps <= 0) return;
   DeriveOversubscription();
   if (!ask_.over_said) DeriveCabledRatio();
+  DeriveUplinks();
 }
 
 // NIC ports and their rate: by rows of NICs, else one an accelerator, or as many as the hosts'
@@ -123,6 +124,8 @@ void Auditor::DeriveOversubscription() {
   if (of_leaf > 0) ask_.upper = 0;
   // A ratio beside a leaf's ports that they do not have is that of the tiers above.
   if (bill_.oversubscription) ask_.upper = of_leaf > ask_.over * 0.9 ? 0 : ask_.over;
+  if (bill_.spine_oversubscription)
+    ask_.upper = std::max(1.0, ask_.over) * bill_.spine_oversubscription->value;
   if (bill_.oversubscription && of_leaf > ask_.over * 1.01)
     Find("oversubscription", bill_.oversubscription->line,
          fmt::format("{:.4g}:1 by the leaf's ports", of_leaf), fmt::format("{:.4g}:1", ask_.over));
@@ -164,17 +167,18 @@ bool Auditor::CheckRate() {
 
 // Every host has as many NICs in each rail.
 void Auditor::CheckRails() {
-  if (!bill_.rails) return;
-  const std::int64_t rails = bill_.rails->value;
+  const auto& said = bill_.rails ? bill_.rails : bill_.rail_optimized;
+  if (!said) return;
+  const std::int64_t rails = said->value;
   for (const HostRow& host : bill_.hosts) {
     const std::int64_t nics = host.nics > 0 ? host.nics : host.gpus;
     if (!bill_.nics.empty() || nics % rails == 0) continue;
     return Find(
-        "rails", bill_.rails->line, fmt::format("{} rails of hosts of {} NICs", rails, nics),
+        "rails", said->line, fmt::format("{} rails of hosts of {} NICs", rails, nics),
         fmt::format("as many NICs of a host in each: {} is no multiple of {}", nics, rails));
   }
   if (ask_.endpoints % rails != 0)
-    Find("rails", bill_.rails->line, fmt::format("{} rails of {} endpoints", rails, ask_.endpoints),
+    Find("rails", said->line, fmt::format("{} rails of {} endpoints", rails, ask_.endpoints),
          "as many endpoints in each");
 }
 
@@ -269,17 +273,22 @@ void Auditor::CheckLeaves() {
     return Find(
         "leaf_ports", leaf_->line,
         fmt::format("{} leaves of {} ports down", have, Tiers() == 1 ? Reach(1) : LeafDown()),
-        fmt::format("{} leaves for {} endpoints", needed, ask_.endpoints));
+        fmt::format("{} leaves for {} endpoints{}", needed, ask_.endpoints,
+                    ask_.rails > 1 ? fmt::format(" of {} rails", ask_.rails) : ""));
+  if (Uniform(SwitchRole::kLeaf)) CheckRailLeaves(have);
   if (Tiers() == 2) CheckLeafCables();
 }
 
-// Of cables between leaves and spines those that carry a link: legs of split ones that lie unused,
-// a few, are none, and every leaf has equally many of the rest.
-std::int64_t Auditor::LeafLinks(std::int64_t cabled) const {
-  const std::int64_t leaves = Count(SwitchRole::kLeaf);
-  if (leaves == 0 || cabled <= leaves) return cabled;
-  const std::int64_t unused = cabled % leaves;
-  return unused * 50 < cabled ? cabled - unused : cabled;
+// Every rail has as many leaves, in every plane.
+void Auditor::CheckRailLeaves(std::int64_t leaves) {
+  const std::int64_t rails = bill_.rails ? bill_.rails->value : ask_.rails;
+  const std::int64_t step = ask_.planes * ask_.rails;
+  if (rails < 2 || leaves % step == 0) return;
+  Warn("rails", leaf_->line,
+       fmt::format("{} leaves over {} rails{}", leaves, rails,
+                   step > rails ? fmt::format(" of {} planes", step / rails) : ""),
+       fmt::format("a multiple of {}: {} or {} leaves", step, leaves / step * step,
+                   (leaves / step + 1) * step));
 }
 
 // Of two tiers every cable between switches has an end at a leaf, beside the endpoints'.
@@ -304,76 +313,45 @@ void Auditor::CheckLeafCables() {
                     Down((chips_bps - down_bps) / (up_bps / static_cast<double>(between))))});
 }
 
-// Of two tiers, of so many now: leaves are filled first, so that the last one counts but once. They
-// come `step` at a time.
-std::int64_t Auditor::GrownUplinks(std::int64_t now, std::int64_t step) const {
-  const std::int64_t leaves = Count(SwitchRole::kLeaf);
-  if (!bill_.growth || leaves == 0 || LeafDown() <= 0) return Grown(now);
-  now = LeafLinks(now);
-  const std::int64_t of_plane = CeilDiv(CeilDiv(Grown(ask_.endpoints), ask_.planes), LeafDown());
-  const std::int64_t grown = ask_.planes * CeilDiv(of_plane, step) * step;
-  return std::min(Grown(now), std::max(now, grown * CeilDiv(now, leaves)));
-}
-
-// Cables upwards that the leaves have ports for: at the ratio that is said, or beside the
-// endpoints.
-std::int64_t Auditor::MostUplinks() const {
-  const std::int64_t leaves = Count(SwitchRole::kLeaf);
-  const std::int64_t least = Uplinks(ask_.endpoints);
-  if (leaves == 0) return least;
-  if (ask_.over_said && Uniform(SwitchRole::kLeaf)) return std::max(least, leaves * LeafUp());
-  double chips_bps = 0;
-  for (const SwitchRow& one : bill_.switches)
-    if (one.role == SwitchRole::kLeaf) chips_bps += static_cast<double>(one.count) * one.chip_bps;
-  const double left_bps = chips_bps - static_cast<double>(ask_.endpoints) * ask_.rate_bps;
-  return std::max(least, Down(left_bps / ask_.up_bps));
-}
-
 void Auditor::CheckUppers() {
   const int tiers = Tiers();
-  const std::int64_t spines = Count(SwitchRole::kSpine), cores = Count(SwitchRole::kCore);
+  const std::int64_t spines = Count(SwitchRole::kSpine);
   const std::int64_t spine_ports = Ports(*spine_, ask_.up_bps);
-  const std::int64_t cabled = Links(CableRow::End::kSwitch);
-  std::int64_t uplinks = Uplinks(ask_.endpoints), above = 0;
-  // The cables say what is meant, unless they are too few for the ratio that is said, digits that
-  // it lacks aside.
-  const bool few = static_cast<double>(cabled) * 1.01 < static_cast<double>(uplinks);
-  if (tiers == 2 && cabled > 0 && !(ask_.over_said && few)) uplinks = cabled;
-  // Of three tiers no more leaves the spines than enters them, at the ratio that is said.
-  if (tiers == 3 && ask_.upper > 0)
-    above = Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps /
-               std::max(ask_.upper, ask_.over) / ask_.up_bps);
-  // Of cables the leaves take what they have ports for: the last one may be half full.
-  if (tiers == 3 && cabled > 0) above = std::max<std::int64_t>(0, cabled - MostUplinks());
-  // Cabled for 1:1 and no ratio said: ports that spare leaves have free carry nothing.
-  if (tiers == 3 && cabled > 0 && !ask_.over_said && ask_.over <= 1)
-    above = std::max(above, std::min(cabled - uplinks, Up(static_cast<double>(uplinks) / 1.1)));
   // Who is to come finds the spines of two tiers there.
-  const std::int64_t now = uplinks;
-  if (tiers == 2) uplinks = GrownUplinks(uplinks);
+  std::int64_t ports = tiers == 2 ? GrownUplinks(uplinks_.all) : uplinks_.all + uplinks_.above;
+  if (tiers == 3) ports = std::max(ports, Links(CableRow::End::kSwitch));  // an end of each
   const std::int64_t all = PortsOf(SwitchRole::kSpine, ask_.up_bps);
-  std::int64_t ports = uplinks + above;
-  if (tiers == 3) ports = std::max(ports, cabled);  // each has an end at a spine
   if (all < ports)
     Find("spine_ports", spine_->line, fmt::format("{} spines with {} ports", spines, all),
          fmt::format("{} ports, {} spines", ports,
                      CeilDiv(ports, std::max<std::int64_t>(1, spine_ports))));
-  const std::int64_t core_ports = Ports(*core_, ask_.up_bps);
-  const std::int64_t of_cores = PortsOf(SwitchRole::kCore, ask_.up_bps);
-  if (tiers == 3 && cores > 0 && of_cores < above)
-    Find("core_ports", core_->line, fmt::format("{} cores with {} ports", cores, of_cores),
-         fmt::format("{} ports, {} cores", above,
-                     CeilDiv(above, std::max<std::int64_t>(1, core_ports))));
-  if (tiers == 3) CheckExcess(spines, cores);
   const bool alike = Uniform(SwitchRole::kLeaf) && Uniform(SwitchRole::kSpine);
-  if (tiers == 2 && spines > 0 && Count(SwitchRole::kLeaf) > 0 && alike) CheckSpread(now);
+  if (tiers == 3) {
+    CheckCores(Count(SwitchRole::kCore));
+    CheckExcess(spines, Count(SwitchRole::kCore));
+  } else if (tiers == 2 && spines > 0 && Count(SwitchRole::kLeaf) > 0 && alike) {
+    CheckSpread();
+  }
+}
+
+void Auditor::CheckCores(std::int64_t cores) {
+  const std::int64_t all = PortsOf(SwitchRole::kCore, ask_.up_bps);
+  if (cores == 0 || all >= uplinks_.above) return;
+  const std::int64_t each = std::max<std::int64_t>(1, Ports(*core_, ask_.up_bps));
+  const std::int64_t ports = uplinks_.above_meant;
+  std::vector<std::string> alternatives;
+  if (ask_.over <= 1 && !bill_.spine_oversubscription && all > 0)
+    alternatives.push_back(fmt::format(
+        "spine_oversubscription,{:.4g} where spines send less to cores than leaves to them",
+        static_cast<double>(uplinks_.least) / static_cast<double>(all)));
+  Find("core_ports", core_->line, fmt::format("{} cores with {} ports", cores, all),
+       fmt::format("{} ports, {} cores", ports, CeilDiv(ports, each)), std::move(alternatives));
 }
 
 // Of three tiers, where how leaves spread over pods is not said: no even spread takes twice the
 // switches that a network without blocking has ports for, or spines that its cables do.
 void Auditor::CheckExcess(std::int64_t spines, std::int64_t cores) {
-  const std::int64_t links =
-      Grown(Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps / ask_.up_bps));
+  const std::int64_t links = Grown(uplinks_.nonblocking);
   const std::int64_t cabled = Links(CableRow::End::kSwitch);
   const auto check = [&](std::int64_t have, std::int64_t ports, const SwitchRow& one,
                          std::int64_t of_one, const char* rule, const char* name) {
@@ -389,7 +367,7 @@ void Auditor::CheckExcess(std::int64_t spines, std::int64_t cores) {
 }
 
 // Of two tiers: every leaf should have equally many links to every spine of its plane.
-void Auditor::CheckSpread(std::int64_t uplinks) {
+void Auditor::CheckSpread() {
   const std::int64_t leaves = Count(SwitchRole::kLeaf), spines = Count(SwitchRole::kSpine);
   if (spines % ask_.planes != 0)
     return Warn("uneven_spines", spine_->line,
@@ -398,10 +376,7 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
                                                                              : Network()),
                 fmt::format("a multiple of {}", ask_.planes));
   const std::int64_t of_plane = spines / ask_.planes;
-  // Without cables a leaf is taken to use all the uplinks that its ports leave it.
-  const bool cabled = Links(CableRow::End::kSwitch) > 0;
-  if (!cabled) uplinks = std::max(uplinks, leaves * LeafUp());
-  const std::int64_t up = uplinks % leaves == 0 && uplinks >= leaves ? uplinks / leaves : LeafUp();
+  const std::int64_t uplinks = uplinks_.spread, up = uplinks_.each;
   if (up <= 0) return;
   const std::int64_t ports = std::max<std::int64_t>(1, Ports(*spine_, ask_.up_bps));
   const std::int64_t fewest =
@@ -411,7 +386,8 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
   const std::vector<std::string> evenly = {fmt::format("{} spines", even * ask_.planes)};
   // Legs of split cables that lie unused are no uplinks.
   const std::int64_t linked = LeafLinks(uplinks);
-  const bool whole = cabled && linked < uplinks && linked / leaves % of_plane == 0;
+  const bool whole =
+      Links(CableRow::End::kSwitch) > 0 && linked < uplinks && linked / leaves % of_plane == 0;
   if (up % of_plane != 0 && !whole)
     Warn("uneven_spines", spine_->line,
          fmt::format("{} uplinks of a leaf over {} spines", up, of_plane),
@@ -423,7 +399,9 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
   // a service are no waste.
   // Leaves may be rails', which grow a leaf for every NIC of a host.
   const std::int64_t nics = bill_.hosts.empty() ? 0 : bill_.hosts.front().nics;
-  const std::int64_t step = nics > 0 && leaves % (nics * ask_.planes) == 0 ? nics : 1;
+  const std::int64_t step = ask_.rails > 1                                   ? ask_.rails
+                            : nics > 0 && leaves % (nics * ask_.planes) == 0 ? nics
+                                                                             : 1;
   std::int64_t four =
       std::max<std::int64_t>(CeilDiv(CeilDiv(GrownUplinks(uplinks, step), ask_.planes), ports), 4);
   while (four < up && up % four != 0) ++four;
@@ -432,143 +410,6 @@ void Auditor::CheckSpread(std::int64_t uplinks) {
          fmt::format("{} spines have the ports, {} spread evenly", fewest * ask_.planes,
                      even * ask_.planes),
          std::move(or_growth));
-}
-
-void Auditor::CheckCables() {
-  if (bill_.cables.empty() || too_far_) return;
-  const std::int64_t host = Links(CableRow::End::kHost), between = Links(CableRow::End::kSwitch),
-                     any = Links(CableRow::End::kAny);
-  const int line = bill_.cables.front().line, tiers = bill_.routers ? 1 : Tiers();
-  if (host > 0 && any == 0 && host < ask_.endpoints)
-    Find("host_cables", line, fmt::format("{} cables to NIC ports", host),
-         fmt::format("{} cables", ask_.endpoints));
-  const double over = ask_.over_said ? ask_.over : 1;
-  const std::int64_t uplinks =
-      Up(static_cast<double>(ask_.endpoints) * ask_.rate_bps / over / ask_.up_bps);
-  const std::int64_t all = host + between + any;
-  if (any > 0 && all < ask_.endpoints + (tiers > 1 && ask_.over_said ? uplinks : 0))
-    Find("host_cables", line, fmt::format("{} cables", all),
-         fmt::format("{} cables", ask_.endpoints + (tiers > 1 ? uplinks : 0)));
-  // Of cables of one kind alone the others were forgotten.
-  if (any == 0 && between > 0 && host == 0)
-    Find("host_cables", line, fmt::format("{} cables between switches, none to NIC ports", between),
-         fmt::format("{} cables to NIC ports", ask_.endpoints));
-  if (any == 0 && host > 0 && between == 0 && tiers > 1 && Count(SwitchRole::kSpine) > 0)
-    Find("switch_cables", spine_->line,
-         fmt::format("{} spines and no cables to them", Count(SwitchRole::kSpine)),
-         fmt::format("{} cables between switches", uplinks * (tiers - 1)));
-  if (between <= 0 || any > 0 || tiers == 1) return;
-  const double has = static_cast<double>(ask_.endpoints) * ask_.rate_bps /
-                     (static_cast<double>(between) * ask_.up_bps) * (tiers - 1);
-  // Where no ratio is said a tenth is what a leaf keeps free: 15:16 of HPN's ToRs is no fault. Then
-  // every tier is asked to be 1:1, with a ratio the leaves' alone.
-  const bool few = ask_.over_said ? between < uplinks && has > over * 1.01 * (tiers - 1)
-                                  : between < uplinks * (tiers - 1) && has > 1.1;
-  if (few) {
-    int isl_line = line;
-    for (const CableRow& one : bill_.cables)
-      if (one.end == CableRow::End::kSwitch) isl_line = one.line;
-    const std::string said = fmt::format("{} cables between switches", between);
-    const std::string needs = fmt::format("{} cables for {:.4g}:1",
-                                          ask_.over_said ? uplinks : uplinks * (tiers - 1), over);
-    ask_.over_said ? Find("switch_cables", isl_line, said, needs)
-                   : Warn("oversubscription", isl_line, said, needs,
-                          {fmt::format("oversubscription,{:.4g}", has)});
-  }
-}
-
-// A cable with its plugs on is no longer than such cables are made, at its own rate or at that of
-// the ports it joins.
-void Auditor::CheckLengths() {
-  for (const CableRow& one : bill_.cables) {
-    if (one.length_m <= 0) continue;
-    double rate_bps = one.rate_bps;
-    if (rate_bps <= 0) rate_bps = one.end == CableRow::End::kSwitch ? ask_.up_bps : ask_.rate_bps;
-    const double most_m = LongestCable(one.part, rate_bps);
-    if (most_m <= 0 || one.length_m <= most_m) continue;
-    const std::string at = rate_bps > 0 ? fmt::format(" at {:.6g} Gbps", rate_bps / 1e9) : "";
-    Find("cable_length", one.line, fmt::format("{} of {:.6g} m", one.part, one.length_m),
-         fmt::format("at most {:.6g} m of its kind{}", most_m, at), {"optics and fibre"});
-  }
-}
-
-// Ends that an optic serves at most: one with a fibre a lane can be split to a slower rate.
-std::int64_t Auditor::MostEnds(const OpticRow& optic) const {
-  double slowest = ask_.rate_bps > 0 ? ask_.rate_bps : 0;
-  if (ask_.up_bps > 0) slowest = std::min(slowest, ask_.up_bps);
-  // Where every link is faster than one of its ports an end takes several.
-  if (optic.ports > 1 && slowest > optic.port_bps * (1 + kSlack)) return LeastEnds(optic);
-  if (!optic.parallel || slowest <= 0) return optic.ports;
-  return std::max<std::int64_t>(optic.ports, Down(optic.ports * optic.port_bps / slowest));
-}
-
-// At least: one end of a link as fast as all of its ports together takes the whole plug.
-std::int64_t Auditor::LeastEnds(const OpticRow& optic) const {
-  const double fastest = std::max(ask_.rate_bps, ask_.up_bps);
-  if (optic.ports < 2 || fastest <= optic.port_bps * (1 + kSlack)) return optic.ports;
-  return std::max<std::int64_t>(1, Down(optic.ports * optic.port_bps / fastest));
-}
-
-void Auditor::CheckOptics() {
-  std::int64_t host_ends = 0, switch_ends = 0, have = 0, most = 0;
-  int line = 0;
-  for (const CableRow& cable : bill_.cables) {
-    if (cable.medium == CableRow::Medium::kOwnPlugs) continue;
-    if (cable.medium == CableRow::Medium::kUnsaid && bill_.optics.empty()) continue;
-    if (cable.end == CableRow::End::kSwitch) {
-      switch_ends += 2 * cable.count;
-    } else {  // of `cable` nobody knows which; one end at least is a switch's
-      host_ends += cable.count;
-      switch_ends += cable.count;
-    }
-    line = line == 0 ? cable.line : line;
-  }
-  for (const OpticRow& optic : bill_.optics) {
-    have += optic.count * LeastEnds(optic);
-    most += optic.count * MostEnds(optic);
-    line = optic.line;
-  }
-  const std::int64_t ends = host_ends + switch_ends;
-  if (ends == 0) {
-    if (have > 0 && !bill_.cables.empty())
-      Warn("optics", line, fmt::format("optics for {} ends", have),
-           "none: every cable has plugs of its own");
-    return;
-  }
-  if (most < ends)
-    Find("optics", line, fmt::format("optics for {} ends of fibre", most),
-         fmt::format("optics for {} ends", ends));
-  else if (static_cast<double>(have) > static_cast<double>(ends) * 1.1 + 8)
-    Warn("optics", line, fmt::format("optics for {} ends of fibre", have),
-         fmt::format("optics for {} ends", ends));
-  if (most >= ends) CheckForms(host_ends, switch_ends);
-}
-
-// Whether the plugs that fit a switch are enough for the switches' ends.
-void Auditor::CheckForms(std::int64_t host_ends, std::int64_t switch_ends) {
-  std::int64_t fitting = 0;
-  const OpticRow* wrong = nullptr;
-  const auto fits = [](const OpticRow& optic, const SwitchRow& one) {
-    // A twin plug is two ends of half the rate, as a cage with two ports takes it.
-    const double end_bps = optic.twin ? optic.port_bps / 2 : optic.port_bps;
-    if (one.port_bps > 0 && end_bps > one.port_bps * (1 + kSlack)) return false;
-    return !one.form || optic.forms.empty() ||
-           std::find(optic.forms.begin(), optic.forms.end(), *one.form) != optic.forms.end();
-  };
-  for (const OpticRow& optic : bill_.optics) {
-    const std::int64_t ends = optic.count * MostEnds(optic);
-    const bool any = std::any_of(bill_.switches.begin(), bill_.switches.end(),
-                                 [&](const SwitchRow& one) { return fits(optic, one); });
-    if (any || bill_.switches.empty())
-      fitting += ends;
-    else
-      wrong = &optic;
-  }
-  if (wrong == nullptr || fitting >= switch_ends) return;
-  Find("cages", wrong->line,
-       fmt::format("{} fits no cage of a switch: plugs for {} of {} ends at switches fit",
-                   wrong->part, fitting, switch_ends),
-       fmt::format("plugs that fit for {} ends, {} at hosts aside", switch_ends, host_ends));
 }
 
 Result<std::vector<Finding>> AuditText(std::string_view text, const std::string& file_name) {

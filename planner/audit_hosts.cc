@@ -1,5 +1,4 @@
 // Hosts, what they do, draw and stand in.
-#include "base/schema/quantity.h"
 #include "planner/auditor.h"
 
 namespace weft {
@@ -152,15 +151,20 @@ void Auditor::CheckHostPower() {
   }
 }
 
-void Auditor::CheckPower() {
+// Of hosts and switches that have a figure, at their maximum.
+double Auditor::ListedWatts() const {
   double watts = 0;
-  bool complete = true;
-  for (const HostRow& host : bill_.hosts) {
-    complete = complete && host.power.has_value();
+  for (const HostRow& host : bill_.hosts)
     watts += host.power.value_or(Watts()).count() * static_cast<double>(host.count);
-  }
   for (const SwitchRow& one : bill_.switches)
     watts += one.power.value_or(Watts()).count() * static_cast<double>(one.count);
+  return watts;
+}
+
+void Auditor::CheckPower() {
+  const double watts = ListedWatts();
+  const bool complete = std::all_of(bill_.hosts.begin(), bill_.hosts.end(),
+                                    [](const HostRow& host) { return host.power.has_value(); });
   if (bill_.hosts.empty() && bill_.it_power) CheckFeedOfAccelerators(watts);
   if (watts <= 0) return;
   if (bill_.it_power && bill_.it_power->value.count() < watts * (1 - 1e-3))
@@ -191,6 +195,17 @@ void Auditor::CheckFeedOfAccelerators(double switch_watts) {
                    watts / 1e3));
 }
 
+// Racks that may draw so much, for what is listed; of hosts that draw more none.
+std::int64_t Auditor::RacksByPower(double limit) const {
+  std::int64_t racks = 0;
+  for (const HostRow& host : bill_.hosts) {
+    if (!host.power || host.power->count() <= 0) continue;
+    const std::int64_t each = Down(limit / host.power->count());
+    if (each > 0) racks += CeilDiv(host.count, each);
+  }
+  return std::max(racks, Up(ListedWatts() / limit));
+}
+
 void Auditor::CheckRacks(double watts, bool complete) {
   std::int64_t racks = 0;
   double limit = bill_.rack_power ? bill_.rack_power->value.count() : 0;
@@ -202,20 +217,15 @@ void Auditor::CheckRacks(double watts, bool complete) {
     if (!bill_.rack_power && rack.power) limit = std::max(limit, rack.power->count());
   }
   if (limit <= 0) return;
-  std::int64_t needed = 0;
   for (const HostRow& host : bill_.hosts) {
-    if (!host.power || host.power->count() <= 0) continue;
-    const std::int64_t each = Down(limit / host.power->count());
-    if (each == 0 && host.gpus <= 16) {  // what is larger is a rack, or several, of its own
-      Find("rack_power", line,
-           fmt::format("{:.6g} kW a rack, a host draws {:.6g} kW", limit / 1e3,
-                       host.power->count() / 1e3),
-           fmt::format("{:.6g} kW a rack", host.power->count() / 1e3));
-      return;
-    }
-    if (each > 0) needed += CeilDiv(host.count, each);
+    // What is larger is a rack, or several, of its own.
+    if (!host.power || host.power->count() <= limit * (1 + kSlack) || host.gpus > 16) continue;
+    return Find("rack_power", line,
+                fmt::format("{:.6g} kW a rack, a host draws {:.6g} kW", limit / 1e3,
+                            host.power->count() / 1e3),
+                fmt::format("{:.6g} kW a rack", host.power->count() / 1e3));
   }
-  needed = std::max(needed, Up(watts / limit));
+  const std::int64_t needed = RacksByPower(limit);
   if (racks > 0 && racks < needed)
     Find("rack_power", bill_.racks.front().line,
          fmt::format("{} racks of {:.6g} kW", racks, limit / 1e3),
@@ -223,10 +233,22 @@ void Auditor::CheckRacks(double watts, bool complete) {
                      complete ? "" : " at least: some hosts have no figure"));
 }
 
-// Whether the racks have room for the hosts; switches stand in what is left, or in their own.
+// Racks of so many units for hosts and switches, which stand in what hosts leave, or in their own.
+RackUnits Auditor::UnitsIn(int each) const {
+  RackUnits out;
+  for (const HostRow& host : bill_.hosts) {
+    if (host.units <= 0) continue;
+    out.units += host.count * host.units;
+    out.racks += CeilDiv(host.count, std::int64_t{std::max(1, each / host.units)});
+  }
+  for (const SwitchRow& one : bill_.switches) out.units += one.count * one.units;
+  out.racks = std::max(out.racks, CeilDiv(out.units, std::int64_t{each}));
+  return out;
+}
+
 void Auditor::CheckRackUnits() {
   constexpr int kTallest = 60;  // units, where none are said: no hall's rack has more (assumption)
-  std::int64_t racks = 0, units = 0, needed = 0;
+  std::int64_t racks = 0;
   int each = 0;
   bool said = true;
   for (const RackRow& rack : bill_.racks) {
@@ -235,17 +257,11 @@ void Auditor::CheckRackUnits() {
     said = said && rack.units.has_value();
   }
   if (racks == 0 || each == 0) return;
-  for (const HostRow& host : bill_.hosts) {
-    if (host.units <= 0) continue;
-    units += host.count * host.units;
-    needed += CeilDiv(host.count, std::max(1, each / host.units));
-  }
-  for (const SwitchRow& one : bill_.switches) units += one.count * one.units;
-  needed = std::max(needed, CeilDiv(units, each));
-  if (racks < needed)
+  const RackUnits needed = UnitsIn(each);
+  if (racks < needed.racks)
     Find("rack_units", bill_.racks.front().line,
          fmt::format("{} racks of {} units{}", racks, each, said ? "" : " at most"),
-         fmt::format("{} racks for {} units of hosts and switches", needed, units));
+         fmt::format("{} racks for {} units of hosts and switches", needed.racks, needed.units));
 }
 
 }  // namespace weft

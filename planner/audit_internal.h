@@ -18,6 +18,7 @@ struct AcceleratorRow {
   int line = 0;
   std::string gpu;      // name of its preset
   Watts usual_power{};  // its share of the host that it usually stands in; 0: none is known
+  int of_host = 0;      // such accelerators in that host; 0: none is known
 };
 
 struct SwitchRow {
@@ -114,9 +115,12 @@ struct AuditBill {
   std::vector<PortRow> ports;
   std::optional<Key<std::int64_t>> tiers, planes, growth;  // growth: accelerators, later
   std::optional<Key<std::int64_t>>
-      rails;             // networks that nothing joins, a NIC of each host in each
+      rails;  // networks that nothing joins, a NIC of each host in each
+  std::optional<Key<std::int64_t>>
+      rail_optimized;    // the same, as leaves of their own that spines join
   bool routers = false;  // its switches are cabled to one another: there are no tiers
-  std::optional<Key<double>> oversubscription;
+  std::optional<Key<double>> oversubscription, spine_oversubscription;  // of leaves, of spines
+  std::optional<Key<bool>> whole;  // whether it lists all of a cluster, or part of one
   std::optional<Key<Watts>> rack_power, it_power;
   std::optional<Key<Need>> need;
   std::optional<Key<NumberType>> dtype;

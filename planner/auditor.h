@@ -1,4 +1,6 @@
-// What a bill is checked by: audit.cc checks its network, audit_hosts.cc hosts, power and compute.
+// What a bill is checked by: audit.cc checks its network, audit_uplinks.cc decides the leaves'
+// uplinks, audit_cables.cc checks cables and optics, audit_hosts.cc hosts, power and compute,
+// audit_missing.cc finds kinds of parts that are not listed.
 // Included by these alone.
 #pragma once
 
@@ -28,7 +30,27 @@ struct Ask {
   // Of the tiers above the leaves together, at least; 0: not said, as where a leaf's ports say
   // the leaf's own alone.
   double upper = 1;
+  std::int64_t rails = 1;  // of one plane, whose leaves spines join
   std::int64_t each() const { return CeilDiv(endpoints, planes); }
+};
+
+// Links between switches, as the endpoints ask for them and as they are cabled: DeriveUplinks
+// decides them, and nothing else does.
+struct Uplinks {
+  std::int64_t nonblocking = 0;  // of all leaves, at 1:1
+  std::int64_t least = 0;        // at the ratio that is said, or that the cables make
+  std::int64_t asked = 0;        // at the ratio that is said, else at 1:1
+  std::int64_t all = 0;          // of two tiers as cabled where that suffices, else `least`
+  std::int64_t above = 0;        // of three tiers, from spines to cores: fewer are a fault
+  std::int64_t above_meant = 0;  // and as many as the bill means
+  // Of two tiers, where leaves are listed: with those that no cable says but ports are there for,
+  // and of one leaf.
+  std::int64_t spread = 0, each = 0;
+};
+
+// Units of a rack, and racks for them.
+struct RackUnits {
+  std::int64_t units = 0, racks = 0;
 };
 
 // What a Clos of `tiers` needs in one plane, at least.
@@ -59,6 +81,7 @@ class Auditor {
     }
     CheckLengths();
     CheckOptics();
+    CheckMissing();
     std::stable_sort(findings_.begin(), findings_.end(),
                      [](const Finding& a, const Finding& b) { return a.line < b.line; });
     return std::move(findings_);
@@ -94,7 +117,7 @@ class Auditor {
     if (!bill_.accelerators.empty()) return bill_.accelerators;
     std::vector<AcceleratorRow> out;
     for (const HostRow& host : bill_.hosts)
-      out.push_back({host.count * host.gpus, host.line, host.gpu});
+      out.push_back({host.count * host.gpus, host.line, host.gpu, {}, host.gpus});
     return out;
   }
   std::int64_t Accelerators() const {
@@ -126,12 +149,26 @@ class Auditor {
     return out;
   }
 
+  int WholeLine() const;
+  void CheckMissing();
+  void MissingHosts();
+  bool IsOneHost() const;
+  int NetworkLine() const;
+  std::string FewestSwitches() const;
+  void MissingSwitches();
+  void MissingCables();
+  void MissingOptics();
+  void MissingRacks();
+
   void CheckHosts();
   bool CheckHostsByKind();
   void CheckNeed();
   void CheckCompute(const Need& need, NumberType type);
   void CheckPower();
   void CheckHostPower();
+  double ListedWatts() const;
+  std::int64_t RacksByPower(double limit) const;
+  RackUnits UnitsIn(int each) const;
   void CheckRackUnits();
   double Growth() const {
     const auto now = static_cast<double>(std::max<std::int64_t>(1, Accelerators()));
@@ -156,16 +193,15 @@ class Auditor {
   }
   const char* Network() const { return bill_.rails ? "rail" : "plane"; }
   void CheckRails();
+  void CheckRailLeaves(std::int64_t leaves);
   void CheckRouters();
   void CheckReach();
   void CheckSwitches();
   void CheckLeaves();
   void CheckLeafCables();
-  std::int64_t GrownUplinks(std::int64_t now, std::int64_t step = 1) const;
-  std::int64_t LeafLinks(std::int64_t cabled) const;
-  std::int64_t MostUplinks() const;
   void CheckUppers();
-  void CheckSpread(std::int64_t uplinks);
+  void CheckCores(std::int64_t cores);
+  void CheckSpread();
   void CheckExcess(std::int64_t spines, std::int64_t cores);
   void CheckCables();
   void CheckLengths();
@@ -193,23 +229,18 @@ class Auditor {
     const std::int64_t by_rate = Down(one.chip_bps / rate_bps);
     return one.most_ports > 0 ? std::min(by_rate, one.most_ports) : by_rate;
   }
+  void DeriveUplinks();
+  void DeriveAbove(std::int64_t cabled);
   // Uplinks of a leaf at the oversubscription, not whole: as its chip's rate and its ports allow.
-  double MostUp(const SwitchRow& leaf) const {
-    const double by_rate = leaf.chip_bps / (1 + ask_.over) / ask_.up_bps;
-    const double down_an_up = ask_.over * ask_.up_bps / ask_.rate_bps;
-    const double by_ports = static_cast<double>(leaf.most_ports) / (1 + down_an_up);
-    return leaf.most_ports > 0 ? std::min(by_rate, by_ports) : by_rate;
-  }
-  // A leaf's ports down, by the row that says so or by the oversubscription.
+  double MostUp(const SwitchRow& leaf) const;
+  // A leaf's ports, by the rows that say so or by the oversubscription.
   std::int64_t LeafDown() const { return LeafDown(*leaf_); }
-  std::int64_t LeafDown(const SwitchRow& leaf) const {
-    if (down_ > 0) return down_;
-    return Down(MostUp(leaf) * ask_.over * ask_.up_bps / ask_.rate_bps);
-  }
-  std::int64_t LeafUp() const {
-    if (up_ > 0) return up_;
-    return Down(MostUp(*leaf_));
-  }
+  std::int64_t LeafDown(const SwitchRow& leaf) const;
+  std::int64_t LeafUp() const;
+  std::int64_t UplinksOf(std::int64_t endpoints, double over) const;
+  std::int64_t MostUplinks() const;
+  std::int64_t LeafLinks(std::int64_t cabled) const;
+  std::int64_t GrownUplinks(std::int64_t now, std::int64_t step = 1) const;
   // Endpoints that one plane of so many tiers reaches.
   std::int64_t Reach(int tiers) const {
     if (tiers == 1) return Ports(*leaf_, ask_.rate_bps);
@@ -219,10 +250,12 @@ class Auditor {
   }
   // At least; what is said of ports above the leaves is not asked: they are 1:1.
   ClosNeed Needed(int tiers, std::int64_t endpoints) const {
-    if (tiers == 1) return {CeilDiv(endpoints, std::max<std::int64_t>(1, Reach(1))), 0, 0};
+    // Of rails each has leaves of its own.
+    const std::int64_t down = std::max<std::int64_t>(1, tiers == 1 ? Reach(1) : LeafDown());
     ClosNeed out;
-    out.leaves = CeilDiv(endpoints, std::max<std::int64_t>(1, LeafDown()));
-    const std::int64_t uplinks = Uplinks(endpoints);
+    out.leaves = ask_.rails * CeilDiv(CeilDiv(endpoints, ask_.rails), down);
+    if (tiers == 1) return out;
+    const std::int64_t uplinks = UplinksOf(endpoints, ask_.over);
     const std::int64_t spine = std::max<std::int64_t>(2, Ports(*spine_, ask_.up_bps));
     if (tiers == 2) {
       out.spines = CeilDiv(uplinks, spine);
@@ -231,9 +264,6 @@ class Auditor {
     out.spines = CeilDiv(uplinks, spine / 2);
     out.cores = CeilDiv(uplinks, std::max<std::int64_t>(1, Ports(*core_, ask_.up_bps)));
     return out;
-  }
-  std::int64_t Uplinks(std::int64_t endpoints) const {
-    return Up(static_cast<double>(endpoints) * ask_.rate_bps / ask_.over / ask_.up_bps);
   }
   // What the rows say, else the fewest that reach.
   int Tiers() const {
@@ -248,6 +278,7 @@ class Auditor {
   AuditBill bill_;  // cables as links, once it is derived what a link runs at
   std::vector<Finding> findings_;
   Ask ask_;
+  Uplinks uplinks_;
   const SwitchRow *leaf_ = nullptr, *spine_ = nullptr, *core_ = nullptr;
   std::int64_t down_ = 0, up_ = 0;  // of one leaf; 0: not said
   int nic_ports_ = 1;

@@ -215,6 +215,8 @@ std::vector<BomKey> KeysOf(const Question& question, const Candidate& it) {
   if (JoinsRouters(it.design.family)) return out;
   const bool hpn = it.design.family == DesignFamily::kHpn;
   if (it.design.planes() > 1) out.push_back({"planes", static_cast<double>(it.design.planes())});
+  if ((hpn || it.design.family == DesignFamily::kRailOptimized) && it.design.nics_of_host > 1)
+    out.push_back({"rail_optimized", static_cast<double>(it.design.nics_of_host)});
   std::int64_t growth = question.spec().has_growth() ? question.spec().growth() : 0;
   // What its Aggs have ports for, or the cores of several pods.
   if (hpn) growth = it.design.tiers == 2 ? it.counts.pod_gpus : it.counts.reach_gpus;
@@ -227,6 +229,10 @@ std::vector<BomKey> KeysOf(const Question& question, const Candidate& it) {
                        static_cast<double>(it.counts.leaf_uplinks);
   if (it.design.tiers > 1 && std::max(it.oversubscription(), ratio) > kTold)
     out.push_back({"oversubscription", ratio});
+  const double above = it.counts.spine_links > 0 ? static_cast<double>(it.counts.leaf_links) /
+                                                       static_cast<double>(it.counts.spine_links)
+                                                 : 1;
+  if (above > kTold) out.push_back({"spine_oversubscription", above});
   return out;
 }
 

@@ -219,9 +219,6 @@ void Planning::FillJobNotes() {
         out_.notes.push_back(fmt::format(
             "{} of {}: single flows between all pairs at once, for NCCL's rounds are not its",
             job.name, accelerator.name));
-    if (job.trains() && question_.located->sources.Given(fmt::format("jobs[{}].exposed", j)))
-      out_.notes.push_back(
-          fmt::format("'jobs[{}].exposed' has no effect: what of training waits is simulated", j));
   }
   out_.communication = question_.communication;
   out_.communication_held_out = question_.communication_held_out;

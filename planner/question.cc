@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "base/check.h"
 #include "base/schema/quantity.h"
@@ -80,7 +81,9 @@ class Reader {
   void ReadParts();
   void ReadAccelerator(const std::string& name, const std::string& path);
   void ReadSwitch(const std::string& name, const std::string& path);
+  void CheckNicRates();
   void ReadJobs();
+  void CheckJobSizes(const std::vector<SizingRow>& sizing);
   void ReadRest(SourceTexts* texts);
   void ReadCalibrated(SourceTexts* texts);
   void StateCommunication();
@@ -244,6 +247,7 @@ void Reader::ReadParts() {
   RefuseTwice(parts.nic_ports(), "parts.nic_ports");
   RefuseTwice(parts.oversubscription(), "parts.oversubscription");
   RefuseTwice(parts.families(), "parts.families");
+  CheckNicRates();
   for (int i = 0; i < parts.accelerators_size(); ++i)
     ReadAccelerator(parts.accelerators(i), fmt::format("parts.accelerators[{}]", i));
   if (parts.switches().empty())
@@ -273,6 +277,29 @@ void Reader::ReadParts() {
     out_.families.assign(std::begin(kDesignFamilies), std::end(kDesignFamilies));
 }
 
+// A rate is one that a NIC of the catalogue has, alone or in a host.
+void Reader::CheckNicRates() {
+  const auto& asked = out_.spec().parts().nic();
+  if (asked.empty()) return;
+  std::set<double> rates;
+  for (const NicPart& nic : PresetNics()) rates.insert(nic.rate.bits_per_second());
+  for (const std::string& host : presets_.Names("host")) {
+    const auto spec =
+        ParseText<HostSpec>("preset: " + host, host, ReadOptions{&presets_, {}, nullptr});
+    WEFT_CHECK(spec.has_value());
+    rates.insert(spec->message.nic());
+  }
+  std::vector<std::string> names;
+  for (const double rate : rates) names.push_back(FormatQuantity(rate, Unit::BIT_RATE));
+  for (int i = 0; i < asked.size(); ++i)
+    if (std::none_of(rates.begin(), rates.end(),
+                     [&](double rate) { return std::abs(rate / asked.Get(i) - 1) < 1e-9; }))
+      Add(ErrorCode::kOutOfRange, fmt::format("parts.nic[{}]", i),
+          fmt::format("no NIC of the catalogue runs at {}",
+                      FormatQuantity(asked.Get(i), Unit::BIT_RATE)),
+          JoinOr(names));
+}
+
 void Reader::ReadJobs() {
   double sum = 0;
   for (int i = 0; i < out_.spec().jobs_size(); ++i) {
@@ -284,6 +311,9 @@ void Reader::ReadJobs() {
     if (spec.has_gpus()) job.gpus = spec.gpus();
     sum += job.share;
     std::string what;
+    if (spec.has_training() && out_.located->sources.Given(fmt::format("jobs[{}].exposed", i)))
+      Add(ErrorCode::kInconsistent, fmt::format("jobs[{}].exposed", i),
+          "'exposed' is given beside 'training', of which what waits is simulated", "leave it out");
     const CollectiveSpec::Op op = spec.collective().op();
     const std::string at = fmt::format("jobs[{}].collective", i);
     if (op == CollectiveSpec::ALL_TO_ALL_V || op == CollectiveSpec::GATHER ||
@@ -434,12 +464,32 @@ void Reader::CheckSizes() {
     Add(ErrorCode::kInconsistent, "growth",
         fmt::format("'growth' is {}, and {} GPUs are needed now", out_.spec().growth(), out_.gpus),
         "GPUs that must be reachable later, the first ones among them");
-  for (const SizingRow& row : SizeAccelerators(out_))
+  const std::vector<SizingRow> sizing = SizeAccelerators(out_);
+  CheckJobSizes(sizing);
+  for (const SizingRow& row : sizing)
     if (row.basis == out_.bases[0] && row.accelerators && *row.accelerators > kMostAccelerators)
       return Add(ErrorCode::kOutOfRange,
                  out_.spec().need().has_gpus() ? "need.gpus" : "need.compute",
                  fmt::format("it takes {} {}", *row.accelerators, row.name),
                  fmt::format("weft plans for at most {} accelerators", kMostAccelerators));
+}
+
+// A job that is larger than the cluster, whichever accelerator it is of; where some are enough, the
+// others' plans break a rule.
+void Reader::CheckJobSizes(const std::vector<SizingRow>& sizing) {
+  std::int64_t most = 0;
+  std::string of;
+  for (const SizingRow& row : sizing)
+    if (row.basis == out_.bases[0] && row.accelerators.value_or(0) > most) {
+      most = *row.accelerators;
+      of = row.name;
+    }
+  if (most == 0) return;
+  for (std::size_t j = 0; j < out_.jobs.size(); ++j)
+    if (out_.jobs[j].gpus.value_or(0) > most)
+      Add(ErrorCode::kOutOfRange, fmt::format("jobs[{}].gpus", j),
+          fmt::format("'gpus' is {}, and the cluster has {} {}", *out_.jobs[j].gpus, most, of),
+          fmt::format("at most {}, or a larger need", most));
 }
 
 TrainingChoice Reader::ReadTraining(int job, const AcceleratorChoice& choice, std::int64_t gpus) {

@@ -3,8 +3,9 @@
 // Units    Need::ops is operations a second; floating-point ones are FLOPS, int8 ones OPS.
 // Errors   ReadQuestion: what the schema refuses; compute without its unit, in POPS of a
 //          floating-point type or in PFLOPS of int8; a part that the catalogue does not have, with
-//          the nearest; shares of jobs that do not add up to 100 %; a job without a workload, or a
-//          training that cannot be cut as it asks; more than 1,000,000 accelerators of any kind.
+//          the nearest; a NIC at a rate that none has; shares of jobs that do not add up to 100 %;
+//          a job without a workload, of more GPUs than the cluster has, or a training that cannot
+//          be cut as it asks; more than 1,000,000 accelerators of any kind.
 #pragma once
 
 #include <memory>

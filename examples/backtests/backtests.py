@@ -73,6 +73,15 @@ def claims(report, case):
     return out
 
 
+def unpaired(report, case):
+    """What the built design would be held against, and why it cannot be built."""
+    rows = [row for row in report["candidates"]
+            if not row["feasible"] and row["id"] != case["built"]
+            and any("compared" in role for role in row["roles"])]
+    return "<br>".join(f"`{row['id']}` infeasible: {row['binding']['rule']} "
+                       f"({row['binding']['said']})" for row in rows)
+
+
 def tried(case, inputs):
     """[(why, what it does, whether it puts the built design among the winners)], one at a time."""
     out = []
@@ -107,7 +116,7 @@ def line(case):
         said = f"infeasible: {row['binding']['rule']} ({row['binding']['said']})"
         return f"| {title} | `{built}` | | | | | {said}: not explained |"
     pairs = claims(report, case)
-    against = "<br>".join(f"`{other}`" for other, _, _ in pairs) or "infeasible"
+    against = "<br>".join(f"`{other}`" for other, _, _ in pairs) or unpaired(report, case)
     odds = "<br>".join(f"{p * 100:.0f} %{'' if met else ', missed'}" for _, p, met in pairs)
     why = explained(report, case)
     if "turn" in case:

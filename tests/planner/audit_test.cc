@@ -7,33 +7,10 @@
 
 #include "base/random.h"
 #include "tests/base/error_list.h"
+#include "tests/planner/audits.h"
 
 namespace weft {
 namespace {
-
-std::vector<Finding> Audit(const std::string& text) {
-  const auto found = AuditText(text, "bill.csv");
-  EXPECT_TRUE(found) << ErrorLines(found.error());
-  return found ? *found : std::vector<Finding>{};
-}
-
-std::string Rules(const std::string& text) {
-  std::string out;
-  for (const Finding& one : Audit(text))
-    out += (out.empty() ? "" : " ") + one.rule +
-           (one.severity == Finding::Severity::kWarning ? "?" : "");
-  return out;
-}
-
-std::string Said(const std::string& text) {
-  std::string out;
-  for (const Finding& one : Audit(text)) {
-    out += fmt::format("{}: {}; needs {}", one.rule, one.said, one.needs);
-    for (const std::string& other : one.alternatives) out += " | " + other;
-    out += '\n';
-  }
-  return out;
-}
 
 // The public price sheet's 768 switches of 64 ports for 16,384 GPUs [CTO-SHEET]: ports suffice
 // for two tiers, but two tiers of 64 ports end at 2,048 endpoints.
@@ -454,8 +431,40 @@ TEST(Audit, CountsNoUplinksOfSpareLeaves) {
         "64x400G,{},core\n400G AOC,16384,host_cable\n400G AOC,32768,isl_cable\ntiers,3,\n",
         cores);
   };
-  EXPECT_EQ(Rules(bill(200)), "core_ports");
+  EXPECT_EQ(Said(bill(200)),
+            "core_ports: 200 cores with 12800 ports; needs 16384 ports, 256 cores | "
+            "spine_oversubscription,1.28 where spines send less to cores than leaves to them\n");
   EXPECT_EQ(Said(bill(256)), "");
+  // Who says 1:1 means it; who says that spines send less to cores is asked for less: with all
+  // ports of leaves in use 13,568 cables are left, 212 cores' ports.
+  const std::string said = "oversubscription,1,\n", less = said + "spine_oversubscription,1.25,\n";
+  EXPECT_THAT(Said(bill(212) + said), testing::StartsWith("core_ports: 212 cores with 13568 ports; "
+                                                          "needs 16384 ports, 256 cores"));
+  EXPECT_EQ(Rules(bill(255) + said), "core_ports");
+  EXPECT_EQ(Rules(bill(256) + said), "");
+  EXPECT_EQ(Rules(bill(212) + less), "");
+  EXPECT_EQ(Rules(bill(211) + less), "core_ports");
+}
+
+// Two rails share no leaf: 152 hosts fill 4.75 leaves of each of eight rails, 38 in all, and take
+// five of each. A network without rails does with 38.
+TEST(Audit, CountsLeavesRailByRail) {
+  const auto bill = [](int leaves, const char* key) {
+    return fmt::format("hgx-h100,152,host\n64x400G,{},leaf\n64x400G,32,spine\n{}", leaves, key);
+  };
+  EXPECT_EQ(Said(bill(38, "")), "");
+  for (const int leaves : {38, 39})
+    EXPECT_EQ(Said(bill(leaves, "rail_optimized,8,\n")),
+              fmt::format("leaf_ports: {} leaves of 32 ports down; needs 40 leaves for 1216 "
+                          "endpoints of 8 rails\n",
+                          leaves));
+  EXPECT_EQ(Said(bill(40, "rail_optimized,8,\n")), "");
+  EXPECT_EQ(Said(bill(42, "rail_optimized,8,\n")),
+            "rails: 42 leaves over 8 rails; needs a multiple of 8: 40 or 48 leaves\n");
+  EXPECT_EQ(Rules(bill(40, "rail_optimized,7,\n")), "leaf_ports rails");
+  // Rails that nothing joins alike.
+  EXPECT_EQ(Rules(bill(39, "rails,8,\n")), "leaf_ports");
+  EXPECT_EQ(Rules(bill(40, "rails,8,\n")), "");
 }
 
 // 64:30 to three decimals asks for half a cable more than 1,920, and all spines' ports are taken.
@@ -555,6 +564,11 @@ TEST(Audit, RefusesWhatItCannotRead) {
   EXPECT_NE(said("need,lots,\n").find("'lots' is no need"), std::string::npos);
   EXPECT_EQ(said("tiers,2,\nh100,8,accelerator\nTiers,3,\n"),
             "b.csv:3:7: error: 'tiers' is said twice, first in line 1 (one of the two rows)\n");
+  EXPECT_EQ(said("scope,all,\n"), "b.csv:1:7: error: 'all' is no scope (part or whole)\n");
+  EXPECT_EQ(said("basis,thick,\ndtype,fp64,\nspine_oversubscription,0,\n"),
+            "b.csv:1:7: error: 'thick' is no basis (dense or sparse)\n"
+            "b.csv:2:7: error: 'fp64' is no type of number (bf16, fp16, fp8 or int8)\n"
+            "b.csv:3:24: error: '0' is no oversubscription (1.5 or 1.5:1)\n");
   EXPECT_EQ(said("0G,32,down\n"), "b.csv:1:1: error: '0G' is no rate of a port (400G)\n");
   for (const char* nothing :
        {"0x400G,1,leaf\n", "64x0G,1,leaf\n", "0G DAC,1,cable\n", "0x400G DAC,1,cable\n",

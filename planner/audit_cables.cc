@@ -1,0 +1,142 @@
+// Cables, their lengths, and the optics at their ends.
+#include "planner/auditor.h"
+
+namespace weft {
+
+void Auditor::CheckCables() {
+  if (bill_.cables.empty() || too_far_) return;
+  const std::int64_t host = Links(CableRow::End::kHost), between = Links(CableRow::End::kSwitch),
+                     any = Links(CableRow::End::kAny);
+  const int line = bill_.cables.front().line, tiers = bill_.routers ? 1 : Tiers();
+  if (host > 0 && any == 0 && host < ask_.endpoints)
+    Find("host_cables", line, fmt::format("{} cables to NIC ports", host),
+         fmt::format("{} cables", ask_.endpoints));
+  const double over = ask_.over_said ? ask_.over : 1;
+  const std::int64_t uplinks = uplinks_.asked;
+  const std::int64_t all = host + between + any;
+  if (any > 0 && all < ask_.endpoints + (tiers > 1 && ask_.over_said ? uplinks : 0))
+    Find("host_cables", line, fmt::format("{} cables", all),
+         fmt::format("{} cables", ask_.endpoints + (tiers > 1 ? uplinks : 0)));
+  // Of cables of one kind alone the others were forgotten.
+  if (any == 0 && between > 0 && host == 0)
+    Find("host_cables", line, fmt::format("{} cables between switches, none to NIC ports", between),
+         fmt::format("{} cables to NIC ports", ask_.endpoints));
+  if (any == 0 && host > 0 && between == 0 && tiers > 1 && Count(SwitchRole::kSpine) > 0)
+    Find("switch_cables", spine_->line,
+         fmt::format("{} spines and no cables to them", Count(SwitchRole::kSpine)),
+         fmt::format("{} cables between switches", uplinks * (tiers - 1)));
+  if (between <= 0 || any > 0 || tiers == 1) return;
+  const double has = static_cast<double>(ask_.endpoints) * ask_.rate_bps /
+                     (static_cast<double>(between) * ask_.up_bps) * (tiers - 1);
+  // Where no ratio is said a tenth is what a leaf keeps free: 15:16 of HPN's ToRs is no fault. Then
+  // every tier is asked to be 1:1, with a ratio the leaves' alone.
+  const bool few = ask_.over_said ? between < uplinks && has > over * 1.01 * (tiers - 1)
+                                  : between < uplinks * (tiers - 1) && has > 1.1;
+  if (few) {
+    int isl_line = line;
+    for (const CableRow& one : bill_.cables)
+      if (one.end == CableRow::End::kSwitch) isl_line = one.line;
+    const std::string said = fmt::format("{} cables between switches", between);
+    const std::string needs = fmt::format("{} cables for {:.4g}:1",
+                                          ask_.over_said ? uplinks : uplinks * (tiers - 1), over);
+    ask_.over_said ? Find("switch_cables", isl_line, said, needs)
+                   : Warn("oversubscription", isl_line, said, needs,
+                          {fmt::format("oversubscription,{:.4g}", has)});
+  }
+}
+
+// A cable with its plugs on is no longer than such cables are made, at its own rate or at that of
+// the ports it joins.
+void Auditor::CheckLengths() {
+  for (const CableRow& one : bill_.cables) {
+    if (one.length_m <= 0) continue;
+    double rate_bps = one.rate_bps;
+    if (rate_bps <= 0) rate_bps = one.end == CableRow::End::kSwitch ? ask_.up_bps : ask_.rate_bps;
+    const double most_m = LongestCable(one.part, rate_bps);
+    if (most_m <= 0 || one.length_m <= most_m) continue;
+    const std::string at = rate_bps > 0 ? fmt::format(" at {:.6g} Gbps", rate_bps / 1e9) : "";
+    Find("cable_length", one.line, fmt::format("{} of {:.6g} m", one.part, one.length_m),
+         fmt::format("at most {:.6g} m of its kind{}", most_m, at), {"optics and fibre"});
+  }
+}
+
+// Ends that an optic serves at most: one with a fibre a lane can be split to a slower rate.
+std::int64_t Auditor::MostEnds(const OpticRow& optic) const {
+  double slowest = ask_.rate_bps > 0 ? ask_.rate_bps : 0;
+  if (ask_.up_bps > 0) slowest = std::min(slowest, ask_.up_bps);
+  // Where every link is faster than one of its ports an end takes several.
+  if (optic.ports > 1 && slowest > optic.port_bps * (1 + kSlack)) return LeastEnds(optic);
+  if (!optic.parallel || slowest <= 0) return optic.ports;
+  return std::max<std::int64_t>(optic.ports, Down(optic.ports * optic.port_bps / slowest));
+}
+
+// At least: one end of a link as fast as all of its ports together takes the whole plug.
+std::int64_t Auditor::LeastEnds(const OpticRow& optic) const {
+  const double fastest = std::max(ask_.rate_bps, ask_.up_bps);
+  if (optic.ports < 2 || fastest <= optic.port_bps * (1 + kSlack)) return optic.ports;
+  return std::max<std::int64_t>(1, Down(optic.ports * optic.port_bps / fastest));
+}
+
+void Auditor::CheckOptics() {
+  std::int64_t host_ends = 0, switch_ends = 0, have = 0, most = 0;
+  int line = 0;
+  for (const CableRow& cable : bill_.cables) {
+    if (cable.medium == CableRow::Medium::kOwnPlugs) continue;
+    if (cable.medium == CableRow::Medium::kUnsaid && bill_.optics.empty()) continue;
+    if (cable.end == CableRow::End::kSwitch) {
+      switch_ends += 2 * cable.count;
+    } else {  // of `cable` nobody knows which; one end at least is a switch's
+      host_ends += cable.count;
+      switch_ends += cable.count;
+    }
+    line = line == 0 ? cable.line : line;
+  }
+  for (const OpticRow& optic : bill_.optics) {
+    have += optic.count * LeastEnds(optic);
+    most += optic.count * MostEnds(optic);
+    line = optic.line;
+  }
+  const std::int64_t ends = host_ends + switch_ends;
+  if (ends == 0) {
+    if (have > 0 && !bill_.cables.empty())
+      Warn("optics", line, fmt::format("optics for {} ends", have),
+           "none: every cable has plugs of its own");
+    return;
+  }
+  if (most < ends)
+    Find("optics", line, fmt::format("optics for {} ends of fibre", most),
+         fmt::format("optics for {} ends", ends));
+  else if (static_cast<double>(have) > static_cast<double>(ends) * 1.1 + 8)
+    Warn("optics", line, fmt::format("optics for {} ends of fibre", have),
+         fmt::format("optics for {} ends", ends));
+  if (most >= ends) CheckForms(host_ends, switch_ends);
+}
+
+// Whether the plugs that fit a switch are enough for the switches' ends.
+void Auditor::CheckForms(std::int64_t host_ends, std::int64_t switch_ends) {
+  std::int64_t fitting = 0;
+  const OpticRow* wrong = nullptr;
+  const auto fits = [](const OpticRow& optic, const SwitchRow& one) {
+    // A twin plug is two ends of half the rate, as a cage with two ports takes it.
+    const double end_bps = optic.twin ? optic.port_bps / 2 : optic.port_bps;
+    if (one.port_bps > 0 && end_bps > one.port_bps * (1 + kSlack)) return false;
+    return !one.form || optic.forms.empty() ||
+           std::find(optic.forms.begin(), optic.forms.end(), *one.form) != optic.forms.end();
+  };
+  for (const OpticRow& optic : bill_.optics) {
+    const std::int64_t ends = optic.count * MostEnds(optic);
+    const bool any = std::any_of(bill_.switches.begin(), bill_.switches.end(),
+                                 [&](const SwitchRow& one) { return fits(optic, one); });
+    if (any || bill_.switches.empty())
+      fitting += ends;
+    else
+      wrong = &optic;
+  }
+  if (wrong == nullptr || fitting >= switch_ends) return;
+  Find("cages", wrong->line,
+       fmt::format("{} fits no cage of a switch: plugs for {} of {} ends at switches fit",
+                   wrong->part, fitting, switch_ends),
+       fmt::format("plugs that fit for {} ends, {} at hosts aside", switch_ends, host_ends));
+}
+
+}  // namespace weft
