@@ -610,6 +610,39 @@ TEST(Diagnose, CountsTheNicsThatNcclFound) {
   EXPECT_NEAR(diagnose({}).least_loss(), 1 - 1 / 1.09, 1e-12);
 }
 
+// All-reduces over two hosts that take what is between half of the ports and NVLS off: the table is
+// either's. The all-gather of the same run has no NVLS: where it is half as fast it is the NICs,
+// where it is healthy it is not. That of another file says nothing.
+TEST(Diagnose, OtherOperationsOfARunHaveTheirSay) {
+  constexpr Machine kTwo[] = {{"hgx-h100", 8, 2}};
+  MeasuredCases cases = HealthyTables(kTwo, {"all_reduce", "all_gather"});
+  const Calibration calibration = *ReadCalibration("public", nullptr);
+  BrokenTimes broken(cases, calibration.constants);
+  const auto time = [&](const MeasuredCase& point, Signature fault) {
+    return *broken.Time(point, cases.tables[0].host, fault);
+  };
+  for (CasesOfEntry& table : cases.tables)
+    std::erase_if(table.points, [](const MeasuredCase& one) { return one.size < MiB(512); });
+  for (MeasuredCase& point : cases.tables[0].points)
+    point.measured_us =
+        std::sqrt(time(point, Signature::kHalfPorts) * time(point, Signature::kNoNvls));
+  for (MeasuredCase& point : cases.tables[1].points)
+    point.measured_us = time(point, Signature::kHalfPorts);
+  const auto named = [&] {
+    std::vector<Signature> out;
+    for (const SignatureFit& fit : Diagnose(cases, 0, calibration, broken).signatures)
+      if (out.empty() || fit.alike) out.push_back(fit.signature);
+    return out;
+  };
+  EXPECT_THAT(named(), testing::Contains(Signature::kHalfPorts));
+  EXPECT_THAT(named(), testing::Contains(Signature::kNoNvls));
+  cases.entries[1].file = cases.entries[0].file;
+  EXPECT_THAT(named(), testing::ElementsAre(Signature::kHalfPorts, Signature::kSlowNic));
+  for (MeasuredCase& point : cases.tables[1].points)
+    point.measured_us = cases.models[point.model].Time(point.which, calibration.constants).us;
+  EXPECT_THAT(named(), testing::ElementsAre(Signature::kNoNvls));
+}
+
 // One of a file's two sizes of machine is slow: the file is.
 TEST(Diagnose, JudgesEveryNumberOfRanksOfAFile) {
   std::vector<TableEntry> entries(1);
