@@ -229,7 +229,7 @@ SetupState SaidOf(Signature signature, const NcclSetup& setup, const HostPart& h
     case Signature::kTcp:
       return off(setup.rdma());
     case Signature::kNoGdr:
-      return setup.rdma() == SetupState::kOff ? SetupState::kOff : off(setup.gdr());
+      return off(setup.gdr());
     case Signature::kNoP2p:  // without NVLink NCCL itself may prefer memory
       return host.nvlink == BitRate() && !setup.p2p_forbidden() ? SetupState::kUnsaid
                                                                 : off(setup.p2p());

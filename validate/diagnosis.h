@@ -27,7 +27,7 @@
 // by it, or not, as of one that loses packets: both are simulated, what fits counts. Other
 // operations of the same file on the same ranks are one run: a cause has to explain them too. What
 // NCCL's own lines in the log say (nccl_setup.h) goes before all likelihood: what they deny is not
-// named, what they say is named first.
+// named, what they say is named first if it fits.
 //
 // Whatever it is, a table has one verdict, by its large sizes; of a file that holds several numbers
 // of ranks or hosts, each is judged by itself and the worst of them is the file's:
