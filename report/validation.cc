@@ -144,20 +144,48 @@ std::string ValueText(const SignatureFit& fit) {
                                           : fmt::format(", at {}", FormatPercent(*fit.value, 0));
 }
 
-// What would explain a degraded table.
+std::string NamesText(const std::vector<Signature>& signatures) {
+  std::string out;
+  for (const Signature one : signatures)
+    out += fmt::format("{}{}", out.empty() ? "" : ", ", Explanation(one));
+  return out;
+}
+
+// What would explain a degraded table: the likeliest with what it cannot be told from, then the
+// rest.
 std::string CausesText(const Diagnosis& one) {
   std::string text;
-  for (const SignatureFit& fit : one.signatures)
-    if (fit.fits)
-      text +=
-          fmt::format("{} {}{} ({:.2f} times as long as simulated so)", text.empty() ? ":" : "; or",
-                      Explanation(fit.signature), ValueText(fit), fit.ratio);
+  bool less = false;
+  for (const SignatureFit& fit : one.signatures) {
+    if (!fit.fits) continue;
+    if (text.empty()) {
+      text = ": ";
+    } else if (fit.alike) {
+      text += " or, as likely by this table, ";
+    } else {
+      text += less ? " or " : "; less likely ";
+      less = true;
+    }
+    text += fmt::format("{}{} ({:.2f} times as long as simulated so)", Explanation(fit.signature),
+                        ValueText(fit), fit.ratio);
+  }
   if (!text.empty()) return text;
   text = "; no signature fits";
   if (!one.signatures.empty())
     text +=
         fmt::format(", nearest is {} ({:.2f} times)", Explanation(one.signatures.front().signature),
                     one.signatures.front().ratio);
+  return text;
+}
+
+// What would not show: of a table that is as simulated, all that costs less than the band is wide.
+std::string UnseenText(const Diagnosis& one) {
+  if (one.verdict != Verdict::kHealthy || one.least_loss() <= 0) return {};
+  std::string text = fmt::format("; what costs less than {} of busbw does not show",
+                                 FormatPercent(one.least_loss(), 0));
+  if (one.hosts > 1 && one.nics > 1 && 1.0 / one.nics < one.least_loss())
+    text +=
+        fmt::format(", nor one NIC of {} ({} at most)", one.nics, FormatPercent(1.0 / one.nics, 0));
   return text;
 }
 
@@ -178,6 +206,12 @@ std::string VerdictText(const TableEntry& entry, const Diagnosis& one) {
   const bool assumed = std::any_of(entry.tables.begin(), entry.tables.end(),
                                    [](const MeasuredTable& table) { return table.nccl.empty(); });
   if (one.verdict == Verdict::kDegraded) text += CausesText(one);
+  if (one.verdict == Verdict::kSlow && !one.signatures.empty())
+    text += "; likelier than health, though not decisively" + CausesText(one);
+  if (!one.stated.empty()) text += "; NCCL's own lines say: " + NamesText(one.stated);
+  if (one.verdict == Verdict::kDegraded && !one.ruled_out.empty())
+    text += "; by NCCL's own lines it is not: " + NamesText(one.ruled_out);
+  text += UnseenText(one);
   if (one.verdict > Verdict::kHealthy && assumed)
     text += fmt::format("; nobody says NCCL's version, {} is assumed: --nccl may",
                         CollectiveQuestion().nccl);
@@ -226,7 +260,9 @@ Json DiagnosisJson(const Diagnosis& one) {
                           {"explanation", Explanation(fit.signature)},
                           {"ratio", Rounded(fit.ratio)},
                           {"value", fit.value ? Json(Rounded(*fit.value)) : Json(nullptr)},
-                          {"fits", fit.fits}});
+                          {"fits", fit.fits},
+                          {"stated", fit.stated},
+                          {"alike", fit.alike}});
   Json out = {{"degraded", one.degraded},
               {"slowdown", Rounded(one.slowdown)},
               {"expected", Rounded(one.expected)}};
@@ -238,6 +274,13 @@ Json DiagnosisJson(const Diagnosis& one) {
   out["to_bytes"] = one.to.count();
   out["sources"] = one.sources;
   out["in_range"] = one.in_range;
+  out["least_loss"] = Rounded(one.least_loss());
+  for (const auto& [key, list] :
+       {std::pair("stated", &one.stated), {"ruled_out", &one.ruled_out}}) {
+    Json names = Json::array();
+    for (const Signature of : *list) names.push_back(NameOf(of));
+    out[key] = std::move(names);
+  }
   out["signatures"] = std::move(signatures);
   return out;
 }

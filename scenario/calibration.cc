@@ -132,10 +132,9 @@ bool Calibration::Covers(const HostPart& host, const TimedCollective& asked) con
 
 std::optional<RatioBand> BandAt(const std::vector<std::pair<Bytes, RatioBand>>& stated,
                                 Bytes size) {
-  constexpr std::int64_t kReach = 8;  // of a size that tables speak at
   if (stated.empty()) return std::nullopt;
   const auto& [smallest, first] = stated.front();
-  if (smallest > kFirstBand && size.count() * kReach < smallest.count()) return std::nullopt;
+  if (smallest > kFirstBand && size.count() * kBandReach < smallest.count()) return std::nullopt;
   if (size <= smallest) return first;
   for (std::size_t i = 1; i < stated.size(); ++i) {
     if (size > stated[i].first) continue;

@@ -73,9 +73,11 @@ struct Calibration {
 
 // A band that is stated at some sizes, ascending, at `size`: between two of them the logarithm of
 // either end goes evenly over the size's, so that nothing steps; beyond the largest it is that of
-// the largest, down to an eighth of the smallest (to 0 where that is kFirstBand) that of the
+// the largest, down to the smallest over kBandReach (to 0 where that is kFirstBand) that of the
 // smallest. None below.
 inline constexpr Bytes kFirstBand = KiB(1);
+inline constexpr std::int64_t kBandReach = 8;  // of a stated size: tables from an eighth of it to
+                                               // eight times it say its band
 std::optional<RatioBand> BandAt(const std::vector<std::pair<Bytes, RatioBand>>& stated, Bytes size);
 
 // What it says of the class at that size; `known_hardware` false: of hardware left out whole. None

@@ -111,9 +111,8 @@ std::size_t RangeOf(Bytes size) {
   return out;
 }
 
-// Sizes that an interval is stated at: what an eighth of it to eight times it says, at the ends
-// beyond, so that every point speaks at the sizes on either side of it.
-constexpr std::int64_t kReach = 8;
+// Sizes that an interval is stated at: what is within kBandReach of it says, at the ends beyond, so
+// that every point speaks at the sizes on either side of it.
 std::vector<Bytes> StatedAt() {
   return {kFirstBand, KiB(8), KiB(64), KiB(512), MiB(4), MiB(32), MiB(256), MiB(2048)};
 }
@@ -167,8 +166,9 @@ std::vector<Residual> AtStatedSizes(const MeasuredCases& cases,
   for (const HeldOutPoint& point : points) {
     if (left_out.count(point.table) > 0) continue;
     for (std::size_t c = 0; c < stated.size(); ++c) {
-      const bool above = c == 0 || point.size.count() * kReach > stated[c].count();
-      const bool below = c + 1 == stated.size() || point.size.count() < stated[c].count() * kReach;
+      const bool above = c == 0 || point.size.count() * kBandReach > stated[c].count();
+      const bool below =
+          c + 1 == stated.size() || point.size.count() < stated[c].count() * kBandReach;
       if (above && below)
         out.push_back({static_cast<std::size_t>(cases.tables[point.table].error_class), c,
                        point.group, point.table, std::log(point.ratio)});

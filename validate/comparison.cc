@@ -165,10 +165,11 @@ Result<MeasuredCases> PrepareCases(std::vector<TableEntry> entries, Bytes least)
       continue;
     }
     const CollectiveModel& model = cases.models[model_of[row]];
+    const auto at = static_cast<std::size_t>(one.table - cases.entries[one.entry].tables.data());
     for (const MeasuredPoint& point : one.table->points)
       if (point.size >= least)
         mine.points.push_back({model_of[row], model.Case(point.size), point.size,
-                               ToSeconds(point.time) * 1e6, point.line, one.table->file});
+                               ToSeconds(point.time) * 1e6, point.line, at, one.table->file});
   }
   for (CasesOfEntry& mine : cases.tables)
     if (mine.points.empty() && mine.why_not.empty()) mine.why_not = "it has no point in range";

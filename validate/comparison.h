@@ -31,7 +31,8 @@ struct MeasuredCase {
   Bytes size;
   double measured_us = 0;
   int line = 0;
-  std::string file;  // for messages; the entry's
+  std::size_t table = 0;  // row of its entry's tables
+  std::string file;       // for messages; the entry's
 };
 
 // A table of a file of which other tables are compared.

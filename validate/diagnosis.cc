@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "scenario/run_report.h"
 
@@ -17,6 +18,7 @@ constexpr double kNoise = 0.05;        // of a point's log, beside what its tabl
 constexpr double kLeastChange = 0.02;  // of a time that a signature must make to be told
 constexpr double kDecisive = 10;       // of -2 log likelihood, for a cause over health [KR95 §3.2]
 constexpr double kPrice = 4;           // of a fitted number, in -2 log likelihood
+constexpr double kAlike = 2;           // "not worth more than a bare mention" [KR95 §3.2]
 
 using PointList = std::vector<const MeasuredCase*>;
 
@@ -50,12 +52,40 @@ bool NeedsSearch(Signature signature) {
          signature == Signature::kMissingRail;
 }
 
-// The questions that NCCL would answer with `signature`; it takes the better of them.
+// Whether it leaves NICs a rate that NCCL may know of, or not: a cable that came up at half its
+// rate, or one that loses packets.
+bool MayBeKnown(Signature signature) {
+  return signature == Signature::kTcp || signature == Signature::kHalfPorts ||
+         signature == Signature::kSlowNic;
+}
+
+// The share of a NIC's rate that is left.
+double ShareOf(Signature signature, const HostPart& host, double value) {
+  if (signature == Signature::kHalfPorts) return 0.5;
+  return signature == Signature::kTcp ? value / std::max(1e-9, Gigabytes(host.nic())) : value;
+}
+
+// The share that NCCL's search is made for, of all that are near: its choice hardly changes between
+// them, and the rate itself goes into the time.
+double SearchedShare(Signature signature, const HostPart& host, double value) {
+  constexpr double kTypicalTcp = 2.2;  // GB/s a NIC [ALCF-NCCL, setup 1]
+  if (signature == Signature::kTcp) return ShareOf(signature, host, kTypicalTcp);
+  if (signature == Signature::kHalfPorts || value > 0.35) return value > 0.62 ? 0.75 : 0.5;
+  return 0.25;
+}
+
+// The questions that NCCL would answer with `signature`, and with NICs at a share of their rate; it
+// takes what it believes is the best of them.
 std::vector<CollectiveQuestion> QuestionsWith(const CollectiveQuestion& healthy,
-                                              Signature signature) {
+                                              Signature signature, double share) {
   std::vector<CollectiveQuestion> out = {healthy};
   switch (signature) {
-    case Signature::kNoNvls:  // by our time of both
+    case Signature::kTcp:
+    case Signature::kHalfPorts:
+    case Signature::kSlowNic:
+      out[0].host.nic_port = out[0].host.nic_port * share;
+      return out;
+    case Signature::kNoNvls:
       out.push_back(healthy);
       out[0].forced.algorithm = NcclAlgorithm::kRing;
       out[1].forced.algorithm = NcclAlgorithm::kTree;
@@ -123,54 +153,164 @@ std::vector<double> ValuesOf(Signature signature) {
   return out;
 }
 
+// The points of a table that tell of causes, and how far off they may be in health.
+struct Evidence {
+  PointList points;
+  std::vector<double> healthy;  // us that each takes
+  std::vector<double> shared;   // deviation of each point's log by what the table shares
+};
+
 // -2 log of the likelihood of the residuals, logs of measured over simulated, but for what all
-// signatures share: each with a noise of its own, all with one error of deviation `shared`.
-double Unlikelihood(const std::vector<double>& residuals, double shared) {
-  const auto n = static_cast<double>(residuals.size());
-  double mean = 0, squares = 0;
-  for (const double one : residuals) mean += one / n;
-  for (const double one : residuals) squares += (one - mean) * (one - mean);
+// signatures share: each with a noise of its own, all with one error, each as much of it as the
+// band at its size is wide: a covariance of noise² I + shared sharedᵀ, inverted by Sherman and
+// Morrison.
+double Unlikelihood(const std::vector<double>& residuals, const std::vector<double>& shared) {
+  double squares = 0, along = 0, length = 0;
+  for (std::size_t i = 0; i < residuals.size(); ++i) {
+    squares += residuals[i] * residuals[i];
+    along += residuals[i] * shared[i];
+    length += shared[i] * shared[i];
+  }
   const double noise = kNoise * kNoise;
-  return squares / noise + n * mean * mean / (noise + n * shared * shared);
+  return (squares - along * along / (noise + length)) / noise;
 }
 
-// The deviation that the band leaves for what a table's points share.
-double SharedError(const std::vector<RatioBand>& bands) {
+// The deviation that a band leaves for what a table's points share.
+double SharedError(const std::optional<RatioBand>& band) {
   constexpr double k90 = 1.6448536269514722;
-  std::vector<double> widths;
-  for (const RatioBand& one : bands)
-    widths.push_back(std::log(one.high / std::max(1e-9, one.low)) / (2 * k90));
-  if (widths.empty()) return std::log(kNoBand) / k90;
-  const double all = MedianOf(widths);
+  if (!band) return std::log(kNoBand) / k90;
+  const double all = std::log(band->high / std::max(1e-9, band->low)) / (2 * k90);
   return std::sqrt(std::max(0.0, all * all - kNoise * kNoise));
 }
 
-// Whether `a` goes before `b`: what fits explains how slow a table is, whatever curve is likelier.
-bool IsLikelier(const SignatureFit& a, const SignatureFit& b) {
-  return a.fits != b.fits ? a.fits : a.score < b.score;
+Evidence EvidenceOf(const MeasuredCases& cases, const HostPart& host, const PointList& all,
+                    const Calibration& calibration) {
+  constexpr int kDown = 1024;
+  Evidence out;
+  out.points = LargePoints(all, kDown);
+  for (const MeasuredCase* point : out.points) {
+    const int hosts = point->which.nodes;
+    out.healthy.push_back(cases.models[point->model].Time(point->which, calibration.constants).us);
+    out.shared.push_back(SharedError(BandOf(calibration, ClassOf(host, hosts), point->size,
+                                            calibration.KnowsHardware(host, hosts))));
+  }
+  return out;
 }
 
-// The likeliest value of a signature; none where it changes nothing.
-std::optional<SignatureFit> FitOf(const PointList& points, const HostPart& host,
-                                  const std::vector<double>& healthy, Signature signature,
-                                  double shared, BrokenTimes& broken) {
+double UnlikelihoodOfHealth(const std::vector<Evidence>& evidence) {
+  double out = 0;
+  for (const Evidence& one : evidence) {
+    std::vector<double> residuals;
+    for (std::size_t i = 0; i < one.points.size(); ++i)
+      residuals.push_back(std::log(one.points[i]->measured_us / one.healthy[i]));
+    out += Unlikelihood(residuals, one.shared);
+  }
+  return out;
+}
+
+// Whether `a` goes before `b`: what fits explains how slow a table is, whatever curve is likelier;
+// of what fits, what NCCL's lines say is so.
+bool IsLikelier(const SignatureFit& a, const SignatureFit& b) {
+  if (a.fits != b.fits) return a.fits;
+  return a.stated != b.stated ? a.stated : a.score < b.score;
+}
+
+// What NCCL's lines say of a cause: kOn that it is so, kOff that it is not.
+SetupState SaidOf(Signature signature, const NcclSetup& setup, const HostPart& host, int hosts) {
+  const auto off = [](SetupState works) {
+    return works == SetupState::kUnsaid ? works
+           : works == SetupState::kOn   ? SetupState::kOff
+                                        : SetupState::kOn;
+  };
+  const int found = setup.devices(), ports = std::max(1, host.nic_ports);
+  const bool of_all = setup.listing_hosts() >= hosts;  // another host may have fewer
+  const auto nics = [&](int count) { return found == count || found == count * ports; };
+  switch (signature) {
+    case Signature::kTcp:
+      return off(setup.rdma());
+    case Signature::kNoGdr:
+      return off(setup.gdr());
+    case Signature::kNoP2p:  // without NVLink NCCL itself may prefer memory
+      return host.nvlink == BitRate() && !setup.p2p_forbidden() ? SetupState::kUnsaid
+                                                                : off(setup.p2p());
+    case Signature::kNoNvls:
+      return off(setup.nvls());
+    case Signature::kNoPxn:
+      return off(setup.pxn());
+    case Signature::kOneNic:
+      if (found == 0 || host.nics <= 2) return SetupState::kUnsaid;
+      if (found > ports) return of_all ? SetupState::kOff : SetupState::kUnsaid;
+      return found == 1 ? SetupState::kOn : SetupState::kUnsaid;
+    case Signature::kMissingRail:
+      if (found == 0 || host.nics < 2) return SetupState::kUnsaid;
+      if (nics(host.nics - 1)) return SetupState::kOn;
+      return nics(host.nics) && of_all ? SetupState::kOff : SetupState::kUnsaid;
+    case Signature::kHalfPorts:
+      return ports == 1 && host.nics > 2 && found * 2 == host.nics ? SetupState::kOn
+                                                                   : SetupState::kUnsaid;
+    case Signature::kSlowNic:
+      return SetupState::kUnsaid;
+  }
+  return SetupState::kUnsaid;
+}
+
+// The same of points that may be of several tables of a file: what they agree on.
+SetupState SaidOf(Signature signature, const MeasuredCases& cases, const CasesOfEntry& mine,
+                  const PointList& points) {
+  SetupState out = SetupState::kUnsaid;
+  std::set<std::size_t> tables;
+  for (const MeasuredCase* point : points) tables.insert(point->table);
+  for (const std::size_t table : tables) {
+    const NcclSetup& setup = cases.entries[mine.entry].tables[table].setup;
+    const SetupState one = SaidOf(signature, setup, mine.host, points.front()->which.nodes);
+    if (one == SetupState::kUnsaid) continue;
+    if (out != SetupState::kUnsaid && out != one) return SetupState::kUnsaid;
+    out = one;
+  }
+  return out;
+}
+
+// Marks what the likeliest, which fits, is told from no better than by chance. A cause with a
+// number that is less likely by its price alone is; what NCCL's lines say is not a matter of
+// likelihood.
+void MarkAlike(std::vector<SignatureFit>& ranked) {
+  if (ranked.empty() || !ranked.front().fits || ranked.front().stated) return;
+  for (std::size_t i = 1; i < ranked.size(); ++i)
+    ranked[i].alike = ranked[i].fits && ranked[i].misfit <= ranked.front().misfit + kAlike;
+  std::stable_partition(ranked.begin() + 1, ranked.end(),
+                        [](const SignatureFit& one) { return one.alike; });
+}
+
+// The likeliest value of a signature by all evidence; none where it changes nothing of the first,
+// which is the table that is diagnosed.
+std::optional<SignatureFit> FitOf(const std::vector<Evidence>& evidence, const HostPart& host,
+                                  Signature signature, BrokenTimes& broken) {
   std::optional<SignatureFit> best;
   const std::vector<double> values = ValuesOf(signature);
-  for (const double value : values) {
-    std::vector<double> residuals, ratios;
+  for (std::size_t v = 0; v < values.size() * (MayBeKnown(signature) ? 2 : 1); ++v) {
+    const double value = values[v % values.size()];
+    const bool known = v >= values.size();
+    SignatureFit fit;
+    fit.signature = signature;
+    if (values.size() > 1) fit.value = value;
     bool changes = false;
-    for (std::size_t i = 0; i < points.size(); ++i) {
-      const double us = broken.Time(*points[i], host, signature, value).value_or(healthy[i]);
-      changes |= us > healthy[i] * (1 + kLeastChange);
-      ratios.push_back(points[i]->measured_us / us);
-      residuals.push_back(std::log(ratios.back()));
+    for (std::size_t e = 0; e < evidence.size(); ++e) {
+      const Evidence& one = evidence[e];
+      std::vector<double> residuals, ratios;
+      for (std::size_t i = 0; i < one.points.size(); ++i) {
+        const double us =
+            broken.Time(*one.points[i], host, signature, value, known).value_or(one.healthy[i]);
+        changes |= e == 0 && us > one.healthy[i] * (1 + kLeastChange);
+        ratios.push_back(one.points[i]->measured_us / us);
+        residuals.push_back(std::log(ratios.back()));
+      }
+      if (e == 0) fit.ratio = MedianOf(ratios);
+      fit.misfit += Unlikelihood(residuals, one.shared);
     }
     if (!changes) continue;
-    const double score = Unlikelihood(residuals, shared) + (values.size() > 1 ? kPrice : 0);
-    const double ratio = MedianOf(ratios);
-    const SignatureFit one{signature, ratio, std::abs(std::log(ratio)) <= kFits,
-                           values.size() > 1 ? std::optional(value) : std::nullopt, score};
-    if (!best || IsLikelier(one, *best)) best = one;
+    fit.fits = std::abs(std::log(fit.ratio)) <= kFits;
+    fit.score = fit.misfit + (values.size() > 1 ? kPrice : 0);
+    if (!best || IsLikelier(fit, *best)) best = fit;
   }
   return best;
 }
@@ -204,17 +344,20 @@ const char* Explanation(Signature signature) {
 BrokenTimes::BrokenTimes(const MeasuredCases& cases, const CollectiveConstants& constants)
     : cases_(cases), constants_(constants) {}
 
-const std::vector<CollectiveModel>& BrokenTimes::Models(std::size_t row, Signature signature) {
-  const auto [at, added] = models_.try_emplace({row, signature});
+const std::vector<CollectiveModel>& BrokenTimes::Models(std::size_t row, Signature signature,
+                                                        double share) {
+  const auto [at, added] = models_.try_emplace({row, signature, share});
   if (added)
-    for (const CollectiveQuestion& question : QuestionsWith(cases_.questions[row], signature))
+    for (const CollectiveQuestion& question :
+         QuestionsWith(cases_.questions[row], signature, share))
       if (Result<CollectiveModel> model = CollectiveModel::Build(question))
         at->second.push_back(*std::move(model));
   return at->second;
 }
 
 std::optional<double> BrokenTimes::Time(const MeasuredCase& point, const HostPart& host,
-                                        Signature signature, double value) {
+                                        Signature signature, double value, bool known) {
+  if (known) return TimeAsKnown(point, host, signature, value);
   if (!NeedsSearch(signature)) {
     const auto broken = CaseWith(point.which, signature, host, value);
     if (!broken) return std::nullopt;
@@ -223,10 +366,30 @@ std::optional<double> BrokenTimes::Time(const MeasuredCase& point, const HostPar
   const bool nvls = point.which.kind == NcclTimeCase::Kind::kNvls ||
                     point.which.kind == NcclTimeCase::Kind::kNvlsTree;
   if (signature == Signature::kNoNvls ? !nvls : point.which.nodes < 2) return std::nullopt;
-  std::optional<double> best;
-  for (const CollectiveModel& model : Models(point.model, signature))
-    best = std::min(best.value_or(INFINITY), model.Time(point.size, constants_).us);
-  return best;
+  std::optional<double> us;
+  double believed = INFINITY;  // by NCCL
+  for (const CollectiveModel& model : Models(point.model, signature)) {
+    const NcclTimeCase one = model.Case(point.size);
+    const double predicted = one.choice ? one.choice->predicted_us : 0;
+    if (predicted >= believed) continue;
+    believed = predicted;
+    us = model.Time(one, constants_).us;
+  }
+  return us;
+}
+
+std::optional<double> BrokenTimes::TimeAsKnown(const MeasuredCase& point, const HostPart& host,
+                                               Signature signature, double value) {
+  WEFT_CHECK(MayBeKnown(signature));
+  const double share = ShareOf(signature, host, value);
+  const double searched = SearchedShare(signature, host, value);
+  if (point.which.net_bytes <= 0 || share >= 1) return std::nullopt;
+  const std::vector<CollectiveModel>& models = Models(point.model, signature, searched);
+  if (models.empty()) return std::nullopt;
+  NcclTimeCase broken = models.front().Case(point.size);
+  broken.net_rate *= share / searched;
+  if (signature == Signature::kTcp) broken.flushes = 0;
+  return models.front().Time(broken, constants_).us;
 }
 
 Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibration& calibration) {
@@ -236,28 +399,40 @@ Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibrat
 
 namespace {
 
-// Every signature that changes something, the likeliest first; and how likely health is.
-std::vector<SignatureFit> Causes(const MeasuredCases& cases, const CasesOfEntry& mine,
-                                 const PointList& all, const Calibration& calibration,
-                                 BrokenTimes& broken, double& of_health) {
-  constexpr int kDown = 1024;
-  const PointList points = LargePoints(all, kDown);
-  std::vector<double> healthy, residuals;
-  std::vector<RatioBand> bands;
-  for (const MeasuredCase* point : points) {
-    healthy.push_back(cases.models[point->model].Time(point->which, calibration.constants).us);
-    residuals.push_back(std::log(point->measured_us / healthy.back()));
-    if (const auto band = BandOf(calibration, ClassOf(mine.host, point->which.nodes), point->size,
-                                 calibration.KnowsHardware(mine.host, point->which.nodes)))
-      bands.push_back(*band);
+// The points of a table, and of those of the same file that are of the same host, ranks and hosts:
+// other operations of one run, which the same cause has to explain.
+std::vector<Evidence> EvidenceOfRun(const MeasuredCases& cases, std::size_t table,
+                                    const PointList& all, const Calibration& calibration) {
+  const HostPart& host = cases.tables[table].host;
+  const TableEntry& entry = cases.entries[cases.tables[table].entry];
+  const NcclTimeCase& which = all.front()->which;
+  std::vector<Evidence> out = {EvidenceOf(cases, host, all, calibration)};
+  for (std::size_t t = 0; t < cases.tables.size(); ++t) {
+    const TableEntry& other = cases.entries[cases.tables[t].entry];
+    if (t == table || other.file != entry.file || other.host != entry.host) continue;
+    for (const PointList& points : PointsByShape(cases.tables[t]))
+      if (points.front()->which.ranks == which.ranks && points.front()->which.nodes == which.nodes)
+        out.push_back(EvidenceOf(cases, host, points, calibration));
   }
-  const double shared = SharedError(bands);
-  of_health = Unlikelihood(residuals, shared);
+  return out;
+}
+
+// Every signature that changes something and that NCCL's lines do not rule out, the likeliest
+// first.
+std::vector<SignatureFit> Causes(const MeasuredCases& cases, const CasesOfEntry& mine,
+                                 const PointList& all, const std::vector<Evidence>& evidence,
+                                 BrokenTimes& broken) {
   std::vector<SignatureFit> out;
-  for (std::size_t s = 0; s < kSignatures; ++s)
-    if (auto fit = FitOf(points, mine.host, healthy, static_cast<Signature>(s), shared, broken))
-      out.push_back(*std::move(fit));
+  for (std::size_t s = 0; s < kSignatures; ++s) {
+    const SetupState said = SaidOf(static_cast<Signature>(s), cases, mine, all);
+    if (said == SetupState::kOff) continue;
+    auto fit = FitOf(evidence, mine.host, static_cast<Signature>(s), broken);
+    if (!fit) continue;
+    fit->stated = said == SetupState::kOn;
+    out.push_back(*std::move(fit));
+  }
   std::stable_sort(out.begin(), out.end(), IsLikelier);
+  MarkAlike(out);
   return out;
 }
 
@@ -289,6 +464,12 @@ Diagnosis DiagnoseShape(const MeasuredCases& cases, std::size_t table, const Poi
     out.why_not = "it has no size from 1 MiB on: below, latency tells little of what is broken";
     return out;
   }
+  for (std::size_t s = 0; s < kSignatures; ++s) {
+    const SetupState said = SaidOf(static_cast<Signature>(s), cases, mine, all);
+    if (said != SetupState::kUnsaid)
+      (said == SetupState::kOn ? out.stated : out.ruled_out).push_back(static_cast<Signature>(s));
+  }
+  out.nics = mine.host.nics;
   out.ranks = points.front()->which.ranks;
   out.hosts = points.front()->which.nodes;
   out.from = out.to = points.front()->size;
@@ -312,12 +493,18 @@ Diagnosis DiagnoseShape(const MeasuredCases& cases, std::size_t table, const Poi
   out.expected = MedianOf(tops);
   out.fastest = MedianOf(bottoms);
   if (out.slowdown > out.expected) {
-    double of_health = 0;
-    out.signatures = Causes(cases, mine, all, calibration, broken, of_health);
+    const std::vector<Evidence> evidence = EvidenceOfRun(cases, table, all, calibration);
+    const double of_health = UnlikelihoodOfHealth(evidence);
+    out.signatures = Causes(cases, mine, all, evidence, broken);
     out.degraded = out.slowdown > out.expected * kMargin ||
-                   (!out.signatures.empty() && out.signatures.front().fits &&
-                    out.signatures.front().score + kDecisive < of_health);
-    if (!out.degraded) out.signatures.clear();
+                   std::any_of(out.signatures.begin(), out.signatures.end(),
+                               [of_health](const SignatureFit& one) {
+                                 return one.fits && one.score + kDecisive < of_health;
+                               });
+    if (!out.degraded)
+      std::erase_if(out.signatures, [of_health](const SignatureFit& one) {
+        return !one.fits || one.score >= of_health;
+      });
   }
   SetVerdict(out, out.fastest > 0);
   return out;

@@ -17,10 +17,17 @@
 //   slow_nic     a NIC at a share of its rate, what fits: all channels wait for its own
 //
 // They are ranked by how likely the table is under each: the points' own noise, and beside it an
-// error that the whole table shares, as wide as the band says; what has a number fitted pays for it
-// [Sch78]. So half a rate is half the ports, and any other share a slow NIC. The first fits where
-// its time is within a quarter. What changes nothing of a table cannot be told by it, and is not
-// named; what changes two alike is told by nobody.
+// error that the whole table shares, at each size as wide as the band there says; what has a number
+// fitted pays for it [Sch78]. So half a rate is half the ports, and any other share a slow NIC. The
+// first fits where its time is within a quarter. What changes nothing of a table cannot be told by
+// it, and is not named. What explains the table as well as the first, by less than is "worth more
+// than a bare mention" [KR95 §3.2] and before any price, is named together with it.
+//
+// NCCL may know of the rate that is left, as of a cable that came up at half its rate, and chooses
+// by it, or not, as of one that loses packets: both are simulated, what fits counts. Other
+// operations of the same file on the same ranks are one run: a cause has to explain them too. What
+// NCCL's own lines in the log say (nccl_setup.h) goes before all likelihood: what they deny is not
+// named, what they say is named first if it fits.
 //
 // Whatever it is, a table has one verdict, by its large sizes; of a file that holds several numbers
 // of ranks or hosts, each is judged by itself and the worst of them is the file's:
@@ -31,12 +38,13 @@
 //   not judged   left out, no large size, no band stated, or faster than the band by the margin:
 //                then the host described is not the one that was measured
 //
-// Cost     a few searches for a table that is degraded, none for others.
+// Cost     some ten searches for a table that is above its band, none for others.
 #pragma once
 
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -64,7 +72,10 @@ struct SignatureFit {
   double ratio = 1;  // measured over simulated with the signature: 1 explains all
   bool fits = false;
   std::optional<double> value;  // what was fitted: GB/s a NIC of tcp, share of the rate of slow_nic
-  double score = 0;             // the less, the likelier: -2 log of the likelihood, and the price
+  double misfit = 0;            // -2 log of the likelihood
+  double score = 0;             // the less, the likelier: the misfit, and the price
+  bool stated = false;          // NCCL's own lines in the log say that it is so
+  bool alike = false;           // the table tells it from the first no better than by chance
 };
 
 enum class Verdict : std::uint8_t {
@@ -82,7 +93,12 @@ struct Diagnosis {
   double expected = 1;    // the upper end of its band, at least 1; 1.3 where none is stated
   double fastest = 0;     // the lower end; 0: none is stated
   bool degraded = false;
-  std::vector<SignatureFit> signatures;  // nearest first; of a degraded table only
+  // Nearest first, of a degraded table; of a slow one those that fit it and are likelier than
+  // health.
+  std::vector<SignatureFit> signatures;
+  // By NCCL's own lines, of any table: what is so, and what is not.
+  std::vector<Signature> stated, ruled_out;
+  int nics = 0;  // of a host
   Verdict verdict = Verdict::kNotJudged;
   std::string why_not;       // it is not judged; else empty
   std::string beside;        // "; not judged on …": numbers of ranks beside those that are
@@ -90,6 +106,10 @@ struct Diagnosis {
   Bytes from, to;            // their sizes
   int sources = 0;           // of the band, the fewest; 0: not said
   bool in_range = true;      // whether the calibration covers them; else the band is the nearest
+
+  // What must be lost of busbw for a table that is as simulated to be called slow: less than that
+  // is inside the band, whatever costs it.
+  double least_loss() const { return 1 - 1 / expected; }
 };
 
 // The times of a table's points with something broken, every model built once when it is asked for.
@@ -98,15 +118,20 @@ class BrokenTimes {
   explicit BrokenTimes(const MeasuredCases& cases, const CollectiveConstants& constants);
 
   // Microseconds; none where `signature` changes nothing of such a case. `value` as SignatureFit's.
+  // `known`: NCCL sees the rate that is left and chooses by it; else it chooses as in health.
+  // Requires where `known`: tcp, half_ports or slow_nic.
   std::optional<double> Time(const MeasuredCase& point, const HostPart& host, Signature signature,
-                             double value = 0);
+                             double value = 0, bool known = false);
 
  private:
-  const std::vector<CollectiveModel>& Models(std::size_t row, Signature signature);
+  const std::vector<CollectiveModel>& Models(std::size_t row, Signature signature,
+                                             double share = 1);
+  std::optional<double> TimeAsKnown(const MeasuredCase& point, const HostPart& host,
+                                    Signature signature, double value);
 
   const MeasuredCases& cases_;
   const CollectiveConstants& constants_;
-  std::map<std::pair<std::size_t, Signature>, std::vector<CollectiveModel>> models_;
+  std::map<std::tuple<std::size_t, Signature, double>, std::vector<CollectiveModel>> models_;
 };
 
 Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibration& calibration);

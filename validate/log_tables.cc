@@ -232,6 +232,7 @@ class LogReader {
 
   void Comment(std::string_view line) {
     const auto has = [&](std::string_view text) { return line.find(text) != line.npos; };
+    setup_.AddLine(line);
     if (has("nThread ") && has("minBytes")) {
       EndRun();
       ranks_.clear();  // of a run that failed before its first row
@@ -374,6 +375,7 @@ class LogReader {
       table.nccl = version_;
       table.gpu = gpu_.empty() ? hints_.gpu : gpu_;
       table.hosts = hosts > 0 ? hosts : hints_.hosts;
+      table.setup = setup_;
       std::set<std::string> names;
       for (const Rank& rank : ranks_) names.insert(rank.host);
       table.host_names.assign(names.begin(), names.end());
@@ -383,6 +385,7 @@ class LogReader {
     }
     if (tables_.size() > first_of_run_) {  // a run without rows yet is still being announced
       ranks_.clear();
+      setup_ = {};
       op_.clear();
       commands_.clear();
       is_other_ = false;
@@ -425,6 +428,7 @@ class LogReader {
   std::string name_op_, op_, version_, gpu_, redop_;
   std::set<std::string> commands_;  // operations; empty: one that is none of weft's
   std::vector<Rank> ranks_;
+  NcclSetup setup_;
   int devices_ = 1;  // of a process
   LogColumns columns_;
   std::optional<std::string> wrapped_;  // a line that the next may go on

@@ -33,6 +33,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "validate/nccl_setup.h"
 
 namespace weft {
 
@@ -60,6 +61,7 @@ struct MeasuredTable {
   std::vector<std::string> host_names;  // that its list of devices has, sorted; empty: none
   bool hosts_unclear = false;           // devices are listed, and on how many hosts they are is not
   std::string algorithm, protocol;      // that a probe forced; empty: NCCL's own choice
+  NcclSetup setup;                      // by NCCL's own lines in the log
   std::vector<MeasuredPoint> points;
   std::vector<RejectedRow> rejected;
 };

@@ -297,6 +297,49 @@ TEST(ParseTables, SeesThroughPrefixesAndForeignLines) {
   }
 }
 
+// NCCL's own lines are of the run whose rows follow them, and what they contradict is not said.
+TEST(ParseTables, ReadsHowNcclSaysThatItTalks) {
+  const std::string row =
+      "1073741824 268435456 float sum -1 10887.4 98.62 184.92 0 10867.5 98.80 185.26 0\n";
+  const std::string start = "# nThread 1 nGpus 1 minBytes 8 maxBytes 8\n";
+  const std::string healthy =
+      "[1,0]<stdout>:n1:5:9 [0] NCCL INFO NET/IB : Using [0]mlx5_0:1/IB [1]mlx5_1:1/IB [RO]; OOB "
+      "eth0:10.0.0.1<0>\n"
+      "n2:5:9 [0] NCCL INFO NET/IB : Using [0]mlx5_0:1/IB [RO]; OOB eth0:10.0.0.2<0>\n"
+      "n1:5:9 [0] NCCL INFO Using network IB\n"
+      "n1:5:9 [0] NCCL INFO NVLS multicast support is available on dev 0 (NVLS_NCHANNELS 16)\n"
+      "n1:5:9 [0] NCCL INFO Channel 00/0 : 7[7] -> 8[0] [send] via NET/IB/0(5)/GDRDMA/Shared\n"
+      "n1:5:9 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM\n"
+      "n1:5:9 [0] NCCL INFO 16 coll channels, 16 collnet channels, 16 nvls channels, 32 p2p "
+      "channels, 2 p2p channels per peer\n";
+  const std::string broken =
+      "n1:5:9 [0] NCCL INFO NCCL_PXN_DISABLE set by environment to 1.\n"
+      "n1:5:9 [0] NCCL INFO Channel 00/0 : 7[7] -> 8[0] [send] via NET/IB/0\n"
+      "n1:5:9 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via SHM/direct/direct\n"
+      "n1:5:9 [0] NCCL INFO 16 coll channels, 0 nvls channels, 32 p2p channels, 2 p2p channels\n";
+  const std::string sockets =
+      "n1:5:9 [0] NCCL INFO NET/IB : No device found.\n"
+      "n1:5:9 [0] NCCL INFO Using network Socket\n"
+      "n1:5:9 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM\n"
+      "n1:5:9 [0] NCCL INFO Channel 00/0 : 0[0] -> 2[2] via SHM/direct/direct\n"
+      "n1:5:9 [0] NCCL INFO NCCL_ALGO set by environment to ^NVLS,NVLSTree\n";
+  const auto tables = ParseTables(
+      start + healthy + row + start + broken + row + start + sockets + row + start + row,
+      "all_reduce.log", {});
+  ASSERT_TRUE(tables);
+  ASSERT_THAT(*tables, SizeIs(4));
+  const NcclSetup &on = (*tables)[0].setup, &off = (*tables)[1].setup, &tcp = (*tables)[2].setup;
+  for (const SetupState one : {on.rdma(), on.gdr(), on.p2p(), on.nvls(), on.pxn(), off.rdma()})
+    EXPECT_EQ(one, SetupState::kOn);
+  EXPECT_EQ(on.devices(), 1);
+  EXPECT_EQ(on.listing_hosts(), 2);
+  for (const SetupState one : {off.gdr(), off.p2p(), off.nvls(), off.pxn(), tcp.rdma(), tcp.nvls()})
+    EXPECT_EQ(one, SetupState::kOff);
+  EXPECT_EQ(tcp.p2p(), SetupState::kUnsaid);
+  EXPECT_EQ(tcp.gdr(), SetupState::kUnsaid);
+  EXPECT_EQ((*tables)[3].setup.rdma(), SetupState::kUnsaid);
+}
+
 // Figures in groups of three; a decimal comma in their place is a thousand times less, which the
 // row's other figures contradict.
 TEST(ParseTables, ReadsFiguresSetInGroups) {

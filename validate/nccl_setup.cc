@@ -1,0 +1,103 @@
+#include "validate/nccl_setup.h"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+#include "validate/tables_internal.h"
+
+namespace weft {
+namespace {
+
+// What stands behind `mark`; none where it is not there.
+std::optional<std::string_view> Behind(std::string_view line, std::string_view mark) {
+  const std::size_t at = line.find(mark);
+  if (at == line.npos) return std::nullopt;
+  return line.substr(at + mark.size());
+}
+
+std::string_view FirstWord(std::string_view text) {
+  const std::size_t start = std::min(text.find_first_not_of(' '), text.size());
+  return text.substr(start, text.find_first_of(" \t\r", start) - start);
+}
+
+// The last number before `mark`: "24 coll channels".
+std::optional<int> NumberBefore(std::string_view line, std::string_view mark) {
+  const std::size_t end = line.find(mark);
+  if (end == line.npos) return std::nullopt;
+  std::size_t start = end;
+  while (start > 0 && std::isdigit(static_cast<unsigned char>(line[start - 1]))) --start;
+  return WholeNumber<int>(line.substr(start, end - start));
+}
+
+// " [0]mlx5_0:1/IB [1]mlx5_1:1/IB [RO]; OOB eth0:…": a device has a number in brackets.
+int DevicesIn(std::string_view list) {
+  list = list.substr(0, list.find(';'));
+  int count = 0;
+  for (std::size_t at = 0; (at = list.find('[', at)) != list.npos; ++at)
+    count += at + 1 < list.size() && std::isdigit(static_cast<unsigned char>(list[at + 1]));
+  return count;
+}
+
+// node-0:588:612 [3] NCCL INFO …: the host's name.
+std::string HostOf(std::string_view line) {
+  const std::string_view before = line.substr(0, line.rfind(" ["));
+  const std::size_t word = before.find_last_of(" \t>") + 1;
+  return std::string(before.substr(word, before.find(':', word) - word));
+}
+
+}  // namespace
+
+void NcclSetup::AddLine(std::string_view line) {
+  const auto said = Behind(line, "NCCL INFO ");
+  if (!said) return;
+  if (const auto network = Behind(*said, "Using network ")) {
+    (FirstWord(*network).starts_with("Socket") ? rdma_.unused : rdma_.used) = true;
+  } else if (const auto via = Behind(*said, " via ")) {
+    Connection(*via);
+  } else if (const auto channels = NumberBefore(*said, " nvls channels")) {
+    (*channels > 0 ? nvls_.used : nvls_.unused) = true;
+  } else if (const auto list = Behind(*said, "NET/IB : Using")) {
+    const int count = DevicesIn(*list);
+    if (count > 0) devices_ = devices_ > 0 ? std::min(devices_, count) : count;
+    if (count > 0) hosts_.insert(HostOf(line.substr(0, line.find("NCCL INFO "))));
+  } else if (const auto value = Behind(*said, " set by environment to ")) {
+    std::string_view word = FirstWord(*value);
+    while (word.ends_with('.')) word.remove_suffix(1);
+    Variable(FirstWord(*said), word);
+  }
+}
+
+void NcclSetup::Connection(std::string_view via) {
+  if (via.starts_with("P2P/")) p2p_.used = true;
+  if (via.starts_with("SHM/")) p2p_.unused = true;
+  if (!via.starts_with("NET/")) return;
+  const std::string_view word = FirstWord(via);
+  if (word.starts_with("NET/Socket")) {
+    rdma_.unused = true;
+    return;
+  }
+  rdma_.used = true;
+  (word.find("/GDRDMA") != word.npos ? gdr_.used : gdr_.unused) = true;
+  const std::size_t relay = word.find('(');
+  const bool relayed = relay != word.npos && relay + 1 < word.size() &&
+                       std::isdigit(static_cast<unsigned char>(word[relay + 1]));
+  if (relayed) pxn_.used = true;
+}
+
+void NcclSetup::Variable(std::string_view name, std::string_view value) {
+  const bool zero = value == "0", set = WholeNumber<int>(value).value_or(0) != 0;
+  if (name == "NCCL_P2P_DISABLE" && set) p2p_.forbidden = true;
+  if (name == "NCCL_P2P_LEVEL" && (value == "LOC" || zero)) p2p_.forbidden = true;
+  if (name == "NCCL_NET_GDR_LEVEL" && (value == "LOC" || zero)) gdr_.forbidden = true;
+  if (name == "NCCL_NVLS_ENABLE" && zero) nvls_.forbidden = true;
+  if (name == "NCCL_PXN_DISABLE" && set) pxn_.forbidden = true;
+  if (name != "NCCL_ALGO" || value.find(':') != value.npos) return;  // of one operation or another
+  std::string lower(value);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const bool named = lower.find("nvls") != lower.npos;
+  if (named == lower.starts_with('^')) nvls_.forbidden = true;
+}
+
+}  // namespace weft
