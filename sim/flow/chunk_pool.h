@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/table.h"
+
 namespace weft {
 
 // Rows [first, first + room) of a pool.
@@ -69,7 +71,7 @@ class ChunkPool {
     return free_[level];
   }
 
-  std::vector<Row> rows_;
+  Table<Row> rows_;
   std::uint32_t used_ = 0;
   std::vector<std::vector<std::uint32_t>> free_;  // by size
 };
