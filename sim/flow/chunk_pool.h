@@ -10,8 +10,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/table.h"
-
 namespace weft {
 
 // Rows [first, first + room) of a pool.
@@ -71,7 +69,7 @@ class ChunkPool {
     return free_[level];
   }
 
-  Table<Row> rows_;
+  std::vector<Row> rows_;
   std::uint32_t used_ = 0;
   std::vector<std::vector<std::uint32_t>> free_;  // by size
 };

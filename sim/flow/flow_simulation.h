@@ -27,7 +27,6 @@
 #include <optional>
 #include <tuple>
 
-#include "base/table.h"
 #include "sim/flow/flow_clocks.h"
 #include "sim/flow/max_min.h"
 #include "sim/flow/quotient.h"
@@ -231,20 +230,20 @@ class FlowSimulation final : public Simulation {
   std::uint64_t memoised_ = 0;
   TimerQueue<Timer> timers_;
   std::optional<FlowClocks> clocks_;
-  std::vector<std::uint32_t> by_itself_;  // [L] the flow by itself on the link that holds it, + 1
-  Table<std::uint32_t> slot_of_row_;      // [rows] kNoSlot: not at work
-  Table<Running> slots_;
+  std::vector<std::uint32_t> by_itself_;    // [L] the flow by itself on the link that holds it, + 1
+  std::vector<std::uint32_t> slot_of_row_;  // [rows] kNoSlot: not at work
+  std::vector<Running> slots_;
   std::vector<std::uint32_t> free_slots_;
-  Table<Flow> flows_;                // by the solver's ids
+  std::vector<Flow> flows_;          // by the solver's ids
   std::vector<std::uint8_t> tight_;  // [rows], for Coupling::kAuto
   bool plan_known_ = false;
   std::vector<Completion> completions_;
   std::vector<ChannelEnd> channel_ends_;
-  Table<double> sent_bits_;           // [rows of the solver's terms] of what is over
+  std::vector<double> sent_bits_;     // [rows of the solver's terms] of what is over
   std::vector<FaultEffect> effects_;  // [events]
 
   std::vector<std::uint8_t> silent_;               // [L] can never hold a flow back
-  Table<TermsId> edge_terms_;                      // [E] kNoTerms: not known
+  std::vector<TermsId> edge_terms_;                // [E] kNoTerms: not known
   std::vector<TermsId> channel_terms_;             // [channels of all subjects]
   std::vector<std::vector<SimDuration>> startup_;  // [subjects], where amounts do not matter
   std::vector<Rounds> rounds_;                     // by subject, as far as any has rounds

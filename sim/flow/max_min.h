@@ -38,7 +38,6 @@
 #include <span>
 #include <vector>
 
-#include "base/table.h"
 #include "base/units.h"
 #include "sim/flow/chunk_pool.h"
 #include "sim/flow/free_ids.h"
@@ -309,12 +308,12 @@ class MaxMinSystem {
   void Fix(std::uint32_t id, double level);
 
   MaxMinOptions options_;
-  Table<LinkRow> links_;           // [L]
+  std::vector<LinkRow> links_;     // [L]
   ChunkPool<Member> members_;      // by link, ascending by variable once tidy
   ChunkPool<Crossing> crossings_;  // by variable, as its terms
-  Table<Term> terms_;
-  Table<TermsRow> rows_;
-  Table<Variable> variables_;
+  std::vector<Term> terms_;
+  std::vector<TermsRow> rows_;
+  std::vector<Variable> variables_;
   std::vector<Wide> wides_;
   std::vector<Twins> twins_;
   std::vector<std::uint32_t> free_wides_;
