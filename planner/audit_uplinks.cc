@@ -86,15 +86,25 @@ std::int64_t Auditor::LeafLinks(std::int64_t cabled) const {
   return unused * 50 < cabled ? cabled - unused : cabled;
 }
 
+// A leaf's ports down beside so many uplinks: they may leave fewer than its ratio allows.
+std::int64_t Auditor::DownBeside(std::int64_t up) const {
+  const double left_bps = leaf_->chip_bps - static_cast<double>(up) * ask_.up_bps;
+  std::int64_t left = Down(left_bps / ask_.rate_bps);
+  if (leaf_->most_ports > 0) left = std::min(left, leaf_->most_ports - up);
+  return left > 0 ? std::min(LeafDown(), left) : LeafDown();
+}
+
 // Of two tiers, of so many now: leaves are filled first, so that the last one counts but once. They
 // come `step` at a time.
 std::int64_t Auditor::GrownUplinks(std::int64_t now, std::int64_t step) const {
   const std::int64_t leaves = Count(SwitchRole::kLeaf);
   if (!bill_.growth || leaves == 0 || LeafDown() <= 0) return Grown(now);
   now = LeafLinks(now);
-  const std::int64_t of_plane = CeilDiv(CeilDiv(Grown(ask_.endpoints), ask_.planes), LeafDown());
+  const std::int64_t each = CeilDiv(now, leaves);
+  const std::int64_t of_plane =
+      CeilDiv(CeilDiv(Grown(ask_.endpoints), ask_.planes), DownBeside(each));
   const std::int64_t grown = ask_.planes * CeilDiv(of_plane, step) * step;
-  return std::min(Grown(now), std::max(now, grown * CeilDiv(now, leaves)));
+  return std::min(Grown(now), std::max(now, grown * each));
 }
 
 }  // namespace weft

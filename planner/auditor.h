@@ -237,6 +237,7 @@ class Auditor {
   std::int64_t LeafDown() const { return LeafDown(*leaf_); }
   std::int64_t LeafDown(const SwitchRow& leaf) const;
   std::int64_t LeafUp() const;
+  std::int64_t DownBeside(std::int64_t up) const;
   std::int64_t UplinksOf(std::int64_t endpoints, double over) const;
   std::int64_t MostUplinks() const;
   std::int64_t LeafLinks(std::int64_t cabled) const;

@@ -422,6 +422,18 @@ TEST(Audit, CountsTheUplinksOfLeavesThatAreHalfFull) {
   EXPECT_EQ(Rules(bill(3)), "core_ports");
 }
 
+// A leaf of 60 uplinks has eight ports of 200 Gb/s left: 24 hosts take 48 such leaves, whose
+// uplinks 60 spines spread evenly, and 12 hosts 24, for which 30 spines are enough.
+TEST(Audit, FillsLeavesAsFarAsTheirUplinksLeavePorts) {
+  const std::string bill =
+      "hgx-h100,2,host\n2x200G,16,nic\n64x400G,16,leaf\n64x400G,60,spine\n200G AOC,32,host_cable\n"
+      "400G AOC,960,isl_cable\nrail_optimized,8,\n";
+  EXPECT_EQ(Said(bill + "growth,192,\n"), "");
+  EXPECT_THAT(Said(bill + "growth,96,\n"),
+              testing::StartsWith("excess_spines: 60 spines; needs 23 spines have the ports, 30 "
+                                  "spread evenly"));
+}
+
 // Ports that spare leaves have free are no cabled uplinks: a network cabled for 1:1 wants 1:1
 // cores.
 TEST(Audit, CountsNoUplinksOfSpareLeaves) {

@@ -288,6 +288,20 @@ TEST(MakePlan, LeavesNothingToFindInItsBill) {
   }
 }
 
+// HPN's Aggs are there from the first day, for the ToRs of 192 GPUs: 4 of a ToR's 64 ports of
+// 400 Gb/s are left to hosts, and none of the Aggs is one too many.
+TEST(MakePlan, WritesABillOfASmallHpnInWhichAnAuditFindsNothing) {
+  const auto report = MakePlan(Ask("need: { gpus: 16 }\nparts: { accelerators: [h100], switches: "
+                                   "[25.6T], nic_ports: [2], families: [hpn] }\n"
+                                   "decide: { draws: 100 }\n"),
+                               {});
+  ASSERT_TRUE(report && report->best);
+  EXPECT_THAT(report->bom_csv, HasSubstr("\ngrowth,key,,,192,"));
+  const auto found = AuditText(report->bom_csv, "bom.csv");
+  ASSERT_TRUE(found);
+  for (const Finding& one : *found) ADD_FAILURE() << one.rule << ": " << one.said;
+}
+
 // Rails that spines join take leaves of their own: a plan's bill says so, and one leaf less is
 // found out, though 38 of its 40 have ports enough; and what spines send to cores is said too.
 TEST(MakePlan, SaysInItsBillWhatRailsAndSpinesTake) {
