@@ -216,6 +216,11 @@ void BillReader::ReadKey(const std::string& key, const CsvCell& value) {
     return Complain(ErrorCode::kInconsistent, value.column,
                     fmt::format("'{}' is said twice, first in line {}", key, at->second),
                     "one of the two rows");
+  const char* other = key == "rails" ? "rail_optimized" : key == "rail_optimized" ? "rails" : "";
+  if (const auto at = key_lines_.find(other); at != key_lines_.end())
+    return Complain(ErrorCode::kInconsistent, value.column,
+                    fmt::format("'{}' beside '{}' of line {}", key, other, at->second),
+                    "rails where nothing joins them, rail_optimized where spines do");
   if (key == "tiers") return SetWhole(bill_.tiers, value, 3);
   if (key == "planes") return SetWhole(bill_.planes, value, 255);
   if (key == "rails") return SetWhole(bill_.rails, value, 255);

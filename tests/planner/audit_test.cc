@@ -576,6 +576,11 @@ TEST(Audit, RefusesWhatItCannotRead) {
   EXPECT_NE(said("need,lots,\n").find("'lots' is no need"), std::string::npos);
   EXPECT_EQ(said("tiers,2,\nh100,8,accelerator\nTiers,3,\n"),
             "b.csv:3:7: error: 'tiers' is said twice, first in line 1 (one of the two rows)\n");
+  EXPECT_EQ(said("rails,8,\nh100,64,accelerator\nrail_optimized,8,\n"),
+            "b.csv:3:16: error: 'rail_optimized' beside 'rails' of line 1 (rails where nothing "
+            "joins them, rail_optimized where spines do)\n");
+  EXPECT_THAT(said("rail_optimized,8,\nrails,8,\n"),
+              testing::StartsWith("b.csv:2:7: error: 'rails' beside 'rail_optimized' of line 1"));
   EXPECT_EQ(said("scope,all,\n"), "b.csv:1:7: error: 'all' is no scope (part or whole)\n");
   EXPECT_EQ(said("basis,thick,\ndtype,fp64,\nspine_oversubscription,0,\n"),
             "b.csv:1:7: error: 'thick' is no basis (dense or sparse)\n"
