@@ -134,11 +134,11 @@ void Auditor::DeriveOversubscription() {
 // Where no ratio is said, leaves hold as many endpoints as the cables above leave them ports for;
 // that these are too few for 1:1 is a finding of its own.
 void Auditor::DeriveCabledRatio() {
-  const int tiers = Tiers();
   const std::int64_t between = Links(CableRow::End::kSwitch);
-  if (tiers < 2 || between == 0 || Count(SwitchRole::kLeaf) == 0 || Count(SwitchRole::kSpine) == 0)
+  if (Tiers() < 2 || between == 0 || Count(SwitchRole::kLeaf) == 0 ||
+      Count(SwitchRole::kSpine) == 0)
     return;
-  const double up_bps = static_cast<double>(between) * ask_.up_bps / (tiers - 1);
+  const double up_bps = static_cast<double>(between) * ask_.up_bps / CablesOfUplink();
   ask_.over = std::max(1.0, static_cast<double>(ask_.endpoints) * ask_.rate_bps / up_bps);
 }
 

@@ -13,6 +13,8 @@ void Auditor::CheckCables() {
          fmt::format("{} cables", ask_.endpoints));
   const double over = ask_.over_said ? ask_.over : 1;
   const std::int64_t uplinks = uplinks_.asked;
+  // Of all tiers.
+  const std::int64_t throughout = Up(static_cast<double>(uplinks) * CablesOfUplink());
   const std::int64_t all = host + between + any;
   if (any > 0 && all < ask_.endpoints + (tiers > 1 && ask_.over_said ? uplinks : 0))
     Find("host_cables", line, fmt::format("{} cables", all),
@@ -24,21 +26,23 @@ void Auditor::CheckCables() {
   if (any == 0 && host > 0 && between == 0 && tiers > 1 && Count(SwitchRole::kSpine) > 0)
     Find("switch_cables", spine_->line,
          fmt::format("{} spines and no cables to them", Count(SwitchRole::kSpine)),
-         fmt::format("{} cables between switches", uplinks * (tiers - 1)));
+         fmt::format("{} cables between switches", throughout));
   if (between <= 0 || any > 0 || tiers == 1) return;
-  const double has = static_cast<double>(ask_.endpoints) * ask_.rate_bps /
-                     (static_cast<double>(between) * ask_.up_bps) * (tiers - 1);
+  // As leaves' uplinks alone, and with those above.
+  const double least = static_cast<double>(ask_.endpoints) * ask_.rate_bps /
+                       (static_cast<double>(between) * ask_.up_bps);
+  const double has = least * CablesOfUplink();
   // Where no ratio is said a tenth is what a leaf keeps free: 15:16 of HPN's ToRs is no fault. Then
-  // every tier is asked to be 1:1, with a ratio the leaves' alone.
-  const bool few = ask_.over_said ? between < uplinks && has > over * 1.01 * (tiers - 1)
-                                  : between < uplinks * (tiers - 1) && has > 1.1;
+  // every tier is asked to be 1:1, or what is said of spines, with a ratio the leaves' alone.
+  const bool few =
+      ask_.over_said ? between < uplinks && least > over * 1.01 : between < throughout && has > 1.1;
   if (few) {
     int isl_line = line;
     for (const CableRow& one : bill_.cables)
       if (one.end == CableRow::End::kSwitch) isl_line = one.line;
     const std::string said = fmt::format("{} cables between switches", between);
-    const std::string needs = fmt::format("{} cables for {:.4g}:1",
-                                          ask_.over_said ? uplinks : uplinks * (tiers - 1), over);
+    const std::string needs =
+        fmt::format("{} cables for {:.4g}:1", ask_.over_said ? uplinks : throughout, over);
     ask_.over_said ? Find("switch_cables", isl_line, said, needs)
                    : Warn("oversubscription", isl_line, said, needs,
                           {fmt::format("oversubscription,{:.4g}", has)});

@@ -276,6 +276,14 @@ class Auditor {
     return 3;
   }
 
+  // Cables between switches for every uplink of a leaf: one a tier, above the spines as many as
+  // their ratio leaves where it is said.
+  double CablesOfUplink() const {
+    const int tiers = Tiers();
+    return tiers == 3 && bill_.spine_oversubscription ? 1 + 1 / bill_.spine_oversubscription->value
+                                                      : tiers - 1;
+  }
+
   AuditBill bill_;  // cables as links, once it is derived what a link runs at
   std::vector<Finding> findings_;
   Ask ask_;

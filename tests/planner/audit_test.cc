@@ -458,7 +458,24 @@ TEST(Audit, CountsNoUplinksOfSpareLeaves) {
   EXPECT_EQ(Rules(bill(211) + less), "core_ports");
 }
 
-// Two rails share no leaf: 152 hosts fill 4.75 leaves of each of eight rails, 38 in all, and take
+// Spines that send a seventh to the cores: of 1:1 leaves 16,384 uplinks and 2,341 above them.
+TEST(Audit, TakesTheRatioOfSpinesWhereNoneOfLeavesIsSaid) {
+  const auto bill = [](int leaves, const char* between) {
+    return fmt::format(
+        "hgx-h100,2048,host\n64x400G,{},leaf\n64x400G,293,spine\n64x400G,37,core\n"
+        "400G AOC,16384,host_cable\ntiers,3,\nspine_oversubscription,7,\n{}",
+        leaves, between);
+  };
+  EXPECT_EQ(Said(bill(512, "400G AOC,18725,isl_cable\n")), "");
+  EXPECT_EQ(Said(bill(350, "400G AOC,18725,isl_cable\n")),
+            "leaf_ports: 350 leaves of 32 ports down; needs 512 leaves for 16384 endpoints\n");
+  EXPECT_EQ(Said(bill(512, "400G AOC,15000,isl_cable\n")),
+            "oversubscription: 15000 cables between switches; needs 18725 cables for 1:1 | "
+            "oversubscription,1.248\n");
+  EXPECT_THAT(Said(bill(512, "")), testing::HasSubstr("needs 18725 cables between switches\n"));
+}
+
+// No two rails share a leaf: 152 hosts fill 4.75 leaves of each of eight rails, 38 in all, and take
 // five of each. A network without rails does with 38.
 TEST(Audit, CountsLeavesRailByRail) {
   const auto bill = [](int leaves, const char* key) {
