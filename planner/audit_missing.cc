@@ -51,7 +51,12 @@ bool Auditor::IsOneHost() const {
   std::int64_t hosts = 0;
   for (const HostRow& host : bill_.hosts) hosts += host.count;
   if (!bill_.hosts.empty()) return hosts <= 1;
-  return bill_.accelerators.empty() || Accelerators() <= bill_.accelerators.front().of_host;
+  // Accelerators of two kinds share no host.
+  const bool alike = std::all_of(
+      bill_.accelerators.begin(), bill_.accelerators.end(),
+      [&](const auto& one) { return one.count == 0 || one.gpu == bill_.accelerators.front().gpu; });
+  return bill_.accelerators.empty() ||
+         (alike && Accelerators() <= bill_.accelerators.front().of_host);
 }
 
 // The first row that is of a network: a cable, an optic, ports of a leaf, or a key of one.
@@ -104,6 +109,8 @@ void Auditor::MissingSwitches() {
          FewestSwitches());
   } else if (leaf_ == nullptr) {
     Auditor other(bill_);
+    // Leaves for 1:1 where nobody says another ratio, though the cables may be too few for it.
+    if (!bill_.oversubscription) other.bill_.oversubscription = Key<double>{1, 0};
     SwitchRow leaf = bill_.switches.front();
     leaf.role = SwitchRole::kLeaf;
     leaf.count = 1;
@@ -125,8 +132,8 @@ void Auditor::MissingCables() {
   if (cables > 0) return MissingOptics();
   if (leaf_ == nullptr || ask_.endpoints == 0 || ask_.rate_bps <= 0 || too_far_ || IsOneHost())
     return;
-  const int tiers = bill_.routers ? 1 : Tiers();
-  const std::int64_t between = uplinks_.least * (tiers - 1);
+  const double each = bill_.routers ? 0 : CablesOfUplink();
+  const std::int64_t between = Up(static_cast<double>(uplinks_.least) * each);
   std::int64_t ends = 0;
   for (const OpticRow& one : bill_.optics) ends += one.count * LeastEnds(one);
   if (whole > 0)

@@ -37,6 +37,14 @@ TEST(AuditMissing, FindsWhatIsImplied) {
   EXPECT_EQ(Said("h100,2048,accelerator\n64x400G,32,spine\n"),
             "missing_leaves: 32 spines and cores, 0 leaves for 2048 endpoints; needs 64 leaves of "
             "such switches\n");
+  // Leaves for 1:1, too few cables or not, unless another ratio is said.
+  const std::string spines = "h100,1024,accelerator\n64x400G,16,spine\nAOC,1024,host_cable\n";
+  for (const char* cables : {"", "400G AOC,512,isl_cable\n", "oversubscription,1,\n"})
+    EXPECT_EQ(Said(spines + cables),
+              "missing_leaves: 16 spines and cores, 0 leaves for 1024 endpoints; needs 32 leaves "
+              "of such switches\n");
+  EXPECT_THAT(Said(spines + "400G AOC,512,isl_cable\noversubscription,2,\n"),
+              testing::HasSubstr("needs 25 leaves of such switches\n"));
   EXPECT_EQ(Said("h100,1024,accelerator\n64x400G,32,leaf\n64x400G,16,spine\n"
                  "400G-DR4,4096,optic\n"),
             "missing_cables: optics for 4096 ends of fibre, 0 cables; needs 2048 fibres, of two "
@@ -50,6 +58,21 @@ TEST(AuditMissing, FindsWhatIsImplied) {
     EXPECT_EQ(one.severity, Finding::Severity::kWarning);
     EXPECT_EQ(one.line, 1);
   }
+}
+
+// Of spines that send a seventh to the cores no more cables are missing than that.
+TEST(AuditMissing, CountsCablesAtTheRatioOfSpinesThatIsSaid) {
+  EXPECT_THAT(Said("hgx-h100,2048,host\n64x400G,512,leaf\n64x400G,293,spine\n64x400G,37,core\n"
+                   "tiers,3,\nspine_oversubscription,7,\nscope,whole,\n"),
+              testing::HasSubstr("needs 16384 cables to NIC ports and 18725 between switches\n"));
+}
+
+// Accelerators of two kinds lie in two hosts, be they few enough for one.
+TEST(AuditMissing, PutsEveryKindIntoHostsOfItsOwn) {
+  EXPECT_EQ(Rules("h100,8,accelerator\n400G DAC,8,host_cable\n"), "");
+  EXPECT_EQ(Rules("h100,4,accelerator\nh100,4,accelerator\n400G DAC,8,host_cable\n"), "");
+  EXPECT_EQ(Rules("h100,4,accelerator\nh20,4,accelerator\n400G DAC,8,host_cable\n"),
+            "missing_switches?");
 }
 
 // A bill that claims to be whole is held to it, kind by kind, until it is.
