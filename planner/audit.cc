@@ -178,7 +178,8 @@ void Auditor::CheckRails() {
         fmt::format("as many NICs of a host in each: {} is no multiple of {}", nics, rails));
   }
   if (ask_.endpoints % rails != 0)
-    Find("rails", said->line, fmt::format("{} rails of {} endpoints", rails, ask_.endpoints),
+    Find("rails", said->line,
+         fmt::format("{} rails of {}", rails, Counted(ask_.endpoints, "endpoint")),
          "as many endpoints in each");
 }
 
@@ -196,11 +197,12 @@ void Auditor::CheckRouters() {
   if (needed_bps <= chips_bps * (1 + kSlack)) return;
   const std::int64_t have = AllSwitches();
   const double each_bps = chips_bps / static_cast<double>(have);
-  Find("switch_ports", leaf_->line,
-       fmt::format("{} routers of {:.6g} Tbps in all", have, chips_bps / 1e12),
-       fmt::format("{:.6g} Tbps, {} routers, for {} endpoints and {} cables between routers",
-                   needed_bps / 1e12, Up(needed_bps / each_bps), ask_.endpoints,
-                   Links(CableRow::End::kSwitch)));
+  Find(
+      "switch_ports", leaf_->line,
+      fmt::format("{} of {:.6g} Tbps in all", Counted(have, "router"), chips_bps / 1e12),
+      fmt::format("{:.6g} Tbps, {}, for {} and {} between routers", needed_bps / 1e12,
+                  Counted(Up(needed_bps / each_bps), "router"), Counted(ask_.endpoints, "endpoint"),
+                  Counted(Links(CableRow::End::kSwitch), "cable")));
 }
 
 void Auditor::CheckReach() {
@@ -219,23 +221,25 @@ void Auditor::CheckReach() {
   std::string in_more;  // tiers, the fewest that reach
   for (int more = drawn + 1; more <= 3 && in_more.empty(); ++more)
     if (each <= Reach(more))
-      in_more = fmt::format("{} switches in {} tiers", Needed(more, each).all() * ask_.planes,
-                            more == 2 ? "two" : "three");
+      in_more =
+          fmt::format("{} in {} tiers", Counted(Needed(more, each).all() * ask_.planes, "switch"),
+                      more == 2 ? "two" : "three");
   if (!in_more.empty()) alternatives.push_back(in_more);
   const std::int64_t reach_two = Reach(2);
   if (reach_two > 0 && !bill_.rails) {
     const std::int64_t planes = CeilDiv(ask_.endpoints, reach_two);
     if (planes > 1 && planes <= 64)
-      alternatives.push_back(
-          fmt::format("{} planes of two tiers, {} switches, a NIC of each host or a port of each "
-                      "NIC in each plane",
-                      planes, Needed(2, CeilDiv(ask_.endpoints, planes)).all() * planes));
+      alternatives.push_back(fmt::format(
+          "{} of two tiers, {}, a NIC of each host or a port of each NIC in each plane",
+          Counted(planes, "plane"),
+          Counted(Needed(2, CeilDiv(ask_.endpoints, planes)).all() * planes, "switch")));
   }
-  const std::string most = fmt::format("at most {} endpoints a {}", Reach(drawn), Network());
+  const std::string most =
+      fmt::format("at most {} a {}", Counted(Reach(drawn), "endpoint"), Network());
   alternatives.push_back(most);
   Find("reach", bill_.tiers ? bill_.tiers->line : leaf_->line,
-       fmt::format("{} endpoints a {} in {} tier{}, {} switches", each, Network(), drawn,
-                   drawn == 1 ? "" : "s", have),
+       fmt::format("{} a {} in {}, {}", Counted(each, "endpoint"), Network(),
+                   Counted(drawn, "tier"), Counted(have, "switch")),
        !in_more.empty() ? in_more : most, std::move(alternatives));
 }
 
@@ -245,9 +249,9 @@ void Auditor::CheckGrowth() {
   const std::int64_t grown = CeilDiv(Grown(ask_.endpoints), ask_.planes);
   if (!bill_.growth || grown <= Reach(tiers)) return;
   Find("reach", bill_.growth->line,
-       fmt::format("{} endpoints a {}, grown, in {} tier{}", grown, Network(), tiers,
-                   tiers == 1 ? "" : "s"),
-       fmt::format("at most {} endpoints a {}", Reach(tiers), Network()));
+       fmt::format("{} a {}, grown, in {}", Counted(grown, "endpoint"), Network(),
+                   Counted(tiers, "tier")),
+       fmt::format("at most {} a {}", Counted(Reach(tiers), "endpoint"), Network()));
 }
 
 void Auditor::CheckSwitches() {
@@ -258,8 +262,8 @@ void Auditor::CheckSwitches() {
   if (Count(SwitchRole::kAny) == 0 && Tiers() > 1) return CheckUppers();
   const std::int64_t have = AllSwitches(), least = needed.all() * ask_.planes;
   if (Count(SwitchRole::kAny) == have && have < least)
-    Find("switch_ports", leaf_->line, fmt::format("{} switches", have),
-         fmt::format("{} switches in {} tiers", least, Tiers()));
+    Find("switch_ports", leaf_->line, Counted(have, "switch"),
+         fmt::format("{} in {}", Counted(least, "switch"), Counted(Tiers(), "tier")));
 }
 
 void Auditor::CheckLeaves() {
@@ -272,8 +276,9 @@ void Auditor::CheckLeaves() {
   if (ports < ask_.endpoints || (Uniform(SwitchRole::kLeaf) && have < needed))
     return Find(
         "leaf_ports", leaf_->line,
-        fmt::format("{} leaves of {} ports down", have, Tiers() == 1 ? Reach(1) : LeafDown()),
-        fmt::format("{} leaves for {} endpoints{}", needed, ask_.endpoints,
+        fmt::format("{} of {} down", Counted(have, "leaf"),
+                    Counted(Tiers() == 1 ? Reach(1) : LeafDown(), "port")),
+        fmt::format("{} for {}{}", Counted(needed, "leaf"), Counted(ask_.endpoints, "endpoint"),
                     ask_.rails > 1 ? fmt::format(" of {} rails", ask_.rails) : ""));
   if (Uniform(SwitchRole::kLeaf)) CheckRailLeaves(have);
   if (Tiers() == 2) CheckLeafCables();
@@ -285,10 +290,10 @@ void Auditor::CheckRailLeaves(std::int64_t leaves) {
   const std::int64_t step = ask_.planes * ask_.rails;
   if (rails < 2 || leaves % step == 0) return;
   Warn("rails", leaf_->line,
-       fmt::format("{} leaves over {} rails{}", leaves, rails,
-                   step > rails ? fmt::format(" of {} planes", step / rails) : ""),
-       fmt::format("a multiple of {}: {} or {} leaves", step, leaves / step * step,
-                   (leaves / step + 1) * step));
+       fmt::format("{} over {} rails{}", Counted(leaves, "leaf"), rails,
+                   step > rails ? fmt::format(" of {}", Counted(step / rails, "plane")) : ""),
+       fmt::format("a multiple of {}: {} or {}", step, leaves / step * step,
+                   Counted((leaves / step + 1) * step, "leaf")));
 }
 
 // Of two tiers every cable between switches has an end at a leaf, beside the endpoints'.
@@ -305,12 +310,13 @@ void Auditor::CheckLeafCables() {
   const std::int64_t leaves = Count(SwitchRole::kLeaf);
   const double each_bps = chips_bps / static_cast<double>(leaves);
   Find("leaf_ports", leaf_->line,
-       fmt::format("{} leaves of {:.6g} Tbps in all", leaves, chips_bps / 1e12),
-       fmt::format("{:.6g} Tbps, {} leaves, for {} endpoints and {} cables between switches",
-                   (down_bps + up_bps) / 1e12, Up((down_bps + up_bps) / each_bps), ask_.endpoints,
-                   between),
-       {fmt::format("at most {} cables between switches",
-                    Down((chips_bps - down_bps) / (up_bps / static_cast<double>(between))))});
+       fmt::format("{} of {:.6g} Tbps in all", Counted(leaves, "leaf"), chips_bps / 1e12),
+       fmt::format("{:.6g} Tbps, {}, for {} and {} between switches", (down_bps + up_bps) / 1e12,
+                   Counted(Up((down_bps + up_bps) / each_bps), "leaf"),
+                   Counted(ask_.endpoints, "endpoint"), Counted(between, "cable")),
+       {fmt::format("at most {} between switches",
+                    Counted(Down((chips_bps - down_bps) / (up_bps / static_cast<double>(between))),
+                            "cable"))});
 }
 
 void Auditor::CheckUppers() {
@@ -322,9 +328,10 @@ void Auditor::CheckUppers() {
   if (tiers == 3) ports = std::max(ports, Links(CableRow::End::kSwitch));  // an end of each
   const std::int64_t all = PortsOf(SwitchRole::kSpine, ask_.up_bps);
   if (all < ports)
-    Find("spine_ports", spine_->line, fmt::format("{} spines with {} ports", spines, all),
-         fmt::format("{} ports, {} spines", ports,
-                     CeilDiv(ports, std::max<std::int64_t>(1, spine_ports))));
+    Find("spine_ports", spine_->line,
+         fmt::format("{} with {}", Counted(spines, "spine"), Counted(all, "port")),
+         fmt::format("{}, {}", Counted(ports, "port"),
+                     Counted(CeilDiv(ports, std::max<std::int64_t>(1, spine_ports)), "spine")));
   const bool alike = Uniform(SwitchRole::kLeaf) && Uniform(SwitchRole::kSpine);
   if (tiers == 3) {
     CheckCores(Count(SwitchRole::kCore));
@@ -344,8 +351,10 @@ void Auditor::CheckCores(std::int64_t cores) {
     alternatives.push_back(fmt::format(
         "spine_oversubscription,{:.4g} where spines send less to cores than leaves to them",
         static_cast<double>(uplinks_.least) / static_cast<double>(all)));
-  Find("core_ports", core_->line, fmt::format("{} cores with {} ports", cores, all),
-       fmt::format("{} ports, {} cores", ports, CeilDiv(ports, each)), std::move(alternatives));
+  Find("core_ports", core_->line,
+       fmt::format("{} with {}", Counted(cores, "core"), Counted(all, "port")),
+       fmt::format("{}, {}", Counted(ports, "port"), Counted(CeilDiv(ports, each), "core")),
+       std::move(alternatives));
 }
 
 // Of three tiers, where how leaves spread over pods is not said: no even spread takes twice the
@@ -357,13 +366,14 @@ void Auditor::CheckExcess(std::int64_t spines, std::int64_t cores) {
                          std::int64_t of_one, const char* rule, const char* name) {
     const std::int64_t least = CeilDiv(ports, std::max<std::int64_t>(1, of_one));
     if (have > std::max(2 * least, 4 * ask_.planes))
-      Warn(rule, one.line, fmt::format("{} {}", have, name),
-           fmt::format("{} {} have the {} ports of {}", least, name, ports,
+      Warn(rule, one.line, Counted(have, name),
+           fmt::format("{} {} the {} of {}", Counted(least, name), least == 1 ? "has" : "have",
+                       Counted(ports, "port"),
                        ports == cabled ? "its cables" : "a network without blocking"));
   };
   check(spines, std::max(2 * links, cabled), *spine_, Ports(*spine_, ask_.up_bps), "excess_spines",
-        "spines");
-  check(cores, links, *core_, Ports(*core_, ask_.up_bps), "excess_cores", "cores");
+        "spine");
+  check(cores, links, *core_, Ports(*core_, ask_.up_bps), "excess_cores", "core");
 }
 
 // Of two tiers: every leaf should have equally many links to every spine of its plane.
@@ -371,7 +381,7 @@ void Auditor::CheckSpread() {
   const std::int64_t leaves = Count(SwitchRole::kLeaf), spines = Count(SwitchRole::kSpine);
   if (spines % ask_.planes != 0)
     return Warn("uneven_spines", spine_->line,
-                fmt::format("{} spines over {} {}s", spines, ask_.planes,
+                fmt::format("{} over {} {}s", Counted(spines, "spine"), ask_.planes,
                             bill_.rails && ask_.planes != bill_.rails->value ? "networks of rail"
                                                                              : Network()),
                 fmt::format("a multiple of {}", ask_.planes));
@@ -383,18 +393,19 @@ void Auditor::CheckSpread() {
       std::max<std::int64_t>(1, CeilDiv(CeilDiv(GrownUplinks(uplinks), ask_.planes), ports));
   std::int64_t even = fewest;
   while (even < up && up % even != 0) ++even;
-  const std::vector<std::string> evenly = {fmt::format("{} spines", even * ask_.planes)};
+  const std::vector<std::string> evenly = {Counted(even * ask_.planes, "spine")};
   // Legs of split cables that lie unused are no uplinks.
   const std::int64_t linked = LeafLinks(uplinks);
   const bool whole =
       Links(CableRow::End::kSwitch) > 0 && linked < uplinks && linked / leaves % of_plane == 0;
   if (up % of_plane != 0 && !whole)
     Warn("uneven_spines", spine_->line,
-         fmt::format("{} uplinks of a leaf over {} spines", up, of_plane),
-         fmt::format("{} spines, {} at least", even * ask_.planes, fewest * ask_.planes), evenly);
+         fmt::format("{} of a leaf over {}", Counted(up, "uplink"), Counted(of_plane, "spine")),
+         fmt::format("{}, {} at least", Counted(even * ask_.planes, "spine"), fewest * ask_.planes),
+         evenly);
   std::vector<std::string> or_growth = evenly;
-  or_growth.push_back(
-      fmt::format("growth,N where they wait for more than {} accelerators", Accelerators()));
+  or_growth.push_back(fmt::format("growth,N where they wait for more than {}",
+                                  Counted(Accelerators(), "accelerator")));
   // Four bear the loss of one, or the fewest above that divide the uplinks; a few for the ports of
   // a service are no waste.
   // Leaves may be rails', which grow a leaf for every NIC of a host.
@@ -406,9 +417,9 @@ void Auditor::CheckSpread() {
       std::max<std::int64_t>(CeilDiv(CeilDiv(GrownUplinks(uplinks, step), ask_.planes), ports), 4);
   while (four < up && up % four != 0) ++four;
   if (of_plane > four)
-    Warn("excess_spines", spine_->line, fmt::format("{} spines", spines),
-         fmt::format("{} spines have the ports, {} spread evenly", fewest * ask_.planes,
-                     even * ask_.planes),
+    Warn("excess_spines", spine_->line, Counted(spines, "spine"),
+         fmt::format("{} {} the ports, {} spread evenly", Counted(fewest * ask_.planes, "spine"),
+                     fewest * ask_.planes == 1 ? "has" : "have", even * ask_.planes),
          std::move(or_growth));
 }
 

@@ -9,24 +9,25 @@ void Auditor::CheckCables() {
                      any = Links(CableRow::End::kAny);
   const int line = bill_.cables.front().line, tiers = bill_.routers ? 1 : Tiers();
   if (host > 0 && any == 0 && host < ask_.endpoints)
-    Find("host_cables", line, fmt::format("{} cables to NIC ports", host),
-         fmt::format("{} cables", ask_.endpoints));
+    Find("host_cables", line, fmt::format("{} to NIC ports", Counted(host, "cable")),
+         Counted(ask_.endpoints, "cable"));
   const double over = ask_.over_said ? ask_.over : 1;
   const std::int64_t uplinks = uplinks_.asked;
   // Of all tiers.
   const std::int64_t throughout = Up(static_cast<double>(uplinks) * CablesOfUplink());
   const std::int64_t all = host + between + any;
   if (any > 0 && all < ask_.endpoints + (tiers > 1 && ask_.over_said ? uplinks : 0))
-    Find("host_cables", line, fmt::format("{} cables", all),
-         fmt::format("{} cables", ask_.endpoints + (tiers > 1 ? uplinks : 0)));
+    Find("host_cables", line, Counted(all, "cable"),
+         Counted(ask_.endpoints + (tiers > 1 ? uplinks : 0), "cable"));
   // Of cables of one kind alone the others were forgotten.
   if (any == 0 && between > 0 && host == 0)
-    Find("host_cables", line, fmt::format("{} cables between switches, none to NIC ports", between),
-         fmt::format("{} cables to NIC ports", ask_.endpoints));
+    Find("host_cables", line,
+         fmt::format("{} between switches, none to NIC ports", Counted(between, "cable")),
+         fmt::format("{} to NIC ports", Counted(ask_.endpoints, "cable")));
   if (any == 0 && host > 0 && between == 0 && tiers > 1 && Count(SwitchRole::kSpine) > 0)
     Find("switch_cables", spine_->line,
-         fmt::format("{} spines and no cables to them", Count(SwitchRole::kSpine)),
-         fmt::format("{} cables between switches", throughout));
+         fmt::format("{} and no cables to spines", Counted(Count(SwitchRole::kSpine), "spine")),
+         fmt::format("{} between switches", Counted(throughout, "cable")));
   if (between <= 0 || any > 0 || tiers == 1) return;
   // As leaves' uplinks alone, and with those above.
   const double least = static_cast<double>(ask_.endpoints) * ask_.rate_bps /
@@ -40,9 +41,9 @@ void Auditor::CheckCables() {
     int isl_line = line;
     for (const CableRow& one : bill_.cables)
       if (one.end == CableRow::End::kSwitch) isl_line = one.line;
-    const std::string said = fmt::format("{} cables between switches", between);
-    const std::string needs =
-        fmt::format("{} cables for {:.4g}:1", ask_.over_said ? uplinks : throughout, over);
+    const std::string said = fmt::format("{} between switches", Counted(between, "cable"));
+    const std::string needs = fmt::format(
+        "{} for {:.4g}:1", Counted(ask_.over_said ? uplinks : throughout, "cable"), over);
     ask_.over_said ? Find("switch_cables", isl_line, said, needs)
                    : Warn("oversubscription", isl_line, said, needs,
                           {fmt::format("oversubscription,{:.4g}", has)});
@@ -103,16 +104,16 @@ void Auditor::CheckOptics() {
   const std::int64_t ends = host_ends + switch_ends;
   if (ends == 0) {
     if (have > 0 && !bill_.cables.empty())
-      Warn("optics", line, fmt::format("optics for {} ends", have),
+      Warn("optics", line, fmt::format("optics for {}", Counted(have, "end")),
            "none: every cable has plugs of its own");
     return;
   }
   if (most < ends)
-    Find("optics", line, fmt::format("optics for {} ends of fibre", most),
-         fmt::format("optics for {} ends", ends));
+    Find("optics", line, fmt::format("optics for {} of fibre", Counted(most, "end")),
+         fmt::format("optics for {}", Counted(ends, "end")));
   else if (static_cast<double>(have) > static_cast<double>(ends) * 1.1 + 8)
-    Warn("optics", line, fmt::format("optics for {} ends of fibre", have),
-         fmt::format("optics for {} ends", ends));
+    Warn("optics", line, fmt::format("optics for {} of fibre", Counted(have, "end")),
+         fmt::format("optics for {}", Counted(ends, "end")));
   if (most >= ends) CheckForms(host_ends, switch_ends);
 }
 
@@ -138,9 +139,10 @@ void Auditor::CheckForms(std::int64_t host_ends, std::int64_t switch_ends) {
   }
   if (wrong == nullptr || fitting >= switch_ends) return;
   Find("cages", wrong->line,
-       fmt::format("{} fits no cage of a switch: plugs for {} of {} ends at switches fit",
-                   wrong->part, fitting, switch_ends),
-       fmt::format("plugs that fit for {} ends, {} at hosts aside", switch_ends, host_ends));
+       fmt::format("{} fits no cage of a switch: plugs for {} of {} at switches fit", wrong->part,
+                   fitting, Counted(switch_ends, "end")),
+       fmt::format("plugs that fit for {}, {} at hosts aside", Counted(switch_ends, "end"),
+                   host_ends));
 }
 
 }  // namespace weft

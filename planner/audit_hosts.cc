@@ -32,15 +32,16 @@ void Auditor::CheckHosts() {
   // Hosts beside those that are asked for stand in for what fails.
   if (listed < in_hosts)
     return Warn("gpus_per_host", host.line,
-                fmt::format("{} accelerators in hosts that hold {}", listed, in_hosts),
-                fmt::format("{} hosts of {}", CeilDiv(listed, std::max(1, host.gpus)), host.gpus),
-                {fmt::format("{} accelerators", in_hosts),
+                fmt::format("{} in hosts that hold {}", Counted(listed, "accelerator"), in_hosts),
+                fmt::format("{} of {}", Counted(CeilDiv(listed, std::max(1, host.gpus)), "host"),
+                            host.gpus),
+                {Counted(in_hosts, "accelerator"),
                  fmt::format("{} of the hosts by the role spare_host",
                              (in_hosts - listed) / std::max(1, host.gpus))});
   Find("gpus_per_host", host.line,
-       fmt::format("{} accelerators in hosts that hold {}", listed, in_hosts),
-       fmt::format("{} hosts of {}", CeilDiv(listed, std::max(1, host.gpus)), host.gpus),
-       {fmt::format("{} accelerators", in_hosts)});
+       fmt::format("{} in hosts that hold {}", Counted(listed, "accelerator"), in_hosts),
+       fmt::format("{} of {}", Counted(CeilDiv(listed, std::max(1, host.gpus)), "host"), host.gpus),
+       {Counted(in_hosts, "accelerator")});
 }
 
 // Kind by kind, where more than one is listed or a kind has no host: false where all agree.
@@ -65,7 +66,7 @@ bool Auditor::CheckHostsByKind() {
     found = true;
     Find("gpus_per_host", row.line,
          fmt::format("{} {} in hosts that hold {}", listed, row.gpu, held),
-         of_host > 0 ? fmt::format("{} hosts of {}", CeilDiv(listed, of_host), of_host)
+         of_host > 0 ? fmt::format("{} of {}", Counted(CeilDiv(listed, of_host), "host"), of_host)
                      : fmt::format("hosts for {} {}", listed, row.gpu),
          {}, listed < held ? Finding::Severity::kWarning : Finding::Severity::kError);
   }
@@ -77,8 +78,7 @@ void Auditor::CheckNeed() {
   const Need& need = bill_.need->value;
   const std::int64_t have = Accelerators();
   if (need.gpus > 0 && have < need.gpus)
-    Find("need", bill_.need->line, fmt::format("{} accelerators", have),
-         fmt::format("{} accelerators", need.gpus));
+    Find("need", bill_.need->line, Counted(have, "accelerator"), Counted(need.gpus, "accelerator"));
   if (need.per_second <= 0) return;
   const NumberType type = bill_.dtype    ? bill_.dtype->value
                           : need.integer ? NumberType::kInt8
@@ -106,14 +106,14 @@ void Auditor::CheckCompute(const Need& need, NumberType type) {
     const auto dense = gpu->PeakOf(type, Basis::kDense), sparse = gpu->PeakOf(type, Basis::kSparse);
     const auto& peak = sparse_asked ? sparse : dense;
     if (!peak)
-      return Find(
-          "basis", bill_.basis ? bill_.basis->line : row.line,
-          fmt::format("{} {} by a {} rate, which it has not", row.count, row.gpu,
-                      sparse_asked ? "sparse" : "dense"),
-          dense ? fmt::format("dense, {:.6g} T each: {} accelerators", dense->per_second / 1e12,
-                              Up(need.per_second / dense->per_second))
-                : fmt::format("an accelerator with a rate of that type for {}",
-                              SayOps(need.per_second, need.integer)));
+      return Find("basis", bill_.basis ? bill_.basis->line : row.line,
+                  fmt::format("{} {} by a {} rate, which it has not", row.count, row.gpu,
+                              sparse_asked ? "sparse" : "dense"),
+                  dense
+                      ? fmt::format("dense, {:.6g} T each: {}", dense->per_second / 1e12,
+                                    Counted(Up(need.per_second / dense->per_second), "accelerator"))
+                      : fmt::format("an accelerator with a rate of that type for {}",
+                                    SayOps(need.per_second, need.integer)));
     if (!rate) rate = peak->per_second;
     gets += peak->per_second * static_cast<double>(row.count);
     by_sparse += (sparse ? sparse : peak)->per_second * static_cast<double>(row.count);
@@ -132,10 +132,11 @@ void Auditor::CheckCompute(const Need& need, NumberType type) {
   Find(by_sparsity ? "basis" : "need", bill_.need->line,
        fmt::format("{} of {} {} at {} each", SayOps(gets, need.integer), Accelerators(),
                    sparse_asked ? "sparse" : "dense", each),
-       Listed().size() == 1 ? fmt::format("{} accelerators for {}", Up(need.per_second / *rate),
-                                          SayOps(need.per_second, need.integer))
-                            : fmt::format("{} more {} for {}", more, Listed().front().gpu,
-                                          SayOps(need.per_second, need.integer)),
+       Listed().size() == 1
+           ? fmt::format("{} for {}", Counted(Up(need.per_second / *rate), "accelerator"),
+                         SayOps(need.per_second, need.integer))
+           : fmt::format("{} more {} for {}", more, Listed().front().gpu,
+                         SayOps(need.per_second, need.integer)),
        std::move(alternatives));
 }
 
@@ -228,8 +229,8 @@ void Auditor::CheckRacks(double watts, bool complete) {
   const std::int64_t needed = RacksByPower(limit);
   if (racks > 0 && racks < needed)
     Find("rack_power", bill_.racks.front().line,
-         fmt::format("{} racks of {:.6g} kW", racks, limit / 1e3),
-         fmt::format("{} racks for {:.6g} kW{}", needed, watts / 1e3,
+         fmt::format("{} of {:.6g} kW", Counted(racks, "rack"), limit / 1e3),
+         fmt::format("{} for {:.6g} kW{}", Counted(needed, "rack"), watts / 1e3,
                      complete ? "" : " at least: some hosts have no figure"));
 }
 
@@ -260,8 +261,10 @@ void Auditor::CheckRackUnits() {
   const RackUnits needed = UnitsIn(each);
   if (racks < needed.racks)
     Find("rack_units", bill_.racks.front().line,
-         fmt::format("{} racks of {} units{}", racks, each, said ? "" : " at most"),
-         fmt::format("{} racks for {} units of hosts and switches", needed.racks, needed.units));
+         fmt::format("{} of {}{}", Counted(racks, "rack"), Counted(each, "unit"),
+                     said ? "" : " at most"),
+         fmt::format("{} for {} of hosts and switches", Counted(needed.racks, "rack"),
+                     Counted(needed.units, "unit")));
 }
 
 }  // namespace weft

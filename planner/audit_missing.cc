@@ -28,9 +28,9 @@ void Auditor::MissingHosts() {
     if (whole > 0)
       Warn("missing_accelerators", whole, "0 accelerators, 0 hosts",
            bill_.need && bill_.need->value.gpus > 0
-               ? fmt::format("{} accelerators", bill_.need->value.gpus)
-               : fmt::format("accelerators for {} NIC ports, or hosts that hold them",
-                             std::max<std::int64_t>(1, ask_.endpoints)));
+               ? Counted(bill_.need->value.gpus, "accelerator")
+               : fmt::format("accelerators for {}, or hosts that hold them",
+                             Counted(std::max<std::int64_t>(1, ask_.endpoints), "NIC port")));
     return;
   }
   const bool implied = AllSwitches() > 0 && !bill_.cables.empty() && !bill_.racks.empty();
@@ -39,11 +39,12 @@ void Auditor::MissingHosts() {
   for (const AcceleratorRow& row : bill_.accelerators)
     needs += (needs.empty() ? "" : " and ") +
              (row.of_host > 0
-                  ? fmt::format("{} hosts of {} {}", CeilDiv(row.count, std::int64_t{row.of_host}),
+                  ? fmt::format("{} of {} {}",
+                                Counted(CeilDiv(row.count, std::int64_t{row.of_host}), "host"),
                                 row.of_host, row.gpu)
                   : fmt::format("hosts for {} {}", row.count, row.gpu));
   Warn("missing_hosts", whole > 0 ? whole : bill_.accelerators.front().line,
-       fmt::format("{} accelerators, 0 hosts", Accelerators()), needs);
+       fmt::format("{}, 0 hosts", Counted(Accelerators(), "accelerator")), needs);
 }
 
 // One host needs no network.
@@ -86,15 +87,15 @@ std::string Auditor::FewestSwitches() const {
   other.bill_.tiers.reset();
   other.Derive();
   const double rate_bps = other.ask_.rate_bps;
-  if (rate_bps <= 0) return fmt::format("switches of {} ports to NICs", ask_.endpoints);
+  if (rate_bps <= 0) return fmt::format("switches of {} to NICs", Counted(ask_.endpoints, "port"));
   other.bill_.switches.front().chip_bps = kPorts * rate_bps;
   const std::int64_t each = other.ask_.each();
   for (int tiers = 1; tiers <= 3; ++tiers)
     if (each <= other.Reach(tiers))
-      return fmt::format("{} switches of {} ports of {:.6g} Gbps, in {} tier{}",
-                         other.Needed(tiers, each).all() * other.ask_.planes, kPorts,
-                         rate_bps / 1e9, tiers, tiers == 1 ? "" : "s");
-  return fmt::format("switches of {} ports of {:.6g} Gbps to NICs", other.ask_.endpoints,
+      return fmt::format("{} of {} ports of {:.6g} Gbps, in {}",
+                         Counted(other.Needed(tiers, each).all() * other.ask_.planes, "switch"),
+                         kPorts, rate_bps / 1e9, Counted(tiers, "tier"));
+  return fmt::format("switches of {} of {:.6g} Gbps to NICs", Counted(other.ask_.endpoints, "port"),
                      rate_bps / 1e9);
 }
 
@@ -105,8 +106,8 @@ void Auditor::MissingSwitches() {
   if (have == 0) {
     const int line = WholeLine() > 0 ? WholeLine() : NetworkLine();
     if (line == 0) return;
-    Warn("missing_switches", line, fmt::format("{} NIC ports, 0 switches", ask_.endpoints),
-         FewestSwitches());
+    Warn("missing_switches", line,
+         fmt::format("{}, 0 switches", Counted(ask_.endpoints, "NIC port")), FewestSwitches());
   } else if (leaf_ == nullptr) {
     Auditor other(bill_);
     // Leaves for 1:1 where nobody says another ratio, though the cables may be too few for it.
@@ -119,8 +120,9 @@ void Auditor::MissingSwitches() {
     const std::int64_t leaves =
         other.ask_.rate_bps > 0 ? other.Needed(2, other.ask_.each()).leaves * other.ask_.planes : 1;
     Warn("missing_leaves", leaf.line,
-         fmt::format("{} spines and cores, 0 leaves for {} endpoints", have, ask_.endpoints),
-         fmt::format("{} leaves of such switches", leaves));
+         fmt::format("{} of spines and cores, 0 leaves for {}", Counted(have, "switch"),
+                     Counted(ask_.endpoints, "endpoint")),
+         fmt::format("{} of such switches", Counted(leaves, "leaf")));
   }
 }
 
@@ -137,15 +139,15 @@ void Auditor::MissingCables() {
   std::int64_t ends = 0;
   for (const OpticRow& one : bill_.optics) ends += one.count * LeastEnds(one);
   if (whole > 0)
-    return Warn(
-        "missing_cables", whole,
-        fmt::format("{} NIC ports and {} switches, 0 cables", ask_.endpoints, AllSwitches()),
-        fmt::format("{} cables to NIC ports{}", ask_.endpoints,
-                    between > 0 ? fmt::format(" and {} between switches", between) : ""));
+    return Warn("missing_cables", whole,
+                fmt::format("{} and {}, 0 cables", Counted(ask_.endpoints, "NIC port"),
+                            Counted(AllSwitches(), "switch")),
+                fmt::format("{} to NIC ports{}", Counted(ask_.endpoints, "cable"),
+                            between > 0 ? fmt::format(" and {} between switches", between) : ""));
   if (ends > 0)
     Warn("missing_cables", bill_.optics.front().line,
-         fmt::format("optics for {} ends of fibre, 0 cables", ends),
-         fmt::format("{} fibres, of two ends each", CeilDiv(ends, std::int64_t{2})));
+         fmt::format("optics for {} of fibre, 0 cables", Counted(ends, "end")),
+         fmt::format("{}, of two ends each", Counted(CeilDiv(ends, std::int64_t{2}), "fibre")));
 }
 
 // Of cables that are called fibre the optics are asked for in any case.
@@ -173,8 +175,8 @@ void Auditor::MissingRacks() {
     watts = fmt::format(" and {:.6g} kW", limit / 1e3);
   }
   Warn("missing_racks", WholeLine(),
-       fmt::format("{} units of hosts and switches, 0 racks", units.units),
-       fmt::format("{} racks of {} units{}", needed, kUnits, watts));
+       fmt::format("{} of hosts and switches, 0 racks", Counted(units.units, "unit")),
+       fmt::format("{} of {} units{}", Counted(needed, "rack"), kUnits, watts));
 }
 
 }  // namespace weft

@@ -19,6 +19,13 @@
 
 namespace weft {
 
+// "1 leaf", "32 leaves".
+inline std::string Counted(std::int64_t count, const std::string& noun) {
+  if (count == 1) return "1 " + noun;
+  if (noun == "leaf") return fmt::format("{} leaves", count);
+  return fmt::format("{} {}{}", count, noun, noun == "switch" ? "es" : "s");
+}
+
 // The network that the bill asks for, in numbers; what it does not say is derived.
 struct Ask {
   std::int64_t endpoints = 0;  // NIC ports

@@ -35,13 +35,15 @@ TEST(AuditMissing, FindsWhatIsImplied) {
             "missing_switches: 2048 NIC ports, 0 switches; needs 96 switches of 64 ports of 200 "
             "Gbps, in 2 tiers\n");
   EXPECT_EQ(Said("h100,2048,accelerator\n64x400G,32,spine\n"),
-            "missing_leaves: 32 spines and cores, 0 leaves for 2048 endpoints; needs 64 leaves of "
+            "missing_leaves: 32 switches of spines and cores, 0 leaves for 2048 endpoints; needs "
+            "64 leaves of "
             "such switches\n");
   // Leaves for 1:1, too few cables or not, unless another ratio is said.
   const std::string spines = "h100,1024,accelerator\n64x400G,16,spine\nAOC,1024,host_cable\n";
   for (const char* cables : {"", "400G AOC,512,isl_cable\n", "oversubscription,1,\n"})
     EXPECT_EQ(Said(spines + cables),
-              "missing_leaves: 16 spines and cores, 0 leaves for 1024 endpoints; needs 32 leaves "
+              "missing_leaves: 16 switches of spines and cores, 0 leaves for 1024 endpoints; needs "
+              "32 leaves "
               "of such switches\n");
   EXPECT_THAT(Said(spines + "400G AOC,512,isl_cable\noversubscription,2,\n"),
               testing::HasSubstr("needs 25 leaves of such switches\n"));
@@ -71,8 +73,10 @@ TEST(AuditMissing, CountsCablesAtTheRatioOfSpinesThatIsSaid) {
 TEST(AuditMissing, PutsEveryKindIntoHostsOfItsOwn) {
   EXPECT_EQ(Rules("h100,8,accelerator\n400G DAC,8,host_cable\n"), "");
   EXPECT_EQ(Rules("h100,4,accelerator\nh100,4,accelerator\n400G DAC,8,host_cable\n"), "");
-  EXPECT_EQ(Rules("h100,4,accelerator\nh20,4,accelerator\n400G DAC,8,host_cable\n"),
-            "missing_switches?");
+  EXPECT_EQ(
+      Said("h100,4,accelerator\nh20,4,accelerator\n400G DAC,8,host_cable\n"),
+      "missing_switches: 8 NIC ports, 0 switches; needs 1 switch of 64 ports of 400 Gbps, in 1 "
+      "tier\n");
 }
 
 // A bill that claims to be whole is held to it, kind by kind, until it is.
@@ -81,7 +85,7 @@ TEST(AuditMissing, HoldsABillToItsClaim) {
   EXPECT_EQ(Rules(bill), "missing_accelerators?");
   bill += "h100,1024,accelerator\nh20,8,accelerator\n";
   EXPECT_EQ(Said(bill),
-            "missing_hosts: 1032 accelerators, 0 hosts; needs 128 hosts of 8 h100 and 1 hosts of 8 "
+            "missing_hosts: 1032 accelerators, 0 hosts; needs 128 hosts of 8 h100 and 1 host of 8 "
             "h20\nmissing_switches: 1032 NIC ports, 0 switches; needs 50 switches of 64 ports of "
             "400 Gbps, in 2 tiers\n");
   bill += "hgx-h100,128,host\nhgx-h20,1,host\n";

@@ -34,8 +34,9 @@ TEST(Audit, MissesCablesOfOneKind) {
   const std::string host = "AOC 400G,1024,host_cable\n", isl = "AOC 400G,1024,isl_cable\n";
   EXPECT_EQ(Rules(bill + host + isl), "");
   EXPECT_EQ(Rules(bill), "");
-  EXPECT_EQ(Said(bill + host),
-            "switch_cables: 16 spines and no cables to them; needs 1024 cables between switches\n");
+  EXPECT_EQ(
+      Said(bill + host),
+      "switch_cables: 16 spines and no cables to spines; needs 1024 cables between switches\n");
   EXPECT_EQ(
       Said(bill + isl),
       "host_cables: 1024 cables between switches, none to NIC ports; needs 1024 cables to NIC "
@@ -420,6 +421,13 @@ TEST(Audit, CountsTheUplinksOfLeavesThatAreHalfFull) {
   };
   EXPECT_EQ(Said(bill(4)), "");
   EXPECT_EQ(Rules(bill(3)), "core_ports");
+}
+
+TEST(Audit, SpeaksOfOneInTheSingular) {
+  EXPECT_EQ(Said("hgx-h100,16,host\n64x400G,4,leaf\n64x400G,1,spine\n"),
+            "spine_ports: 1 spine with 64 ports; needs 128 ports, 2 spines\n");
+  EXPECT_EQ(Said("hgx-h100,8,host\n64x400G,1,leaf\n64x400G,1,spine\n"),
+            "leaf_ports: 1 leaf of 32 ports down; needs 2 leaves for 64 endpoints\n");
 }
 
 // A leaf of 60 uplinks has eight ports of 200 Gb/s left: 24 hosts take 48 such leaves, whose
