@@ -322,6 +322,32 @@ TEST(Training, OverlapOverHostsNeverCosts) {
     }
 }
 
+// Two exchanges, each longer than the work it may hide behind: one behind the other, neither pays
+// for its steps twice, and both hide more than either.
+TEST(Training, TwoOverlapsOverHostsCostNoMoreThanOne) {
+  constexpr const char* kMoe = "{ experts: 64, top_k: 6, ffn: 1536, shared: 2 }";
+  for (const auto& [parallel, other] : {std::pair{"{ context: 64, expert: 16 }", "expert"},
+                                        {"{ tensor: 32, context: 2 }", "tensor"}}) {
+    SCOPED_TRACE(parallel);
+    const bool moe = std::string_view(other) == "expert";
+    const auto run = [&, cut = parallel](const std::string& overlap) {
+      std::vector<std::string> sets{Set("architecture.layers", "1"), Set("sequence", "512"),
+                                    Set("parallel", cut),
+                                    Set("overlap", "{ data: false" + overlap + " }")};
+      if (moe) sets.push_back(Set("architecture.moe", kMoe));
+      return *Simulate(kExchanges, sets).iteration;
+    };
+    const std::string second = fmt::format(", {}: true", other);
+    const double context_s = run(", context: true").time_s.median;
+    const double other_s = run(second).time_s.median;
+    const IterationReport both = run(", context: true" + second);
+    EXPECT_LT(std::max(context_s, other_s), run("").time_s.median * (1 + 1e-6));
+    EXPECT_LT(both.time_s.median, std::min(context_s, other_s));
+    if (!moe) continue;  // rings of several hosts: the closed form is rougher
+    EXPECT_NEAR(both.time_s.median / both.estimate_s, 1, 5e-3);
+  }
+}
+
 // Two leaves whose uplinks carry a half, a third of what stands below them: what crosses takes so
 // much longer, and nothing else does.
 TEST(Training, ExchangesMeetAnOversubscribedFabric) {
