@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -572,15 +573,18 @@ Errors WrongNames(const PreparedScenario& scenario) {
   return errors;
 }
 
-// The least that a pass takes: the analytic engine's bound. None where it never ends.
-std::optional<SimDuration> ShortestPass(const PreparedScenario& job) {
+// In seconds the least that a pass takes: the analytic engine's bound, infinite where that is
+// beyond the range of time. None where it never ends.
+std::optional<double> ShortestPass(const PreparedScenario& job) {
   const auto bound =
       MakeSimulation(EngineKind::kAnalytic, InputFor(job, job.first_seed, job.physics.coupling));
   bound->Append(job.workload->program);
   bound->Run(kForever, kNoBudget);
   const Outcome outcome = bound->Finish();
-  if (!outcome.waiting.empty()) return std::nullopt;  // RunJobs() names it
-  return std::max(SimDuration(1), outcome.end.time_since_epoch());
+  if (outcome.waiting.empty())
+    return ToSeconds(std::max(SimDuration(1), outcome.end.time_since_epoch()));
+  if (!AllBeyondTime(job, job.first_seed, outcome.waiting)) return std::nullopt;  // RunJobs() says
+  return std::numeric_limits<double>::infinity();
 }
 
 // Until the last job starts the others run pass after pass, and all of these are simulated.
@@ -593,9 +597,9 @@ Errors StartsTooFarApart(const PreparedScenario& scenario) {
     if (job.start == last->start) continue;
     const double rows = static_cast<double>(job.alone->workload->program.ops.size()) + 1;
     const double most = std::floor(std::min(kMostPassesBefore, kMostRowsOfJobs / rows));
-    const std::optional<SimDuration> shortest = ShortestPass(*job.alone);
+    const std::optional<double> shortest = ShortestPass(*job.alone);
     if (!shortest) continue;
-    const double pass_s = ToSeconds(*shortest);
+    const double pass_s = *shortest;
     const double gap_s = ToSeconds(last->start - job.start);
     if (gap_s / pass_s <= most) continue;
     return {{ErrorCode::kOutOfRange,
@@ -609,32 +613,46 @@ Errors StartsTooFarApart(const PreparedScenario& scenario) {
 }
 
 // Simulated time ends after 106 days, and beside others a pass takes longer: as of one iteration,
-// what jobs are to do by themselves may take ten.
+// what a job is to do by itself may take ten. What is too long without any start is named job by
+// job, else the last start, once, with the job that it makes the latest.
 Errors EndsTooLate(const PreparedScenario& scenario) {
   constexpr double kDay = 86400, kMostDays = 10;
-  double all_started_s = 0;
-  for (const PreparedJob& job : scenario.jobs)
-    all_started_s = std::max(all_started_s, ToSeconds(job.start));
+  const auto by_start = [](const PreparedJob& a, const PreparedJob& b) {
+    return a.start < b.start;
+  };
+  const auto last = std::max_element(scenario.jobs.begin(), scenario.jobs.end(), by_start);
+  const double all_started_s = ToSeconds(last->start);
+  const std::string hint = fmt::format(
+      "at most {:.0f} days: a smaller repeat, an earlier start, or shorter passes", kMostDays);
   Errors errors;
+  double latest_days = kMostDays;
+  std::optional<Error> late_start;
   for (std::size_t j = 0; j < scenario.jobs.size(); ++j) {
     const PreparedJob& job = scenario.jobs[j];
-    const std::int64_t passes = job.repeat + (ToSeconds(job.start) < all_started_s ? 1 : 0);
-    double pass_s = 0;
-    if (job.alone->workload->training)
-      pass_s = job.alone->workload->training->closed_form_s;
-    else if (passes > 1)
-      pass_s = ToSeconds(ShortestPass(*job.alone).value_or(SimDuration(0)));
-    const double days = (all_started_s + static_cast<double>(passes) * pass_s) / kDay;
+    const auto& training = job.alone->workload->training;
+    const double pass_s = training ? training->closed_form_s : ShortestPass(*job.alone).value_or(0);
+    const auto repeats = static_cast<double>(job.repeat);
+    const double passes = repeats + (job.start < last->start ? 1 : 0);
+    const double days = (all_started_s + passes * pass_s) / kDay;
     if (days <= kMostDays) continue;
-    const std::string key = fmt::format("jobs[{}].{}", j, job.repeat > 1 ? "repeat" : "start");
-    errors.push_back(
-        {ErrorCode::kOutOfRange, scenario.spec.At(key),
-         fmt::format("'{}' is done after {:.4g} days: {} passes of {:.4g} s when all have started, "
-                     "after {:.4g} s",
-                     job.name, days, passes, pass_s, all_started_s),
-         fmt::format("at most {:.0f} days: a smaller repeat, an earlier start, or shorter passes",
-                     kMostDays)});
+    std::string what = fmt::format("'{}' is done after {:.4g} days: {:.0f} {} of {:.4g} s",
+                                   job.name, days, passes, passes > 1 ? "passes" : "pass", pass_s);
+    if (all_started_s > 0)
+      what += fmt::format(" when all have started, after {:.4g} s", all_started_s);
+    if (std::isinf(pass_s))
+      what = fmt::format("'{}' takes more than 104 days for a pass", job.name);
+    const bool by_itself = repeats * pass_s > kMostDays * kDay;
+    if (by_itself) {
+      const char* key = pass_s > kMostDays * kDay ? "workload" : "repeat";
+      const SourcePos pos = scenario.spec.At(fmt::format("jobs[{}].{}", j, key));
+      errors.push_back({ErrorCode::kOutOfRange, pos, what, hint});
+    } else if (days > latest_days) {
+      latest_days = days;
+      const std::string key = fmt::format("jobs[{}].start", last - scenario.jobs.begin());
+      late_start = {ErrorCode::kOutOfRange, scenario.spec.At(key), what, hint};
+    }
   }
+  if (late_start) errors.push_back(*late_start);
   return errors;
 }
 

@@ -13,7 +13,8 @@
 //
 // Errors   PrepareJobs: at the keys of each job, all that are independent; at a start so late that
 //          another job would run more than 100,000 passes before, by the analytic engine's bound;
-//          at a repeat that ends more than ten days after the run's begin, by closed forms.
+//          at a workload, a repeat or a start with which a job ends more than ten days after the
+//          run's begin, by its closed form or that engine's bound.
 // Cost     an engine run a seed and job, and one more a seed; a pass costs its rows.
 // Repeats  same input, same seeds: same times.
 #pragma once

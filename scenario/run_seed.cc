@@ -51,6 +51,13 @@ class Unended {
     return runs && !MayLackPath(at->row) ? "beyond the range of time" : "stalled";
   }
 
+  // Whether time alone holds up what runs: all of it has a path.
+  bool AllBeyondTime() const {
+    return std::none_of(waiting_->begin(), waiting_->end(), [&](const Waiting& one) {
+      return one.for_row == kNoRow && MayLackPath(one.row);
+    });
+  }
+
  private:
   const Waiting* Find(RowId row) const {
     const auto at = std::lower_bound(waiting_->begin(), waiting_->end(), row,
@@ -197,6 +204,11 @@ Error Refusal(const PreparedScenario& scenario, const std::string& gave_up) {
           fmt::format("'engine: {}' cannot run this to its end: {}", EngineName(scenario.engine),
                       gave_up),
           "engine: flow, or what ends sooner"};
+}
+
+bool AllBeyondTime(const PreparedScenario& scenario, std::uint64_t seed,
+                   const std::vector<Waiting>& waiting) {
+  return Unended(scenario, HashSeed{seed}, true, waiting).AllBeyondTime();
 }
 
 SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling) {

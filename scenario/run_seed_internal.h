@@ -77,6 +77,11 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
 // What RunReport::refused is, of a reason.
 Error Refusal(const PreparedScenario& scenario, const std::string& gave_up);
 
+// Whether all that runs of `waiting`, which an engine left, has a path: it ends after the last
+// instant that SimTime can say.
+bool AllBeyondTime(const PreparedScenario& scenario, std::uint64_t seed,
+                   const std::vector<Waiting>& waiting);
+
 SimulationInput InputFor(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling);
 
 // Runs in slices until the end or `until`, or until the caller wants to stop: then false.

@@ -470,7 +470,7 @@ def plateau(run, seconds):
 
 
 def fit(runs):
-    """MegaScale's two plateaus and the fixed time they share, and Llama 3's plateau."""
+    """MegaScale's two plateaus and the loading time they share, and Llama 3's plateau."""
     def column(file, published, shared):
         begins = shared + (MISC_S if "megatron_lm" in file else 0)
         keys = dict(loading_time=f"{1e3 * begins:.3f}ms")

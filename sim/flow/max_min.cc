@@ -121,8 +121,9 @@ void MaxMinSystem::LeaveForGood() {
   for (const std::uint32_t id : leaving_) {
     Variable& v = variables_[id];
     if (v.state != State::kLeaving) continue;  // replaced
-    TermsRow& row = rows_[Index(v.terms)];
-    if (row.leaving == id + 1) row.leaving = 0;
+    // One that was never resumed has no terms, and may be the only one there is.
+    if (Index(v.terms) < rows_.size() && rows_[Index(v.terms)].leaving == id + 1)
+      rows_[Index(v.terms)].leaving = 0;
     Leave(id);
     v.state = State::kFree;
     free_.Give(id);

@@ -322,6 +322,32 @@ TEST(Training, OverlapOverHostsNeverCosts) {
     }
 }
 
+// Two exchanges, each longer than the work it may hide behind: one behind the other, neither pays
+// for its steps twice, and both hide more than either.
+TEST(Training, TwoOverlapsOverHostsCostNoMoreThanOne) {
+  constexpr const char* kMoe = "{ experts: 64, top_k: 6, ffn: 1536, shared: 2 }";
+  for (const auto& [parallel, other] : {std::pair{"{ context: 64, expert: 16 }", "expert"},
+                                        {"{ tensor: 32, context: 2 }", "tensor"}}) {
+    SCOPED_TRACE(parallel);
+    const bool moe = std::string_view(other) == "expert";
+    const auto run = [&, cut = parallel](const std::string& overlap) {
+      std::vector<std::string> sets{Set("architecture.layers", "1"), Set("sequence", "512"),
+                                    Set("parallel", cut),
+                                    Set("overlap", "{ data: false" + overlap + " }")};
+      if (moe) sets.push_back(Set("architecture.moe", kMoe));
+      return *Simulate(kExchanges, sets).iteration;
+    };
+    const std::string second = fmt::format(", {}: true", other);
+    const double context_s = run(", context: true").time_s.median;
+    const double other_s = run(second).time_s.median;
+    const IterationReport both = run(", context: true" + second);
+    EXPECT_LT(std::max(context_s, other_s), run("").time_s.median * (1 + 1e-6));
+    EXPECT_LT(both.time_s.median, std::min(context_s, other_s));
+    if (!moe) continue;  // rings of several hosts: the closed form is rougher
+    EXPECT_NEAR(both.time_s.median / both.estimate_s, 1, 5e-3);
+  }
+}
+
 // Two leaves whose uplinks carry a half, a third of what stands below them: what crosses takes so
 // much longer, and nothing else does.
 TEST(Training, ExchangesMeetAnOversubscribedFabric) {
@@ -898,7 +924,51 @@ jobs:
                       "jobs[0].repeat=500"});  // 2,000 s each
   ASSERT_FALSE(traffic.has_value());
   EXPECT_THAT(traffic.error().front().message,
-              testing::HasSubstr("'long' is done after 11.57 days"));
+              testing::HasSubstr("'long' is done after 11.57 days: 500 passes of 2000 s"));
+}
+
+// One pass of traffic is held to the ten days too, and one that no clock can time is not taken for
+// one without a path. A start too late is named once, with the job that it makes the latest.
+TEST(Jobs, AreRefusedWhereAPassOrAStartIsTooLate) {
+  const auto long_of = [](const char* bytes) {
+    return fmt::format("jobs[0].workload={{ traffic: {{ pattern: permutation, bytes: {} }} }}",
+                       bytes);
+  };
+  const auto refused = [](std::vector<std::string> sets) {
+    const Result<PreparedScenario> out = Try(kTwoPairs, sets);
+    std::vector<std::string> messages;
+    if (!out)
+      for (const Error& error : out.error()) messages.push_back(error.message);
+    return messages;
+  };
+  EXPECT_THAT(refused({long_of("43000TB"), "jobs[0].repeat=1"}), testing::IsEmpty());  // 9.95 days
+  EXPECT_THAT(refused({long_of("100000TB"), "jobs[0].repeat=1"}),
+              testing::ElementsAre("'long' is done after 23.15 days: 1 pass of 2e+06 s"));
+  for (const char* repeat : {"jobs[0].repeat=1", "jobs[0].repeat=2"})
+    for (const char* start : {"jobs[1].start=0s", "jobs[1].start=1h"})
+      EXPECT_THAT(refused({long_of("470000TB"), repeat, start}),
+                  testing::ElementsAre("'long' takes more than 104 days for a pass"));
+  EXPECT_THAT(refused({long_of("1000TB"), "jobs[0].repeat=1", "jobs[1].start=264h"}),
+              testing::ElementsAre("'long' is done after 11.46 days: 2 passes of 2e+04 s when all "
+                                   "have started, after 9.504e+05 s"));
+}
+
+// As long, but without a cable it is no matter of time: it runs, and says so.
+TEST(Jobs, NameAPathThatIsMissing) {
+  const RunReport report = Simulate(R"(
+fabric:
+  family: custom
+  hosts: [{ count: 4, host: { gpus: 1, nics: 1 } }]
+  switches: [{ name: leaf }]
+  cables: [{ from: [host0/nic0, host1/nic0, host2/nic0], to: leaf }]
+routing: { seeds: 1 }
+jobs:
+  - { name: cut, placement: { hosts: [host2, host3] },
+      workload: { traffic: { pattern: permutation, bytes: 470000TB } } }
+  - { name: whole, placement: { hosts: [host0, host1] },
+      workload: { traffic: { pattern: permutation, bytes: 10MB } } }
+)");
+  EXPECT_THAT(report.incomplete, testing::ElementsAre("job cut: a queue pair has no path"));
 }
 
 TEST(Jobs, AreRefusedWhereTheyCannotBe) {

@@ -9,8 +9,12 @@
 //     [ compute before ][ compute beside     ]
 //                       [ exchanges beside ]  [ serial tensor ][ context ][ expert ] join
 //
-// One exchange that outlasts the work it may hide behind is not cut in two, for both would pay for
-// the steps of a whole ring: it begins beside that work and ends behind it.
+// An exchange that outlasts the work it may hide behind is not cut in two, for both would pay for
+// the steps of a whole ring: it begins beside that work and ends behind it. Of several, each comes
+// with its own work behind the one before, the first behind what is to end with the rest of it:
+//
+//     [ compute before ][ beside capped | beside context ]           [ beside expert ]
+//                       [ capped        ][ context                  ][ expert               ] join
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -42,6 +46,11 @@ bool Outlasts(const Exchange& exchange) {
 
 }  // namespace
 
+// Measured times of passes do not say what of them hides it.
+bool TrainingBuilder::IsWhole(const Exchange& exchange) const {
+  return !training_.stage_times && Outlasts(exchange);
+}
+
 TrainingBuilder::Parts TrainingBuilder::PartsOf(int s, const Task& task) const {
   Parts out;
   const auto add = [&](const PassCost& pass, bool forward) {
@@ -53,8 +62,7 @@ TrainingBuilder::Parts TrainingBuilder::PartsOf(int s, const Task& task) const {
       out.exposed_s += exchange.exposed_s;
       if (exchange.exposed_s >= exchange.alone_s) continue;
       out.cover_s += exchange.cover_s;
-      out.outlasts = out.hidden == 0 && Outlasts(exchange);
-      ++out.hidden;
+      if (!IsWhole(exchange)) out.capped_s += exchange.cover_s;
     }
     if (any) out.passes.emplace_back(&pass, forward);
   };
@@ -84,25 +92,7 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
   Rows gate(all), after(all), done(all);
   for (std::uint32_t d = 0; d < all; ++d) gate[d] = {first + d};
   after = gate;
-  const bool whole = beside && parts.outlasts && !training_.stage_times;
-  if (beside) {
-    const double span_s = BesideSeconds(s, task, parts, 1);
-    for (int d = 0; d < replicas(); ++d) {
-      after[static_cast<std::size_t>(d)] = {next_row()};
-      const double seconds = BesideSeconds(s, task, parts, factor_[ComputeStream(d, s)]);
-      const std::uint32_t row = next_row();
-      Add(Op::Kind::kCompute, {Kind::kBeside, stage, chunk, static_cast<std::uint32_t>(d)},
-          FromSecondsUp(seconds).count(), {ComputeStream(d, s)})
-          .subject = row - first - static_cast<std::uint32_t>(d);
-    }
-    for (const auto& [pass, forward] : parts.passes)
-      for (const auto& [kind, of] : kExchanges) {
-        const Exchange& exchange = pass->*of;
-        if (!IsSimulated(training_, exchange) || exchange.exposed_s >= exchange.alone_s) continue;
-        const double share = whole ? 1 : 1 - exchange.exposed_s / exchange.alone_s;
-        EmitExchange(kind, s, task.chunk, forward, exchange, share, whole ? 0 : span_s, gate, done);
-      }
-  }
+  if (beside) EmitBeside(s, task, parts, first, gate, after, done);
   for (std::size_t d = 0; d < all; ++d)
     after[d].insert(after[d].end(), done[d].begin(), done[d].end());
   for (const auto& [pass, forward] : parts.passes)
@@ -110,7 +100,7 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
       const Exchange& exchange = pass->*of;
       // Without compute there is nothing to run beside.
       const double serial_s = beside ? exchange.exposed_s : exchange.alone_s;
-      if (whole && exchange.exposed_s < exchange.alone_s) continue;
+      if (beside && exchange.exposed_s < exchange.alone_s && IsWhole(exchange)) continue;
       if (!IsSimulated(training_, exchange) || serial_s <= 0) continue;
       Rows behind(all);
       EmitExchange(kind, s, task.chunk, forward, exchange, serial_s / exchange.alone_s, 0, after,
@@ -126,6 +116,55 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
     for (const std::uint32_t row : done[static_cast<std::size_t>(d)]) Need(row);
   }
   return joins;
+}
+
+// What of a pass's compute may run beside exchanges, as rows `after`, and as `done` these: what is
+// to end with it, and all of what outlasts it. Of several of these each has its own work beside it.
+void TrainingBuilder::EmitBeside(int s, const Task& task, const Parts& parts, std::uint32_t first,
+                                 Rows gate, Rows& after, Rows& done) {
+  struct Hidden {
+    Kind kind;
+    bool forward;
+    const Exchange* exchange;
+  };
+  std::vector<Hidden> capped, whole;
+  double first_s = parts.cover_s;  // of the work beside what is capped and the first that is whole
+  for (const auto& [pass, forward] : parts.passes)
+    for (const auto& [kind, of] : kExchanges) {
+      const Exchange& exchange = pass->*of;
+      if (!IsSimulated(training_, exchange) || exchange.exposed_s >= exchange.alone_s) continue;
+      if (IsWhole(exchange) && !whole.empty()) first_s -= exchange.cover_s;
+      (IsWhole(exchange) ? whole : capped).push_back({kind, forward, &exchange});
+    }
+  const auto stage = static_cast<std::uint16_t>(s), chunk = static_cast<std::uint16_t>(task.chunk);
+  const auto compute = [&](double cover_s, const Rows& needs) {
+    const double part = parts.cover_s > 0 ? cover_s / parts.cover_s : 1;
+    for (int d = 0; d < replicas(); ++d) {
+      const double seconds = part * BesideSeconds(s, task, parts, factor_[ComputeStream(d, s)]);
+      const std::uint32_t row = next_row();
+      Add(Op::Kind::kCompute, {Kind::kBeside, stage, chunk, static_cast<std::uint32_t>(d)},
+          FromSecondsUp(seconds).count(), {ComputeStream(d, s)})
+          .subject = row - first - static_cast<std::uint32_t>(d);
+      for (const std::uint32_t need : needs[static_cast<std::size_t>(d)]) Need(need);
+      after[static_cast<std::size_t>(d)] = {row};
+    }
+  };
+  const double span_s = BesideSeconds(s, task, parts, 1);
+  const double capped_s = training_.stage_times ? span_s : std::min(span_s, parts.capped_s);
+  compute(first_s, Rows(gate.size()));
+  for (const Hidden& one : capped)
+    EmitExchange(one.kind, s, task.chunk, one.forward, *one.exchange,
+                 1 - one.exchange->exposed_s / one.exchange->alone_s, capped_s, gate, done);
+  if (!capped.empty()) gate = done;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    if (i > 0) compute(whole[i].exchange->cover_s, gate);
+    Rows rows(gate.size());
+    EmitExchange(whole[i].kind, s, task.chunk, whole[i].forward, *whole[i].exchange, 1, 0, gate,
+                 rows);
+    for (std::size_t d = 0; d < gate.size(); ++d)
+      done[d].insert(done[d].end(), rows[d].begin(), rows[d].end());
+    gate = std::move(rows);
+  }
 }
 
 // A share of an exchange, one operation a group, behind the rows of `gate` of all its replicas; it
