@@ -156,6 +156,9 @@ std::string NamesText(const std::vector<Signature>& signatures) {
 std::string CausesText(const Diagnosis& one) {
   std::string text;
   bool less = false;
+  // What is stated is first, whatever its times say.
+  const bool stated = !one.signatures.empty() && one.signatures.front().stated;
+  const char* const next = stated ? "; by its times also " : "; less likely ";
   for (const SignatureFit& fit : one.signatures) {
     if (!fit.fits) continue;
     if (text.empty()) {
@@ -163,7 +166,7 @@ std::string CausesText(const Diagnosis& one) {
     } else if (fit.alike) {
       text += " or, as likely by this table, ";
     } else {
-      text += less ? " or " : "; less likely ";
+      text += less ? " or " : next;
       less = true;
     }
     text += fmt::format("{}{} ({:.2f} times as long as simulated so)", Explanation(fit.signature),

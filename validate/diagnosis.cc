@@ -215,43 +215,67 @@ bool IsLikelier(const SignatureFit& a, const SignatureFit& b) {
   return a.stated != b.stated ? a.stated : a.score < b.score;
 }
 
-// What NCCL's lines say of a cause: kOn that it is so, kOff that it is not.
-SetupState SaidOf(Signature signature, const NcclSetup& setup, const HostPart& host, int hosts) {
-  const auto off = [](SetupState works) {
-    return works == SetupState::kUnsaid ? works
-           : works == SetupState::kOn   ? SetupState::kOff
-                                        : SetupState::kOn;
-  };
+bool IsNvls(const MeasuredCase& point) {
+  return point.which.kind == NcclTimeCase::Kind::kNvls ||
+         point.which.kind == NcclTimeCase::Kind::kNvlsTree;
+}
+
+SetupState Opposite(SetupState works) {
+  return works == SetupState::kUnsaid ? works
+         : works == SetupState::kOn   ? SetupState::kOff
+                                      : SetupState::kOn;
+}
+
+// What the NICs that NCCL listed say of a cause: kOn that it is so, kOff that it is not. A list is
+// of an operating system's host, which has not all NICs of a rack of trays.
+SetupState SaidOfNics(Signature signature, const NcclSetup& setup, const HostPart& host,
+                      int hosts) {
   const int found = setup.devices(), ports = std::max(1, host.nic_ports);
+  if (found == 0 || (host.gpus_per_tray > 1 && host.gpus_per_tray < host.gpus))
+    return SetupState::kUnsaid;
   const bool of_all = setup.listing_hosts() >= hosts;  // another host may have fewer
   const auto nics = [&](int count) { return found == count || found == count * ports; };
   switch (signature) {
-    case Signature::kTcp:
-      return off(setup.rdma());
-    case Signature::kNoGdr:
-      return off(setup.gdr());
-    case Signature::kNoP2p:  // without NVLink NCCL itself may prefer memory
-      return host.nvlink == BitRate() && !setup.p2p_forbidden() ? SetupState::kUnsaid
-                                                                : off(setup.p2p());
-    case Signature::kNoNvls:
-      return off(setup.nvls());
-    case Signature::kNoPxn:
-      return off(setup.pxn());
     case Signature::kOneNic:
-      if (found == 0 || host.nics <= 2) return SetupState::kUnsaid;
+      if (host.nics <= 2) return SetupState::kUnsaid;
       if (found > ports) return of_all ? SetupState::kOff : SetupState::kUnsaid;
       return found == 1 ? SetupState::kOn : SetupState::kUnsaid;
     case Signature::kMissingRail:
-      if (found == 0 || host.nics < 2) return SetupState::kUnsaid;
+      if (host.nics < 2 || nics(host.nics) == nics(host.nics - 1)) return SetupState::kUnsaid;
       if (nics(host.nics - 1)) return SetupState::kOn;
-      return nics(host.nics) && of_all ? SetupState::kOff : SetupState::kUnsaid;
+      return of_all ? SetupState::kOff : SetupState::kUnsaid;
     case Signature::kHalfPorts:
       return ports == 1 && host.nics > 2 && found * 2 == host.nics ? SetupState::kOn
                                                                    : SetupState::kUnsaid;
-    case Signature::kSlowNic:
+    default:
       return SetupState::kUnsaid;
   }
-  return SetupState::kUnsaid;
+}
+
+// What NCCL's lines say of a cause of such points: kOn that it is so, kOff that it is not. Nothing
+// of NVLS where it would not be taken in health, nor of the network where there is one host.
+SetupState SaidOf(Signature signature, const NcclSetup& setup, const HostPart& host,
+                  const PointList& points) {
+  const int hosts = points.front()->which.nodes;
+  if (signature == Signature::kNoP2p)  // without NVLink NCCL itself may prefer memory
+    return host.nvlink == BitRate() && !setup.p2p_forbidden() ? SetupState::kUnsaid
+                                                              : Opposite(setup.p2p());
+  if (signature == Signature::kNoNvls) {
+    const bool taken = std::any_of(points.begin(), points.end(),
+                                   [](const MeasuredCase* point) { return IsNvls(*point); });
+    return taken ? Opposite(setup.nvls()) : SetupState::kUnsaid;
+  }
+  if (hosts < 2) return SetupState::kUnsaid;
+  switch (signature) {
+    case Signature::kTcp:
+      return Opposite(setup.rdma());
+    case Signature::kNoGdr:
+      return Opposite(setup.gdr());
+    case Signature::kNoPxn:
+      return Opposite(setup.pxn());
+    default:
+      return SaidOfNics(signature, setup, host, hosts);
+  }
 }
 
 // The same of points that may be of several tables of a file: what they agree on.
@@ -262,7 +286,7 @@ SetupState SaidOf(Signature signature, const MeasuredCases& cases, const CasesOf
   for (const MeasuredCase* point : points) tables.insert(point->table);
   for (const std::size_t table : tables) {
     const NcclSetup& setup = cases.entries[mine.entry].tables[table].setup;
-    const SetupState one = SaidOf(signature, setup, mine.host, points.front()->which.nodes);
+    const SetupState one = SaidOf(signature, setup, mine.host, points);
     if (one == SetupState::kUnsaid) continue;
     if (out != SetupState::kUnsaid && out != one) return SetupState::kUnsaid;
     out = one;
@@ -363,9 +387,7 @@ std::optional<double> BrokenTimes::Time(const MeasuredCase& point, const HostPar
     if (!broken) return std::nullopt;
     return cases_.models[point.model].Time(*broken, constants_).us;
   }
-  const bool nvls = point.which.kind == NcclTimeCase::Kind::kNvls ||
-                    point.which.kind == NcclTimeCase::Kind::kNvlsTree;
-  if (signature == Signature::kNoNvls ? !nvls : point.which.nodes < 2) return std::nullopt;
+  if (signature == Signature::kNoNvls ? !IsNvls(point) : point.which.nodes < 2) return std::nullopt;
   std::optional<double> us;
   double believed = INFINITY;  // by NCCL
   for (const CollectiveModel& model : Models(point.model, signature)) {
@@ -399,8 +421,22 @@ Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibrat
 
 namespace {
 
+const NcclSetup& SetupOf(const MeasuredCases& cases, std::size_t table, const MeasuredCase& point) {
+  return cases.entries[cases.tables[table].entry].tables[point.table].setup;
+}
+
+// Whether what NCCL says of one run is the opposite of what it says of the other.
+bool Contradict(const NcclSetup& a, const NcclSetup& b) {
+  const auto differ = [](SetupState one, SetupState other) {
+    return one != SetupState::kUnsaid && other == Opposite(one);
+  };
+  return differ(a.rdma(), b.rdma()) || differ(a.gdr(), b.gdr()) || differ(a.p2p(), b.p2p()) ||
+         differ(a.nvls(), b.nvls()) || differ(a.pxn(), b.pxn());
+}
+
 // The points of a table, and of those of the same file that are of the same host, ranks and hosts:
-// other operations of one run, which the same cause has to explain.
+// other operations of one run, which the same cause has to explain. Where NCCL's lines say the
+// opposite of this one's it was another run: before the repair, say.
 std::vector<Evidence> EvidenceOfRun(const MeasuredCases& cases, std::size_t table,
                                     const PointList& all, const Calibration& calibration) {
   const HostPart& host = cases.tables[table].host;
@@ -410,9 +446,16 @@ std::vector<Evidence> EvidenceOfRun(const MeasuredCases& cases, std::size_t tabl
   for (std::size_t t = 0; t < cases.tables.size(); ++t) {
     const TableEntry& other = cases.entries[cases.tables[t].entry];
     if (t == table || other.file != entry.file || other.host != entry.host) continue;
-    for (const PointList& points : PointsByShape(cases.tables[t]))
-      if (points.front()->which.ranks == which.ranks && points.front()->which.nodes == which.nodes)
-        out.push_back(EvidenceOf(cases, host, points, calibration));
+    for (PointList& points : PointsByShape(cases.tables[t])) {
+      if (points.front()->which.ranks != which.ranks || points.front()->which.nodes != which.nodes)
+        continue;
+      std::erase_if(points, [&](const MeasuredCase* point) {
+        return std::any_of(all.begin(), all.end(), [&](const MeasuredCase* mine) {
+          return Contradict(SetupOf(cases, table, *mine), SetupOf(cases, t, *point));
+        });
+      });
+      if (!points.empty()) out.push_back(EvidenceOf(cases, host, points, calibration));
+    }
   }
   return out;
 }
@@ -432,7 +475,6 @@ std::vector<SignatureFit> Causes(const MeasuredCases& cases, const CasesOfEntry&
     out.push_back(*std::move(fit));
   }
   std::stable_sort(out.begin(), out.end(), IsLikelier);
-  MarkAlike(out);
   return out;
 }
 
@@ -505,6 +547,7 @@ Diagnosis DiagnoseShape(const MeasuredCases& cases, std::size_t table, const Poi
       std::erase_if(out.signatures, [of_health](const SignatureFit& one) {
         return !one.fits || one.score >= of_health;
       });
+    MarkAlike(out.signatures);
   }
   SetVerdict(out, out.fastest > 0);
   return out;
@@ -551,8 +594,9 @@ Verdict JudgedTables::Overall() const {
 JudgedTables JudgeTables(const MeasuredCases& cases, const Calibration& calibration) {
   JudgedTables out;
   out.comparison = Compare(cases, calibration);
+  BrokenTimes broken(cases, calibration.constants);
   for (std::size_t t = 0; t < cases.tables.size(); ++t) {
-    out.diagnoses.push_back(Diagnose(cases, t, calibration));
+    out.diagnoses.push_back(Diagnose(cases, t, calibration, broken));
     out.comparison.tables[t].degraded = out.diagnoses.back().degraded;
   }
   out.comparison.classes = FiguresByClass(out.comparison.entries, out.comparison.tables);

@@ -25,9 +25,10 @@
 //
 // NCCL may know of the rate that is left, as of a cable that came up at half its rate, and chooses
 // by it, or not, as of one that loses packets: both are simulated, what fits counts. Other
-// operations of the same file on the same ranks are one run: a cause has to explain them too. What
-// NCCL's own lines in the log say (nccl_setup.h) goes before all likelihood: what they deny is not
-// named, what they say is named first if it fits.
+// operations of the same file on the same ranks are one run, unless NCCL's lines say the opposite
+// of them: a cause has to explain them too. What NCCL's own lines in the log say (nccl_setup.h)
+// goes before all likelihood: what they deny is not named, what they say is named first if it fits.
+// Of NVLS they count where NCCL would take it in health, of the network between hosts.
 //
 // Whatever it is, a table has one verdict, by its large sizes; of a file that holds several numbers
 // of ranks or hosts, each is judged by itself and the worst of them is the file's:
@@ -38,7 +39,8 @@
 //   not judged   left out, no large size, no band stated, or faster than the band by the margin:
 //                then the host described is not the one that was measured
 //
-// Cost     some ten searches for a table that is above its band, none for others.
+// Cost     some ten searches for an operation, hosts and ranks that a table above its band has, or
+//          another table of its run, once for all tables of such; none for others.
 #pragma once
 
 #include <map>

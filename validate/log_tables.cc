@@ -236,6 +236,7 @@ class LogReader {
     if (has("nThread ") && has("minBytes")) {
       EndRun();
       ranks_.clear();  // of a run that failed before its first row
+      setup_ = {};
       Process(WordsOf(line));
     }
     if (const std::size_t at = line.find("Collective test starting:"); at != line.npos) {

@@ -30,6 +30,19 @@ std::optional<int> NumberBefore(std::string_view line, std::string_view mark) {
   return WholeNumber<int>(line.substr(start, end - start));
 }
 
+// "/0(5)": a NIC that is reached over GPU 5.
+bool IsRelayed(std::string_view via) {
+  const auto is_digit = [&](std::size_t at) {
+    return at < via.size() && std::isdigit(static_cast<unsigned char>(via[at]));
+  };
+  for (std::size_t at = 0; (at = via.find('(', at)) != via.npos; ++at) {
+    std::size_t start = at;
+    while (start > 0 && is_digit(start - 1)) --start;
+    if (start < at && start > 0 && via[start - 1] == '/' && is_digit(at + 1)) return true;
+  }
+  return false;
+}
+
 // " [0]mlx5_0:1/IB [1]mlx5_1:1/IB [RO]; OOB eth0:…": a device has a number in brackets.
 int DevicesIn(std::string_view list) {
   list = list.substr(0, list.find(';'));
@@ -72,17 +85,14 @@ void NcclSetup::Connection(std::string_view via) {
   if (via.starts_with("P2P/")) p2p_.used = true;
   if (via.starts_with("SHM/")) p2p_.unused = true;
   if (!via.starts_with("NET/")) return;
-  const std::string_view word = FirstWord(via);
-  if (word.starts_with("NET/Socket")) {
+  if (via.starts_with("NET/Socket")) {
     rdma_.unused = true;
     return;
   }
+  via = via.substr(0, via.find(" comm "));  // a network's name may hold blanks: AWS Libfabric
   rdma_.used = true;
-  (word.find("/GDRDMA") != word.npos ? gdr_.used : gdr_.unused) = true;
-  const std::size_t relay = word.find('(');
-  const bool relayed = relay != word.npos && relay + 1 < word.size() &&
-                       std::isdigit(static_cast<unsigned char>(word[relay + 1]));
-  if (relayed) pxn_.used = true;
+  (via.find("/GDRDMA") != via.npos ? gdr_.used : gdr_.unused) = true;
+  if (IsRelayed(via)) pxn_.used = true;
 }
 
 void NcclSetup::Variable(std::string_view name, std::string_view value) {
@@ -96,8 +106,11 @@ void NcclSetup::Variable(std::string_view name, std::string_view value) {
   std::string lower(value);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const bool named = lower.find("nvls") != lower.npos;
-  if (named == lower.starts_with('^')) nvls_.forbidden = true;
+  const bool denied = lower.starts_with('^');
+  const std::string names = "," + lower.substr(denied ? 1 : 0) + ",";
+  const bool nvls = names.find(",nvls,") != names.npos;
+  const bool tree = names.find(",nvlstree,") != names.npos;
+  if (denied ? nvls && tree : !nvls && !tree) nvls_.forbidden = true;
 }
 
 }  // namespace weft

@@ -411,6 +411,13 @@ struct PublicTally {
   }
 };
 
+// The share of tables that are called degraded under the public band at least: a missing rail of
+// eight is mostly inside it.
+double LeastDegraded(Signature fault) {
+  if (fault == Signature::kHalfPorts || fault == Signature::kTcp) return 1;
+  return fault == Signature::kMissingRail ? 0 : 0.6;
+}
+
 // Tables of hosts that are broken, under the public calibration, whose band is that of other
 // clusters: of those that are called degraded, what broke is named first or as likely as the first
 // in nine of ten, and few causes are. WEFT_RUNS prints the table of docs/calibration.md, of which
@@ -450,6 +457,7 @@ TEST(Diagnose, NamesWhatBrokeUnderThePublicBand) {
       }
     }
     text += tally.Row(NameOf(fault));
+    EXPECT_GE(tally.degraded, std::floor(LeastDegraded(fault) * tally.runs)) << text;
     all.degraded += tally.degraded;
     all.together += tally.together;
     all.named += tally.named;
@@ -577,6 +585,7 @@ TEST(Diagnose, BelievesNcclsOwnLines) {
   EXPECT_THAT(said.ruled_out, testing::ElementsAre(Signature::kTcp));
   const Diagnosis denied =
       diagnose({"n1:5:9 [0] NCCL INFO Channel 00/0 : 7[7] -> 8[0] [send] via NET/IB/0/GDRDMA"});
+  ASSERT_FALSE(denied.signatures.empty());
   for (const SignatureFit& fit : denied.signatures) {
     EXPECT_NE(fit.signature, Signature::kNoGdr);
     EXPECT_NE(fit.signature, Signature::kTcp);
@@ -610,6 +619,92 @@ TEST(Diagnose, CountsTheNicsThatNcclFound) {
   EXPECT_NEAR(diagnose({}).least_loss(), 1 - 1 / 1.09, 1e-12);
 }
 
+// What NCCL would not take in health, and a network that one host has no use of, is no cause.
+TEST(Diagnose, BlamesNothingThatHealthHasNoUseOf) {
+  constexpr Machine kThree[] = {{"dgx-a100", 8, 2}, {"hgx-h100", 8, 2}, {"hgx-h100", 8, 1}};
+  MeasuredCases cases = HealthyTables(kThree, {"all_reduce"});
+  const Calibration calibration = OwnCalibration();
+  std::vector<Diagnosis> got;
+  for (std::size_t t = 0; t < cases.tables.size(); ++t) {
+    for (MeasuredCase& point : cases.tables[t].points)
+      point.measured_us = cases.models[point.model].Time(point.which, CollectiveConstants()).us;
+    NcclSetup& setup = cases.entries[t].tables[0].setup;
+    for (const char* const line :
+         {"Using network Socket", "NCCL_PXN_DISABLE set by environment to 1",
+          "NCCL_NET_GDR_LEVEL set by environment to LOC", "16 coll channels, 0 nvls channels, 32",
+          "NET/IB : Using [0]mlx5_0:1/IB; OOB eth0:10.0.0.1<0>"})
+      setup.AddLine(std::string("n1:5:9 [0] NCCL INFO ") + line);
+    got.push_back(Diagnose(cases, t, calibration));
+    EXPECT_TRUE(got[t].ruled_out.empty()) << t;
+  }
+  using testing::ElementsAre;
+  EXPECT_THAT(got[0].stated, ElementsAre(Signature::kTcp, Signature::kNoGdr, Signature::kNoPxn,
+                                         Signature::kOneNic));
+  EXPECT_THAT(got[1].stated, ElementsAre(Signature::kTcp, Signature::kNoGdr, Signature::kNoNvls,
+                                         Signature::kNoPxn, Signature::kOneNic));
+  EXPECT_THAT(got[2].stated, ElementsAre(Signature::kNoNvls));
+}
+
+// A tray lists its own NICs, not the rack's.
+TEST(Diagnose, CountsNoNicsOfTrays) {
+  constexpr Machine kRacks[] = {{"gb200-nvl72", 72, 2}};
+  MeasuredCases cases = HealthyTables(kRacks, {"all_gather"});
+  for (MeasuredCase& point : cases.tables[0].points)
+    point.measured_us = cases.models[point.model].Time(point.which, CollectiveConstants()).us;
+  NcclSetup& setup = cases.entries[0].tables[0].setup;
+  for (const char* const tray : {"n1", "n2"})
+    setup.AddLine(std::string(tray) +
+                  ":5:9 [0] NCCL INFO NET/IB : Using [0]mlx5_0:1/IB [1]mlx5_1:1/IB "
+                  "[2]mlx5_2:1/IB [3]mlx5_3:1/IB; OOB eth0:10.0.0.1<0>");
+  const Diagnosis got = Diagnose(cases, 0, OwnCalibration());
+  EXPECT_TRUE(got.stated.empty());
+  EXPECT_TRUE(got.ruled_out.empty());
+}
+
+// Two NICs of two ports: two devices are all NICs, or one of them; four are all, one is too few.
+TEST(Diagnose, TellsPortsFromNics) {
+  constexpr Machine kTwo[] = {
+      {"{ preset: hgx-h100, nics: 2, nic: 400Gbps, nic_ports: 2, transport: ib }", 8, 2}};
+  MeasuredCases cases = HealthyTables(kTwo, {"all_gather"});
+  ASSERT_EQ(cases.tables[0].host.nic_ports, 2);
+  for (MeasuredCase& point : cases.tables[0].points)
+    point.measured_us = cases.models[point.model].Time(point.which, CollectiveConstants()).us;
+  const auto diagnose = [&](int devices) {
+    NcclSetup& setup = cases.entries[0].tables[0].setup = {};
+    for (const char* const host : {"n1", "n2"}) {
+      std::string line = std::string(host) + ":5:9 [0] NCCL INFO NET/IB : Using";
+      for (int d = 0; d < devices; ++d) line += fmt::format(" [{}]mlx5_{}:1/IB", d, d);
+      setup.AddLine(line);
+    }
+    return Diagnose(cases, 0, OwnCalibration());
+  };
+  EXPECT_TRUE(diagnose(2).stated.empty());
+  EXPECT_TRUE(diagnose(2).ruled_out.empty());
+  EXPECT_THAT(diagnose(4).ruled_out, testing::ElementsAre(Signature::kMissingRail));
+  EXPECT_THAT(diagnose(1).stated, testing::ElementsAre(Signature::kMissingRail));
+}
+
+// A slow table of one point, 1.12 times as long: a missing rail that NCCL lists makes it a third
+// longer, which is less likely than health. What is left is told apart by no more than chance, and
+// is said to be.
+TEST(Diagnose, MarksWhatIsAlikeOfTheCausesThatStay) {
+  constexpr Machine kFour[] = {
+      {"{ preset: hgx-h100, nics: 4, nic: 400Gbps, transport: ib }", 8, 4}};
+  MeasuredCases cases = HealthyTables(kFour, {"all_gather"});
+  std::vector<MeasuredCase>& points = cases.tables[0].points;
+  points = {points.back()};
+  points[0].measured_us =
+      1.12 * cases.models[points[0].model].Time(points[0].which, CollectiveConstants()).us;
+  cases.entries[0].tables[0].setup.AddLine(
+      "n1:5:9 [0] NCCL INFO NET/IB : Using [0]mlx5_0:1/IB [1]mlx5_1:1/IB [2]mlx5_2:1/IB");
+  const Diagnosis got = Diagnose(cases, 0, OwnCalibration());
+  EXPECT_EQ(got.verdict, Verdict::kSlow);
+  EXPECT_THAT(got.stated, testing::ElementsAre(Signature::kMissingRail));
+  ASSERT_GE(got.signatures.size(), 2u);
+  for (const SignatureFit& fit : got.signatures) EXPECT_NE(fit.signature, Signature::kMissingRail);
+  EXPECT_TRUE(got.signatures[1].alike);
+}
+
 // All-reduces over two hosts that take what is between half of the ports and NVLS off: the table is
 // either's. The all-gather of the same run has no NVLS: where it is half as fast it is the NICs,
 // where it is healthy it is not. That of another file says nothing.
@@ -641,6 +736,11 @@ TEST(Diagnose, OtherOperationsOfARunHaveTheirSay) {
   for (MeasuredCase& point : cases.tables[1].points)
     point.measured_us = cases.models[point.model].Time(point.which, calibration.constants).us;
   EXPECT_THAT(named(), testing::ElementsAre(Signature::kNoNvls));
+  // The healthy all-gather was over RDMA, this run over sockets: it is of another run.
+  cases.entries[0].tables[0].setup.AddLine("n1:5:9 [0] NCCL INFO Using network Socket");
+  EXPECT_THAT(named(), testing::Contains(Signature::kNoNvls));
+  cases.entries[1].tables[0].setup.AddLine("n1:5:9 [0] NCCL INFO Using network IB");
+  EXPECT_THAT(named(), testing::Contains(Signature::kHalfPorts));
 }
 
 // One of a file's two sizes of machine is slow: the file is.

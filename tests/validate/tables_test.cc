@@ -323,11 +323,15 @@ TEST(ParseTables, ReadsHowNcclSaysThatItTalks) {
       "n1:5:9 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM\n"
       "n1:5:9 [0] NCCL INFO Channel 00/0 : 0[0] -> 2[2] via SHM/direct/direct\n"
       "n1:5:9 [0] NCCL INFO NCCL_ALGO set by environment to ^NVLS,NVLSTree\n";
-  const auto tables = ParseTables(
-      start + healthy + row + start + broken + row + start + sockets + row + start + row,
-      "all_reduce.log", {});
+  const std::string libfabric =
+      "n1:5:9 [0] NCCL INFO Using network AWS Libfabric\n"
+      "n1:5:9 [0] NCCL INFO Channel 00/0 : 7[7] -> 8[0] [send] via NET/AWS "
+      "Libfabric/0(5)/GDRDMA comm 0x5580 nRanks 16\n";
+  const auto tables = ParseTables(start + healthy + row + start + broken + row + start + sockets +
+                                      row + start + row + start + libfabric + row,
+                                  "all_reduce.log", {});
   ASSERT_TRUE(tables);
-  ASSERT_THAT(*tables, SizeIs(4));
+  ASSERT_THAT(*tables, SizeIs(5));
   const NcclSetup &on = (*tables)[0].setup, &off = (*tables)[1].setup, &tcp = (*tables)[2].setup;
   for (const SetupState one : {on.rdma(), on.gdr(), on.p2p(), on.nvls(), on.pxn(), off.rdma()})
     EXPECT_EQ(one, SetupState::kOn);
@@ -338,6 +342,35 @@ TEST(ParseTables, ReadsHowNcclSaysThatItTalks) {
   EXPECT_EQ(tcp.p2p(), SetupState::kUnsaid);
   EXPECT_EQ(tcp.gdr(), SetupState::kUnsaid);
   EXPECT_EQ((*tables)[3].setup.rdma(), SetupState::kUnsaid);
+  const NcclSetup& blank = (*tables)[4].setup;
+  for (const SetupState one : {blank.rdma(), blank.gdr(), blank.pxn()})
+    EXPECT_EQ(one, SetupState::kOn);
+}
+
+// A run that failed before its first row says nothing of the next.
+TEST(ParseTables, LeavesTheSetupOfARunWithoutRowsBehind) {
+  const std::string start = "# nThread 1 nGpus 1 minBytes 8 maxBytes 8\n";
+  const auto tables = ParseTables(
+      start + "n1:5:9 [0] NCCL INFO Using network Socket\n" + start +
+          "n1:5:9 [0] NCCL INFO Using network IB\n"
+          "1073741824 268435456 float sum -1 10887.4 98.62 184.92 0 10867.5 98.80 185.26 0\n",
+      "all_reduce.log", {});
+  ASSERT_TRUE(tables);
+  ASSERT_THAT(*tables, SizeIs(1));
+  EXPECT_EQ(tables->front().setup.rdma(), SetupState::kOn);
+}
+
+// NVLS is forbidden where neither of its two algorithms is left.
+TEST(NcclSetup, ReadsWhatAListOfAlgorithmsLeaves) {
+  const auto nvls = [](const std::string& list) {
+    NcclSetup out;
+    out.AddLine("n1:5:9 [0] NCCL INFO NCCL_ALGO set by environment to " + list + ".");
+    return out.nvls();
+  };
+  for (const char* const list : {"Ring", "Ring,Tree", "^NVLS,NVLSTree", "^nvlstree,ring,nvls"})
+    EXPECT_EQ(nvls(list), SetupState::kOff) << list;
+  for (const char* const list : {"NVLS", "Ring,NVLSTree", "^NVLSTree", "^NVLS", "^Ring"})
+    EXPECT_EQ(nvls(list), SetupState::kUnsaid) << list;
 }
 
 // Figures in groups of three; a decimal comma in their place is a thousand times less, which the
