@@ -87,6 +87,48 @@ std::string NvlinksOfOneEfficiency(const PreparedScenario& scenario) {
   return "the NVLink efficiency of each kind of host: that of the first holds for all";
 }
 
+// What of the placement's hosts GPUs are of, each kind once.
+std::set<std::string> GpusOfPlacement(const PreparedScenario& scenario) {
+  const ScenarioSpec& spec = scenario.spec.message;
+  const Fabric& fabric = *scenario.fabric;
+  std::set<std::uint32_t> kinds;
+  for (const GpuId gpu : scenario.placement.gpu_of_rank)
+    kinds.insert(fabric.host_kind(fabric.vertex(fabric.gpu(gpu)).host));
+  std::set<std::string> out;
+  for (const std::uint32_t kind : kinds) {
+    const auto& hosts = spec.fabric().custom().hosts();
+    const bool own =
+        kind < static_cast<std::uint32_t>(hosts.size()) && hosts[static_cast<int>(kind)].has_host();
+    const HostSpec& common = spec.has_host() ? spec.host() : spec.fabric().host();
+    out.insert(own ? hosts[static_cast<int>(kind)].host().gpu() : common.gpu());
+  }
+  return out;
+}
+
+// That with the lowest dense peak: a synchronous step waits for it.
+std::string SlowestGpuOfPlacement(const PreparedScenario& scenario) {
+  std::string slowest;
+  double lowest = 0;
+  for (const std::string& name : GpusOfPlacement(scenario)) {
+    const std::optional<GpuPart> gpu = FindGpu(name);
+    const double flops = gpu ? gpu->bf16_flops : 0;
+    if (!slowest.empty() && flops >= lowest) continue;
+    slowest = name;
+    lowest = flops;
+  }
+  return slowest;
+}
+
+// Of GPUs of several kinds all compute alike; empty where they are of one.
+std::string GpusAsTheSlowest(const PreparedScenario& scenario) {
+  const std::set<std::string> gpus = GpusOfPlacement(scenario);
+  if (gpus.size() < 2) return {};
+  return fmt::format(
+      "GPUs of several kinds ({}): all compute as {}, the slowest, for which a step waits, and "
+      "have its memory; nothing gives a faster one more work",
+      fmt::join(gpus, ", "), SlowestGpuOfPlacement(scenario));
+}
+
 // ZeRO-3's parameters as they are simulated: a chunk at a time, and memory counts layers.
 std::string GatheredChunks(const TrainingProgram& program) {
   const Training& training = program.training;
@@ -170,6 +212,8 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
         "NVLS, trees and NCCL's choice of protocol: every collective is a ring here, in Simple's "
         "latencies");
   if (workload.has_training()) {
+    if (std::string mixed = GpusAsTheSlowest(scenario); !mixed.empty())
+      terms.push_back(std::move(mixed));
     if (std::string alone = PricedAlone(*scenario.workload->training); !alone.empty())
       terms.push_back(std::move(alone));
     if (std::string merged = LayersAtOnce(*scenario.workload->training); !merged.empty())
@@ -473,7 +517,7 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(PreparedScenario& scenar
   BuildOptions options = MakeBuildOptions(spec.message.rdma(), scenario.physics);
   options.stop = stop;
   options.every_micro_batch = beside_others;
-  options.gpu = HostOf(spec.message).gpu();
+  options.gpu = SlowestGpuOfPlacement(scenario);
   const std::optional<LinkState> at_start = StateAtStart(scenario);
   options.at_start = at_start ? &*at_start : nullptr;
   std::vector<Error> warnings;

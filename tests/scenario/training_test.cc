@@ -477,6 +477,46 @@ TEST(Training, WaitsForASlowHost) {
   EXPECT_LT(slow.time_s.median / plain, 1.1);
 }
 
+// A synchronous step waits for its slowest GPUs, whichever the file lists first.
+TEST(Training, ComputesAsTheSlowestGpuOfThePlacement) {
+  const auto mixed = [](const char* first, const char* second, const char* hosts) {
+    return Simulate(fmt::format(R"(
+fabric:
+  family: custom
+  hosts:
+    - {{ name: a, count: 2, host: {{ preset: {} }} }}
+    - {{ name: b, count: 2, host: {{ preset: {} }} }}
+  switches: [{{ name: leaf }}]
+  cables: [{{ from: ["a*/nic*", "b*/nic*"], to: leaf, rate: 200Gbps }}]
+  check_ports: false
+placement: {{ hosts: {} }}
+routing: {{ seeds: 1 }}
+workload:
+  training:
+    model: llama-7b
+    parallel: {{ tensor: 8, data: 2 }}
+    global_batch: 8
+    sequence: 2048
+    ignore_memory: true
+    what_if: false
+)",
+                                first, second, hosts));
+  };
+  const auto compute_s = [](const RunReport& report) { return report.iteration->compute_s; };
+  const RunReport fast = mixed("hgx-h100", "dgx-a100", "[a0, a1]");
+  const RunReport slow = mixed("hgx-h100", "dgx-a100", "[b0, b1]");
+  EXPECT_GT(compute_s(slow), 1.5 * compute_s(fast));
+  for (const RunReport& both :
+       {mixed("hgx-h100", "dgx-a100", "[a0, b0]"), mixed("dgx-a100", "hgx-h100", "[a0, b0]")}) {
+    // Not equal: what communicates beside it takes SMs for longer or shorter.
+    EXPECT_NEAR(compute_s(both), compute_s(slow), 0.01 * compute_s(slow));
+    EXPECT_THAT(both.missing_terms, testing::Contains(testing::HasSubstr("all compute as a100")));
+  }
+  for (const RunReport& one : {fast, slow})
+    EXPECT_THAT(one.missing_terms,
+                testing::Not(testing::Contains(testing::HasSubstr("all compute as"))));
+}
+
 // All hosts a tenth slower: all compute is, the optimiser's too.
 TEST(Training, SlowsAStragglersOptimiser) {
   const auto compute_s = [](const char* share) {
