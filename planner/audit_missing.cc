@@ -53,11 +53,13 @@ bool Auditor::IsOneHost() const {
   for (const HostRow& host : bill_.hosts) hosts += host.count;
   if (!bill_.hosts.empty()) return hosts <= 1;
   // Accelerators of two kinds share no host.
-  const bool alike = std::all_of(
-      bill_.accelerators.begin(), bill_.accelerators.end(),
-      [&](const auto& one) { return one.count == 0 || one.gpu == bill_.accelerators.front().gpu; });
-  return bill_.accelerators.empty() ||
-         (alike && Accelerators() <= bill_.accelerators.front().of_host);
+  const auto& rows = bill_.accelerators;
+  const auto listed =
+      std::find_if(rows.begin(), rows.end(), [](const auto& one) { return one.count > 0; });
+  return listed == rows.end() || (Accelerators() <= listed->of_host &&
+                                  std::all_of(listed, rows.end(), [&](const auto& one) {
+                                    return one.count == 0 || one.gpu == listed->gpu;
+                                  }));
 }
 
 // The first row that is of a network: a cable, an optic, ports of a leaf, or a key of one.

@@ -348,6 +348,23 @@ TEST(Training, TwoOverlapsOverHostsCostNoMoreThanOne) {
   }
 }
 
+// One exchange that ends with the work it hides behind, beside one that outlasts its own: neither
+// waits for the other, for what hides the first hides some of the second too.
+TEST(Training, OverlapsOfShortAndLongExchangesCostNoMoreThanOne) {
+  const auto run = [](const char* overlap) {
+    return *Simulate(kExchanges,
+                     {"fabric.host.nic=25Gbps", Set("architecture.layers", "1"),
+                      Set("architecture.key_value_heads", "1"), Set("sequence", "131072"),
+                      Set("architecture.moe", "{ experts: 64, top_k: 32, ffn: 64, shared: 2 }"),
+                      Set("parallel", "{ context: 16, expert: 16 }"), Set("overlap", overlap)})
+                .iteration;
+  };
+  const double expert_s = run("{ data: false, expert: true }").time_s.median;
+  const IterationReport both = run("{ data: false, context: true, expert: true }");
+  EXPECT_LT(both.time_s.median, expert_s * (1 + 1e-6));
+  EXPECT_NEAR(both.time_s.median / both.estimate_s, 1, 5e-3);
+}
+
 // Two leaves whose uplinks carry a half, a third of what stands below them: what crosses takes so
 // much longer, and nothing else does.
 TEST(Training, ExchangesMeetAnOversubscribedFabric) {

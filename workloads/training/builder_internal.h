@@ -109,16 +109,18 @@ class TrainingBuilder {
   struct Parts {  // of the passes of a task
     double exposed_s = 0, cover_s = 0;
     double capped_s = 0;  // of cover_s that of exchanges which do not outlast it
+    double whole_s = 0;   // those that do: alone
+    double cut_s = 0;     // and, cut in two, behind their work
     std::vector<std::pair<const PassCost*, bool>> passes;  // whether forward
   };
   using Rows = std::vector<std::vector<std::uint32_t>>;  // [replicas]
-  bool IsWhole(const Exchange& exchange) const;
+  bool RunsWhole(int s, const Task& task, const Parts& parts) const;
   Parts PartsOf(int s, const Task& task) const;
   double BesideSeconds(int s, const Task& task, const Parts& parts, double factor) const;
   std::uint32_t EmitExchanges(int s, const Task& task, const Parts& parts, std::uint32_t first,
                               bool beside);
-  void EmitBeside(int s, const Task& task, const Parts& parts, std::uint32_t first, Rows gate,
-                  Rows& after, Rows& done);
+  void EmitBeside(int s, const Task& task, const Parts& parts, bool keep_whole, std::uint32_t first,
+                  Rows gate, Rows& after, Rows& done);
   void EmitExchange(Kind kind, int s, int chunk, bool forward, const Exchange& exchange,
                     double share, double span_s, const Rows& gate, Rows& done);
   const std::vector<Group>& Groups(Kind kind, int s, double bytes, double span_s);

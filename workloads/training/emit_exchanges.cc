@@ -9,9 +9,10 @@
 //     [ compute before ][ compute beside     ]
 //                       [ exchanges beside ]  [ serial tensor ][ context ][ expert ] join
 //
-// An exchange that outlasts the work it may hide behind is not cut in two, for both would pay for
-// the steps of a whole ring: it begins beside that work and ends behind it. Of several, each comes
-// with its own work behind the one before, the first behind what is to end with the rest of it:
+// An exchange that outlasts the work it may hide behind is not cut in two where both parts would
+// pay for the steps of a whole ring: it begins beside that work and ends behind it. Of several,
+// each comes with its own work behind the one before, the first behind what is to end with the rest
+// of it:
 //
 //     [ compute before ][ beside capped | beside context ]           [ beside expert ]
 //                       [ capped        ][ context                  ][ expert               ] join
@@ -46,11 +47,6 @@ bool Outlasts(const Exchange& exchange) {
 
 }  // namespace
 
-// Measured times of passes do not say what of them hides it.
-bool TrainingBuilder::IsWhole(const Exchange& exchange) const {
-  return !training_.stage_times && Outlasts(exchange);
-}
-
 TrainingBuilder::Parts TrainingBuilder::PartsOf(int s, const Task& task) const {
   Parts out;
   const auto add = [&](const PassCost& pass, bool forward) {
@@ -62,7 +58,12 @@ TrainingBuilder::Parts TrainingBuilder::PartsOf(int s, const Task& task) const {
       out.exposed_s += exchange.exposed_s;
       if (exchange.exposed_s >= exchange.alone_s) continue;
       out.cover_s += exchange.cover_s;
-      if (!IsWhole(exchange)) out.capped_s += exchange.cover_s;
+      if (Outlasts(exchange)) {
+        out.whole_s += exchange.alone_s;
+        out.cut_s += exchange.exposed_s + exchange.latency_s;
+      } else {
+        out.capped_s += exchange.cover_s;
+      }
     }
     if (any) out.passes.emplace_back(&pass, forward);
   };
@@ -92,7 +93,8 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
   Rows gate(all), after(all), done(all);
   for (std::uint32_t d = 0; d < all; ++d) gate[d] = {first + d};
   after = gate;
-  if (beside) EmitBeside(s, task, parts, first, gate, after, done);
+  const bool whole = beside && RunsWhole(s, task, parts);
+  if (beside) EmitBeside(s, task, parts, whole, first, gate, after, done);
   for (std::size_t d = 0; d < all; ++d)
     after[d].insert(after[d].end(), done[d].begin(), done[d].end());
   for (const auto& [pass, forward] : parts.passes)
@@ -100,7 +102,7 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
       const Exchange& exchange = pass->*of;
       // Without compute there is nothing to run beside.
       const double serial_s = beside ? exchange.exposed_s : exchange.alone_s;
-      if (beside && exchange.exposed_s < exchange.alone_s && IsWhole(exchange)) continue;
+      if (whole && exchange.exposed_s < exchange.alone_s && Outlasts(exchange)) continue;
       if (!IsSimulated(training_, exchange) || serial_s <= 0) continue;
       Rows behind(all);
       EmitExchange(kind, s, task.chunk, forward, exchange, serial_s / exchange.alone_s, 0, after,
@@ -118,10 +120,19 @@ std::uint32_t TrainingBuilder::EmitExchanges(int s, const Task& task, const Part
   return joins;
 }
 
+// Whether exchanges that outlast their work are better not cut: in two both parts pay for the steps
+// of a whole ring; whole, each waits for the one before and all for what is to end with its work.
+// Measured times of passes do not say what of them hides which.
+bool TrainingBuilder::RunsWhole(int s, const Task& task, const Parts& parts) const {
+  if (training_.stage_times || parts.whole_s == 0) return false;
+  const double span_s = BesideSeconds(s, task, parts, 1);
+  return std::min(span_s, parts.capped_s) + parts.whole_s <= (span_s + parts.cut_s) * (1 + 1e-9);
+}
+
 // What of a pass's compute may run beside exchanges, as rows `after`, and as `done` these: what is
 // to end with it, and all of what outlasts it. Of several of these each has its own work beside it.
-void TrainingBuilder::EmitBeside(int s, const Task& task, const Parts& parts, std::uint32_t first,
-                                 Rows gate, Rows& after, Rows& done) {
+void TrainingBuilder::EmitBeside(int s, const Task& task, const Parts& parts, bool keep_whole,
+                                 std::uint32_t first, Rows gate, Rows& after, Rows& done) {
   struct Hidden {
     Kind kind;
     bool forward;
@@ -133,8 +144,9 @@ void TrainingBuilder::EmitBeside(int s, const Task& task, const Parts& parts, st
     for (const auto& [kind, of] : kExchanges) {
       const Exchange& exchange = pass->*of;
       if (!IsSimulated(training_, exchange) || exchange.exposed_s >= exchange.alone_s) continue;
-      if (IsWhole(exchange) && !whole.empty()) first_s -= exchange.cover_s;
-      (IsWhole(exchange) ? whole : capped).push_back({kind, forward, &exchange});
+      const bool is_whole = keep_whole && Outlasts(exchange);
+      if (is_whole && !whole.empty()) first_s -= exchange.cover_s;
+      (is_whole ? whole : capped).push_back({kind, forward, &exchange});
     }
   const auto stage = static_cast<std::uint16_t>(s), chunk = static_cast<std::uint16_t>(task.chunk);
   const auto compute = [&](double cover_s, const Rows& needs) {
@@ -150,7 +162,7 @@ void TrainingBuilder::EmitBeside(int s, const Task& task, const Parts& parts, st
     }
   };
   const double span_s = BesideSeconds(s, task, parts, 1);
-  const double capped_s = training_.stage_times ? span_s : std::min(span_s, parts.capped_s);
+  const double capped_s = whole.empty() ? span_s : std::min(span_s, parts.capped_s);
   compute(first_s, Rows(gate.size()));
   for (const Hidden& one : capped)
     EmitExchange(one.kind, s, task.chunk, one.forward, *one.exchange,
