@@ -303,9 +303,9 @@ void Planning::SaySentence(std::size_t best, std::size_t second) {
     out_.sentence = "Buy " + buy;
   } else if (first.clear && out_.accelerator_clear) {
     out_.sentence = fmt::format(
-        "No clear winner yet, for {} that were not simulated could still win; the first of those "
-        "that were: {}",
-        FormatCount(out_.could_still_win), buy);
+        "No clear winner yet, for {} that were not {} could still win; the first of those that "
+        "were: {}",
+        FormatCount(out_.could_still_win), simulates() ? "simulated" : "built", buy);
   } else if (first.clear) {
     out_.sentence = "No clear winner among the accelerators; the first of those that tie: " + buy;
   } else {

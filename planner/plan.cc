@@ -155,7 +155,7 @@ void Planning::Decide() {
   out_.regret_usd = first.regret_usd;
   out_.tie = first.tie;
   out_.measure = first.measure;
-  const bool capped = out_.simulated > 0 && out_.could_still_win > 0;
+  const bool capped = out_.could_still_win > 0;
   out_.clear = first.clear && out_.accelerator_clear && !capped;
   FillPairs(odds, index);
   FillFlips(decision, order_[0]);

@@ -220,7 +220,9 @@ std::string CertaintyText(const PlanReport& report, int width) {
                "P(first) {:.0f} % among {} of its fabrics, expected regret {:.3g} MUSD; {} "
                "candidates, {} feasible, {} simulated{}{}",
                report.p_first * 100,
-               report.simulated > 0 && report.could_still_win > 0 ? "those simulated" : "all",
+               report.could_still_win == 0 ? "all"
+               : report.simulated > 0      ? "those simulated"
+                                           : "those built",
                report.regret_usd / 1e6, FormatCount(report.candidates),
                FormatCount(report.feasible), FormatCount(report.simulated),
                report.simulated > 0

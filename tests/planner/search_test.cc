@@ -219,6 +219,26 @@ TEST(MakePlan, FindsWhatBruteForceFinds) {
   EXPECT_LT(simulated, all);
 }
 
+// What was not built may win as what was not simulated may: a cap leaves no winner clear, and
+// without one nothing is open.
+TEST(Search, CallsNobodyClearWhileOthersCouldBeBuilt) {
+  const auto plan = [](int finalists) {
+    const Question question =
+        Ask(fmt::format("need: {{ gpus: 2048 }}\nparts: {{ accelerators: [h100] }}\n"
+                        "decide: {{ finalists: {}, confidence: 50% }}\n",
+                        finalists));
+    PlanControl control;
+    control.screen_only = true;
+    return *MakePlan(question, control);
+  };
+  const PlanReport capped = plan(2), whole = plan(1000);
+  EXPECT_GT(capped.could_still_win, 0);
+  EXPECT_FALSE(capped.clear);
+  EXPECT_THAT(capped.sentence, testing::HasSubstr("that were not built could still win"));
+  EXPECT_EQ(whole.could_still_win, 0);
+  EXPECT_THAT(whole.sentence, testing::Not(testing::HasSubstr("yet")));
+}
+
 // MPFT's eight rails of 2,048 ports: a quarter of the 32 spines of each would do for 2,048 GPUs,
 // and all of them must be there for 16,384.
 TEST(EnumerateCandidates, PutsUpTheSpinesThatGrowthNeeds) {
