@@ -87,29 +87,30 @@ std::string NvlinksOfOneEfficiency(const PreparedScenario& scenario) {
   return "the NVLink efficiency of each kind of host: that of the first holds for all";
 }
 
-// What of the placement's hosts GPUs are of, each kind once.
+// A kind of hosts that a custom fabric lists, by its row; else what all hosts are.
+const HostSpec& HostOfKind(const ScenarioSpec& spec, std::uint32_t kind) {
+  const auto& kinds = spec.fabric().custom().hosts();
+  if (kind < static_cast<std::uint32_t>(kinds.size()) && kinds[static_cast<int>(kind)].has_host())
+    return kinds[static_cast<int>(kind)].host();
+  return spec.has_host() ? spec.host() : spec.fabric().host();
+}
+
+// The GPUs of the placement's hosts, each kind once.
 std::set<std::string> GpusOfPlacement(const PreparedScenario& scenario) {
-  const ScenarioSpec& spec = scenario.spec.message;
   const Fabric& fabric = *scenario.fabric;
   std::set<std::uint32_t> kinds;
   for (const GpuId gpu : scenario.placement.gpu_of_rank)
     kinds.insert(fabric.host_kind(fabric.vertex(fabric.gpu(gpu)).host));
   std::set<std::string> out;
-  for (const std::uint32_t kind : kinds) {
-    const auto& hosts = spec.fabric().custom().hosts();
-    const bool own =
-        kind < static_cast<std::uint32_t>(hosts.size()) && hosts[static_cast<int>(kind)].has_host();
-    const HostSpec& common = spec.has_host() ? spec.host() : spec.fabric().host();
-    out.insert(own ? hosts[static_cast<int>(kind)].host().gpu() : common.gpu());
-  }
+  for (const std::uint32_t kind : kinds) out.insert(HostOfKind(scenario.spec.message, kind).gpu());
   return out;
 }
 
 // That with the lowest dense peak: a synchronous step waits for it.
-std::string SlowestGpuOfPlacement(const PreparedScenario& scenario) {
+std::string SlowestOf(const std::set<std::string>& gpus) {
   std::string slowest;
   double lowest = 0;
-  for (const std::string& name : GpusOfPlacement(scenario)) {
+  for (const std::string& name : gpus) {
     const std::optional<GpuPart> gpu = FindGpu(name);
     const double flops = gpu ? gpu->bf16_flops : 0;
     if (!slowest.empty() && flops >= lowest) continue;
@@ -126,7 +127,7 @@ std::string GpusAsTheSlowest(const PreparedScenario& scenario) {
   return fmt::format(
       "GPUs of several kinds ({}): all compute as {}, the slowest, for which a step waits, and "
       "have its memory; nothing gives a faster one more work",
-      fmt::join(gpus, ", "), SlowestGpuOfPlacement(scenario));
+      fmt::join(gpus, ", "), SlowestOf(gpus));
 }
 
 // ZeRO-3's parameters as they are simulated: a chunk at a time, and memory counts layers.
@@ -517,7 +518,7 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(PreparedScenario& scenar
   BuildOptions options = MakeBuildOptions(spec.message.rdma(), scenario.physics);
   options.stop = stop;
   options.every_micro_batch = beside_others;
-  options.gpu = SlowestGpuOfPlacement(scenario);
+  if (spec.message.workload().has_training()) options.gpu = SlowestOf(GpusOfPlacement(scenario));
   const std::optional<LinkState> at_start = StateAtStart(scenario);
   options.at_start = at_start ? &*at_start : nullptr;
   std::vector<Error> warnings;
@@ -562,9 +563,7 @@ bool RoutingDraws(const PreparedScenario& scenario) {
 
 const HostSpec& HostOf(const ScenarioSpec& spec) {
   // Of several kinds the first: they speak one transport, which is what is asked for.
-  const auto& kinds = spec.fabric().custom().hosts();
-  if (!kinds.empty() && kinds[0].has_host()) return kinds[0].host();
-  return spec.has_host() ? spec.host() : spec.fabric().host();
+  return HostOfKind(spec, 0);
 }
 
 Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
