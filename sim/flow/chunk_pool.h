@@ -1,4 +1,4 @@
-// Many small arrays that grow and shrink, in one vector.
+// Many small arrays that grow and shrink, in one vector that begins a cache line.
 //
 // An array is a chunk of 2, 4, 8 … rows; a chunk that is given back serves another
 // array of its size. Nothing is allocated once the pool has grown to its size. Rows
@@ -9,6 +9,8 @@
 #include <bit>
 #include <cstdint>
 #include <vector>
+
+#include "base/aligned_vector.h"
 
 namespace weft {
 
@@ -69,7 +71,7 @@ class ChunkPool {
     return free_[level];
   }
 
-  std::vector<Row> rows_;
+  AlignedVector<Row> rows_;
   std::uint32_t used_ = 0;
   std::vector<std::vector<std::uint32_t>> free_;  // by size
 };

@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kMostBits = 1ull << 35;  // on a clock before it is set back
 constexpr double kNeverSeconds = 9e6;     // SimTime reaches 106 days, 9.16e6 s
+constexpr std::uint32_t kFewEntries = 4;  // of a clock's heap, at first: a cache line
 
 std::uint32_t EventOfClock(std::uint32_t row) { return 2 * row; }
 std::uint32_t EventOfFlow(std::uint32_t id) { return 2 * id + 1; }
@@ -44,17 +45,37 @@ void FlowClocks::Advance(Clock& clock, SimTime now) {
 }
 
 void FlowClocks::Rebase(Clock& clock) {
-  for (Entry& entry : clock.heap) entry.end -= clock.reading;
+  Entry* const heap = HeapOf(clock);
+  for (std::uint32_t i = 0; i < clock.count; ++i) heap[i].end -= clock.reading;
   clock.reading = 0;
 }
 
-std::uint32_t FlowClocks::RowOf(std::uint32_t link) {
-  std::uint32_t& row = row_of_link_[link];
-  if (row == kNoRow) {
-    row = static_cast<std::uint32_t>(clocks_.size());
+// A clock for a link that has none.
+std::uint32_t FlowClocks::TakeRow(std::uint32_t link, double level, SimTime now) {
+  auto row = static_cast<std::uint32_t>(clocks_.size());
+  if (free_rows_.empty()) {
     clocks_.emplace_back();
+  } else {
+    row = free_rows_.back();
+    free_rows_.pop_back();
   }
-  return row;
+  clocks_[row] = {0, level, now, link, false, entries_.Take(kFewEntries), 0};
+  return of_link_[link].clock = row;
+}
+
+void FlowClocks::FreeRow(std::uint32_t row) {
+  Clock& clock = clocks_[row];
+  of_link_[clock.link].clock = kNoRow;
+  entries_.Give(clock.heap);
+  free_rows_.push_back(row);
+}
+
+// As the last of the clock's heap.
+void FlowClocks::Add(Clock& clock, Entry entry) {
+  if (clock.count == clock.heap.room) clock.heap = entries_.Grow(clock.heap, clock.count);
+  HeapOf(clock)[clock.count] = entry;
+  flows_[entry.id].at = clock.count++;
+  if (clock.count > 1) Up(clock, clock.count - 1);
 }
 
 void FlowClocks::MarkStale(std::uint32_t row) {
@@ -64,38 +85,35 @@ void FlowClocks::MarkStale(std::uint32_t row) {
 }
 
 void FlowClocks::SetLevel(std::uint32_t link, double level, SimTime now) {
-  if (std::isinf(level) && row_of_link_[link] == kNoRow) return;
-  const std::uint32_t row = RowOf(link);
+  const std::uint32_t row = of_link_[link].clock;
+  if (row == kNoRow) return;
   Clock& clock = clocks_[row];
-  if (clock.heap.empty()) {  // Place() starts its reading anew
-    clock.since = now;
-  } else {
-    Advance(clock, now);
-    MarkStale(row);
-  }
+  Advance(clock, now);
+  MarkStale(row);
   clock.level = std::isinf(level) ? 0 : level;
 }
 
-void FlowClocks::Place(std::uint32_t id, LinkId link, double left, SimTime now) {
+void FlowClocks::Place(std::uint32_t id, LinkId link, double left, double level, SimTime now) {
   Flow& flow = FlowOf(id);
-  if (flow.placed) Take(id);
-  const std::uint32_t row = RowOf(Index(link));
+  if (flow.clock != kNoRow) Take(id);
+  std::uint32_t row = of_link_[Index(link)].clock;
+  if (row == kNoRow) row = TakeRow(Index(link), level, now);
   Clock& clock = clocks_[row];
+  if (clock.count == 0) {  // nobody reads it: it starts anew
+    clock.reading = 0;
+    clock.level = level;
+    clock.since = now;
+  }
   Advance(clock, now);
-  if (clock.heap.empty()) clock.reading = 0;
-  flow.placed = true;
-  flow.alone = false;
   flow.clock = row;
-  clock.heap.push_back({clock.reading + left, id});
-  flow.at = static_cast<std::uint32_t>(clock.heap.size()) - 1;
-  if (flow.at > 0) Up(clock, flow.at);
+  Add(clock, {clock.reading + left, id});
   if (flow.at == 0) MarkStale(row);
 }
 
 void FlowClocks::PlaceAlone(std::uint32_t id, double left, double level, SimTime now) {
   Flow& flow = FlowOf(id);
-  if (flow.placed && !flow.alone) Take(id);
-  flow = {left, level, now, 0, 0, true, true};
+  if (flow.clock < kOwn) Take(id);
+  flow = {left, level, now, kOwn, 0};
   const std::uint32_t event = EventOfFlow(id);
   const SimTime end = EndOf(left, level, now);
   if (end == SimTime::max())
@@ -106,31 +124,30 @@ void FlowClocks::PlaceAlone(std::uint32_t id, double left, double level, SimTime
 
 double FlowClocks::Left(std::uint32_t id, SimTime now) const {
   const Flow& flow = flows_[id];
-  WEFT_CHECK(flow.placed);
-  if (flow.alone) return std::max(0.0, flow.left - Passed(flow.level, flow.since, now));
+  WEFT_CHECK(flow.clock != kNoRow);
+  if (flow.clock == kOwn) return std::max(0.0, flow.left - Passed(flow.level, flow.since, now));
   const Clock& clock = clocks_[flow.clock];
   const double reading = clock.reading + Passed(clock.level, clock.since, now);
-  return std::max(0.0, clock.heap[flow.at].end - reading);
+  return std::max(0.0, entries_[clock.heap.first + flow.at].end - reading);
 }
 
 void FlowClocks::Remove(std::uint32_t id) {
   if (!placed(id)) return;
   Take(id);
-  flows_[id].placed = false;
+  flows_[id].clock = kNoRow;
 }
 
 // Off its clock; the clock's event follows in Settle().
 void FlowClocks::Take(std::uint32_t id) {
   const Flow& flow = flows_[id];
-  if (flow.alone) {
+  if (flow.clock == kOwn) {
     queue_.Erase(EventOfFlow(id));
     return;
   }
   Clock& clock = clocks_[flow.clock];
   const std::uint32_t at = flow.at;
   if (at == 0) MarkStale(flow.clock);
-  const Entry last = clock.heap.back();
-  clock.heap.pop_back();
+  const Entry last = HeapOf(clock)[--clock.count];
   if (last.id == id) return;
   Put(clock, at, last);
   Up(clock, at);
@@ -142,9 +159,11 @@ void FlowClocks::Settle(SimTime now) {
     Clock& clock = clocks_[row];
     clock.stale = false;
     SimTime end = SimTime::max();
-    if (!clock.heap.empty()) {
+    if (clock.count > 0) {
       Advance(clock, now);
-      end = EndOf(clock.heap.front().end - clock.reading, clock.level, now);
+      end = EndOf(HeapOf(clock)->end - clock.reading, clock.level, now);
+    } else {
+      FreeRow(row);
     }
     if (end == SimTime::max())
       queue_.Erase(EventOfClock(row));
@@ -167,7 +186,7 @@ void FlowClocks::TakeEnded(std::vector<std::uint32_t>& ids, bool all) {
       queue_.Set(event, now);
     } else if (of_flow) {
       ids.push_back(event / 2);
-      flows_[event / 2].placed = false;
+      flows_[event / 2].clock = kNoRow;
     } else {
       TakeEndedOn(event / 2, now, ids, all);
     }
@@ -179,46 +198,46 @@ void FlowClocks::TakeEndedOn(std::uint32_t row, SimTime now, std::vector<std::ui
                              bool all) {
   Clock& clock = clocks_[row];
   double ended = -1;  // a reading that is due
-  while (!clock.heap.empty() && (all || ids.empty())) {
-    const Entry front = clock.heap.front();
+  while (clock.count > 0 && (all || ids.empty())) {
+    const Entry front = *HeapOf(clock);
     const bool due =
         front.end == ended || EndOf(front.end - clock.reading, clock.level, clock.since) <= now;
     if (!due) break;
     ended = front.end;
     ids.push_back(front.id);
     RemoveFront(clock);
-    flows_[front.id].placed = false;
+    flows_[front.id].clock = kNoRow;
   }
   MarkStale(row);
 }
 
 void FlowClocks::RemoveFront(Clock& clock) {
-  const Entry last = clock.heap.back();
-  clock.heap.pop_back();
-  if (clock.heap.empty()) return;
+  const Entry last = HeapOf(clock)[--clock.count];
+  if (clock.count == 0) return;
   Put(clock, 0, last);
   Down(clock, 0);
 }
 
 void FlowClocks::Put(Clock& clock, std::uint32_t at, Entry entry) {
-  clock.heap[at] = entry;
+  HeapOf(clock)[at] = entry;
   flows_[entry.id].at = at;
 }
 
 void FlowClocks::Up(Clock& clock, std::uint32_t at) {
-  const Entry entry = clock.heap[at];
-  for (; at > 0 && entry < clock.heap[(at - 1) / 2]; at = (at - 1) / 2)
-    Put(clock, at, clock.heap[(at - 1) / 2]);
+  const Entry* const heap = HeapOf(clock);
+  const Entry entry = heap[at];
+  for (; at > 0 && entry < heap[(at - 1) / 2]; at = (at - 1) / 2)
+    Put(clock, at, heap[(at - 1) / 2]);
   Put(clock, at, entry);
 }
 
 void FlowClocks::Down(Clock& clock, std::uint32_t at) {
-  const Entry entry = clock.heap[at];
-  const auto size = static_cast<std::uint32_t>(clock.heap.size());
-  for (std::uint32_t child = 2 * at + 1; child < size; child = 2 * at + 1) {
-    if (child + 1 < size && clock.heap[child + 1] < clock.heap[child]) ++child;
-    if (!(clock.heap[child] < entry)) break;
-    Put(clock, at, clock.heap[child]);
+  const Entry* const heap = HeapOf(clock);
+  const Entry entry = heap[at];
+  for (std::uint32_t child = 2 * at + 1; child < clock.count; child = 2 * at + 1) {
+    if (child + 1 < clock.count && heap[child + 1] < heap[child]) ++child;
+    if (!(heap[child] < entry)) break;
+    Put(clock, at, heap[child]);
     at = child;
   }
   Put(clock, at, entry);

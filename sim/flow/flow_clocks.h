@@ -18,27 +18,37 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "base/aligned_vector.h"
 #include "base/units.h"
 #include "sim/event_queue.h"
+#include "sim/flow/chunk_pool.h"
 #include "topology/fabric.h"
 
 namespace weft {
 
 class FlowClocks {
  public:
-  explicit FlowClocks(std::uint32_t link_count) : row_of_link_(link_count, kNoRow) {}
+  explicit FlowClocks(std::uint32_t link_count) : of_link_(link_count) {}
 
   // The clock of `link` goes at `level` from `now` on. Infinite: it holds nothing.
   void SetLevel(std::uint32_t link, double level, SimTime now);
-  // Files flow `id`, new or known, with `left` to go on the link's clock.
-  void Place(std::uint32_t id, LinkId link, double left, SimTime now);
+  // Files flow `id`, new or known, with `left` to go on the link's clock, which goes at `level`.
+  void Place(std::uint32_t id, LinkId link, double left, double level, SimTime now);
   // The same on a clock of its own.
   void PlaceAlone(std::uint32_t id, double left, double level, SimTime now);
+  // The same of a flow that is by itself on the link that holds it: TakeAlone() says so once.
+  void PlaceAlone(std::uint32_t id, LinkId link, double left, double level, SimTime now) {
+    of_link_[Index(link)].alone = id + 1;
+    PlaceAlone(id, left, level, now);
+  }
+  // The flow that was last placed so on `link`; of none since this was asked before, no id.
+  std::uint32_t TakeAlone(std::uint32_t link) { return std::exchange(of_link_[link].alone, 0) - 1; }
   // What flow `id` has left. Requires: it is placed.
   double Left(std::uint32_t id, SimTime now) const;
-  bool placed(std::uint32_t id) const { return id < flows_.size() && flows_[id].placed; }
+  bool placed(std::uint32_t id) const { return id < flows_.size() && flows_[id].clock != kNoRow; }
   void Remove(std::uint32_t id);
 
   // Brings the queue up to what was placed, removed and set. Call it before the two below.
@@ -50,7 +60,12 @@ class FlowClocks {
   void TakeEnded(std::vector<std::uint32_t>& ids, bool all);
 
  private:
-  static constexpr std::uint32_t kNoRow = 0xffffffff;
+  static constexpr std::uint32_t kNoRow = 0xffffffff, kOwn = 0xfffffffe;
+  // One row, for whenever a share moves both are asked.
+  struct OfLink {
+    std::uint32_t clock = kNoRow;  // row of clocks_, while flows are on it
+    std::uint32_t alone = 0;       // a flow by itself on the link, + 1
+  };
   struct Entry {
     double end = 0;  // the clock's reading
     std::uint32_t id = 0;
@@ -61,21 +76,26 @@ class FlowClocks {
   struct Clock {
     double reading = 0, level = 0;
     SimTime since{};
+    std::uint32_t link = 0;
     bool stale = false;  // it is in stale_
-    std::vector<Entry> heap;
+    Chunk heap;          // of entries_
+    std::uint32_t count = 0;
   };
   struct Flow {
     double left = 0, level = 0;  // of its own clock
     SimTime since{};
-    std::uint32_t clock = 0, at = 0;  // row of the clock's heap
-    bool placed = false, alone = false;
+    std::uint32_t clock = kNoRow;  // of clocks_; kOwn; kNoRow: it is not placed
+    std::uint32_t at = 0;          // row of the clock's heap
   };
 
   static double Passed(double level, SimTime since, SimTime now);
   SimTime EndOf(double left, double level, SimTime since);
   Flow& FlowOf(std::uint32_t id);
+  Entry* HeapOf(const Clock& clock) { return entries_.At(clock.heap.first); }
   void Advance(Clock& clock, SimTime now);
-  std::uint32_t RowOf(std::uint32_t link);
+  std::uint32_t TakeRow(std::uint32_t link, double level, SimTime now);
+  void FreeRow(std::uint32_t row);
+  void Add(Clock& clock, Entry entry);
   void MarkStale(std::uint32_t row);
   void Rebase(Clock& clock);
   void Take(std::uint32_t id);
@@ -92,10 +112,13 @@ class FlowClocks {
   };
 
   LastEnd last_end_;
-  // Most links of a fabric never hold a flow: those that did have a row of clocks_.
-  std::vector<std::uint32_t> row_of_link_;  // [L] kNoRow: it has none yet
+  // Few links of a fabric hold flows at a time: their clocks are those that were used last, and
+  // stay in the cache.
+  std::vector<OfLink> of_link_;  // [L]
   std::vector<Clock> clocks_;
-  std::vector<Flow> flows_;
+  std::vector<std::uint32_t> free_rows_;
+  ChunkPool<Entry> entries_;
+  AlignedVector<Flow> flows_;
   std::vector<std::uint32_t> stale_;  // rows
   std::vector<std::uint32_t> due_, scratch_;
   EventQueue queue_;  // even: rows of clocks_; odd: flows with a clock of their own

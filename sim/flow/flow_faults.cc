@@ -5,18 +5,12 @@
 
 namespace weft {
 
-// Whether the operation still has bytes for edge `edge` of its own.
-bool FlowSimulation::HasBytes(const Running& run, const PathTable::Subject& subject,
-                              std::uint32_t edge) {
-  return subject.pattern == nullptr || run.edge_done[edge] == 0;
-}
-
 // Counts its QPs without a path under the events that took them: as given up, or as hit, where it
 // begins now and was not in flight then.
 void FlowSimulation::CountWithoutPath(const Running& run, bool failed) {
   const PathTable::Subject& subject = SubjectOf(run);
   for (std::uint32_t e = 0; e < subject.edge_count; ++e) {
-    if (failed && !HasBytes(run, subject, e)) continue;
+    if (failed && !HasBytes(run, e)) continue;
     const PathTable::Edge& edge = paths_.edges()[subject.first_edge + e];
     for (std::uint32_t q = edge.first_qp; q < edge.first_qp + edge.qps; ++q) {
       if (routes_->up(q) || routes_->broken_by(q) >= effects_.size()) continue;
@@ -40,7 +34,7 @@ void FlowSimulation::MarkInFlight() {
     if (kind != Op::Kind::kPattern && kind != Op::Kind::kSend) continue;
     const PathTable::Subject& subject = SubjectOf(run.row);
     for (std::uint32_t e = 0; e < subject.edge_count; ++e)
-      if (HasBytes(run, subject, e)) in_flight_[subject.first_edge + e] = 1;
+      if (HasBytes(run, e)) in_flight_[subject.first_edge + e] = 1;
   }
 }
 
@@ -92,8 +86,7 @@ void FlowSimulation::AfterChange(const Routes::Change& change) {
     if (!flow.live) continue;
     const auto first = dirty_.begin() + flow.edges.first;
     if (std::find(first, first + flow.edges.count, 1) == first + flow.edges.count) continue;
-    Settle(id);
-    Credit(flow);
+    Credit(flow, LeftBits(id));
     if (!HasPath(flow.edges)) {
       if (!flow.stalled) {
         system_->Pause(id);
@@ -131,7 +124,8 @@ bool FlowSimulation::HasPath(PathTable::Range edges) const {
 void FlowSimulation::Stall(std::uint32_t id) {
   Flow& flow = flows_[id];
   flow.stalled = true;
-  flow.stalled_at = now_;
+  if (id >= stalled_at_.size()) stalled_at_.resize(id + std::size_t{1});
+  stalled_at_[id] = now_;
   clocks_->Remove(id);
   const SimDuration patience = input_.fault_policy.retry_timeout;
   if (patience > SimDuration{}) AddTimer(now_ + patience, Timer::Kind::kRetry, flow.row, id);
@@ -140,7 +134,7 @@ void FlowSimulation::Stall(std::uint32_t id) {
 void FlowSimulation::OnRetry(const Timer& timer) {
   const Flow& flow = flows_[timer.part];
   const bool since_then = flow.live && flow.stalled && flow.row == timer.row &&
-                          flow.stalled_at + input_.fault_policy.retry_timeout == timer.at;
+                          stalled_at_[timer.part] + input_.fault_policy.retry_timeout == timer.at;
   if (!since_then) return;                   // it went on in between
   CountWithoutPath(RunOf(timer.row), true);  // all that it had, whichever ran out first
   EndRow(timer.row, Completion::Status::kFailed, kNoLink);

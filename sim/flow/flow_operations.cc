@@ -25,6 +25,7 @@ FlowSimulation::Running& FlowSimulation::TakeSlot(std::uint32_t row) {
   run.serial = ++serial_;
   run.live = true;
   run.tight = false;
+  run.send = schedule_.op(row).kind == Op::Kind::kSend;
   run.start = now_;
   run.open_channels = 1;
   run.bottleneck = kNoLink;
@@ -72,18 +73,21 @@ void FlowSimulation::StartPattern(std::uint32_t row) {
   const bool pipelined = subject.pattern->advance == Pattern::Advance::kPipelined;
   run.tight = Tight(row);
   run.open_channels = 0;
-  run.open_edges.assign(subject.channels, 0);
-  run.edge_done.assign(subject.edge_count, 0);
+  if (slots_.size() > parts_.size()) parts_.resize(slots_.size());
+  Parts& parts = PartsOf(run);
+  parts.open_edges.assign(subject.channels, 0);
+  parts.edge_done.assign(subject.edge_count, 0);
   for (std::uint16_t c = 0; c < subject.channels; ++c) {
-    run.open_edges[c] = paths_.channel_edges(subject, c).count;
-    if (run.open_edges[c] > 0) ++run.open_channels;
+    parts.open_edges[c] = paths_.channel_edges(subject, c).count;
+    if (parts.open_edges[c] > 0) ++run.open_channels;
   }
   if (run.open_channels == 0) return AddTimer(now_ + launch, Timer::Kind::kEnd, row, 0);
 
   if (pipelined) {
     const std::vector<SimDuration>& startup = StartupOf(row);
     for (std::uint16_t c = 0; c < subject.channels; ++c)
-      if (run.open_edges[c] > 0) AddTimer(now_ + launch + startup[c], Timer::Kind::kFlow, row, c);
+      if (parts.open_edges[c] > 0)
+        AddTimer(now_ + launch + startup[c], Timer::Kind::kFlow, row, c);
   } else if (subject.pattern->advance == Pattern::Advance::kIndependent) {
     for (std::uint32_t e = 0; e < subject.edge_count; ++e)
       AddTimer(now_ + launch + paths_.edges()[subject.first_edge + e].latency, Timer::Kind::kFlow,
@@ -91,10 +95,10 @@ void FlowSimulation::StartPattern(std::uint32_t row) {
   } else {
     const Rounds& rounds = RoundsOf(run.subject);
     const std::size_t senders = rounds.first_round.size() - 1;
-    run.round_open.resize(rounds.first_edge.size() - 1);
-    for (std::size_t r = 0; r < run.round_open.size(); ++r)
-      run.round_open[r] = rounds.first_edge[r + 1] - rounds.first_edge[r];
-    run.sender_round.assign(rounds.first_round.begin(), rounds.first_round.end() - 1);
+    parts.round_open.resize(rounds.first_edge.size() - 1);
+    for (std::size_t r = 0; r < parts.round_open.size(); ++r)
+      parts.round_open[r] = rounds.first_edge[r + 1] - rounds.first_edge[r];
+    parts.sender_round.assign(rounds.first_round.begin(), rounds.first_round.end() - 1);
     for (std::size_t s = 0; s < senders; ++s)
       for (std::uint32_t r = rounds.first_round[s];
            r < std::min(rounds.first_round[s + 1], rounds.first_round[s] + subject.pattern->window);
@@ -199,7 +203,7 @@ void FlowSimulation::StartFlow(Flow flow, double bits, double weight) {
   };
   if (bits == 0) return done();
   flow.live = true;
-  flow.segment_bits = flow.remaining_bits = bits;
+  flow.left_bits = bits;
   const bool has_path = HasPath(flow.edges);
   if (has_path) flow.terms = TermsOf(flow);
   const double cap_bps = CapOf(flow);
@@ -216,8 +220,7 @@ void FlowSimulation::StartFlow(Flow flow, double bits, double weight) {
 void FlowSimulation::FinishFlow(std::uint32_t id) {
   Flow& flow = flows_[id];
   if (!flow.live) return;  // dropped by another completion of this instant
-  flow.remaining_bits = 0;
-  Credit(flow);
+  Credit(flow, 0);
   const LinkId bottleneck = system_->bottleneck(id);
   system_->Remove(id);
   flow.live = false;
@@ -234,38 +237,40 @@ void FlowSimulation::EdgeDone(std::uint32_t row, std::uint32_t edge, std::uint16
                               LinkId bottleneck) {
   Running& run = RunOf(row);
   if (bottleneck != kNoLink) run.bottleneck = bottleneck;
+  if (run.send) return FinishChannel(row, channel);
   const PathTable::Subject& subject = SubjectOf(run);
-  if (subject.pattern == nullptr) return FinishChannel(row, channel);
-  run.edge_done[edge - subject.first_edge] = 1;
+  Parts& parts = PartsOf(run);
+  parts.edge_done[edge - subject.first_edge] = 1;
   if (subject.pattern->advance == Pattern::Advance::kRounds)
     RoundDone(run, subject, edge - subject.first_edge);
-  if (--run.open_edges[channel] == 0) FinishChannel(row, channel);
+  if (--parts.open_edges[channel] == 0) FinishChannel(row, channel);
 }
 
-void FlowSimulation::RoundDone(Running& run, const PathTable::Subject& subject,
+void FlowSimulation::RoundDone(const Running& run, const PathTable::Subject& subject,
                                std::uint32_t edge) {
   const Rounds& rounds = rounds_[run.subject];
   const std::uint32_t round = rounds.round_of_edge[edge];
   const std::uint32_t sender = rounds.sender_of_round[round];
-  --run.round_open[round];
+  Parts& parts = PartsOf(run);
+  --parts.round_open[round];
   const std::uint32_t end = rounds.first_round[sender + 1];
-  while (run.sender_round[sender] < end && run.round_open[run.sender_round[sender]] == 0) {
-    const std::uint32_t next = run.sender_round[sender]++ + subject.pattern->window;
+  while (parts.sender_round[sender] < end &&
+         parts.round_open[parts.sender_round[sender]] == 0) {
+    const std::uint32_t next = parts.sender_round[sender]++ + subject.pattern->window;
     if (next < end) StartRound(run, next, SimDuration{});
   }
 }
 
 void FlowSimulation::FinishChannel(std::uint32_t row, std::uint16_t channel) {
   Running& run = RunOf(row);
-  const bool pattern = schedule_.op(row).kind == Op::Kind::kPattern;
-  if (pattern) channel_ends_.push_back({RowId{row}, schedule_.pass(row), channel, now_});
+  if (!run.send) channel_ends_.push_back({RowId{row}, schedule_.pass(row), channel, now_});
   for (const std::uint32_t follower : run.followers)
     channel_ends_.push_back({RowId{follower}, schedule_.pass(follower), channel, now_});
   if (run.tight) {
     const PathTable::Subject& subject = SubjectOf(row);
     const PathTable::Range edges = paths_.channel_edges(subject, channel);
     for (std::uint32_t e = edges.first; e < edges.first + edges.count; ++e)
-      run.edge_done[e - subject.first_edge] = 1;
+      PartsOf(run).edge_done[e - subject.first_edge] = 1;
   }
   if (--run.open_channels == 0) EndRow(row, Completion::Status::kDone, run.bottleneck);
 }
@@ -297,8 +302,7 @@ void FlowSimulation::DropFlows(std::uint32_t row) {
   for (std::uint32_t id = 0; id < flows_.size(); ++id) {
     Flow& flow = flows_[id];
     if (!flow.live || flow.row != row) continue;
-    Settle(id);
-    Credit(flow);
+    Credit(flow, LeftBits(id));
     system_->Remove(id);
     clocks_->Remove(id);
     flow.live = false;

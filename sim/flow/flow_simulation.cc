@@ -70,7 +70,6 @@ void FlowSimulation::Restart() {
     system_.emplace(Capacities(input_),
                     MaxMinOptions{input_.options.work_list, input_.options.replace});
   clocks_.emplace(input_.fabric->link_count());
-  by_itself_.assign(input_.fabric->link_count(), 0);
   FindSilentLinks();
   routes_.emplace(*input_.fabric, paths_, input_.fault_policy.qps);
   now_ = {};
@@ -82,8 +81,10 @@ void FlowSimulation::Restart() {
   timers_.Clear();
   slot_of_row_.clear();
   slots_.clear();
+  parts_.clear();
   free_slots_.clear();
   flows_.clear();
+  stalled_at_.clear();
   plan_known_ = false;
   completions_.clear();
   channel_ends_.clear();
@@ -257,7 +258,7 @@ void FlowSimulation::Reschedule() {
       continue;
     }
     clocks_->SetLevel(link, system_->share_bps(link), now_);
-    const std::uint32_t id = std::exchange(by_itself_[link], 0) - 1;
+    const std::uint32_t id = clocks_->TakeAlone(link);
     if (id < flows_.size() && flows_[id].live && system_->bottleneck(id) == LinkId{link})
       Reclock(id);
   }
@@ -268,13 +269,14 @@ void FlowSimulation::Reschedule() {
 // Files a flow with the link that holds it back now; by itself where it is so there.
 void FlowSimulation::Reclock(std::uint32_t id) {
   const double left = clocks_->placed(id) ? clocks_->Left(id, now_)
-                                          : flows_[id].remaining_bits / system_->weight(id);
+                                          : flows_[id].left_bits / system_->weight(id);
   const LinkId link = system_->bottleneck(id);
-  if (link != kNoLink && input_.options.implicit_rates) {
-    if (system_->member_count(Index(link)) > 1) return clocks_->Place(id, link, left, now_);
-    by_itself_[Index(link)] = id + 1;
-  }
-  clocks_->PlaceAlone(id, left, system_->level_bps(id), now_);
+  const double level = system_->level_bps(id);
+  if (link == kNoLink || !input_.options.implicit_rates)
+    return clocks_->PlaceAlone(id, left, level, now_);
+  if (system_->member_count(Index(link)) == 1)
+    return clocks_->PlaceAlone(id, link, left, level, now_);
+  clocks_->Place(id, link, left, level, now_);
 }
 
 void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_channel_end) {

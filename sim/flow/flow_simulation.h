@@ -86,30 +86,31 @@ class FlowSimulation final : public Simulation {
       return std::tie(kind, row, part) < std::tie(other.kind, other.row, other.part);
     }
   };
-  // A pass of an operation at work.
-  struct Running {
+  // A pass of an operation at work, in one cache line …
+  struct alignas(64) Running {
     std::uint32_t row = 0, serial = 0;
     std::uint32_t subject = 0;  // of paths_; of patterns and sends
-    bool live = false, tight = false;
-    SimTime start{};
     std::uint32_t open_channels = 0;
+    SimTime start{};
+    LinkId bottleneck = kNoLink;
+    bool live = false, tight = false, send = false;
+    std::vector<std::uint32_t> followers;  // rows that do as this one does
+  };
+  // … and the parts of one that is a pattern.
+  struct Parts {
     std::vector<std::uint32_t> open_edges;    // [channels] edges that are not done
     std::vector<std::uint8_t> edge_done;      // [edges of the pattern]
     std::vector<std::uint32_t> sender_round;  // kRounds: [senders] oldest open round
     std::vector<std::uint32_t> round_open;    // kRounds: [rounds of senders] open edges
-    LinkId bottleneck = kNoLink;
-    std::vector<std::uint32_t> followers;  // rows that do as this one does
   };
   // A variable of the solver; rows are its ids.
   struct Flow {
-    bool live = false, tight = false, stalled = false;
-    std::uint16_t channel = 0;
+    double left_bits = 0;  // when it was last credited
     std::uint32_t row = 0;
-    PathTable::Range edges;  // one, or a channel's
     TermsId terms = kNoTerms;
-    double segment_bits = 0;    // left when `terms` began; goes to links at their end
-    double remaining_bits = 0;  // as of the last Settle()
-    SimTime stalled_at{};
+    PathTable::Range edges;  // one, or a channel's
+    std::uint16_t channel = 0;
+    bool live = false, tight = false, stalled = false;
   };
   // kRounds: a sender's edges by round, built once a pattern.
   struct Rounds {
@@ -143,6 +144,10 @@ class FlowSimulation final : public Simulation {
 
   // flow_operations.cc: operations, channels, edges
   Running& RunOf(std::uint32_t row) { return slots_[slot_of_row_[row]]; }
+  // Requires: it is a pattern.
+  Parts& PartsOf(const Running& run) {
+    return parts_[static_cast<std::size_t>(&run - slots_.data())];
+  }
   bool AtWork(std::uint32_t row) const { return slot_of_row_[row] != kNoSlot; }
   Running& TakeSlot(std::uint32_t row);
   void FreeSlot(std::uint32_t row);
@@ -155,7 +160,7 @@ class FlowSimulation final : public Simulation {
   void FinishFlow(std::uint32_t id);
   void FinishChannel(std::uint32_t row, std::uint16_t channel);
   void EdgeDone(std::uint32_t row, std::uint32_t edge, std::uint16_t channel, LinkId bottleneck);
-  void RoundDone(Running& run, const PathTable::Subject& subject, std::uint32_t edge);
+  void RoundDone(const Running& run, const PathTable::Subject& subject, std::uint32_t edge);
   void EndRow(std::uint32_t row, Completion::Status status, LinkId bottleneck);
   void DropFlows(std::uint32_t row);
   const PathTable::Subject& SubjectOf(const Running& run) const {
@@ -195,8 +200,8 @@ class FlowSimulation final : public Simulation {
   TermsId StoreTerms();
   double CapOf(const Flow& flow) const;
   double ReferenceBits(std::uint32_t row, PathTable::Range edges) const;
-  void Settle(std::uint32_t id);
-  void Credit(Flow& flow);
+  double LeftBits(std::uint32_t id) const;
+  void Credit(Flow& flow, double left_bits);
   void CreditLive();
 
   // flow_faults.cc
@@ -207,7 +212,10 @@ class FlowSimulation final : public Simulation {
   void AfterChange(const Routes::Change& change);
   void MarkInFlight();
   std::uint32_t InFlight(std::uint32_t qp) const { return in_flight_[paths_.qps()[qp].edge]; }
-  static bool HasBytes(const Running& run, const PathTable::Subject& subject, std::uint32_t edge);
+  // Whether the operation still has bytes for edge `edge` of its own.
+  bool HasBytes(const Running& run, std::uint32_t edge) {
+    return run.send || PartsOf(run).edge_done[edge] == 0;
+  }
   void CountWithoutPath(const Running& run, bool failed);
   void CountByCause(const std::vector<std::uint32_t>& qps, std::uint32_t FaultEffect::*field);
   bool HasPath(PathTable::Range edges) const;
@@ -230,11 +238,12 @@ class FlowSimulation final : public Simulation {
   std::uint64_t memoised_ = 0;
   TimerQueue<Timer> timers_;
   std::optional<FlowClocks> clocks_;
-  std::vector<std::uint32_t> by_itself_;    // [L] the flow by itself on the link that holds it, + 1
   std::vector<std::uint32_t> slot_of_row_;  // [rows] kNoSlot: not at work
   std::vector<Running> slots_;
+  std::vector<Parts> parts_;  // [slots], as far as any was of a pattern
   std::vector<std::uint32_t> free_slots_;
-  std::vector<Flow> flows_;          // by the solver's ids
+  AlignedVector<Flow> flows_;        // by the solver's ids
+  std::vector<SimTime> stalled_at_;  // likewise, as far as any has stalled
   std::vector<std::uint8_t> tight_;  // [rows], for Coupling::kAuto
   bool plan_known_ = false;
   std::vector<Completion> completions_;

@@ -191,25 +191,22 @@ double FlowSimulation::CapOf(const Flow& flow) const {
   return cap;
 }
 
-// Brings what is left up to now.
-void FlowSimulation::Settle(std::uint32_t id) {
-  if (clocks_->placed(id))
-    flows_[id].remaining_bits = clocks_->Left(id, now_) * system_->weight(id);
+// What a flow has left now.
+double FlowSimulation::LeftBits(std::uint32_t id) const {
+  return clocks_->placed(id) ? clocks_->Left(id, now_) * system_->weight(id)
+                             : flows_[id].left_bits;
 }
 
-// Books what was sent since `terms` began.
-void FlowSimulation::Credit(Flow& flow) {
-  if (flow.terms != kNoTerms)
-    sent_bits_[Index(flow.terms)] += flow.segment_bits - flow.remaining_bits;
-  flow.segment_bits = flow.remaining_bits;
+// Books what was sent since it was last credited.
+void FlowSimulation::Credit(Flow& flow, double left_bits) {
+  if (flow.terms != kNoTerms) sent_bits_[Index(flow.terms)] += flow.left_bits - left_bits;
+  flow.left_bits = left_bits;
 }
 
 // What is in flight stays in flight.
 void FlowSimulation::CreditLive() {
   for (std::uint32_t id = 0; id < flows_.size(); ++id) {
-    if (!flows_[id].live) continue;
-    Settle(id);
-    Credit(flows_[id]);
+    if (flows_[id].live) Credit(flows_[id], LeftBits(id));
   }
 }
 

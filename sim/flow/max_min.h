@@ -162,7 +162,7 @@ class MaxMinSystem {
     std::uint32_t first = 0, count = 0, silent = 0;
     std::uint32_t leaving = 0;  // a variable with these terms that was removed, + 1
   };
-  struct Variable {
+  struct alignas(64) Variable {
     double level = 0;              // of its bottleneck or cap
     double elsewhere = kInfinite;  // the least of all but the bottleneck, or less (see Member)
     double weight = 1, cap_level = kInfinite;
