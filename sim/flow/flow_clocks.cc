@@ -60,12 +60,12 @@ std::uint32_t FlowClocks::TakeRow(std::uint32_t link, double level, SimTime now)
     free_rows_.pop_back();
   }
   clocks_[row] = {0, level, now, link, false, entries_.Take(kFewEntries), 0};
-  return of_link_[link].clock = row;
+  return row_of_link_[link] = row;
 }
 
 void FlowClocks::FreeRow(std::uint32_t row) {
   Clock& clock = clocks_[row];
-  of_link_[clock.link].clock = kNoRow;
+  row_of_link_[clock.link] = kNoRow;
   entries_.Give(clock.heap);
   free_rows_.push_back(row);
 }
@@ -85,7 +85,7 @@ void FlowClocks::MarkStale(std::uint32_t row) {
 }
 
 void FlowClocks::SetLevel(std::uint32_t link, double level, SimTime now) {
-  const std::uint32_t row = of_link_[link].clock;
+  const std::uint32_t row = row_of_link_[link];
   if (row == kNoRow) return;
   Clock& clock = clocks_[row];
   Advance(clock, now);
@@ -96,7 +96,7 @@ void FlowClocks::SetLevel(std::uint32_t link, double level, SimTime now) {
 void FlowClocks::Place(std::uint32_t id, LinkId link, double left, double level, SimTime now) {
   Flow& flow = FlowOf(id);
   if (flow.clock != kNoRow) Take(id);
-  std::uint32_t row = of_link_[Index(link)].clock;
+  std::uint32_t row = row_of_link_[Index(link)];
   if (row == kNoRow) row = TakeRow(Index(link), level, now);
   Clock& clock = clocks_[row];
   if (clock.count == 0) {  // nobody reads it: it starts anew

@@ -18,7 +18,6 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "base/aligned_vector.h"
@@ -31,7 +30,7 @@ namespace weft {
 
 class FlowClocks {
  public:
-  explicit FlowClocks(std::uint32_t link_count) : of_link_(link_count) {}
+  explicit FlowClocks(std::uint32_t link_count) : row_of_link_(link_count, kNoRow) {}
 
   // The clock of `link` goes at `level` from `now` on. Infinite: it holds nothing.
   void SetLevel(std::uint32_t link, double level, SimTime now);
@@ -39,13 +38,6 @@ class FlowClocks {
   void Place(std::uint32_t id, LinkId link, double left, double level, SimTime now);
   // The same on a clock of its own.
   void PlaceAlone(std::uint32_t id, double left, double level, SimTime now);
-  // The same of a flow that is by itself on the link that holds it: TakeAlone() says so once.
-  void PlaceAlone(std::uint32_t id, LinkId link, double left, double level, SimTime now) {
-    of_link_[Index(link)].alone = id + 1;
-    PlaceAlone(id, left, level, now);
-  }
-  // The flow that was last placed so on `link`; of none since this was asked before, no id.
-  std::uint32_t TakeAlone(std::uint32_t link) { return std::exchange(of_link_[link].alone, 0) - 1; }
   // What flow `id` has left. Requires: it is placed.
   double Left(std::uint32_t id, SimTime now) const;
   bool placed(std::uint32_t id) const { return id < flows_.size() && flows_[id].clock != kNoRow; }
@@ -61,11 +53,6 @@ class FlowClocks {
 
  private:
   static constexpr std::uint32_t kNoRow = 0xffffffff, kOwn = 0xfffffffe;
-  // One row, for whenever a share moves both are asked.
-  struct OfLink {
-    std::uint32_t clock = kNoRow;  // row of clocks_, while flows are on it
-    std::uint32_t alone = 0;       // a flow by itself on the link, + 1
-  };
   struct Entry {
     double end = 0;  // the clock's reading
     std::uint32_t id = 0;
@@ -114,7 +101,7 @@ class FlowClocks {
   LastEnd last_end_;
   // Few links of a fabric hold flows at a time: their clocks are those that were used last, and
   // stay in the cache.
-  std::vector<OfLink> of_link_;  // [L]
+  std::vector<std::uint32_t> row_of_link_;  // [L] kNoRow: it has none
   std::vector<Clock> clocks_;
   std::vector<std::uint32_t> free_rows_;
   ChunkPool<Entry> entries_;

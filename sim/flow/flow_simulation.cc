@@ -258,9 +258,6 @@ void FlowSimulation::Reschedule() {
       continue;
     }
     clocks_->SetLevel(link, system_->share_bps(link), now_);
-    const std::uint32_t id = clocks_->TakeAlone(link);
-    if (id < flows_.size() && flows_[id].live && system_->bottleneck(id) == LinkId{link})
-      Reclock(id);
   }
   for (const std::uint32_t id : changes.variables) Reclock(id);
   clocks_->Settle(now_);
@@ -270,13 +267,10 @@ void FlowSimulation::Reschedule() {
 void FlowSimulation::Reclock(std::uint32_t id) {
   const double left = clocks_->placed(id) ? clocks_->Left(id, now_)
                                           : flows_[id].left_bits / system_->weight(id);
-  const LinkId link = system_->bottleneck(id);
   const double level = system_->level_bps(id);
-  if (link == kNoLink || !input_.options.implicit_rates)
+  if (system_->by_itself(id) || !input_.options.implicit_rates)
     return clocks_->PlaceAlone(id, left, level, now_);
-  if (system_->member_count(Index(link)) == 1)
-    return clocks_->PlaceAlone(id, link, left, level, now_);
-  clocks_->Place(id, link, left, level, now_);
+  clocks_->Place(id, system_->bottleneck(id), left, level, now_);
 }
 
 void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_channel_end) {

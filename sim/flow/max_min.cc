@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 
@@ -44,8 +45,9 @@ void MaxMinSystem::Restart(std::span<const double> capacity_bps) {
   twins_.clear();
   free_.Clear();
   for (std::vector<std::uint32_t>* rows :
-       {&free_wides_, &leaving_, &touched_, &noted_, &reported_, &moved_links_, &early_})
+       {&free_wides_, &leaving_, &touched_, &noted_, &reported_, &moved_links_})
     rows->clear();
+  own_caps_.clear();
   epoch_ = 0;
   link_epoch_.assign(links_.size(), 0);
   variable_epoch_.clear();
@@ -89,7 +91,7 @@ std::uint32_t MaxMinSystem::Add(TermsId terms, double weight, double cap_bps) {
   if (options_.replace && row.leaving != 0) {
     const std::uint32_t id = row.leaving - 1;
     Variable& v = variables_[id];
-    if (v.weight == weight && v.cap_level == cap_level) {  // its links need no look
+    if (v.weight == weight && OwnCap(id) == cap_level) {  // its links need no look
       row.leaving = 0;
       v.state = State::kLive;
       Note(id);
@@ -142,13 +144,15 @@ void MaxMinSystem::Resume(std::uint32_t id, TermsId terms, double cap_bps) {
   const TermsRow& row = rows_[Index(terms)];
   WEFT_CHECK(v.state == State::kPaused && cap_bps >= 0 && (row.count > 0 || cap_bps > 0));
   v.terms = terms;
-  v.cap_level = cap_bps > 0 ? cap_bps / v.weight : kInfinite;
+  if (cap_bps > 0 && id >= own_caps_.size()) own_caps_.resize(id + std::size_t{1}, kInfinite);
+  if (id < own_caps_.size()) own_caps_[id] = cap_bps > 0 ? cap_bps / v.weight : kInfinite;
   v.state = State::kLive;
   Enter(id);
 }
 
 void MaxMinSystem::SetCapacity(std::uint32_t link, double bps) {
   if (links_[link].capacity_bps == bps) return;
+  if (links_[link].alone != kNoVariable) EndAlone(link);  // Resolve() sees to it
   links_[link].capacity_bps = bps;
   Touch(link);
 }
@@ -167,20 +171,22 @@ void MaxMinSystem::Enter(std::uint32_t id) {
     v.crossings = crossings_.Take(static_cast<std::uint32_t>(terms.size()));
   }
   v.count = static_cast<std::uint32_t>(terms.size());
-  for (const Term& term : terms) __builtin_prefetch(&links_[term.link], 1);
+  v.cap_level = OwnCap(id);
+  v.cap_link = kNoLink;
   Crossing* c = crossings_.At(v.crossings.first);
   for (const Term& term : terms) {
-    __builtin_prefetch(members_.At(links_[term.link].members.first), 1);
+    __builtin_prefetch(&links_[term.link], 1);
     *c++ = {term.link, 0, v.weight * term.coefficient};
-    Touch(term.link);
   }
+  for (std::uint32_t i = 0; i < v.count; ++i)
+    if (!TakeAlone(terms[i].link, id, v.crossings.first + i)) Touch(terms[i].link);
   if (v.count > kFewLinks) EnterWide(v);
   Hold(v);
-  if (v.wide == kNarrow) HoldByEmpty(v);
   Note(id);
   const Held held{v.level, v.elsewhere, v.bottleneck};
   const Crossing* const first = crossings_.At(v.crossings.first);
   for (std::uint32_t i = 0; i < v.count; ++i) {
+    if (first[i].member == kNoMember) continue;
     LinkRow& link = links_[first[i].link];
     if (link.share_bps == kInfinite) link.load_bps += v.level * first[i].amount;
     const bool bound = v.wide == kNarrow && v.bottleneck == LinkId{first[i].link};
@@ -189,40 +195,103 @@ void MaxMinSystem::Enter(std::uint32_t id) {
   }
 }
 
-// Of links that carry nothing the narrowest gives a variable all it has, where none that is
-// full gives less: so its other links are told what to expect, and of most no share is found.
-void MaxMinSystem::HoldByEmpty(Variable& v) {
-  double least = kInfinite;
-  const Crossing* narrowest = nullptr;
-  const Crossing* c = crossings_.At(v.crossings.first);
-  for (const Crossing* const end = c + v.count; c != end; ++c) {
-    const LinkRow& link = links_[c->link];
-    if (link.count > 0 || link.share_bps < kInfinite) continue;
-    const double alone = link.capacity_bps / c->amount;
-    if (!(alone > 0 && alone <= least)) continue;
-    least = alone;
-    narrowest = c;  // of equal ones the last, which the work list would come to first
+// Whether the variable is alone on the link, which then is no more than a cap. One that was alone
+// there until now is not any more.
+bool MaxMinSystem::TakeAlone(std::uint32_t l, std::uint32_t id, std::uint32_t crossing) {
+  LinkRow& link = links_[l];
+  if (link.alone != kNoVariable) EndAlone(l);
+  Variable& v = variables_[id];
+  if (v.count > kFewLinks || link.count > 0 || link.share_bps < kInfinite) return false;
+  members_.Give(link.members);
+  link.members = {crossing, 0};
+  link.alone = id;
+  crossings_[crossing].member = kNoMember;
+  CapByLink(v, crossing);
+  return true;
+}
+
+// The link of `crossing`, on which the variable is alone, as a cap. Of equal ones the last of its
+// path is named.
+void MaxMinSystem::CapByLink(Variable& v, std::uint32_t crossing) {
+  const Crossing& own = crossings_[crossing];
+  const double level = links_[own.link].capacity_bps / own.amount;
+  if (level > v.cap_level) return;
+  if (level == v.cap_level && v.cap_link != kNoLink)
+    for (std::uint32_t i = crossing + 1; i < v.crossings.first + v.count; ++i)
+      if (LinkId{crossings_[i].link} == v.cap_link) return;
+  v.cap_level = level;
+  v.cap_link = LinkId{own.link};
+}
+
+// The cap of its own and of all links on which it is alone.
+void MaxMinSystem::FindCap(std::uint32_t id) {
+  Variable& v = variables_[id];
+  v.cap_level = OwnCap(id);
+  v.cap_link = kNoLink;
+  for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
+    if (crossings_[i].member == kNoMember) CapByLink(v, i);
+}
+
+// The variable that is alone on the link becomes its first member, held as it was.
+void MaxMinSystem::EndAlone(std::uint32_t l) {
+  LinkRow& link = links_[l];
+  const std::uint32_t id = std::exchange(link.alone, kNoVariable);
+  const std::uint32_t crossing = std::exchange(link.members, {}).first;
+  Variable& v = variables_[id];
+  const double amount = crossings_[crossing].amount;
+  crossings_[crossing].member = 0;
+  link.load_bps = v.level * amount;
+  if (v.cap_link == LinkId{l}) {
+    if (v.bottleneck == kNoLink) {
+      link.share_bps = v.level;
+      link.open_weight = amount;
+      v.bottleneck = LinkId{l};
+      Note(id);
+    }
+    FindCap(id);
+    v.elsewhere = std::min(v.elsewhere, v.cap_level);
   }
-  if (!(least < v.level)) return;
-  LinkRow& link = links_[narrowest->link];
-  link.share_bps = least;
-  link.open_weight = narrowest->amount;
-  early_.push_back(narrowest->link);
-  v.elsewhere = v.level;
-  v.level = least;
-  v.bottleneck = LinkId{narrowest->link};
+  const bool bound = v.bottleneck == LinkId{l};
+  AddMember(link, {bound ? v.elsewhere : v.level, amount, id, crossing & kCrossingBits, bound});
+}
+
+// The link's one member is alone on it from now on.
+void MaxMinSystem::LeaveAlone(std::uint32_t l) {
+  LinkRow& link = links_[l];
+  const Member m = members_[link.members.first];
+  members_.Give(link.members);
+  link.members = {m.crossing, 0};
+  link.count = 0;
+  link.alone = m.variable;
+  Empty(l);
+  crossings_[m.crossing].member = kNoMember;
+  Variable& v = variables_[m.variable];
+  const Held was{v.level, v.elsewhere, v.bottleneck};
+  const LinkId cap_link = v.cap_link;
+  CapByLink(v, m.crossing);
+  Hold(v);
+  const bool other_level = v.level != was.level;
+  const bool other_cap = v.bottleneck == kNoLink && (other_level || v.cap_link != cap_link);
+  if (v.bottleneck != was.bottleneck || other_cap) Note(m.variable);
+  if (other_level || v.bottleneck != was.bottleneck)
+    TellOthers(v, l, was);
+  else if (v.elsewhere != was.elsewhere)
+    TellBottleneck(v);
 }
 
 void MaxMinSystem::Leave(std::uint32_t id) {
   Variable& v = variables_[id];
   if (v.wide != kNarrow) LeaveWide(v);
-  for (std::uint32_t i = 0; i < v.count; ++i) {
+  for (std::uint32_t i = 0; i < v.count; ++i)
     __builtin_prefetch(&links_[crossings_[v.crossings.first + i].link], 1);
-    __builtin_prefetch(members_.At(crossings_[v.crossings.first + i].member), 1);
-  }
   for (std::uint32_t i = 0; i < v.count; ++i) {
     const Crossing& c = crossings_[v.crossings.first + i];
     LinkRow& link = links_[c.link];
+    if (c.member == kNoMember) {
+      link.alone = kNoVariable;
+      link.members = {};
+      continue;
+    }
     if (link.share_bps == kInfinite) link.load_bps -= v.level * c.amount;
     DropMember(link, c.member);
     Touch(c.link);
@@ -243,6 +312,7 @@ void MaxMinSystem::Hold(Variable& v) const {
   double level = v.cap_level, elsewhere = kInfinite;
   LinkId bottleneck = kNoLink;
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
+    if (crossings_[i].member == kNoMember) continue;  // in cap_level
     const double share = links_[crossings_[i].link].share_bps;
     if (share < level) {
       elsewhere = level;
@@ -324,7 +394,8 @@ bool MaxMinSystem::AskBounds(LinkRow& link, double share) {
     Variable& v = variables_[m->variable];
     double elsewhere = v.cap_level;
     for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
-      if (i != m->crossing) elsewhere = std::min(elsewhere, links_[crossings_[i].link].share_bps);
+      if (i != m->crossing && crossings_[i].member != kNoMember)
+        elsewhere = std::min(elsewhere, links_[crossings_[i].link].share_bps);
     differs = differs || elsewhere != m->elsewhere;
     v.elsewhere = m->elsewhere = elsewhere;
   }
@@ -500,9 +571,10 @@ void MaxMinSystem::Raise(Variable& v, double level) {
   const double more = level - v.level;
   v.level = level;
   const Crossing* c = crossings_.At(v.crossings.first);
-  for (std::uint32_t i = 0; i < v.count; ++i) __builtin_prefetch(&links_[c[i].link], 1);
+  for (std::uint32_t i = 0; i < v.count; ++i)
+    if (c[i].member != kNoMember) __builtin_prefetch(&links_[c[i].link], 1);
   for (const Crossing* const end = c + v.count; c != end; ++c) {
-    if (c->link == own) continue;
+    if (c->link == own || c->member == kNoMember) continue;
     LinkRow& other = links_[c->link];
     if (other.share_bps < kInfinite) {
       members_[c->member].elsewhere = level;
@@ -527,7 +599,7 @@ void MaxMinSystem::TellOthers(const Variable& v, std::uint32_t link, const Held&
   const Held now{v.level, v.elsewhere, v.bottleneck};
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
     const Crossing& c = crossings_[i];
-    if (c.link == link) continue;
+    if (c.link == link || c.member == kNoMember) continue;
     Member& m = members_[c.member];
     m.bound = v.bottleneck == LinkId{c.link};
     const double before = Elsewhere(was, c.link), after = Elsewhere(now, c.link);
@@ -556,13 +628,21 @@ bool MaxMinSystem::Settle() {
     LinkRow& link = links_[l];
     if (link.count == 0)
       Empty(l);
-    else if (!IsSlack(link) && !(link.count == 1 && StaysAlone(link)))
-      Queue(l);
+    else if (link.count == 1 && link.wides == 0)
+      LeaveAlone(l);
+  }
+  for (const std::uint32_t l : touched_) {
+    LinkRow& link = links_[l];
+    if (link.count > 0 && !IsSlack(link) && !(link.count == 1 && StaysAlone(link))) Queue(l);
   }
   std::size_t budget = 1000 + 16 * touched_.size();
   while (!work_.empty() && budget-- > 0) {
     const WorkList::Item top = work_.Pop();
     LinkRow& link = links_[top.link];
+    if (link.count == 0) {  // since it was put on the list all but one have left
+      link.queued = Queued::kNo;
+      continue;
+    }
     const double share = link.queued == Queued::kExact ? top.level : ShareOf(link);
     if (!Moved(link.share_bps, share)) {
       link.queued = Queued::kNo;  // as in Queue()
@@ -597,8 +677,6 @@ MaxMinSystem::Changes MaxMinSystem::ResolveByFilling() {
 void MaxMinSystem::Begin() {
   for (const std::uint32_t link : moved_links_) links_[link].moved = false;
   moved_links_.clear();
-  for (const std::uint32_t link : early_) NoteMoved(link);
-  early_.clear();
   LeaveForGood();
   for (const std::uint32_t link : touched_) Tidy(links_[link]);
 }
@@ -621,7 +699,8 @@ MaxMinSystem::Snapshot MaxMinSystem::Snap() const {
   for (const Variable& v : variables_) {
     if (v.state != State::kLive) continue;
     snapshot.weight.push_back(v.weight);
-    snapshot.cap_bps.push_back(std::isinf(v.cap_level) ? 0 : v.cap_level * v.weight);
+    const double cap_level = OwnCap(static_cast<std::uint32_t>(&v - variables_.data()));
+    snapshot.cap_bps.push_back(std::isinf(cap_level) ? 0 : cap_level * v.weight);
     snapshot.rate_bps.push_back(v.level * v.weight);
     const std::size_t count = terms(v.terms).size() + twins[Index(v.terms)];
     const std::span<const Term> solved = all_terms(v.terms).first(count);

@@ -21,6 +21,9 @@
 // Implicit A variable has no rate of its own: its level is its bottleneck's share.
 //          What a change costs is the links whose share moves and the variables
 //          that change bottleneck, not the variables whose rate moves with them.
+// Alone    A link that one variable alone crosses is no more than a cap of its own: it has no share,
+//          is in no list, and nothing is looked at when that variable comes, moves or goes. Of few
+//          flows on many links most crossings are such. Variables of many links are left out.
 // Replaced A variable that leaves and comes back with the same terms, weight and
 //          cap before the next Resolve() has not changed anything.
 // Shapes   L links, V variables, P terms in all variables together.
@@ -114,8 +117,10 @@ class MaxMinSystem {
   void SetCapacity(std::uint32_t link, double bps);
 
   struct Changes {
-    std::span<const std::uint32_t> links;      // whose share moved
-    std::span<const std::uint32_t> variables;  // that were added, resumed, or changed bottleneck
+    std::span<const std::uint32_t> links;  // whose share moved
+    // That were added, resumed, or are held by something else; of those by themselves, each whose
+    // level moved.
+    std::span<const std::uint32_t> variables;
   };
   // Brings all shares up to date. The spans hold until the next call.
   // Requires: every link with a variable on it has a capacity > 0.
@@ -128,14 +133,17 @@ class MaxMinSystem {
   double weight(std::uint32_t id) const { return variables_[id].weight; }
   double rate_bps(std::uint32_t id) const { return variables_[id].level * variables_[id].weight; }
   // The full link that holds the variable back; kNoLink: its cap does.
-  LinkId bottleneck(std::uint32_t id) const { return variables_[id].bottleneck; }
-  // The level of what `link` holds back; infinite where it holds nothing.
+  LinkId bottleneck(std::uint32_t id) const {
+    return by_itself(id) ? variables_[id].cap_link : variables_[id].bottleneck;
+  }
+  // What holds it back is its own: its cap, or a link that nothing else crosses.
+  bool by_itself(std::uint32_t id) const { return variables_[id].bottleneck == kNoLink; }
+  // The level of what `link` holds back of variables that are not by themselves; infinite where it
+  // holds none.
   double share_bps(std::uint32_t link) const { return links_[link].share_bps; }
   double capacity_bps(std::uint32_t link) const { return links_[link].capacity_bps; }
-  // Variables on `link`, as of the last Resolve().
-  std::uint32_t member_count(std::uint32_t link) const { return links_[link].count; }
 
-  // Calls visit(id) for every variable that `link` holds back, ascending.
+  // Calls visit(id) for every variable that `link` holds back and that is not by itself, ascending.
   template <typename Visit>
   void ForEachHeld(std::uint32_t link, Visit visit) const {
     const LinkRow& row = links_[link];
@@ -155,6 +163,7 @@ class MaxMinSystem {
  private:
   static constexpr double kInfinite = std::numeric_limits<double>::infinity();
   static constexpr std::uint32_t kNoVariable = 0xffffffff, kNarrow = 0xffffffff;
+  static constexpr std::uint32_t kNoMember = 0xffffffff;
   static constexpr std::uint32_t kCrossingBits = 0x7fffffff;
   static constexpr std::uint32_t kFewLinks = 64;  // more: a variable is wide
   enum class State : std::uint8_t { kFree, kPaused, kLive, kLeaving };
@@ -165,11 +174,13 @@ class MaxMinSystem {
   struct alignas(64) Variable {
     double level = 0;              // of its bottleneck or cap
     double elsewhere = kInfinite;  // the least of all but the bottleneck, or less (see Member)
-    double weight = 1, cap_level = kInfinite;
+    double weight = 1;
+    double cap_level = kInfinite;  // the least of its own and of links that it alone crosses
     Chunk crossings;
     std::uint32_t count = 0;  // of crossings
     TermsId terms{0};
-    LinkId bottleneck = kNoLink;
+    LinkId bottleneck = kNoLink;  // kNoLink: its cap_level holds it
+    LinkId cap_link = kNoLink;    // whose level cap_level is; kNoLink: its own
     std::uint32_t wide = kNarrow;  // row of wides_
     State state = State::kFree;
     bool noted = false;  // it is in noted_
@@ -193,7 +204,8 @@ class MaxMinSystem {
   };
   // A variable on a link, as the variable sees it …
   struct Crossing {
-    std::uint32_t link = 0, member = 0;  // the link's member that is this one
+    std::uint32_t link = 0;
+    std::uint32_t member = 0;            // the link's that is this one; kNoMember: it is alone there
     double amount = 1;                   // weight · coefficient
   };
   // … and as the link does, with a copy of what it reads of the variable. The copy is
@@ -227,9 +239,10 @@ class MaxMinSystem {
     // and summed anew whenever it comes near the capacity.
     double load_bps = 0;
     double open_weight = 1;  // of the members it held back when its share was last found
-    Chunk members;
-    std::uint32_t count = 0;  // of members
+    Chunk members;            // of a variable that is alone: `first` is its crossing
+    std::uint32_t count = 0;  // of members, 0 where a variable is alone
     std::uint32_t wides = 0;  // of these wide
+    std::uint32_t alone = kNoVariable;  // the one that crosses it and is no member
     Queued queued = Queued::kNo;
     bool touched = false, moved = false;
     bool untidy = false;  // members are dead or out of order
@@ -248,7 +261,14 @@ class MaxMinSystem {
 
   std::uint32_t TakeId(double weight);
   void Enter(std::uint32_t id);
-  void HoldByEmpty(Variable& v);
+  bool TakeAlone(std::uint32_t l, std::uint32_t id, std::uint32_t crossing);
+  void LeaveAlone(std::uint32_t l);
+  void EndAlone(std::uint32_t l);
+  double OwnCap(std::uint32_t id) const {
+    return id < own_caps_.size() ? own_caps_[id] : kInfinite;
+  }
+  void CapByLink(Variable& v, std::uint32_t crossing);
+  void FindCap(std::uint32_t id);
   void Leave(std::uint32_t id);
   void LeaveForGood();
   void Touch(std::uint32_t link);
@@ -321,7 +341,7 @@ class MaxMinSystem {
   std::vector<std::uint32_t> leaving_;  // removed since the last Resolve()
   std::vector<std::uint32_t> touched_;  // links whose members or capacity changed
   std::vector<std::uint32_t> noted_, reported_, moved_links_;
-  std::vector<std::uint32_t> early_;  // whose share was set before Resolve()
+  std::vector<double> own_caps_;      // [V], as far as any has a cap
 
   // Scratch of one Resolve().
   WorkList work_;

@@ -32,6 +32,7 @@ void MaxMinSystem::FillComponent() {
     if (v.wide != kNarrow) continue;
     const Held held{v.level, v.elsewhere, v.bottleneck};
     for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
+      if (crossings_[i].member == kNoMember) continue;
       Member& m = members_[crossings_[i].member];
       m.elsewhere = Elsewhere(held, crossings_[i].link);
       m.bound = v.bottleneck == LinkId{crossings_[i].link};
@@ -57,6 +58,7 @@ void MaxMinSystem::Collect() {
       component_.push_back(id);
       const Variable& v = variables_[id];
       for (std::uint32_t c = v.crossings.first; c < v.crossings.first + v.count; ++c) {
+        if (crossings_[c].member == kNoMember) continue;
         if (link_epoch_[crossings_[c].link] == epoch_) continue;
         link_epoch_[crossings_[c].link] = epoch_;
         component_links_.push_back(crossings_[c].link);
@@ -85,6 +87,7 @@ void MaxMinSystem::Fix(std::uint32_t id, double level) {
   v.level = level;
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
     const Crossing& c = crossings_[i];
+    if (c.member == kNoMember) continue;
     Filling& link = filling_[c.link];
     link.spare_bps -= level * c.amount;
     link.open_weight -= c.amount;
