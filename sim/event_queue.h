@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/aligned_vector.h"
+#include "base/table.h"
 #include "base/units.h"
 
 namespace weft {
@@ -160,7 +160,7 @@ class EventQueue {
 
   std::vector<Node> nodes_;  // by id
   std::vector<Bucket> buckets_;
-  AlignedVector<Entry> heap_ = AlignedVector<Entry>(kRoot);
+  Table<Entry> heap_ = Table<Entry>(kRoot);
   std::vector<std::uint32_t> free_buckets_;
   std::uint32_t recent_ = kNone;  // the bucket that was set last
 };

@@ -22,6 +22,7 @@
 #include <span>
 #include <vector>
 
+#include "base/table.h"
 #include "sim/physics.h"
 #include "sim/program.h"
 #include "sim/simulation.h"
@@ -170,13 +171,13 @@ class PathTable {
   HashSeed seed_;
   LinkState all_up_;
   std::vector<ProgramRows> programs_;
-  std::vector<Subject> subjects_;
-  std::vector<Edge> edges_;
+  Table<Subject> subjects_;
+  Table<Edge> edges_;
   bool any_cap_ = false;
   std::vector<SimDuration> step_;  // [E]
   std::vector<Range> channels_;
-  std::vector<Qp> qps_;
-  std::vector<LinkId> hops_;
+  Table<Qp> qps_;
+  Table<LinkId> hops_;
   std::vector<double> shares_;             // [P], where the policy splits
   std::vector<std::uint32_t> qps_of_nic_;  // [V]
   PortSearch search_;

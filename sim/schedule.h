@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "base/table.h"
 #include "sim/program.h"
 #include "sim/simulation.h"
 
@@ -95,9 +96,9 @@ class Schedule {
   void Enter(Stream& stream);
 
   std::vector<Place> places_;
-  std::vector<Row> rows_;
-  std::vector<std::uint32_t> dependents_;  // rows
-  std::vector<std::uint16_t> backs_;       // of each dependent; empty: all 0
+  Table<Row> rows_;
+  Table<std::uint32_t> dependents_;   // rows
+  std::vector<std::uint16_t> backs_;  // of each dependent; empty: all 0
   std::vector<Stream> streams_;
   std::vector<std::uint32_t> ready_, scratch_;
   std::uint32_t open_count_ = 0, block_count_ = 0, program_count_ = 0;

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/aligned_vector.h"
+#include "base/table.h"
 
 namespace weft {
 
@@ -71,7 +71,7 @@ class ChunkPool {
     return free_[level];
   }
 
-  AlignedVector<Row> rows_;
+  Table<Row> rows_;
   std::uint32_t used_ = 0;
   std::vector<std::vector<std::uint32_t>> free_;  // by size
 };

@@ -20,7 +20,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/aligned_vector.h"
+#include "base/table.h"
 #include "base/units.h"
 #include "sim/event_queue.h"
 #include "sim/flow/chunk_pool.h"
@@ -105,7 +105,7 @@ class FlowClocks {
   std::vector<Clock> clocks_;
   std::vector<std::uint32_t> free_rows_;
   ChunkPool<Entry> entries_;
-  AlignedVector<Flow> flows_;
+  Table<Flow> flows_;
   std::vector<std::uint32_t> stale_;  // rows
   std::vector<std::uint32_t> due_, scratch_;
   EventQueue queue_;  // even: rows of clocks_; odd: flows with a clock of their own

@@ -20,8 +20,8 @@ std::vector<double> Capacities(const SimulationInput& input) {
   return bps;
 }
 
-template <typename T, typename Less>
-void SortFrom(std::vector<T>& items, std::size_t first, Less less) {
+template <typename Items, typename Less>
+void SortFrom(Items& items, std::size_t first, Less less) {
   const auto begin = items.begin() + static_cast<std::ptrdiff_t>(first);
   if (!std::is_sorted(begin, items.end(), less)) std::sort(begin, items.end(), less);
 }

@@ -27,6 +27,7 @@
 #include <optional>
 #include <tuple>
 
+#include "base/table.h"
 #include "sim/flow/flow_clocks.h"
 #include "sim/flow/max_min.h"
 #include "sim/flow/quotient.h"
@@ -238,21 +239,21 @@ class FlowSimulation final : public Simulation {
   std::uint64_t memoised_ = 0;
   TimerQueue<Timer> timers_;
   std::optional<FlowClocks> clocks_;
-  std::vector<std::uint32_t> slot_of_row_;  // [rows] kNoSlot: not at work
-  std::vector<Running> slots_;
+  Table<std::uint32_t> slot_of_row_;  // [rows] kNoSlot: not at work
+  Table<Running> slots_;
   std::vector<Parts> parts_;  // [slots], as far as any was of a pattern
   std::vector<std::uint32_t> free_slots_;
-  AlignedVector<Flow> flows_;        // by the solver's ids
+  Table<Flow> flows_;        // by the solver's ids
   std::vector<SimTime> stalled_at_;  // likewise, as far as any has stalled
   std::vector<std::uint8_t> tight_;  // [rows], for Coupling::kAuto
   bool plan_known_ = false;
-  std::vector<Completion> completions_;
+  Table<Completion> completions_;
   std::vector<ChannelEnd> channel_ends_;
-  std::vector<double> sent_bits_;     // [rows of the solver's terms] of what is over
+  Table<double> sent_bits_;           // [rows of the solver's terms] of what is over
   std::vector<FaultEffect> effects_;  // [events]
 
   std::vector<std::uint8_t> silent_;               // [L] can never hold a flow back
-  std::vector<TermsId> edge_terms_;                // [E] kNoTerms: not known
+  Table<TermsId> edge_terms_;                      // [E] kNoTerms: not known
   std::vector<TermsId> channel_terms_;             // [channels of all subjects]
   std::vector<std::vector<SimDuration>> startup_;  // [subjects], where amounts do not matter
   std::vector<Rounds> rounds_;                     // by subject, as far as any has rounds

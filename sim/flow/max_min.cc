@@ -206,30 +206,25 @@ bool MaxMinSystem::TakeAlone(std::uint32_t l, std::uint32_t id, std::uint32_t cr
   link.members = {crossing, 0};
   link.alone = id;
   crossings_[crossing].member = kNoMember;
-  CapByLink(v, crossing);
+  CapByLink(v, crossings_[crossing]);
   return true;
 }
 
-// The link of `crossing`, on which the variable is alone, as a cap. Of equal ones the last of its
-// path is named.
-void MaxMinSystem::CapByLink(Variable& v, std::uint32_t crossing) {
-  const Crossing& own = crossings_[crossing];
+// A link on which the variable is alone, as a cap.
+void MaxMinSystem::CapByLink(Variable& v, const Crossing& own) {
   const double level = links_[own.link].capacity_bps / own.amount;
   if (level > v.cap_level) return;
-  if (level == v.cap_level && v.cap_link != kNoLink)
-    for (std::uint32_t i = crossing + 1; i < v.crossings.first + v.count; ++i)
-      if (LinkId{crossings_[i].link} == v.cap_link) return;
   v.cap_level = level;
   v.cap_link = LinkId{own.link};
 }
 
-// The cap of its own and of all links on which it is alone.
+// The cap of its own and of all links on which it is alone: of equal ones the last is named.
 void MaxMinSystem::FindCap(std::uint32_t id) {
   Variable& v = variables_[id];
   v.cap_level = OwnCap(id);
   v.cap_link = kNoLink;
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
-    if (crossings_[i].member == kNoMember) CapByLink(v, i);
+    if (crossings_[i].member == kNoMember) CapByLink(v, crossings_[i]);
 }
 
 // The variable that is alone on the link becomes its first member, held as it was.
@@ -268,7 +263,8 @@ void MaxMinSystem::LeaveAlone(std::uint32_t l) {
   Variable& v = variables_[m.variable];
   const Held was{v.level, v.elsewhere, v.bottleneck};
   const LinkId cap_link = v.cap_link;
-  CapByLink(v, m.crossing);
+  v.cap_level == link.capacity_bps / m.amount ? FindCap(m.variable)
+                                              : CapByLink(v, crossings_[m.crossing]);
   Hold(v);
   const bool other_level = v.level != was.level;
   const bool other_cap = v.bottleneck == kNoLink && (other_level || v.cap_link != cap_link);

@@ -41,6 +41,7 @@
 #include <span>
 #include <vector>
 
+#include "base/table.h"
 #include "base/units.h"
 #include "sim/flow/chunk_pool.h"
 #include "sim/flow/free_ids.h"
@@ -267,7 +268,7 @@ class MaxMinSystem {
   double OwnCap(std::uint32_t id) const {
     return id < own_caps_.size() ? own_caps_[id] : kInfinite;
   }
-  void CapByLink(Variable& v, std::uint32_t crossing);
+  void CapByLink(Variable& v, const Crossing& own);
   void FindCap(std::uint32_t id);
   void Leave(std::uint32_t id);
   void LeaveForGood();
@@ -328,12 +329,12 @@ class MaxMinSystem {
   void Fix(std::uint32_t id, double level);
 
   MaxMinOptions options_;
-  std::vector<LinkRow> links_;     // [L]
+  Table<LinkRow> links_;           // [L]
   ChunkPool<Member> members_;      // by link, ascending by variable once tidy
   ChunkPool<Crossing> crossings_;  // by variable, as its terms
-  std::vector<Term> terms_;
-  std::vector<TermsRow> rows_;
-  std::vector<Variable> variables_;
+  Table<Term> terms_;
+  Table<TermsRow> rows_;
+  Table<Variable> variables_;
   std::vector<Wide> wides_;
   std::vector<Twins> twins_;
   std::vector<std::uint32_t> free_wides_;
