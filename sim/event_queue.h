@@ -22,6 +22,9 @@ class EventQueue {
   bool empty() const { return heap_.size() == kRoot; }
   SimTime top_time() const { return heap_[kRoot].time; }
 
+  // One of the ids that are due at top_time().
+  std::uint32_t top_id() const { return buckets_[heap_[kRoot].bucket].head; }
+
   void Set(std::uint32_t id, SimTime time) {
     if (id >= nodes_.size()) nodes_.resize(id + std::size_t{1});
     const std::uint32_t old = nodes_[id].bucket;

@@ -16,17 +16,34 @@ std::uint32_t Schedule::Append(const Program& program) {
   AddDependents(program, first);
   open_count_ += row_count() - first;
   if (streams_.size() < program.stream_count) streams_.resize(program.stream_count);
+  first_of_stream_.resize(streams_.size(), kNone);
+  std::uint32_t next = static_cast<std::uint32_t>(next_.size());
+  for (std::uint32_t row = first; row < row_count(); ++row) {
+    rows_[row].first_next = next;
+    next += program.ops[row - first].stream_count;
+  }
+  next_.resize(next, kNone);
 
   for (std::uint32_t row = first; row < row_count(); ++row) Await(row);
   for (std::uint32_t row = first; row < row_count(); ++row) {
     const Op& op = program.ops[row - first];
-    for (std::uint32_t i = 0; i < op.stream_count; ++i) {
-      Stream& stream = streams_[program.streams[op.first_stream + i]];
-      stream.rows.push_back(row);
-      if (stream.at + 1 == stream.rows.size()) Enter(stream);
-    }
+    for (std::uint32_t i = 0; i < op.stream_count; ++i)
+      Stand(row, program.streams[op.first_stream + i], rows_[row].first_next + i);
   }
   return first;
+}
+
+// The row is the last of the stream; `next`: its own of next_.
+void Schedule::Stand(std::uint32_t row, std::uint32_t stream, std::uint32_t next) {
+  Stream& s = streams_[stream];
+  if (s.last == kNone)
+    first_of_stream_[stream] = row;
+  else
+    next_[s.last] = row;
+  s.last = next;
+  if (s.head != kNone) return;
+  s.head = s.block_start = row;
+  Enter(stream);
 }
 
 void Schedule::AddPlaces(const Program& program, std::uint32_t first_row) {
@@ -79,9 +96,11 @@ void Schedule::Reset() {
     row.dropped = false;
   }
   for (std::uint32_t row = 0; row < row_count(); ++row) Await(row);
-  for (Stream& stream : streams_) {
-    stream.at = stream.pass = stream.block_start = 0;
-    if (!stream.rows.empty()) Enter(stream);
+  for (std::uint32_t stream = 0; stream < streams_.size(); ++stream) {
+    Stream& s = streams_[stream];
+    s.pass = 0;
+    s.head = s.block_start = first_of_stream_[stream];
+    Enter(stream);
   }
 }
 
@@ -190,39 +209,41 @@ void Schedule::Drop(std::uint32_t row) {
 void Schedule::LeaveStreams(std::uint32_t row) {
   const Op& o = op(row);
   for (std::uint32_t i = 0; i < o.stream_count; ++i) {
-    Stream& stream = streams_[program(row).streams[o.first_stream + i]];
-    if (stream.at == stream.rows.size() || stream.rows[stream.at] != row) continue;
-    Step(stream);
-    if (stream.at < stream.rows.size()) Enter(stream);
+    const std::uint32_t stream = program(row).streams[o.first_stream + i];
+    if (streams_[stream].head != row) continue;
+    Step(streams_[stream], next_[rows_[row].first_next + i]);
+    Enter(stream);
   }
 }
 
-// To the next row, or to the block's first row of this stream for another pass.
-void Schedule::Step(Stream& stream) {
-  const std::uint32_t row = stream.rows[stream.at];
-  const bool last =
-      stream.at + 1 == stream.rows.size() || block(stream.rows[stream.at + 1]) != block(row);
+// To the row that comes next, or to the block's first row of this stream for another pass.
+void Schedule::Step(Stream& stream, std::uint32_t next) {
+  const std::uint32_t row = stream.head;
+  const bool last = next == kNone || block(next) != block(row);
   if (block(row) != 0 && last && stream.pass + 1 < times(row)) {
     ++stream.pass;
-    stream.at = stream.block_start;
+    stream.head = stream.block_start;
     return;
   }
-  ++stream.at;
+  stream.head = next;
   if (block(row) != 0 && !last) return;
   stream.pass = 0;
-  stream.block_start = stream.at;
+  stream.block_start = next;
 }
 
-// The stream has come to a row; rows that were dropped are passed over.
-void Schedule::Enter(Stream& stream) {
-  while (stream.at < stream.rows.size()) {
-    const std::uint32_t row = stream.rows[stream.at];
-    if (!rows_[row].dropped) {
-      Arrive(row);
-      return;
-    }
-    Step(stream);
-  }
+// The stream has come to a row, or its end; rows that were dropped are passed over.
+void Schedule::Enter(std::uint32_t stream) {
+  Stream& s = streams_[stream];
+  while (s.head != kNone && rows_[s.head].dropped) Step(s, NextOf(s.head, stream));
+  if (s.head != kNone) Arrive(s.head);
+}
+
+// Requires: the row stands in the stream.
+std::uint32_t Schedule::NextOf(std::uint32_t row, std::uint32_t stream) const {
+  const Op& o = op(row);
+  const auto first = program(row).streams.begin() + o.first_stream;
+  return next_[rows_[row].first_next +
+               static_cast<std::uint32_t>(std::find(first, first + o.stream_count, stream) - first)];
 }
 
 std::vector<Waiting> Schedule::WaitingRows() const {
@@ -238,8 +259,8 @@ std::vector<Waiting> Schedule::WaitingRows() const {
         if (rows_[on].passes_done < Needed(row, on, dep.back)) w.for_row = RowId{on};
       }
       for (std::uint32_t i = 0; i < o.stream_count && w.for_row == kNoRow; ++i) {
-        const Stream& stream = streams_[program(row).streams[o.first_stream + i]];
-        if (stream.rows[stream.at] != row) w.for_row = RowId{stream.rows[stream.at]};
+        const std::uint32_t head = streams_[program(row).streams[o.first_stream + i]].head;
+        if (head != row) w.for_row = RowId{head};
       }
     }
     waiting.push_back(w);

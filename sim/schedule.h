@@ -47,6 +47,21 @@ class Schedule {
   // Something is watched, and all of it is closed.
   bool watched_closed() const { return watched_count_ > 0 && watched_open_ == 0; }
 
+  // Ask the memory for what Complete() will read: first of the row, then of its first stream.
+  void PrefetchRow(std::uint32_t row) const {
+    __builtin_prefetch(&rows_[row], 1);
+    __builtin_prefetch(&rows_[row] + 1, 1);
+  }
+  void PrefetchOp(std::uint32_t row) const {
+    __builtin_prefetch(&op(row));
+    __builtin_prefetch(&op(row) + 1);
+  }
+  void PrefetchStream(std::uint32_t row) const {
+    const Op& o = op(row);
+    if (o.stream_count == 0) return;
+    __builtin_prefetch(&streams_[program(row).streams[o.first_stream]], 1);
+  }
+
   bool has_ready() const { return !ready_.empty(); }
   // Moves what may start into `rows`, ascending; they count as running from now on.
   void TakeReady(std::vector<std::uint32_t>& rows);
@@ -63,12 +78,14 @@ class Schedule {
   std::vector<Waiting> WaitingRows() const;
 
  private:
+  static constexpr std::uint32_t kNone = 0xffffffff;
   enum class State : std::uint8_t { kBlocked, kReady, kRunning, kDone, kStopped };
   struct Row {
     std::uint32_t place = 0;  // row of places_
     std::uint32_t passes_done = 0;
     std::uint32_t missing = 0;          // streams and rows still waited for
     std::uint32_t first_dependent = 0;  // of dependents_, up to the next row's
+    std::uint32_t first_next = 0;       // of next_, by stream as Op's
     State state = State::kBlocked;
     bool dropped = false, watched = false;
   };
@@ -79,8 +96,9 @@ class Schedule {
     std::uint32_t block = 0, times = 1;
   };
   struct Stream {
-    std::vector<std::uint32_t> rows;
-    std::uint32_t at = 0, pass = 0, block_start = 0;
+    std::uint32_t head = kNone, pass = 0;  // the row that it has come to; kNone: it is at its end
+    std::uint32_t block_start = kNone;     // its first row of the head's block
+    std::uint32_t last = kNone;            // row of next_, of the last row that stands in it
   };
 
   const Place& PlaceOf(std::uint32_t row) const { return places_[rows_[row].place]; }
@@ -92,14 +110,18 @@ class Schedule {
   std::uint32_t Needed(std::uint32_t row, std::uint32_t on, std::uint16_t back) const;
   void Notify(std::uint32_t row);
   void LeaveStreams(std::uint32_t row);
-  void Step(Stream& stream);
-  void Enter(Stream& stream);
+  void Stand(std::uint32_t row, std::uint32_t stream, std::uint32_t next);
+  void Step(Stream& stream, std::uint32_t next);
+  void Enter(std::uint32_t stream);
+  std::uint32_t NextOf(std::uint32_t row, std::uint32_t stream) const;
 
   std::vector<Place> places_;
   Table<Row> rows_;
   Table<std::uint32_t> dependents_;   // rows
   std::vector<std::uint16_t> backs_;  // of each dependent; empty: all 0
   std::vector<Stream> streams_;
+  std::vector<std::uint32_t> first_of_stream_;  // [streams] row
+  Table<std::uint32_t> next_;  // by row and stream of it: the stream's next row; kNone: none
   std::vector<std::uint32_t> ready_, scratch_;
   std::uint32_t open_count_ = 0, block_count_ = 0, program_count_ = 0;
   std::uint32_t watched_count_ = 0, watched_open_ = 0;  // of these not closed

@@ -47,6 +47,11 @@ class FlowClocks {
   void Settle(SimTime now);
   bool empty() const { return queue_.empty(); }
   SimTime next() const { return queue_.top_time(); }
+  // A flow that ends at next(), as things stand. Requires: not empty.
+  std::uint32_t next_flow() const {
+    const std::uint32_t event = queue_.top_id();
+    return event % 2 != 0 ? event / 2 : entries_.At(clocks_[event / 2].heap.first)->id;
+  }
   // Removes the flows that end at next() and lists them, ascending; with `all` off,
   // one of them.
   void TakeEnded(std::vector<std::uint32_t>& ids, bool all);

@@ -136,6 +136,7 @@ class FlowSimulation final : public Simulation {
   void SortTail(std::size_t first_completion, std::size_t first_channel_end);
   void Instant(SimTime time);
   void Reschedule();
+  void LookAhead(std::uint32_t stage);
   void Reclock(std::uint32_t id);
   void AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part);
   void AddTimer(SimTime at, Timer::Kind kind, const Running& run, std::uint32_t part) {
@@ -263,6 +264,7 @@ class FlowSimulation final : public Simulation {
   std::vector<std::uint32_t> scratch_links_, scratch_hops_;
   std::vector<Term> scratch_terms_, scratch_silent_;
   std::vector<std::uint32_t> ready_, ended_;
+  std::uint32_t next_flow_ = kNobody;
   FoldingPlan folding_;
   struct Leader {
     std::uint32_t row = 0;

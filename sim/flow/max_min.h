@@ -152,6 +152,27 @@ class MaxMinSystem {
       if (variables_[members_[i].variable].bottleneck == LinkId{link}) visit(members_[i].variable);
   }
 
+  // Ask the memory for what Remove(id) and its links will read: first for the variable, then for
+  // what that says.
+  void Prefetch(std::uint32_t id) const { __builtin_prefetch(&variables_[id], 1); }
+  void PrefetchCrossings(std::uint32_t id) const {
+    __builtin_prefetch(crossings_.At(variables_[id].crossings.first));
+  }
+  void PrefetchLinks(std::uint32_t id) const {
+    const Variable& v = variables_[id];
+    if (v.wide != kNarrow) return;
+    for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i)
+      __builtin_prefetch(&links_[crossings_[i].link], 1);
+  }
+  // The same of the terms stored after these, which Add() may be given next.
+  void PrefetchRow(TermsId terms) const { __builtin_prefetch(&rows_[Index(terms)] + 1, 1); }
+  void PrefetchTermsAfter(TermsId terms) const {
+    const TermsRow& row = rows_[Index(terms)];
+    const Term* const next = terms_.data() + row.first + row.count + row.silent;
+    __builtin_prefetch(next);
+    __builtin_prefetch(next + 4);
+  }
+
   // A copy of what is solved, twins that are silent included, for MaxMinResidual(). Cost O(L + P).
   struct Snapshot {
     std::vector<double> capacity_bps;               // [L]
