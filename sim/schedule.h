@@ -47,7 +47,8 @@ class Schedule {
   // Something is watched, and all of it is closed.
   bool watched_closed() const { return watched_count_ > 0 && watched_open_ == 0; }
 
-  // Ask the memory for what Complete() will read: first of the row, then of its first stream.
+  // Ask the memory for what Complete() will read, and the start of the row after it: one after the
+  // other, as each says where the next lies.
   void PrefetchRow(std::uint32_t row) const {
     __builtin_prefetch(&rows_[row], 1);
     __builtin_prefetch(&rows_[row] + 1, 1);
@@ -56,10 +57,14 @@ class Schedule {
     __builtin_prefetch(&op(row));
     __builtin_prefetch(&op(row) + 1);
   }
+  void PrefetchNext(std::uint32_t row) const {
+    __builtin_prefetch(next_.data() + rows_[row].first_next);
+    __builtin_prefetch(program(row).streams.data() + op(row).first_stream);
+  }
   void PrefetchStream(std::uint32_t row) const {
     const Op& o = op(row);
-    if (o.stream_count == 0) return;
-    __builtin_prefetch(&streams_[program(row).streams[o.first_stream]], 1);
+    if (o.stream_count > 0)
+      __builtin_prefetch(&streams_[program(row).streams[o.first_stream]], 1);
   }
 
   bool has_ready() const { return !ready_.empty(); }

@@ -228,8 +228,9 @@ void FlowSimulation::Instant(SimTime time) {
   const std::size_t completions = completions_.size(), channel_ends = channel_ends_.size();
   if (!clocks_->empty() && clocks_->next() <= now_) {
     clocks_->TakeEnded(ended_, input_.options.batch);
-    LookAhead(0);
+    LookAhead(Stage::kFlow);
     for (const std::uint32_t id : ended_) FinishFlow(id);
+    LookAhead(Stage::kRow);
   }
   while (next_event_ < input_.events.size() && input_.events[next_event_].at <= now_)
     OnEvent(next_event_++);
@@ -252,9 +253,9 @@ void FlowSimulation::Process() {
 }
 
 void FlowSimulation::Reschedule() {
-  LookAhead(1);
+  LookAhead(Stage::kOp);
   const MaxMinSystem::Changes changes = system_->Resolve();
-  LookAhead(2);
+  LookAhead(Stage::kLinks);
   for (const std::uint32_t link : changes.links) {
     if (!input_.options.implicit_rates) {
       system_->ForEachHeld(link, [&](std::uint32_t id) { Reclock(id); });
@@ -264,43 +265,48 @@ void FlowSimulation::Reschedule() {
   }
   for (const std::uint32_t id : changes.variables) Reclock(id);
   clocks_->Settle(now_);
-  LookAhead(3);
+  LookAhead(Stage::kStream);
 }
 
-void FlowSimulation::LookAhead(std::uint32_t stage) {
-  if (stage == 0) {
+// Asks the memory for what the end of the next flow will read, and the start of what stands after it
+// in the tables, as what follows it mostly does. On a large fabric these are rows of some twenty
+// tables, each a miss, and where one lies another says: so a stage is asked for while the event at
+// hand goes on, and the next stage later in it.
+void FlowSimulation::LookAhead(Stage stage) {
+  if (stage == Stage::kFlow) {
     next_flow_ = clocks_->empty() ? kNobody : clocks_->next_flow();
-    if (next_flow_ >= flows_.size()) { next_flow_ = kNobody; return; }
-    __builtin_prefetch(&flows_[next_flow_], 1);
-    system_->Prefetch(next_flow_);
+    if (next_flow_ >= flows_.size() || !flows_[next_flow_].live) next_flow_ = kNobody;
+    if (next_flow_ != kNobody) system_->Prefetch(next_flow_);
     return;
   }
   if (next_flow_ == kNobody) return;
   const Flow& flow = flows_[next_flow_];
-  if (!flow.live || flow.terms == kNoTerms) { next_flow_ = kNobody; return; }
-  if (stage == 1) {
-    schedule_.PrefetchRow(flow.row);
-    __builtin_prefetch(&slot_of_row_[flow.row], 1);
-    __builtin_prefetch(&sent_bits_[Index(flow.terms)], 1);
-    __builtin_prefetch(edge_terms_.data() + flow.edges.first + 1);
-    __builtin_prefetch(paths_.edges().data() + flow.edges.first + 1);
-    system_->PrefetchRow(flow.terms);
-    system_->PrefetchCrossings(next_flow_);
-  } else if (stage == 2) {
-    schedule_.PrefetchOp(flow.row);
-    if (AtWork(flow.row)) {
-      const Running& run = slots_[slot_of_row_[flow.row]];
-      __builtin_prefetch(&run, 1);
-    }
-    system_->PrefetchLinks(next_flow_);
-    system_->PrefetchTermsAfter(flow.terms);
-  } else {
-    schedule_.PrefetchStream(flow.row);
-    if (AtWork(flow.row)) {
-      const Running& run = slots_[slot_of_row_[flow.row]];
-      if (run.subject + 1 < paths_.subjects().size())
-        __builtin_prefetch(paths_.subjects().data() + run.subject + 1);
-    }
+  if (!flow.live || flow.terms == kNoTerms || !AtWork(flow.row)) {
+    next_flow_ = kNobody;
+    return;
+  }
+  switch (stage) {
+    case Stage::kFlow:
+      return;
+    case Stage::kRow:
+      schedule_.PrefetchRow(flow.row);
+      __builtin_prefetch(&RunOf(flow.row), 1);
+      __builtin_prefetch(&sent_bits_[Index(flow.terms)], 1);
+      __builtin_prefetch(edge_terms_.data() + flow.edges.first + 1);
+      __builtin_prefetch(paths_.edges().data() + flow.edges.first + 1);
+      return system_->PrefetchRow(flow.terms);
+    case Stage::kOp:
+      schedule_.PrefetchOp(flow.row);
+      __builtin_prefetch(&slot_of_row_[flow.row] + 1, 1);
+      return system_->PrefetchCrossings(next_flow_);
+    case Stage::kLinks:
+      schedule_.PrefetchNext(flow.row);
+      system_->PrefetchLinks(next_flow_);
+      return system_->PrefetchTermsAfter(flow.terms);
+    case Stage::kStream:
+      schedule_.PrefetchStream(flow.row);
+      __builtin_prefetch(paths_.subjects().data() + RunOf(flow.row).subject + 1);
+      return;
   }
 }
 
