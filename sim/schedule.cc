@@ -17,30 +17,37 @@ std::uint32_t Schedule::Append(const Program& program) {
   open_count_ += row_count() - first;
   if (streams_.size() < program.stream_count) streams_.resize(program.stream_count);
   first_of_stream_.resize(streams_.size(), kNone);
-  std::uint32_t next = static_cast<std::uint32_t>(next_.size());
-  for (std::uint32_t row = first; row < row_count(); ++row) {
-    rows_[row].first_next = next;
-    next += program.ops[row - first].stream_count;
-  }
-  next_.resize(next, kNone);
-
+  AddStandings(program, first);
   for (std::uint32_t row = first; row < row_count(); ++row) Await(row);
   for (std::uint32_t row = first; row < row_count(); ++row) {
-    const Op& op = program.ops[row - first];
-    for (std::uint32_t i = 0; i < op.stream_count; ++i)
-      Stand(row, program.streams[op.first_stream + i], rows_[row].first_next + i);
+    const auto count = static_cast<std::uint32_t>(StandingsOf(row).size());
+    for (std::uint32_t i = 0; i < count; ++i) Stand(row, rows_[row].first_standing + i);
   }
   return first;
 }
 
-// The row is the last of the stream; `next`: its own of next_.
-void Schedule::Stand(std::uint32_t row, std::uint32_t stream, std::uint32_t next) {
+void Schedule::AddStandings(const Program& program, std::uint32_t first_row) {
+  auto next = static_cast<std::uint32_t>(standings_.size());
+  std::size_t end = next;
+  for (const Op& op : program.ops) end += op.stream_count;
+  standings_.resize(end);
+  for (std::uint32_t row = first_row; row < row_count(); ++row) {
+    const Op& op = program.ops[row - first_row];
+    rows_[row].first_standing = next;
+    for (std::uint32_t i = 0; i < op.stream_count; ++i)
+      standings_[next++].stream = program.streams[op.first_stream + i];
+  }
+}
+
+// The row is the last of the stream of its standing.
+void Schedule::Stand(std::uint32_t row, std::uint32_t standing) {
+  const std::uint32_t stream = standings_[standing].stream;
   Stream& s = streams_[stream];
   if (s.last == kNone)
     first_of_stream_[stream] = row;
   else
-    next_[s.last] = row;
-  s.last = next;
+    standings_[s.last].next = row;
+  s.last = standing;
   if (s.head != kNone) return;
   s.head = s.block_start = row;
   Enter(stream);
@@ -207,12 +214,11 @@ void Schedule::Drop(std::uint32_t row) {
 }
 
 void Schedule::LeaveStreams(std::uint32_t row) {
-  const Op& o = op(row);
-  for (std::uint32_t i = 0; i < o.stream_count; ++i) {
-    const std::uint32_t stream = program(row).streams[o.first_stream + i];
-    if (streams_[stream].head != row) continue;
-    Step(streams_[stream], next_[rows_[row].first_next + i]);
-    Enter(stream);
+  for (const Standing& standing : StandingsOf(row)) {
+    Stream& stream = streams_[standing.stream];
+    if (stream.head != row) continue;
+    Step(stream, standing.next);
+    Enter(standing.stream);
   }
 }
 
@@ -240,10 +246,10 @@ void Schedule::Enter(std::uint32_t stream) {
 
 // Requires: the row stands in the stream.
 std::uint32_t Schedule::NextOf(std::uint32_t row, std::uint32_t stream) const {
-  const Op& o = op(row);
-  const auto first = program(row).streams.begin() + o.first_stream;
-  return next_[rows_[row].first_next +
-               static_cast<std::uint32_t>(std::find(first, first + o.stream_count, stream) - first)];
+  const std::span<const Standing> standings = StandingsOf(row);
+  return std::find_if(standings.begin(), standings.end(),
+                      [&](const Standing& standing) { return standing.stream == stream; })
+      ->next;
 }
 
 std::vector<Waiting> Schedule::WaitingRows() const {
@@ -258,9 +264,9 @@ std::vector<Waiting> Schedule::WaitingRows() const {
         const std::uint32_t on = first_row(row) + dep.row;
         if (rows_[on].passes_done < Needed(row, on, dep.back)) w.for_row = RowId{on};
       }
-      for (std::uint32_t i = 0; i < o.stream_count && w.for_row == kNoRow; ++i) {
-        const std::uint32_t head = streams_[program(row).streams[o.first_stream + i]].head;
-        if (head != row) w.for_row = RowId{head};
+      for (const Standing& standing : StandingsOf(row)) {
+        const std::uint32_t head = streams_[standing.stream].head;
+        if (w.for_row == kNoRow && head != row) w.for_row = RowId{head};
       }
     }
     waiting.push_back(w);

@@ -56,15 +56,11 @@ class Schedule {
   void PrefetchOp(std::uint32_t row) const {
     __builtin_prefetch(&op(row));
     __builtin_prefetch(&op(row) + 1);
-  }
-  void PrefetchNext(std::uint32_t row) const {
-    __builtin_prefetch(next_.data() + rows_[row].first_next);
-    __builtin_prefetch(program(row).streams.data() + op(row).first_stream);
+    __builtin_prefetch(standings_.data() + rows_[row].first_standing);
   }
   void PrefetchStream(std::uint32_t row) const {
-    const Op& o = op(row);
-    if (o.stream_count > 0)
-      __builtin_prefetch(&streams_[program(row).streams[o.first_stream]], 1);
+    const std::span<const Standing> standings = StandingsOf(row);
+    if (!standings.empty()) __builtin_prefetch(&streams_[standings.front().stream], 1);
   }
 
   bool has_ready() const { return !ready_.empty(); }
@@ -90,7 +86,7 @@ class Schedule {
     std::uint32_t passes_done = 0;
     std::uint32_t missing = 0;          // streams and rows still waited for
     std::uint32_t first_dependent = 0;  // of dependents_, up to the next row's
-    std::uint32_t first_next = 0;       // of next_, by stream as Op's
+    std::uint32_t first_standing = 0;   // of standings_, likewise
     State state = State::kBlocked;
     bool dropped = false, watched = false;
   };
@@ -100,14 +96,20 @@ class Schedule {
     std::uint32_t program = 0, first_row = 0;  // of the program
     std::uint32_t block = 0, times = 1;
   };
+  // A row in one of its streams, in the op's order.
+  struct Standing {
+    std::uint32_t stream = 0;
+    std::uint32_t next = kNone;  // the row that comes after it there
+  };
   struct Stream {
     std::uint32_t head = kNone, pass = 0;  // the row that it has come to; kNone: it is at its end
     std::uint32_t block_start = kNone;     // its first row of the head's block
-    std::uint32_t last = kNone;            // row of next_, of the last row that stands in it
+    std::uint32_t last = kNone;            // of standings_
   };
 
   const Place& PlaceOf(std::uint32_t row) const { return places_[rows_[row].place]; }
   void AddPlaces(const Program& program, std::uint32_t first_row);
+  void AddStandings(const Program& program, std::uint32_t first_row);
   void AddDependents(const Program& program, std::uint32_t first_row);
   void Close(Row& row, State state);
   void Await(std::uint32_t row);   // counts what the next pass waits for
@@ -115,7 +117,13 @@ class Schedule {
   std::uint32_t Needed(std::uint32_t row, std::uint32_t on, std::uint16_t back) const;
   void Notify(std::uint32_t row);
   void LeaveStreams(std::uint32_t row);
-  void Stand(std::uint32_t row, std::uint32_t stream, std::uint32_t next);
+  std::span<const Standing> StandingsOf(std::uint32_t row) const {
+    const std::uint32_t first = rows_[row].first_standing;
+    const std::size_t end =
+        row + 1 < row_count() ? rows_[row + 1].first_standing : standings_.size();
+    return std::span(standings_).subspan(first, end - first);
+  }
+  void Stand(std::uint32_t row, std::uint32_t standing);
   void Step(Stream& stream, std::uint32_t next);
   void Enter(std::uint32_t stream);
   std::uint32_t NextOf(std::uint32_t row, std::uint32_t stream) const;
@@ -124,9 +132,9 @@ class Schedule {
   Table<Row> rows_;
   Table<std::uint32_t> dependents_;   // rows
   std::vector<std::uint16_t> backs_;  // of each dependent; empty: all 0
-  std::vector<Stream> streams_;
+  Table<Stream> streams_;
   std::vector<std::uint32_t> first_of_stream_;  // [streams] row
-  Table<std::uint32_t> next_;  // by row and stream of it: the stream's next row; kNone: none
+  Table<Standing> standings_;
   std::vector<std::uint32_t> ready_, scratch_;
   std::uint32_t open_count_ = 0, block_count_ = 0, program_count_ = 0;
   std::uint32_t watched_count_ = 0, watched_open_ = 0;  // of these not closed

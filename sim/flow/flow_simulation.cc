@@ -300,7 +300,6 @@ void FlowSimulation::LookAhead(Stage stage) {
       __builtin_prefetch(&slot_of_row_[flow.row] + 1, 1);
       return system_->PrefetchCrossings(next_flow_);
     case Stage::kLinks:
-      schedule_.PrefetchNext(flow.row);
       system_->PrefetchLinks(next_flow_);
       return system_->PrefetchTermsAfter(flow.terms);
     case Stage::kStream:
