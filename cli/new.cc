@@ -24,7 +24,7 @@ constexpr std::array<Kind, 4> kKinds{{
 fabric: {}
 placement: {{ gpus: 512, policy: spread }}      # packed | spread | random
 rdma: {{ qps: 4 }}                              # queue pairs a connection
-routing: {{ host_port: by_qp, seeds: 16 }}      # every figure: median and 5-95 % over the seeds
+routing: {{ seeds: 16 }}                        # every figure: median and 5-95 % over the seeds
 workload:
   collective: {{ op: all_reduce, bytes: [64MiB, 1GiB], group: per_rail, ring_order: natural }}
 )"},

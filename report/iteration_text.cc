@@ -98,7 +98,12 @@ std::string PathText(const IterationReport& i, int width) {
   for (std::size_t k = 0; k < std::min(kShown, longest.size()); ++k)
     text += (k == 0 ? "" : "; ") + longest[k].second;
   if (longest.size() > kShown) text += fmt::format("; {} more", longest.size() - kShown);
-  return '\n' + Wrap("critical path: " + text, width, 2) + '\n';
+  std::string of;
+  if (i.repeats_skipped > 0)
+    of = fmt::format(" of the {} simulated ({} repeats more, counted as the last ones, take {})",
+                     FormatSeconds(i.split_of_s - i.skipped_s), FormatCount(i.repeats_skipped),
+                     FormatSeconds(i.skipped_s));
+  return '\n' + Wrap(fmt::format("critical path{}: {}", of, text), width, 2) + '\n';
 }
 
 std::string WhatIfText(const IterationReport& i, int width) {

@@ -121,11 +121,13 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
   const std::optional<FoundNcclRules> found = FindNcclRules(question.nccl);
   if (!found)
     return Wrong(fmt::format("--nccl: '{}' is no version", question.nccl), "such as 2.28.9");
+  if (question.gpus < 1)
+    return Wrong(fmt::format("--gpus is {}", question.gpus), "want a rank or more, one a GPU");
   const int per_host = question.gpus_per_host.value_or(std::min(question.gpus, host.gpus));
   if (per_host < 1 || per_host > host.gpus)
     return Wrong(fmt::format("--gpus-per-host is {}", per_host),
                  fmt::format("the host has {} GPUs", host.gpus));
-  if (question.gpus < 1 || question.gpus % per_host != 0)
+  if (question.gpus % per_host != 0)
     return Wrong(fmt::format("--gpus is {}", question.gpus),
                  fmt::format("want a multiple of {} GPUs a host", per_host));
   const int hosts = question.gpus / per_host;

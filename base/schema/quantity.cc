@@ -147,36 +147,36 @@ bool HasLeadingZero(std::string_view text) {
   return text.size() > 1 && text[0] == '0' && IsDigit(text[1]);
 }
 
-std::string_view ExampleOf(Unit unit) {
+// `number`, which has none, with the units that may have been meant.
+std::string WithUnits(std::string_view number, Unit unit) {
+  constexpr std::size_t kNobodyMeansGiga = 5;  // digits: written out, it is in the smallest unit
+  const bool written_out = CountDigits(number) >= kNobodyMeansGiga;
   switch (unit) {
     case Unit::BIT_RATE:
-      return "400Gbps";
+      return written_out ? fmt::format("{0}bps", number) : fmt::format("{0}Gbps", number);
     case Unit::BYTES:
-      return "64MiB";
+      return written_out ? fmt::format("{0}B", number)
+                         : fmt::format("{0}B, {0}KiB or {0}MiB", number);
     case Unit::DURATION:
-      return "1.5us";
+      return fmt::format("{0}s, {0}ms or {0}us", number);
     case Unit::POWER:
-      return "750W";
+      return fmt::format("{0}W or {0}kW", number);
     case Unit::MONEY:
-      return "2.5kUSD";
-    case Unit::RATIO:
-      return "50%";
+      return fmt::format("{0}USD or {0}kUSD", number);
     case Unit::LENGTH:
-      return "50m";
+      return fmt::format("{0}m", number);
     case Unit::ENERGY_PRICE:
-      return "0.12USD/kWh";
+      return fmt::format("{0}USD/kWh", number);
     case Unit::YEARS:
-      return "3y";
+      return fmt::format("{0}y", number);
     default:
-      return "1.5";
+      return std::string(number);
   }
 }
 
 // What was probably meant by `suffix`, which is none of the unit's own.
 std::string HintFor(std::string_view number, std::string_view suffix, Unit unit) {
-  if (suffix.empty() && unit == Unit::DURATION)
-    return fmt::format("write the unit: {0}s, {0}ms or {0}us", number);
-  if (suffix.empty()) return fmt::format("write the unit: {}", ExampleOf(unit));
+  if (suffix.empty()) return fmt::format("write the unit: {}", WithUnits(number, unit));
   if (unit == Unit::BYTES && suffix.back() == 'b')
     return "b is a bit, B a byte, and sizes are in bytes";
   if (unit == Unit::BYTES && suffix.size() == 1 &&
