@@ -81,6 +81,8 @@ int Refuse(const CLI::App& app, const std::vector<std::string>& args, const CLI:
     return kBadInput;
   }
   std::string what = e.what();
+  for (const CLI::Option* option : chosen.front()->get_options())
+    if (what == option->get_name() + " is required") what += " (" + option->get_description() + ')';
   if (e.get_name() == "ArgumentMismatch") what = what.substr(0, what.find(':')) + " wants a value";
   err << "weft: error: " << chosen.front()->get_name() << ": " << what << '\n';
   return kBadInput;

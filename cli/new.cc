@@ -8,6 +8,8 @@
 
 #include "base/schema/wording.h"
 #include "cli/app.h"
+#include "cli/output.h"
+#include "hardware/parts.h"
 #include "scenario/prepare.h"
 
 namespace weft::cli {
@@ -131,6 +133,11 @@ decide: {{ horizon: 3y, energy: 0.12USD/kWh, support: 5%, confidence: 80% }}
 
 int RunNew(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
   if (kind == "plan") {
+    const Result<GpuPart> gpu = NeedGpu(name == "hpn" ? "h100" : name, {"weft", 0, 0});
+    if (!gpu) {
+      PrintErrors(gpu.error(), {}, err);
+      return kBadInput;
+    }
     out << fmt::format(fmt::runtime(kPlan), name == "hpn" ? "h100" : name);
     return kOk;
   }

@@ -521,8 +521,7 @@ std::vector<Error> ComparisonWarnings(const Comparison& comparison) {
   std::vector<std::string> names = comparison.labels;
   for (std::size_t i = 0; i < names.size(); ++i)
     if (!comparison.variants[i].empty()) names[i] = comparison.variants[i];
-  for (auto& [index, one] : SaidOfCases(said, names))
-    warnings.push_back(std::move(one));
+  for (auto& [index, one] : SaidOfCases(said, names)) warnings.push_back(std::move(one));
   return warnings;
 }
 

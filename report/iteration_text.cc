@@ -91,7 +91,8 @@ std::string PathText(const IterationReport& i, int width) {
   std::vector<std::pair<double, std::string>> longest;
   for (const auto& [name, sum] : by_name)
     longest.emplace_back(
-        sum.first, fmt::format("{} ({}, {} times)", name, FormatSeconds(sum.first), sum.second));
+        sum.first, fmt::format("{} ({}, {})", name, FormatSeconds(sum.first),
+                               sum.second == 1 ? "once" : FormatCount(sum.second) + " times"));
   std::stable_sort(longest.begin(), longest.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   std::string text;
