@@ -368,7 +368,10 @@ void AddCollective(CLI::App& app, Command& chosen) {
       ->default_str("the fabric's, else hgx-h100");
   add("--gpus-per-host", args->gpus_per_host, "ranks a host; all its GPUs by default", "K")
       ->check(Whole(1));
-  add("--fabric", args->fabric, "the network; by default one that does not block", "FABRIC");
+  add("--fabric", args->fabric,
+      "the network: a preset, a file, what weft import wrote, or YAML; by default one that does "
+      "not block",
+      "FABRIC");
   add("--nccl", args->nccl, "NCCL's version, 2.18 to 2.30", "VERSION")->capture_default_str();
   add("--algorithm", args->algorithm, "as NCCL_ALGO: Ring, Tree, NVLS, NVLSTree, PAT …", "NAME");
   add("--protocol", args->protocol, "as NCCL_PROTO: LL, LL128, Simple", "NAME");

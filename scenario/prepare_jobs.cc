@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "base/format_count.h"
 #include "scenario/jobs_internal.h"
 #include "scenario/jobs_together_internal.h"
 #include "sim/engines.h"
@@ -102,6 +103,14 @@ Errors WrongNames(const PreparedScenario& scenario) {
   return errors;
 }
 
+// In seconds, and from a day on in days.
+std::string Long(double seconds) {
+  constexpr double kDay = 86400, kManySeconds = 10'000;
+  if (seconds >= kDay) return fmt::format("{:.4g} days", seconds / kDay);
+  if (seconds < kManySeconds) return fmt::format("{:.4g} s", seconds);
+  return FormatCount(std::llround(seconds)) + " s";
+}
+
 // In seconds the least that a pass takes: the analytic engine's bound, infinite where that is
 // beyond the range of time. None where it never ends.
 std::optional<double> ShortestPass(const PreparedScenario& job) {
@@ -155,10 +164,12 @@ Errors StartsTooFarApart(const PreparedScenario& scenario, ShortestPasses& passe
     const double gap_s = ToSeconds(last.start - job.start);
     if (gap_s / pass_s <= most) continue;
     return {{ErrorCode::kOutOfRange, scenario.spec.At(fmt::format("jobs[{}].start", latest)),
-             fmt::format("'{}' starts {:.4g} s after '{}', a pass of which takes {:.4g} s or more: "
-                         "up to {:.0f} passes until then, and at most {:.0f} are simulated",
-                         last.name, gap_s, job.name, pass_s, std::ceil(gap_s / pass_s), most),
-             fmt::format("a start within {:.4g} s of that of '{}'", most * pass_s, job.name)}};
+             fmt::format("'{}' starts {} after '{}', a pass of which takes {} or more: up to {} "
+                         "passes until then, and at most {} are simulated",
+                         last.name, Long(gap_s), job.name, Long(pass_s),
+                         FormatCount(static_cast<std::int64_t>(std::ceil(gap_s / pass_s))),
+                         FormatCount(static_cast<std::int64_t>(most))),
+             fmt::format("a start within {} of that of '{}'", Long(most * pass_s), job.name)}};
   }
   return {};
 }
@@ -185,10 +196,10 @@ Errors EndsTooLate(const PreparedScenario& scenario, ShortestPasses& shortest) {
     const double passes = repeats + (job.start < all_started ? 1 : 0);
     const double days = (all_started_s + passes * pass_s) / kDay;
     if (days <= kMostDaysOfWork) continue;
-    std::string what = fmt::format("'{}' is done after {:.4g} days: {:.0f} {} of {:.4g} s",
-                                   job.name, days, passes, passes > 1 ? "passes" : "pass", pass_s);
+    std::string what = fmt::format("'{}' is done after {:.4g} days: {:.0f} {} of {}", job.name,
+                                   days, passes, passes > 1 ? "passes" : "pass", Long(pass_s));
     if (all_started_s > 0)
-      what += fmt::format(" when all have started, after {:.4g} s", all_started_s);
+      what += fmt::format(" when all have started, after {}", Long(all_started_s));
     if (std::isinf(pass_s))
       what = fmt::format("'{}' takes more than 104 days for a pass", job.name);
     const bool by_itself = repeats * pass_s > kMostDaysOfWork * kDay;

@@ -239,14 +239,14 @@ TEST(Jobs, AreRefusedWhereAPassOrAStartIsTooLate) {
   };
   EXPECT_THAT(refused({long_of("43000TB"), "jobs[0].repeat=1"}), testing::IsEmpty());  // 9.95 days
   EXPECT_THAT(refused({long_of("100000TB"), "jobs[0].repeat=1"}),
-              testing::ElementsAre("'long' is done after 23.15 days: 1 pass of 2e+06 s"));
+              testing::ElementsAre("'long' is done after 23.15 days: 1 pass of 23.15 days"));
   for (const char* repeat : {"jobs[0].repeat=1", "jobs[0].repeat=2"})
     for (const char* start : {"jobs[1].start=0s", "jobs[1].start=1h"})
       EXPECT_THAT(refused({long_of("470000TB"), repeat, start}),
                   testing::ElementsAre("'long' takes more than 104 days for a pass"));
   EXPECT_THAT(refused({long_of("1000TB"), "jobs[0].repeat=1", "jobs[1].start=264h"}),
-              testing::ElementsAre("'long' is done after 11.46 days: 2 passes of 2e+04 s when all "
-                                   "have started, after 9.504e+05 s"));
+              testing::ElementsAre("'long' is done after 11.46 days: 2 passes of 20,000 s when all "
+                                   "have started, after 11 days"));
 }
 
 // As long, but without a cable it is no matter of time: it runs, and says so.
@@ -275,7 +275,8 @@ TEST(Jobs, AreRefusedWhereTheyCannotBe) {
         {"placement.gpus=2", "stands beside 'jobs'"},
         {"faults=[{ at: 1ms, link: host0/nic0/port0, state: down }]", "stands beside 'jobs'"},
         {"engine=analytic", "knows of no others"},
-        {"jobs[1].start=1h", "up to 1799665 passes until then, and at most 100000 are simulated"},
+        {"jobs[1].start=1h",
+         "up to 1,799,665 passes until then, and at most 100,000 are simulated"},
         {"published=[{ figure: slowdown, job: nobody, share: 1%, source: x }]",
          "no job is called 'nobody'"},
         {"jobs[1].placement.hosts=[host9]", "there is no host 'host9'"}}) {
