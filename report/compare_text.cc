@@ -438,14 +438,22 @@ std::vector<std::pair<std::string, PublishedRow>> Published(const Comparison& co
   return published;
 }
 
+// A case's label without the values laid over its file.
+std::string FileLabel(const Comparison& comparison, std::size_t index) {
+  const std::string& label = comparison.labels[index];
+  const std::string values = ": " + comparison.variants[index];
+  return label.ends_with(values) ? label.substr(0, label.size() - values.size())
+                                 : comparison.cases[index].scenario;
+}
+
 std::string SweepText(const Comparison& comparison, int width) {
   const RunReport& base = comparison.cases.front();
   std::string out =
       fmt::format("{} pairs, {} hash seeds, the same for all; busbw GB/s, slowest rail\n",
                   comparison.cases.size() / 2, base.seeds);
   if (comparison.partial) out += "PARTIAL: stopped before the end\n";
-  out += Wrap("  A  " + base.scenario, width, 5) + '\n' +
-         Wrap("  B  " + comparison.cases[1].scenario, width, 5) + '\n';
+  out += Wrap("  A  " + FileLabel(comparison, 0), width, 5) + '\n' +
+         Wrap("  B  " + FileLabel(comparison, 1), width, 5) + '\n';
   std::size_t sizes = base.collectives.size();
   for (const RunReport& report : comparison.cases)
     sizes = std::min(sizes, report.collectives.size());

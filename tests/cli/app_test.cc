@@ -117,6 +117,18 @@ TEST(Weft, ExitsWithTwoOnBadInputAndDrawsACaret) {
   EXPECT_EQ(ran.out, "");
 }
 
+// A file of another tool is called what it is.
+TEST(Weft, KnowsFilesOfOtherTools) {
+  const std::string path = testing::TempDir() + "weft_app_test_workload.txt";
+  std::ofstream(path) << "HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: 8 ep: 1\n5\n";
+  const Ran ran = Weft({"simulate", path});
+  EXPECT_EQ(ran.status, kBadInput);
+  EXPECT_THAT(ran.err, testing::StartsWith(path + ":1:1: error: this is no scenario file: it looks "
+                                                  "like a workload of SimAI or AICB"));
+  EXPECT_THAT(ran.err, HasSubstr("(weft new training prints a scenario"));
+  std::filesystem::remove(path);
+}
+
 TEST(Weft, ExitsWithOneWhenARequirementIsMissed) {
   const Scenario scenario(std::string(kSmall) + "require: { makespan: 1ns }\n");
   EXPECT_EQ(Weft({"simulate", scenario.path(), "--seeds", "1"}).status, kUnmet);
@@ -479,7 +491,10 @@ TEST(Weft, ComparesWithTheNotesOfEveryCase) {
                         "placement={ gpus: 4 },{ gpus: 4, seed: 2 }"});
   EXPECT_EQ(ran.status, kUnmet);
   EXPECT_THAT(ran.out, HasSubstr("NOT MET: cases C, D: makespan"));
-  EXPECT_THAT(ran.err, HasSubstr("cases B, D: 'placement.seed' has no effect"));
+  EXPECT_THAT(ran.err,
+              HasSubstr("cases B (require={ makespan: 1s }, placement={ gpus: 4, seed: 2 }), D "
+                        "(require={ makespan: 1ns }, placement={ gpus: 4, seed: 2 }): "
+                        "'placement.seed' has no effect"));
 }
 
 TEST(Weft, PassesItsOwnSelfTest) {

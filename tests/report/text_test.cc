@@ -129,7 +129,10 @@ TEST(ComparisonText, NamesACaseOfASweepByFileAndValues) {
       Compare({Report({MiB(1)}), Report({MiB(1)}), Report({MiB(1)}), Report({MiB(1)})});
   sweep.variants = {"rdma.qps=1", "rdma.qps=1", "rdma.qps=4", "rdma.qps=4"};
   sweep.base_of = {0, 0, 2, 2};
+  for (std::size_t i = 0; i < 4; ++i)
+    sweep.labels[i] = std::string(i % 2 == 0 ? "one" : "two") + " (x.yaml): " + sweep.variants[i];
   sweep.cases[3].missing_terms = {"queues"};
+  EXPECT_THAT(ComparisonText(sweep, 160), HasSubstr("\nA one (x.yaml)\nB two (x.yaml)\n"));
   EXPECT_THAT(ComparisonText(sweep, 160), HasSubstr("not modelled: case B 4: queues\n"));
 }
 

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "tests/scenario/training_scenarios.h"
+#include "workloads/training/build_training.h"
 
 namespace weft {
 namespace {
