@@ -340,9 +340,16 @@ std::string FormatQuantity(double value, Unit unit) {
   for (const Measure& measure : MeasuresOf(unit)) {
     if (measure.multiplier != 1) continue;
     const double scaled = value / std::pow(10.0, measure.power);
-    const std::string text = fmt::format("{}{}", scaled, measure.name);
-    const auto again = ScanQuantity(text, unit);
-    const bool same = again && *again == value;
+    const auto is_same = [&](const std::string& text) {
+      const auto again = ScanQuantity(text, unit);
+      return again && *again == value;
+    };
+    std::string text = fmt::format("{}{}", scaled, measure.name);
+    // 1e-06 / 0.01 is not 0.0001 to the last bit, and yet 0.0001 % is 1e-06.
+    if (const std::string shorter = fmt::format("{:.15g}{}", scaled, measure.name);
+        shorter.size() < text.size() && is_same(shorter))
+      text = shorter;
+    const bool same = is_same(text);
     if (same && (std::abs(scaled) >= 1 || unit == Unit::RATIO) && text.size() <= 12) return text;
     if (same && measure.power == 0) plain = text;
     if (measure.power == 0) break;

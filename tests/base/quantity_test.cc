@@ -144,6 +144,8 @@ TEST(FormatQuantity, WritesTheUnitThatReadsBest) {
   EXPECT_EQ(FormatQuantity(750, Unit::POWER), "750W");
   EXPECT_EQ(FormatQuantity(2500, Unit::MONEY), "2.5kUSD");
   EXPECT_EQ(FormatQuantity(0.5, Unit::RATIO), "50%");
+  EXPECT_EQ(FormatQuantity(0.07, Unit::RATIO), "7%");
+  EXPECT_EQ(FormatQuantity(1e-6, Unit::RATIO), "0.0001%");
   EXPECT_EQ(FormatQuantity(-0.25, Unit::NONE), "-0.25");
 }
 
