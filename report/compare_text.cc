@@ -113,6 +113,7 @@ RunReport NotesOfAll(const Comparison& comparison) {
   all.calibration = base.calibration;
   all.traffic = base.traffic;
   all.iteration = base.iteration;
+  if (all.iteration) all.iteration->time_s = {};  // one a case: none that is "here"
   all.jobs = base.jobs;
   for (const RunReport& one : comparison.cases) WidenCommunication(one, all);
   for (const RunReport& one : comparison.cases) {

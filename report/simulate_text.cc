@@ -377,7 +377,7 @@ std::string PublishedText(const RunReport& report) {
   for (const PublishedRuns& one : kPublishedRuns) {
     kinds += fmt::format("{}{:.2f} to {:.2f} times by {} ({} runs", kinds.empty() ? "" : ", ",
                          one.low, one.high, one.kind, one.runs);
-    if (report.iteration)
+    if (report.iteration && report.iteration->time_s.median > 0)
       kinds +=
           fmt::format("; here {} to {}", FormatSeconds(one.low * report.iteration->time_s.median),
                       FormatSeconds(one.high * report.iteration->time_s.median));

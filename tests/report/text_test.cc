@@ -123,6 +123,18 @@ TEST(RunReportText, SaysWhatTheCriticalPathLeavesOut) {
                                            "and not drawn"));
 }
 
+// What published runs took is of one iteration's time in a run, and of none of several cases'.
+TEST(ComparisonText, PutsNoCasesTimeBesidePublishedRuns) {
+  RunReport report = Report({});
+  report.iteration.emplace();
+  report.iteration->time_s = {10, 10, 10};
+  report.iteration->split_of_s = 10;
+  EXPECT_THAT(RunReportText(report, 160), HasSubstr("; here "));
+  const std::string both = ComparisonText(Compare({report, report}), 160);
+  EXPECT_THAT(both, HasSubstr("took longer than weft says"));
+  EXPECT_THAT(both, Not(HasSubstr("; here ")));
+}
+
 // Of a sweep of pairs a case is called as its row and its column are.
 TEST(ComparisonText, NamesACaseOfASweepByFileAndValues) {
   Comparison sweep =

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "scenario/run_seed_internal.h"
 #include "tests/scenario/training_scenarios.h"
 #include "workloads/training/build_training.h"
 
@@ -266,6 +267,17 @@ jobs:
       workload: { traffic: { pattern: permutation, bytes: 10MB } } }
 )");
   EXPECT_THAT(report.incomplete, testing::ElementsAre("job cut: a queue pair has no path"));
+}
+
+// What is left when an engine stops is a matter of time only where something runs: rows that wait
+// for each other alone never end.
+TEST(AllBeyondTime, IsFalseOfRowsThatWaitForEachOther) {
+  const Result<PreparedScenario> prepared = Try(kTwoPairs, {});
+  ASSERT_TRUE(prepared.has_value());
+  const PreparedScenario& alone = *prepared->jobs.front().alone;
+  EXPECT_FALSE(AllBeyondTime(alone, 1, {{RowId{0}, RowId{1}}, {RowId{1}, RowId{0}}}));
+  EXPECT_TRUE(AllBeyondTime(alone, 1, {{RowId{0}, kNoRow}}));
+  EXPECT_TRUE(AllBeyondTime(alone, 1, {{RowId{0}, kNoRow}, {RowId{1}, RowId{0}}}));
 }
 
 TEST(Jobs, AreRefusedWhereTheyCannotBe) {
