@@ -19,8 +19,10 @@ class Backwards {
         by_pass_(program_, simulation.completions()) {
     before_.resize(simulation.completions().size(), kNobody);
     std::vector<std::uint32_t> last(program_.stream_count, kNobody);
-    std::uint32_t at = 0;
-    for (const Completion& one : simulation.completions()) {
+    for (const Completion* in_order : InStreamOrder(training_, simulation.completions())) {
+      const Completion& one = *in_order;
+      const auto at = static_cast<std::uint32_t>(&one - simulation.completions().data());
+      last_ = &one;
       const Op& op = program_.ops[Index(one.row)];
       const Completion* latest = nullptr;
       for (std::uint32_t i = 0; i < op.stream_count; ++i) {
@@ -28,15 +30,12 @@ class Backwards {
         Later(mine, simulation, one, latest, before_[at]);
         mine = at;
       }
-      ++at;
     }
   }
 
   std::vector<const Completion*> Path(const Simulation& simulation) const {
     std::vector<const Completion*> path;
-    const auto all = simulation.completions();
-    if (all.empty()) return path;
-    const Completion* at = &all.back();
+    const Completion* at = last_;
     while (at != nullptr) {
       path.push_back(at);
       at = Before(*at, simulation);
@@ -80,6 +79,7 @@ class Backwards {
   const TrainingProgram& training_;
   const Program& program_;
   ByPass by_pass_;
+  const Completion* last_ = nullptr;
   std::vector<std::uint32_t> before_;  // [completions] of its streams, the one that ended last
 };
 

@@ -33,6 +33,12 @@ class ByPass {
   std::vector<const Completion*> all_;
 };
 
+// By their end and, in one instant, as streams have them: what stands before the block, then its
+// repeats, then the rest. An engine lists an instant's rows by their numbers, so that a repeat's
+// first rows may come before the last ones of the repeat before.
+std::vector<const Completion*> InStreamOrder(const TrainingProgram& training,
+                                             std::span<const Completion> completions);
+
 // Of the chunk of layers that a pass is of.
 const ChunkCost& CostOfRow(const TrainingProgram& training, const TrainingRow& row);
 

@@ -1,5 +1,6 @@
 // Where the time of an iteration went, stream by stream.
 #include <algorithm>
+#include <tuple>
 
 #include "base/check.h"
 #include "scenario/iteration_rows_internal.h"
@@ -105,7 +106,7 @@ class Splitter {
             times * static_cast<double>(took) * p.data / p.tensor / (row.expert ? p.expert : 1);
     }
     reductions_ = Merge(std::move(reductions));
-    for (const Completion& one : completions) Visit(one);
+    for (const Completion* one : InStreamOrder(training_, completions)) Visit(*one);
   }
 
   IterationSplit Split() {
@@ -258,6 +259,26 @@ std::int64_t ComputeWithin(const TrainingProgram& training, const TrainingRow& r
   Parts parts{};
   AddWork(training, row, duration, parts);
   return parts[kCompute];
+}
+
+std::vector<const Completion*> InStreamOrder(const TrainingProgram& training,
+                                             std::span<const Completion> completions) {
+  const auto place = [&training](const Completion* one) {
+    const std::uint32_t row = Index(one->row), first = training.first_block_row;
+    const int region = row < first ? 0 : row < first + training.block_rows ? 1 : 2;
+    return std::tuple(region, one->pass, row);
+  };
+  std::vector<const Completion*> out;
+  out.reserve(completions.size());
+  for (const Completion& one : completions) out.push_back(&one);
+  for (auto begin = out.begin(); begin != out.end();) {
+    const auto end = std::find_if(
+        begin, out.end(), [begin](const Completion* one) { return one->end != (*begin)->end; });
+    std::sort(begin, end,
+              [&](const Completion* a, const Completion* b) { return place(a) < place(b); });
+    begin = end;
+  }
+  return out;
 }
 
 IterationSplit SplitIteration(const Workload& workload, std::span<const Completion> completions) {

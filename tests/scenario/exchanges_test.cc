@@ -161,6 +161,25 @@ TEST(Training, OverlapsOfShortAndLongExchangesCostNoMoreThanOne) {
   EXPECT_NEAR(both.time_s.median / both.estimate_s, 1, 5e-3);
 }
 
+// A wait for an exchange is exposed in every repeat, though the next one begins in the instant in
+// which it ends: one stage never waits for another, and a path without gaps is all of the time.
+TEST(Training, NamesTheWaitForAnExchangeInEveryRepeat) {
+  for (const char* batch : {"8", "64"}) {
+    SCOPED_TRACE(batch);
+    const RunReport report = Simulate(
+        kExchanges, {Set("parallel", "{ tensor: 16, expert: 4 }"), Set("global_batch", batch),
+                     Set("architecture.moe", "{ experts: 64, top_k: 6, ffn: 1536, shared: 2 }"),
+                     Set("overlap", "{ data: false, tensor: true, expert: true }")});
+    const IterationReport& i = *report.iteration;
+    EXPECT_LT(i.bubble_s, 1e-3 * i.time_s.median);
+    EXPECT_GT(i.tensor_s, 0.7 * i.time_s.median);
+    EXPECT_NEAR(Sum(i) / i.time_s.median, 1, 1e-12);
+    double on_path = 0;
+    for (const CriticalStep& step : i.critical_path) on_path += step.end_s - step.start_s;
+    EXPECT_NEAR(on_path / (i.split_of_s - i.skipped_s), 1, 1e-3);
+  }
+}
+
 // Two leaves whose uplinks carry a half, a third of what stands below them: what crosses takes so
 // much longer, and nothing else does.
 TEST(Training, ExchangesMeetAnOversubscribedFabric) {
