@@ -1,6 +1,9 @@
 #include "cli/app.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <charconv>
 #include <new>
 #include <ostream>
 
@@ -9,6 +12,23 @@
 #include "cli/output.h"
 
 namespace weft::cli {
+
+CLI::Validator Whole(int least, int most) {
+  return CLI::Validator(
+      [least, most](const std::string& text) -> std::string {
+        int value = 0;
+        const char* const end = text.data() + text.size();
+        const auto [at, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc() && at == end && value >= least && value <= most) return {};
+        std::string range;
+        if (least > std::numeric_limits<int>::min()) range = fmt::format(" of {} or more", least);
+        if (most < std::numeric_limits<int>::max())
+          range = fmt::format(" from {} to {}", least, most);
+        if (range.empty() && error == std::errc::result_out_of_range) range = " that fits";
+        return fmt::format("{} is no whole number{}", Quoted(text), range);
+      },
+      "");
+}
 
 void BuildApp(CLI::App& app, Command& chosen) {
   app.description(
@@ -60,7 +80,11 @@ int Refuse(const CLI::App& app, const std::vector<std::string>& args, const CLI:
         << meant(Nearest(word, options)) << '\n';
     return kBadInput;
   }
-  err << "weft: error: " << chosen.front()->get_name() << ": " << e.what() << '\n';
+  std::string what = e.what();
+  for (const CLI::Option* option : chosen.front()->get_options())
+    if (what == option->get_name() + " is required") what += " (" + option->get_description() + ')';
+  if (e.get_name() == "ArgumentMismatch") what = what.substr(0, what.find(':')) + " wants a value";
+  err << "weft: error: " << chosen.front()->get_name() << ": " << what << '\n';
   return kBadInput;
 }
 
@@ -74,14 +98,10 @@ int RunApp(std::vector<std::string> args, std::ostream& out, std::ostream& err) 
   std::reverse(args.begin(), args.end());  // CLI11 takes them last first
   try {
     app.parse(std::vector<std::string>(args));
-  } catch (const CLI::ExtrasError& e) {
-    return Refuse(app, args, e, err);
-  } catch (const CLI::RequiredError& e) {
-    return Refuse(app, args, e, err);
   } catch (const CLI::ParseError& e) {
-    const bool asked = e.get_exit_code() == 0;  // --help, --version
-    app.exit(e, out, err);
-    return Flush(out, err) && asked ? kOk : kBadInput;
+    if (e.get_exit_code() != 0) return Refuse(app, args, e, err);
+    app.exit(e, out, err);  // --help, --version
+    return Flush(out, err) ? kOk : kBadInput;
   }
   try {
     const int status = chosen(out, err);

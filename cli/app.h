@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <iosfwd>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,10 @@ void AddNew(CLI::App& app, Command& chosen);
 void AddExplain(CLI::App& app, Command& chosen);
 void AddDoctor(CLI::App& app, Command& chosen);
 void AddDocs(CLI::App& app, Command& chosen);
+
+// Of an option: a whole number from `least` to `most`, else what it is not.
+CLI::Validator Whole(int least = std::numeric_limits<int>::min(),
+                     int most = std::numeric_limits<int>::max());
 
 // The whole command line tree; `chosen` is set by a parse.
 void BuildApp(CLI::App& app, Command& chosen);

@@ -355,7 +355,7 @@ void AddCollective(CLI::App& app, Command& chosen) {
   const auto add = [&](const char* name, auto& value, const char* what, const char* type) {
     return command->add_option(name, value, what)->type_name(type);
   };
-  add("--gpus", args->gpus, "ranks, one a GPU", "N")->required();
+  add("--gpus", args->gpus, "ranks, one a GPU", "N")->required()->check(Whole(1));
   add("--sizes", args->sizes,
       "FIRST:LAST:FACTOR, or FIRST:LAST by 2, or S1,S2,…; bytes where no unit is said", "SIZES")
       ->default_str(std::string(kSizes) + ", of a matrix in a file its own");
@@ -366,17 +366,21 @@ void AddCollective(CLI::App& app, Command& chosen) {
   add("--host", args->host,
       "host: a preset, a file, or YAML such as '{ preset: hgx-h100, nics: 4 }'", "HOST")
       ->default_str("the fabric's, else hgx-h100");
-  add("--gpus-per-host", args->gpus_per_host, "ranks a host; all its GPUs by default", "K");
-  add("--fabric", args->fabric, "the network; by default one that does not block", "FABRIC");
+  add("--gpus-per-host", args->gpus_per_host, "ranks a host; all its GPUs by default", "K")
+      ->check(Whole(1));
+  add("--fabric", args->fabric,
+      "the network: a preset, a file, what weft import wrote, or YAML; by default one that does "
+      "not block",
+      "FABRIC");
   add("--nccl", args->nccl, "NCCL's version, 2.18 to 2.30", "VERSION")->capture_default_str();
   add("--algorithm", args->algorithm, "as NCCL_ALGO: Ring, Tree, NVLS, NVLSTree, PAT …", "NAME");
   add("--protocol", args->protocol, "as NCCL_PROTO: LL, LL128, Simple", "NAME");
   add("--channels", args->channels, "channels of rings and trees, as NCCL_MAX_NCHANNELS", "N")
-      ->check(CLI::Range(1, 64));
+      ->check(Whole(1, 64));
   add("--calibration", args->calibration, "fitted constants of the time model", "FILE|none")
       ->default_str("public");
   add("--engine", args->engine, "what computes the times on a --fabric", "ENGINE");
-  add("--seeds", args->seeds, "hash seeds on a --fabric", "N");
+  add("--seeds", args->seeds, "hash seeds on a --fabric", "N")->check(Whole(1));
   command->add_flag("--sharp", args->sharp,
                     "the switches reduce, as NCCL_COLLNET_ENABLE=1 with its plugin; InfiniBand");
   command->add_flag("--explain", args->explain, "the candidates, the search, rings and trees");

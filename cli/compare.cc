@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <ostream>
+#include <set>
 
 #include "cli/app.h"
 #include "cli/output.h"
@@ -78,25 +80,73 @@ Result<std::vector<Variant>> Variants(const CompareArgs& args) {
   return variants;
 }
 
-// Every case prepared, or the errors of the first that cannot be. Ends with a case that
-// is `stopped` where `stop` said so.
-Result<std::vector<PreparedScenario>> PrepareAll(const std::vector<Variant>& variants,
-                                                 SourceTexts& texts,
-                                                 const std::function<bool()>& stop) {
+// What tells a case from the others before its file is read.
+std::string ShortName(const Variant& variant, bool many_files) {
+  if (variant.label.empty()) return variant.path;
+  return many_files ? variant.path + ", " + variant.label : variant.label;
+}
+
+// Names that several files have say of which each is, and labels that are alike how often they came
+// before: the same file twice.
+void Label(const std::vector<Variant>& variants, bool many_files,
+           std::vector<PreparedScenario>& cases) {
+  const auto name_of = [&](std::size_t i) {
+    const std::string& name = cases[i].spec.message.name();
+    return name.empty() ? variants[i].path : name;
+  };
+  std::map<std::string, std::set<std::string>> paths;  // by name
+  for (std::size_t i = 0; i < cases.size(); ++i) paths[name_of(i)].insert(variants[i].path);
+  std::map<std::string, int> seen;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    std::string& label = cases[i].label;
+    label = name_of(i);
+    if (paths[label].size() > 1 && label != variants[i].path)
+      label += fmt::format(" ({})", variants[i].path);
+    cases[i].variant = variants[i].label;
+    if (!variants[i].label.empty())
+      label = many_files ? label + ": " + variants[i].label : variants[i].label;
+    if (const int before = seen[label]++; before > 0) label += fmt::format(" (#{})", before + 1);
+  }
+}
+
+// What cannot be run, with the case's name where not all say it, and its text to point into.
+struct Refused {
+  Error error;
+  SourceTexts texts;
+};
+
+// Every case prepared, or what is wrong with the first few that cannot be: then `refused` has it.
+// Ends with a case that is `stopped` where `stop` said so.
+std::vector<PreparedScenario> PrepareAll(const std::vector<Variant>& variants,
+                                         const CompareArgs& args, SourceTexts& texts,
+                                         const std::function<bool()>& stop,
+                                         std::vector<Refused>& refused) {
+  constexpr std::size_t kMostFailures = 32;
+  const bool many = variants.front().path != variants.back().path;
+  std::map<std::string, std::string> set_by = args.options.SetBy();
+  for (const std::string& vary : args.varies) set_by[vary.substr(0, vary.find('='))] = "--vary";
   FabricCache cache;
   std::vector<PreparedScenario> cases;
+  std::map<std::size_t, SourceTexts> failed;  // by case
+  std::vector<std::pair<std::size_t, Error>> said;
+  std::vector<std::string> names;
   for (const Variant& variant : variants) {
-    WEFT_TRY(Located<ScenarioSpec> spec, ReadScenario(variant.path, variant.sets, &texts));
-    WEFT_TRY(PreparedScenario prepared, Prepare(std::move(spec), cache, stop));
-    const std::string& name = prepared.spec.message.name();
-    const bool many = variants.front().path != variants.back().path;
-    prepared.label = name.empty() ? variant.path : name;
-    if (!variant.label.empty())
-      prepared.label = many ? prepared.label + ": " + variant.label : variant.label;
-    prepared.variant = variant.label;
-    cases.push_back(std::move(prepared));
+    names.push_back(ShortName(variant, many));
+    Result<Located<ScenarioSpec>> spec = ReadScenario(variant.path, variant.sets, &texts, set_by);
+    Result<PreparedScenario> prepared =
+        spec ? Prepare(*std::move(spec), cache, stop) : tl::make_unexpected(spec.error());
+    if (!prepared) {
+      for (const Error& error : prepared.error()) said.emplace_back(names.size() - 1, error);
+      failed[names.size() - 1] = texts;
+      if (failed.size() == kMostFailures) break;
+      continue;
+    }
+    cases.push_back(*std::move(prepared));
     if (cases.back().stopped) break;
   }
+  for (auto& [index, error] : SaidOfCases(said, names))
+    refused.push_back({std::move(error), failed[index]});
+  if (refused.empty()) Label(variants, many, cases);
   return cases;
 }
 
@@ -111,22 +161,25 @@ int RunCompare(const CompareArgs& args, std::ostream& out, std::ostream& err) {
   const Result<std::vector<Variant>> variants = Variants(args);
   if (!variants) return fail(variants.error());
   const RunControl control = watch->Control();
-  const Result<std::vector<PreparedScenario>> cases = PrepareAll(*variants, texts, control.stop);
-  if (!cases) return fail(cases.error());
+  std::vector<Refused> refused;
+  const std::vector<PreparedScenario> cases =
+      PrepareAll(*variants, args, texts, control.stop, refused);
+  for (const Refused& one : refused) PrintErrors({one.error}, one.texts, err);
+  if (!refused.empty()) return kBadInput;
   if (!CheckTargets(args.options, err)) return kBadInput;
 
-  const Comparison comparison = CompareScenarios(*cases, control);
+  const Comparison comparison = CompareScenarios(cases, control);
   watch->ClearProgress();
-  Errors refused;
+  std::vector<std::pair<std::size_t, Error>> gave_up;
   for (std::size_t c = 0; c < comparison.cases.size(); ++c) {
     if (!comparison.cases[c].refused) continue;
-    Error error = *comparison.cases[c].refused;
-    error.message = (*cases)[c].label + ": " + error.message;
+    gave_up.emplace_back(c, *comparison.cases[c].refused);
     // Of keys that vary the texts hold the last case's value alone.
-    if (!(*cases)[c].variant.empty()) error.pos.line = 0;
-    refused.push_back(std::move(error));
+    if (!cases[c].variant.empty()) gave_up.back().second.pos.line = 0;
   }
-  if (!refused.empty()) return fail(refused);
+  for (const auto& [index, error] : SaidOfCases(gave_up, comparison.labels))
+    PrintErrors({error}, texts, err);
+  if (!gave_up.empty()) return kBadInput;
   bool met = true;
   for (const RunReport& report : comparison.cases) met = met && report.unmet.empty();
   if (!args.options.quiet && !comparison.cases.empty())

@@ -2,10 +2,12 @@
 
 #include <memory>
 #include <ostream>
+#include <sstream>
 
 #include "cli/app.h"
 #include "cli/output.h"
 #include "planner/plan.pb.h"
+#include "report/table.h"
 #include "scenario/scenario.pb.h"
 
 namespace weft::cli {
@@ -27,7 +29,14 @@ void AddExplain(CLI::App& app, Command& chosen) {
         PrintErrors(errors, SourceTexts(), err);
         return kBadInput;
       }
-      out << *text;
+      constexpr int kLabels = 12;  // columns, before what is said of a key
+      const int width = TerminalWidth();
+      std::istringstream lines(*text);
+      for (std::string line; std::getline(lines, line);)
+        out << (DisplayWidth(line) > width && line.starts_with("  ")
+                    ? WrapAfter(line.substr(0, kLabels), line.substr(kLabels), width)
+                    : line)
+            << '\n';
       return kOk;
     };
   });

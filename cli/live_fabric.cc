@@ -55,6 +55,16 @@ std::optional<Error> ForeignFormat(const std::string& path) {
   SourceTexts unused;
   const Result<std::string> text = ReadBytes(path, unused);
   if (!text || LooksLikeScenario(path, *text)) return std::nullopt;
+  // Their first words: what is sent, and no fabric.
+  for (const std::string_view first :
+       {"HYBRID_TRANSFORMER", "HYBRID_DLRM", "MICRO\n", "comm_type,"})
+    if (text->starts_with(first))
+      return Error{
+          ErrorCode::kSyntax,
+          {path, 1, 1},
+          "this is no scenario file: it looks like a workload of SimAI or AICB, which weft "
+          "does not read",
+          "weft new training prints a scenario that says what is trained, and how"};
   const FabricFormat* format = RecognizeFormat(*text);
   if (format == nullptr) return std::nullopt;
   return Error{ErrorCode::kSyntax,

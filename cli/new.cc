@@ -8,6 +8,8 @@
 
 #include "base/schema/wording.h"
 #include "cli/app.h"
+#include "cli/output.h"
+#include "hardware/parts.h"
 #include "scenario/prepare.h"
 
 namespace weft::cli {
@@ -24,7 +26,7 @@ constexpr std::array<Kind, 4> kKinds{{
 fabric: {}
 placement: {{ gpus: 512, policy: spread }}      # packed | spread | random
 rdma: {{ qps: 4 }}                              # queue pairs a connection
-routing: {{ host_port: by_qp, seeds: 16 }}      # every figure: median and 5-95 % over the seeds
+routing: {{ seeds: 16 }}                        # every figure: median and 5-95 % over the seeds
 workload:
   collective: {{ op: all_reduce, bytes: [64MiB, 1GiB], group: per_rail, ring_order: natural }}
 )"},
@@ -131,6 +133,11 @@ decide: {{ horizon: 3y, energy: 0.12USD/kWh, support: 5%, confidence: 80% }}
 
 int RunNew(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
   if (kind == "plan") {
+    const Result<GpuPart> gpu = NeedGpu(name == "hpn" ? "h100" : name, {"weft", 0, 0});
+    if (!gpu) {
+      PrintErrors(gpu.error(), {}, err);
+      return kBadInput;
+    }
     out << fmt::format(fmt::runtime(kPlan), name == "hpn" ? "h100" : name);
     return kOk;
   }

@@ -152,7 +152,7 @@ void AddPlan(CLI::App& app, Command& chosen) {
       ->type_name("FILE|-");
   command->add_option("--jobs", args->options.threads, "threads; absent: one a core")
       ->type_name("N")
-      ->check(CLI::Range(0, 1024));
+      ->check(Whole(0, 1024));
   command->add_flag("--resume", args->resume, "use what an earlier run left in --out DIR");
   command->add_flag("--screen-only", args->screen_only, "simulate nothing");
   command->add_flag("--explain", args->explain, "every rejected candidate and the rule that binds");

@@ -26,16 +26,6 @@ std::string Summary(std::string_view text) {
   return out;
 }
 
-// `text` after `head`, its later lines under its first.
-std::string WrapAfter(const std::string& head, const std::string& text, int width) {
-  const int indent = DisplayWidth(head);
-  std::string lines = Wrap(text, width - indent, 0);
-  const std::string pad(static_cast<std::size_t>(indent), ' ');
-  for (std::size_t at = lines.find('\n'); at != std::string::npos; at = lines.find('\n', at + 1))
-    lines.insert(at + 1, pad);
-  return head + lines;
-}
-
 int List(const std::string& kind, std::ostream& out) {
   const PresetTable presets = AllPresets();
   std::size_t longest = 0;

@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "base/schema/quantity.h"
+#include "cli/app.h"
 #include "sim/engines.h"
 
 namespace weft::cli {
@@ -39,16 +40,24 @@ std::vector<std::string> RunOptions::AllSets() const {
   return all;
 }
 
+std::map<std::string, std::string> RunOptions::SetBy() const {
+  std::map<std::string, std::string> by;
+  if (engine) by["engine"] = "--engine";
+  if (seeds) by["routing.seeds"] = "--seeds";
+  return by;
+}
+
 void AddRunOptions(CLI::App& command, RunOptions& options) {
   command.add_option("--set", options.sets, "override a value: --set fabric.segments=4")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
   command.add_option("--engine", options.engine, EngineNames() + ": in place of the file's");
   command.add_option("--seeds", options.seeds, "hash seeds to run, in place of the file's")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole());
   command.add_option("--threads", options.threads, "seeds run beside each other on N threads")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+      ->check(Whole(1, 1024));
   command
       .add_option("--time-limit", options.time_limit,
                   "stop with a partial result after D, building included")

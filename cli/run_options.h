@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <iosfwd>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct RunOptions {
   bool json_to_stdout() const { return json == "-"; }
   // `sets` with --engine and --seeds as what they stand for.
   std::vector<std::string> AllSets() const;
+  // As ReadOptions::set_by, of these two.
+  std::map<std::string, std::string> SetBy() const;
 };
 
 void AddRunOptions(CLI::App& command, RunOptions& options);

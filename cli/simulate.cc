@@ -36,7 +36,8 @@ int RunSimulate(const SimulateArgs& args, std::ostream& out, std::ostream& err) 
     PrintErrors(watch.error(), texts, err);
     return kBadInput;
   }
-  Result<Located<ScenarioSpec>> spec = ReadScenario(args.path, args.options.AllSets(), &texts);
+  Result<Located<ScenarioSpec>> spec =
+      ReadScenario(args.path, args.options.AllSets(), &texts, args.options.SetBy());
   if (!spec) {
     const std::optional<Error> foreign = ForeignFormat(args.path);
     PrintErrors(foreign ? Errors{*foreign} : spec.error(), texts, err);

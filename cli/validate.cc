@@ -7,6 +7,7 @@
 #include <ostream>
 #include <sstream>
 
+#include "cli/app.h"
 #include "cli/output.h"
 #include "cli/validation.h"
 #include "report/validation.h"
@@ -189,12 +190,12 @@ void AddKnownOfTables(CLI::App& command, EntryOptions& known) {
       .add_option("--gpus", known.gpus,
                   "ranks, where a table does not say; of a sheet, the GPUs that it is for")
       ->type_name("N")
-      ->check(CLI::Range(2, 1000000));
+      ->check(Whole(2, 1000000));
   command
       .add_option("--gpus-per-host", known.gpus_per_host,
                   "ranks a host, where a table does not say")
       ->type_name("K")
-      ->check(CLI::Range(1, 1024));
+      ->check(Whole(1, 1024));
   command.add_option("--nccl", known.nccl, "NCCL's version, where a table does not say")
       ->type_name("VERSION");
 }

@@ -122,7 +122,7 @@ void Auditor::MissingSwitches() {
     const std::int64_t leaves =
         other.ask_.rate_bps > 0 ? other.Needed(2, other.ask_.each()).leaves * other.ask_.planes : 1;
     Warn("missing_leaves", leaf.line,
-         fmt::format("{} of spines and cores, 0 leaves for {}", Counted(have, "switch"),
+         fmt::format("{}, none of them a leaf, for {}", Counted(have, "switch"),
                      Counted(ask_.endpoints, "endpoint")),
          fmt::format("{} of such switches", Counted(leaves, "leaf")));
   }

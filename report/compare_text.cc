@@ -24,17 +24,6 @@ class Sayings {
     list_.push_back({text, {index}});
   }
 
-  // "case B: ", "cases A, C: "; empty where all `count` say it.
-  static std::string Prefix(const std::vector<std::size_t>& cases, std::size_t count) {
-    constexpr std::size_t kNamed = 6;
-    if (cases.size() == count) return {};
-    std::string names;
-    for (std::size_t i = 0; i < cases.size() && i < kNamed; ++i)
-      names += (i > 0 ? ", " : "") + CaseName(cases[i]);
-    if (cases.size() > kNamed) names += fmt::format(" and {} more", cases.size() - kNamed);
-    return fmt::format("case{} {}: ", cases.size() > 1 ? "s" : "", names);
-  }
-
   const std::vector<std::pair<std::string, std::vector<std::size_t>>>& list() const {
     return list_;
   }
@@ -42,6 +31,44 @@ class Sayings {
  private:
   std::vector<std::pair<std::string, std::vector<std::size_t>>> list_;
 };
+
+// Two files over the same values: one row for each pair.
+bool IsSweepOfPairs(const Comparison& comparison) {
+  const std::size_t cases = comparison.cases.size();
+  if (cases < 4 || cases % 2 != 0) return false;
+  for (std::size_t i = 0; i < cases; ++i)
+    if (comparison.base_of[i] != i - i % 2 || comparison.cases[i].collectives.empty()) return false;
+  return true;
+}
+
+// "alternating 16" for "workload.collective.ring_order=alternating, rdma.qps=16".
+std::string ValuesOf(const std::string& variant) {
+  std::string out;
+  for (std::size_t at = 0; at < variant.size();) {
+    const std::size_t end = std::min(variant.find(", ", at), variant.size());
+    const std::size_t equals = variant.find('=', at);
+    out += (out.empty() ? "" : " ") + variant.substr(equals + 1, end - equals - 1);
+    at = end + 2;
+  }
+  return out;
+}
+
+// As the tables call it: in a sweep of pairs by the file and the values.
+std::string NameIn(const Comparison& comparison, std::size_t index) {
+  if (!IsSweepOfPairs(comparison)) return CaseName(index);
+  return fmt::format("{} {}", CaseName(index % 2), ValuesOf(comparison.variants[index]));
+}
+
+// "case B: ", "cases A, C: "; empty where all say it.
+std::string Prefix(const Comparison& comparison, const std::vector<std::size_t>& cases) {
+  constexpr std::size_t kNamed = 6;
+  if (cases.size() == comparison.cases.size()) return {};
+  std::string names;
+  for (std::size_t i = 0; i < cases.size() && i < kNamed; ++i)
+    names += (i > 0 ? ", " : "") + NameIn(comparison, cases[i]);
+  if (cases.size() > kNamed) names += fmt::format(" and {} more", cases.size() - kNamed);
+  return fmt::format("case{} {}: ", cases.size() > 1 ? "s" : "", names);
+}
 
 void Widen(const ErrorBand& one, ErrorBand& all) {
   if (!one.low || !all.low) {
@@ -86,6 +113,7 @@ RunReport NotesOfAll(const Comparison& comparison) {
   all.calibration = base.calibration;
   all.traffic = base.traffic;
   all.iteration = base.iteration;
+  if (all.iteration) all.iteration->time_s = {};  // one a case: none that is "here"
   all.jobs = base.jobs;
   for (const RunReport& one : comparison.cases) WidenCommunication(one, all);
   for (const RunReport& one : comparison.cases) {
@@ -98,11 +126,10 @@ RunReport NotesOfAll(const Comparison& comparison) {
     if (!one.calibration.in_range.value_or(true)) all.calibration.in_range = false;
     if (!one.calibration.known_hardware) all.calibration.known_hardware = false;
   }
-  const std::size_t count = comparison.cases.size();
   for (const auto& [text, cases] : missing.list())
-    all.missing_terms.push_back(Sayings::Prefix(cases, count) + text);
+    all.missing_terms.push_back(Prefix(comparison, cases) + text);
   for (const auto& [text, cases] : unmet.list())
-    all.unmet.push_back(Sayings::Prefix(cases, count) + text);
+    all.unmet.push_back(Prefix(comparison, cases) + text);
   return all;
 }
 
@@ -364,27 +391,6 @@ std::string WhyText(const Comparison& comparison, int width) {
   return out;
 }
 
-// Two files over the same values: one row for each pair.
-bool IsSweepOfPairs(const Comparison& comparison) {
-  const std::size_t cases = comparison.cases.size();
-  if (cases < 4 || cases % 2 != 0) return false;
-  for (std::size_t i = 0; i < cases; ++i)
-    if (comparison.base_of[i] != i - i % 2 || comparison.cases[i].collectives.empty()) return false;
-  return true;
-}
-
-// "alternating 16" for "workload.collective.ring_order=alternating, rdma.qps=16".
-std::string ValuesOf(const std::string& variant) {
-  std::string out;
-  for (std::size_t at = 0; at < variant.size();) {
-    const std::size_t end = std::min(variant.find(", ", at), variant.size());
-    const std::size_t equals = variant.find('=', at);
-    out += (out.empty() ? "" : " ") + variant.substr(equals + 1, end - equals - 1);
-    at = end + 2;
-  }
-  return out;
-}
-
 std::string WholePercent(const Interval<double>& ratio) {
   const auto one = [](double r) { return fmt::format("{:+.0f}", (r - 1) * 100); };
   return fmt::format("{} % [{}, {}]", one(ratio.median), one(ratio.p5), one(ratio.p95));
@@ -433,14 +439,22 @@ std::vector<std::pair<std::string, PublishedRow>> Published(const Comparison& co
   return published;
 }
 
+// A case's label without the values laid over its file.
+std::string FileLabel(const Comparison& comparison, std::size_t index) {
+  const std::string& label = comparison.labels[index];
+  const std::string values = ": " + comparison.variants[index];
+  return label.ends_with(values) ? label.substr(0, label.size() - values.size())
+                                 : comparison.cases[index].scenario;
+}
+
 std::string SweepText(const Comparison& comparison, int width) {
   const RunReport& base = comparison.cases.front();
   std::string out =
       fmt::format("{} pairs, {} hash seeds, the same for all; busbw GB/s, slowest rail\n",
                   comparison.cases.size() / 2, base.seeds);
   if (comparison.partial) out += "PARTIAL: stopped before the end\n";
-  out += Wrap("  A  " + base.scenario, width, 5) + '\n' +
-         Wrap("  B  " + comparison.cases[1].scenario, width, 5) + '\n';
+  out += Wrap("  A  " + FileLabel(comparison, 0), width, 5) + '\n' +
+         Wrap("  B  " + FileLabel(comparison, 1), width, 5) + '\n';
   std::size_t sizes = base.collectives.size();
   for (const RunReport& report : comparison.cases)
     sizes = std::min(sizes, report.collectives.size());
@@ -462,7 +476,7 @@ std::string LooseCaseText(const Comparison& comparison, int width) {
   std::size_t most = 0;
   for (std::size_t i = 1; i < comparison.cases.size(); ++i)
     if (operations(comparison.cases[i]) > operations(comparison.cases[most])) most = i;
-  return LooseText(comparison.cases[most], ", case " + CaseName(most), width);
+  return LooseText(comparison.cases[most], ", case " + NameIn(comparison, most), width);
 }
 
 }  // namespace
@@ -509,18 +523,39 @@ std::string CaseName(std::size_t index) {
 }
 
 std::vector<Error> ComparisonWarnings(const Comparison& comparison) {
-  Sayings sayings;
-  std::vector<Error> warnings;  // as sayings.list()
+  std::vector<std::pair<std::size_t, Error>> said;
   for (std::size_t i = 0; i < comparison.cases.size(); ++i)
-    for (const Error& one : comparison.cases[i].warnings) {
-      sayings.Add(
-          i, fmt::format("{}:{}:{} {}", one.pos.file, one.pos.line, one.pos.column, one.message));
-      if (sayings.list().size() > warnings.size()) warnings.push_back(one);
-    }
-  for (std::size_t i = 0; i < warnings.size(); ++i)
-    warnings[i].message =
-        Sayings::Prefix(sayings.list()[i].second, comparison.cases.size()) + warnings[i].message;
+    for (const Error& one : comparison.cases[i].warnings) said.emplace_back(i, one);
+  std::vector<Error> warnings;
+  std::vector<std::string> names = comparison.labels;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (!comparison.variants[i].empty()) names[i] = comparison.variants[i];
+  for (auto& [index, one] : SaidOfCases(said, names)) warnings.push_back(std::move(one));
   return warnings;
+}
+
+std::vector<std::pair<std::size_t, Error>> SaidOfCases(
+    const std::vector<std::pair<std::size_t, Error>>& said,
+    const std::vector<std::string>& labels) {
+  constexpr std::size_t kNamed = 3;
+  Sayings sayings;
+  std::vector<std::pair<std::size_t, Error>> out;  // as sayings.list()
+  for (const auto& [index, one] : said) {
+    sayings.Add(
+        index, fmt::format("{}:{}:{} {}", one.pos.file, one.pos.line, one.pos.column, one.message));
+    if (sayings.list().size() > out.size()) out.emplace_back(index, one);
+  }
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::vector<std::size_t>& cases = sayings.list()[i].second;
+    if (cases.size() == labels.size()) continue;
+    std::string names;
+    for (std::size_t c = 0; c < cases.size() && c < kNamed; ++c)
+      names += fmt::format("{}{} ({})", c > 0 ? ", " : "", CaseName(cases[c]), labels[cases[c]]);
+    if (cases.size() > kNamed) names += fmt::format(" and {} more", cases.size() - kNamed);
+    Error& error = out[i].second;
+    error.message = fmt::format("case{} {}: {}", cases.size() > 1 ? "s" : "", names, error.message);
+  }
+  return out;
 }
 
 }  // namespace weft

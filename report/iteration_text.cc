@@ -91,14 +91,20 @@ std::string PathText(const IterationReport& i, int width) {
   std::vector<std::pair<double, std::string>> longest;
   for (const auto& [name, sum] : by_name)
     longest.emplace_back(
-        sum.first, fmt::format("{} ({}, {} times)", name, FormatSeconds(sum.first), sum.second));
+        sum.first, fmt::format("{} ({}, {})", name, FormatSeconds(sum.first),
+                               sum.second == 1 ? "once" : FormatCount(sum.second) + " times"));
   std::stable_sort(longest.begin(), longest.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   std::string text;
   for (std::size_t k = 0; k < std::min(kShown, longest.size()); ++k)
     text += (k == 0 ? "" : "; ") + longest[k].second;
   if (longest.size() > kShown) text += fmt::format("; {} more", longest.size() - kShown);
-  return '\n' + Wrap("critical path: " + text, width, 2) + '\n';
+  std::string of;
+  if (i.repeats_skipped > 0)
+    of = fmt::format(" of the {} simulated ({} repeats more, counted as the last ones, take {})",
+                     FormatSeconds(i.split_of_s - i.skipped_s), FormatCount(i.repeats_skipped),
+                     FormatSeconds(i.skipped_s));
+  return '\n' + Wrap(fmt::format("critical path{}: {}", of, text), width, 2) + '\n';
 }
 
 std::string WhatIfText(const IterationReport& i, int width) {

@@ -10,6 +10,7 @@
 #include "base/schema/quantity.h"
 #include "base/version.h"
 #include "report/json_internal.h"
+#include "report/numbers.h"
 #include "report/published_runs.h"
 
 namespace weft {
@@ -125,6 +126,7 @@ Json ToJson(const IterationReport& i) {
           {"slow_hosts", i.slow_hosts},
           {"repeats_simulated", i.repeats},
           {"repeats_counted", i.repeats_skipped},
+          {"counted_s", i.skipped_s},
           {"parameters", std::llround(i.parameters)},
           {"active_parameters", std::llround(i.active_parameters)},
           {"memory_bytes", i.memory_bytes},
@@ -383,6 +385,15 @@ std::string TraceJson(const RunReport& report) {
   const auto ns = [](double s) { return static_cast<std::int64_t>(std::llround(s * 1e9)); };
   std::vector<TraceEvent> sorted;
   if (report.iteration) sorted = report.iteration->trace;
+  if (!sorted.empty() && report.iteration->repeats_skipped > 0) {
+    const IterationReport& i = *report.iteration;
+    sorted.push_back(
+        {fmt::format("{} of {}: {} more repeats of the steady state, {} in all, are "
+                     "counted as the last ones and not drawn",
+                     FormatSeconds(i.split_of_s - i.skipped_s), FormatSeconds(i.split_of_s),
+                     FormatCount(i.repeats_skipped), FormatSeconds(i.skipped_s)),
+         "iteration", 0, i.split_of_s - i.skipped_s});
+  }
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const TraceEvent& a, const TraceEvent& b) { return a.start_s < b.start_s; });
   for (const TraceEvent& event : sorted) {

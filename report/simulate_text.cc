@@ -288,15 +288,14 @@ std::string PathSearchText(const RunReport& report, int width) {
 
 // What was simulated once for several, or why it was not.
 std::string FoldingText(const RunReport& report, int width) {
-  std::string out;
-  if (report.run.folded > 0)
-    out += Wrap(fmt::format("folded: {} operations do as another one does, proved on their paths",
-                            FormatCount(report.run.folded)),
-                width, 2) +
-           '\n';
-  if (!report.run.not_folded.empty())
-    out += Wrap("not folded: " + report.run.not_folded, width, 2) + '\n';
-  return out;
+  const std::string& why_not = report.run.not_folded;
+  if (report.run.folded == 0)
+    return why_not.empty() ? std::string() : Wrap("not folded: " + why_not, width, 2) + '\n';
+  return Wrap(fmt::format("folded: {} operations do as another one does, proved on their paths{}",
+                          FormatCount(report.run.folded),
+                          why_not.empty() ? "" : "; others alike are simulated each: " + why_not),
+              width, 2) +
+         '\n';
 }
 
 std::string ErrorText(const ErrorBand& error, int digits) {
@@ -378,7 +377,7 @@ std::string PublishedText(const RunReport& report) {
   for (const PublishedRuns& one : kPublishedRuns) {
     kinds += fmt::format("{}{:.2f} to {:.2f} times by {} ({} runs", kinds.empty() ? "" : ", ",
                          one.low, one.high, one.kind, one.runs);
-    if (report.iteration)
+    if (report.iteration && report.iteration->time_s.median > 0)
       kinds +=
           fmt::format("; here {} to {}", FormatSeconds(one.low * report.iteration->time_s.median),
                       FormatSeconds(one.high * report.iteration->time_s.median));

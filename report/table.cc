@@ -74,6 +74,15 @@ std::string Wrap(const std::string& text, int width, int indent) {
   return out;
 }
 
+std::string WrapAfter(const std::string& head, const std::string& text, int width) {
+  const int indent = DisplayWidth(head);
+  std::string lines = Wrap(text, width - indent, 0);
+  const std::string pad(static_cast<std::size_t>(indent), ' ');
+  for (std::size_t at = lines.find('\n'); at != std::string::npos; at = lines.find('\n', at + 1))
+    lines.insert(at + 1, pad);
+  return head + lines;
+}
+
 void Table::AddColumn(std::string header, Align align) {
   headers_.push_back(std::move(header));
   aligns_.push_back(align);

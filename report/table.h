@@ -35,4 +35,7 @@ int DisplayWidth(const std::string& text);
 // `text` broken at spaces into lines of at most `width`, the later ones indented.
 std::string Wrap(const std::string& text, int width, int indent);
 
+// `text` after `head`, its later lines under its first.
+std::string WrapAfter(const std::string& head, const std::string& text, int width);
+
 }  // namespace weft

@@ -40,6 +40,10 @@ std::string AgainstJson(const std::string& plan, const std::string& live,
 std::string CaseName(std::size_t index);
 // The cases' warnings, each once; of what not all cases have, the message names those that do.
 std::vector<Error> ComparisonWarnings(const Comparison& comparison);
+// The same of what each of some cases says, `labels` being all cases'; with the first case that
+// says it.
+std::vector<std::pair<std::size_t, Error>> SaidOfCases(
+    const std::vector<std::pair<std::size_t, Error>>& said, const std::vector<std::string>& labels);
 
 // Parts that a run's and a comparison's text share.
 std::string PublishedText(const std::vector<std::pair<std::string, PublishedRow>>& rows, int width);

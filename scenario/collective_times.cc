@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "base/schema/wording.h"
@@ -26,19 +27,52 @@ std::string Mapping(const std::string& text) {
   return fmt::format("{{ preset: {} }}", text);
 }
 
-std::string FabricText(const FabricQuestion& fabric) {
-  std::string out = fmt::format("fabric: {}\n", Mapping(fabric.fabric));
-  if (!fabric.host.empty()) out += fmt::format("host: {}\n", Mapping(fabric.host));
-  return out;
+// Whether `path` is a file whose fabric stands under `fabric:`, as `weft import` writes one.
+bool IsScenarioFile(const std::string& path) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("fabric:")) return true;
+  return false;
 }
 
-std::string ScenarioText(const CollectiveQuestion& question, const FabricQuestion& fabric,
-                         const std::vector<Bytes>& sizes) {
+// `from`'s fabric and, where `host`, its hosts in the place of `into`'s.
+void TakeFabric(const Located<ScenarioSpec>& from, bool host, Located<ScenarioSpec>& into) {
+  *into.message.mutable_fabric() = from.message.fabric();
+  if (host && from.message.has_host()) *into.message.mutable_host() = from.message.host();
+  const auto is_taken = [host](const std::string& path) {
+    return path.starts_with("fabric") || (host && path.starts_with("host"));
+  };
+  SourceMap sources;
+  for (const auto& [path, origin] : into.sources.entries())
+    if (!is_taken(path)) sources.Add(path, origin);
+  for (const auto& [path, origin] : from.sources.entries())
+    if (is_taken(path)) sources.Add(path, origin);
+  into.sources = std::move(sources);
+}
+
+// The fabric and its hosts, with the lines `more` of a scenario.
+Result<Located<ScenarioSpec>> ReadOnFabric(const FabricQuestion& fabric, const std::string& more,
+                                           SourceTexts* texts) {
+  std::string text;
+  if (!fabric.host.empty()) text += fmt::format("host: {}\n", Mapping(fabric.host));
+  text += more;
+  if (!IsScenarioFile(fabric.fabric))
+    return ParseScenario(fmt::format("fabric: {}\n{}", Mapping(fabric.fabric), text), "--fabric",
+                         {}, texts);
+  WEFT_TRY(const Located<ScenarioSpec> file, ReadScenario(fabric.fabric, {}, texts));
+  // A scenario has a fabric: any will do until the file's takes its place.
+  WEFT_TRY(Located<ScenarioSpec> spec,
+           ParseScenario("fabric: { preset: hpn }\n" + text, "--fabric", {}, texts));
+  TakeFabric(file, fabric.host.empty(), spec);
+  return spec;
+}
+
+std::string WorkText(const CollectiveQuestion& question, const FabricQuestion& fabric,
+                     const std::vector<Bytes>& sizes) {
   std::string bytes;
   for (const Bytes size : sizes)
     bytes += fmt::format("{}{}B", bytes.empty() ? "" : ", ", size.count());
-  std::string out = FabricText(fabric);
-  out += fmt::format("placement: {{ gpus: {} }}\n", question.gpus);
+  std::string out = fmt::format("placement: {{ gpus: {} }}\n", question.gpus);
   out += fmt::format("workload: {{ collective: {{ op: {}, bytes: [{}]", question.op, bytes);
   if (question.channels) out += fmt::format(", channels: {}", *question.channels);
   if (!question.matrix_text.empty()) out += fmt::format(", matrix: {}", question.matrix_text);
@@ -121,11 +155,13 @@ Result<CollectiveModel> CollectiveModel::Build(const CollectiveQuestion& questio
   const std::optional<FoundNcclRules> found = FindNcclRules(question.nccl);
   if (!found)
     return Wrong(fmt::format("--nccl: '{}' is no version", question.nccl), "such as 2.28.9");
+  if (question.gpus < 1)
+    return Wrong(fmt::format("--gpus is {}", question.gpus), "want a rank or more, one a GPU");
   const int per_host = question.gpus_per_host.value_or(std::min(question.gpus, host.gpus));
   if (per_host < 1 || per_host > host.gpus)
     return Wrong(fmt::format("--gpus-per-host is {}", per_host),
                  fmt::format("the host has {} GPUs", host.gpus));
-  if (question.gpus < 1 || question.gpus % per_host != 0)
+  if (question.gpus % per_host != 0)
     return Wrong(fmt::format("--gpus is {}", question.gpus),
                  fmt::format("want a multiple of {} GPUs a host", per_host));
   const int hosts = question.gpus / per_host;
@@ -176,8 +212,7 @@ CollectiveTime CollectiveModel::Time(const NcclTimeCase& which,
 }
 
 Result<HostPart> HostOfFabric(const FabricQuestion& fabric, SourceTexts* texts) {
-  WEFT_TRY(const Located<ScenarioSpec> spec,
-           ParseScenario(FabricText(fabric), "--fabric", {}, texts));
+  WEFT_TRY(const Located<ScenarioSpec> spec, ReadOnFabric(fabric, {}, texts));
   const HostSpec& kind = HostOf(spec.message);
   if (kind.gpu().empty() || kind.gpus() < 1 || kind.nics() < 1 || kind.nic_ports() < 1)
     return Wrong("the fabric does not say what its hosts are", "--host, such as hgx-h100");
@@ -192,7 +227,7 @@ Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
   const std::optional<int> per_host =
       comm.per_node < question.host.gpus ? std::optional(comm.per_node) : std::nullopt;
   WEFT_TRY(Located<ScenarioSpec> spec,
-           ParseScenario(ScenarioText(question, fabric, sizes), "--fabric", {}, texts));
+           ReadOnFabric(fabric, WorkText(question, fabric, sizes), texts));
   FabricCache cache;
   KeepSearch(comm, question, HostOf(spec.message), cache);
   WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache, {}, per_host));

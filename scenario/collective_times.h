@@ -94,7 +94,7 @@ class CollectiveModel {
 
 // A network to run the pattern on.
 struct FabricQuestion {
-  std::string fabric;        // a preset's name, a file, or YAML
+  std::string fabric;        // a preset's name, a file (of a fabric's keys, or a scenario), or YAML
   std::string host;          // likewise; empty: the fabric's own
   std::string engine;        // flow where empty
   std::string calibration;   // file, preset or none

@@ -32,6 +32,11 @@ Result<PreparedScenario> PrepareOne(Located<ScenarioSpec> spec, FabricCache& cac
                                     const std::function<bool()>& stop, bool beside_others,
                                     std::optional<int> per_host = {});
 
+// Whether a published figure is of a job among several.
+inline bool IsOfJobs(const PublishedSpec& spec) {
+  return spec.figure() >= PublishedSpec::SLOWDOWN && spec.figure() <= PublishedSpec::JOB_BESIDE;
+}
+
 // Makespan, seeds, jobs, links and run of `report`, or what was stopped.
 // Requires: `scenario` has jobs.
 void RunJobs(const PreparedScenario& scenario, const RunControl& control, RunReport& report);

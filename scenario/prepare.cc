@@ -202,6 +202,14 @@ std::string LayersAtOnce(const TrainingProgram& program) {
       uneven ? "; every rank of experts sends and gets as much as the busiest" : "");
 }
 
+// Whether gradients are reduced, or parameters gathered, beside passes of the same GPUs, of which
+// other collectives would take SMs.
+bool ReducesBesidePasses(const TrainingProgram& program) {
+  const Parallel& p = program.training.parallel;
+  return program.training.overlap.data && p.data * p.context > 1 &&
+         (p.virtual_stages > 1 || p.zero >= 2) && program.gpu.efficiency.communication_sms > 0;
+}
+
 std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
   std::vector<std::string> terms;
   const WorkloadSpec& workload = scenario.spec.message.workload();
@@ -219,6 +227,8 @@ std::vector<std::string> MissingTerms(const PreparedScenario& scenario) {
       terms.push_back(std::move(alone));
     if (std::string merged = LayersAtOnce(*scenario.workload->training); !merged.empty())
       terms.push_back(std::move(merged));
+    if (ReducesBesidePasses(*scenario.workload->training))
+      terms.push_back("SMs that reductions and gathers take from the passes they run beside");
     terms.push_back("trees, NVLS and protocols: reductions are rings");
   }
   const TrainingSpec& training = workload.training();

@@ -37,10 +37,10 @@ PresetTable AllPresets();
 std::vector<std::string> FabricFamilies();
 
 // Reads `path`, with `sets` ("path=value") laid over it. `texts` is filled with
-// every file read, for drawing carets, also where reading fails.
+// every file read, for drawing carets, also where reading fails. `set_by`: as ReadOptions has it.
 Result<Located<ScenarioSpec>> ReadScenario(const std::string& path,
-                                           const std::vector<std::string>& sets,
-                                           SourceTexts* texts);
+                                           const std::vector<std::string>& sets, SourceTexts* texts,
+                                           const std::map<std::string, std::string>& set_by = {});
 
 // The same for text that is already there; `file_name` is what errors call it.
 Result<Located<ScenarioSpec>> ParseScenario(std::string_view text, const std::string& file_name,

@@ -196,6 +196,7 @@ struct IterationReport {
   std::optional<double> overlap_efficiency;  // of all communication, the hidden share; none of none
   std::int64_t gpus = 0, micro_batches = 0, slow_hosts = 0;
   std::int64_t repeats = 0, repeats_skipped = 0;  // of the steady state: simulated, counted
+  double skipped_s = 0;  // of split_of_s what is counted: in neither critical_path nor trace
   CommunicationError error;
   double parameters = 0, active_parameters = 0;   // of the model; active: that a token meets
   double memory_bytes = 0, gpu_memory_bytes = 0;  // of the GPU that holds most

@@ -374,6 +374,7 @@ void AddIteration(const PreparedScenario& scenario, const SeedResult& seed,
   out.slow_hosts = program.slow_hosts;
   out.repeats = program.passes;
   out.repeats_skipped = program.skipped;
+  out.skipped_s = ToSeconds(split.skipped);
   const ModelSize size = SizeOf(training.model);
   out.parameters = size.total;
   out.active_parameters = size.active;

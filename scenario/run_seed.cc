@@ -51,11 +51,12 @@ class Unended {
     return runs && !MayLackPath(at->row) ? "beyond the range of time" : "stalled";
   }
 
-  // Whether time alone holds up what runs: all of it has a path.
+  // Whether time alone holds up what runs: something does, and all of it has a path.
   bool AllBeyondTime() const {
-    return std::none_of(waiting_->begin(), waiting_->end(), [&](const Waiting& one) {
-      return one.for_row == kNoRow && MayLackPath(one.row);
-    });
+    const auto runs = [](const Waiting& one) { return one.for_row == kNoRow; };
+    return std::any_of(waiting_->begin(), waiting_->end(), runs) &&
+           std::none_of(waiting_->begin(), waiting_->end(),
+                        [&](const Waiting& one) { return runs(one) && MayLackPath(one.row); });
   }
 
  private:

@@ -77,8 +77,8 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
 // What RunReport::refused is, of a reason.
 Error Refusal(const PreparedScenario& scenario, const std::string& gave_up);
 
-// Whether all that runs of `waiting`, which an engine left, has a path: it ends after the last
-// instant that SimTime can say.
+// Whether something of `waiting`, which an engine left, runs, and all that does has a path: it ends
+// after the last instant that SimTime can say. Rows that wait for each other alone never end.
 bool AllBeyondTime(const PreparedScenario& scenario, std::uint64_t seed,
                    const std::vector<Waiting>& waiting);
 

@@ -73,10 +73,10 @@ std::vector<std::string> FabricFamilies() {
 }
 
 Result<Located<ScenarioSpec>> ReadScenario(const std::string& path,
-                                           const std::vector<std::string>& sets,
-                                           SourceTexts* texts) {
+                                           const std::vector<std::string>& sets, SourceTexts* texts,
+                                           const std::map<std::string, std::string>& set_by) {
   const PresetTable presets = AllPresets();
-  return Checked(ReadFile<ScenarioSpec>(path, ReadOptions{&presets, sets, texts}));
+  return Checked(ReadFile<ScenarioSpec>(path, ReadOptions{&presets, sets, texts, set_by}));
 }
 
 Result<Located<ScenarioSpec>> ParseScenario(std::string_view text, const std::string& file_name,

@@ -118,7 +118,13 @@ void Binder::BindNumber(const Node& value, Message& message, const FieldDescript
   const auto in_range = [&](auto number) {
     if (InRange(number, key)) return true;
     const bool large = static_cast<double>(number) > LargestOf(key);
-    Unwanted(value, name, RangeText(key, large), {}, ErrorCode::kOutOfRange);
+    // 50 for 50 %.
+    const bool percent = unit == Unit::RATIO && large &&
+                         value.text.find('%') == std::string::npos &&
+                         static_cast<double>(number) / 100 <= LargestOf(key);
+    Unwanted(value, name, RangeText(key, large),
+             percent ? fmt::format("write the unit: {}%", value.text) : std::string(),
+             ErrorCode::kOutOfRange);
     return false;
   };
   if (whole) {

@@ -250,12 +250,14 @@ void Composer::ApplySets(Node& root) {
 void Composer::ApplySet(Node& root, const std::string& text) {
   const std::size_t equals = text.find('=');
   const std::string path = text.substr(0, equals);
+  const auto by = options_.set_by.find(path);
+  const std::string option = by == options_.set_by.end() ? "--set" : by->second;
   const auto source =
-      std::make_shared<NodeSource>(NodeSource{"--set " + path, Origin::Kind::kSet, {}});
+      std::make_shared<NodeSource>(NodeSource{option + ' ' + path, Origin::Kind::kSet, {}});
   if (options_.texts != nullptr) options_.texts->Add(source->file, text);
   if (equals == std::string::npos || equals == 0) {
     Report(ErrorCode::kSyntax, {source->file, 1, 1}, fmt::format("{} sets nothing", Quoted(text)),
-           "--set path=value");
+           option + " path=value");
     return;
   }
   const std::optional<std::vector<Step>> steps = ParsePath(path);
@@ -267,7 +269,7 @@ void Composer::ApplySet(Node& root, const std::string& text) {
   const NodePlace end{source, 1, static_cast<int>(equals) + 2};
   if (text.find_first_not_of(" \t", equals + 1) == std::string::npos) {
     Report(ErrorCode::kSyntax, end.pos(), fmt::format("{} is set to nothing", Quoted(path)),
-           "--set path=value");
+           option + " path=value");
     return;
   }
   // With the path blanked out, the value's columns are those of the whole text.

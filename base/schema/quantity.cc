@@ -147,36 +147,36 @@ bool HasLeadingZero(std::string_view text) {
   return text.size() > 1 && text[0] == '0' && IsDigit(text[1]);
 }
 
-std::string_view ExampleOf(Unit unit) {
+// `number`, which has none, with the units that may have been meant.
+std::string WithUnits(std::string_view number, Unit unit) {
+  constexpr std::size_t kNobodyMeansGiga = 5;  // digits: written out, it is in the smallest unit
+  const bool written_out = CountDigits(number) >= kNobodyMeansGiga;
   switch (unit) {
     case Unit::BIT_RATE:
-      return "400Gbps";
+      return written_out ? fmt::format("{0}bps", number) : fmt::format("{0}Gbps", number);
     case Unit::BYTES:
-      return "64MiB";
+      return written_out ? fmt::format("{0}B", number)
+                         : fmt::format("{0}B, {0}KiB or {0}MiB", number);
     case Unit::DURATION:
-      return "1.5us";
+      return fmt::format("{0}s, {0}ms or {0}us", number);
     case Unit::POWER:
-      return "750W";
+      return fmt::format("{0}W or {0}kW", number);
     case Unit::MONEY:
-      return "2.5kUSD";
-    case Unit::RATIO:
-      return "50%";
+      return fmt::format("{0}USD or {0}kUSD", number);
     case Unit::LENGTH:
-      return "50m";
+      return fmt::format("{0}m", number);
     case Unit::ENERGY_PRICE:
-      return "0.12USD/kWh";
+      return fmt::format("{0}USD/kWh", number);
     case Unit::YEARS:
-      return "3y";
+      return fmt::format("{0}y", number);
     default:
-      return "1.5";
+      return std::string(number);
   }
 }
 
 // What was probably meant by `suffix`, which is none of the unit's own.
 std::string HintFor(std::string_view number, std::string_view suffix, Unit unit) {
-  if (suffix.empty() && unit == Unit::DURATION)
-    return fmt::format("write the unit: {0}s, {0}ms or {0}us", number);
-  if (suffix.empty()) return fmt::format("write the unit: {}", ExampleOf(unit));
+  if (suffix.empty()) return fmt::format("write the unit: {}", WithUnits(number, unit));
   if (unit == Unit::BYTES && suffix.back() == 'b')
     return "b is a bit, B a byte, and sizes are in bytes";
   if (unit == Unit::BYTES && suffix.size() == 1 &&
@@ -340,9 +340,16 @@ std::string FormatQuantity(double value, Unit unit) {
   for (const Measure& measure : MeasuresOf(unit)) {
     if (measure.multiplier != 1) continue;
     const double scaled = value / std::pow(10.0, measure.power);
-    const std::string text = fmt::format("{}{}", scaled, measure.name);
-    const auto again = ScanQuantity(text, unit);
-    const bool same = again && *again == value;
+    const auto is_same = [&](const std::string& text) {
+      const auto again = ScanQuantity(text, unit);
+      return again && *again == value;
+    };
+    std::string text = fmt::format("{}{}", scaled, measure.name);
+    // 1e-06 / 0.01 is not 0.0001 to the last bit, and yet 0.0001 % is 1e-06.
+    if (const std::string shorter = fmt::format("{:.15g}{}", scaled, measure.name);
+        shorter.size() < text.size() && is_same(shorter))
+      text = shorter;
+    const bool same = is_same(text);
     if (same && (std::abs(scaled) >= 1 || unit == Unit::RATIO) && text.size() <= 12) return text;
     if (same && measure.power == 0) plain = text;
     if (measure.power == 0) break;

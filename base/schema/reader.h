@@ -90,6 +90,8 @@ struct ReadOptions {
   const PresetTable* presets = nullptr;  // none: `preset:` is refused
   std::vector<std::string> sets;         // "path=value"; a later one wins
   SourceTexts* texts = nullptr;          // filled with all that is read, also on failure
+  // By path, the option that set it, as errors call it: "--set" where nothing stands here.
+  std::map<std::string, std::string> set_by = {};
 };
 
 // Reads `path`, or `text` under the name `file_name`, into `message`, which is

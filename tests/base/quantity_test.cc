@@ -76,6 +76,23 @@ TEST(ParseQuantity, SaysWhatIsWrongAndWhatToWrite) {
   const Refusal refusals[] = {
       {"400", Unit::BIT_RATE,
        "the value is '400' (want a rate with its unit, such as 400Gbps)|write the unit: 400Gbps"},
+      {"100", Unit::BIT_RATE,
+       "the value is '100' (want a rate with its unit, such as 400Gbps)|write the unit: 100Gbps"},
+      {"25000000000", Unit::BIT_RATE,
+       "the value is '25000000000' (want a rate with its unit, such as 400Gbps)|write the unit: "
+       "25000000000bps"},
+      {"1024", Unit::BYTES,
+       "the value is '1024' (want a size with its unit, such as 64MiB)|write the unit: 1024B, "
+       "1024KiB or 1024MiB"},
+      {"1048576", Unit::BYTES,
+       "the value is '1048576' (want a size with its unit, such as 64MiB)|write the unit: "
+       "1048576B"},
+      {"10.2", Unit::POWER,
+       "the value is '10.2' (want a power with its unit, such as 750W)|write the unit: 10.2W or "
+       "10.2kW"},
+      {"4", Unit::YEARS,
+       "the value is '4' (want years with their unit, such as 3y)|write the "
+       "unit: 4y"},
       {"64Mb", Unit::BYTES,
        "the value is '64Mb' (want a size with its unit, such as 64MiB)|b is a bit, B a byte, and "
        "sizes are in bytes"},
@@ -127,6 +144,8 @@ TEST(FormatQuantity, WritesTheUnitThatReadsBest) {
   EXPECT_EQ(FormatQuantity(750, Unit::POWER), "750W");
   EXPECT_EQ(FormatQuantity(2500, Unit::MONEY), "2.5kUSD");
   EXPECT_EQ(FormatQuantity(0.5, Unit::RATIO), "50%");
+  EXPECT_EQ(FormatQuantity(0.07, Unit::RATIO), "7%");
+  EXPECT_EQ(FormatQuantity(1e-6, Unit::RATIO), "0.0001%");
   EXPECT_EQ(FormatQuantity(-0.25, Unit::NONE), "-0.25");
 }
 

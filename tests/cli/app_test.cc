@@ -117,6 +117,18 @@ TEST(Weft, ExitsWithTwoOnBadInputAndDrawsACaret) {
   EXPECT_EQ(ran.out, "");
 }
 
+// A file of another tool is called what it is.
+TEST(Weft, KnowsFilesOfOtherTools) {
+  const std::string path = testing::TempDir() + "weft_app_test_workload.txt";
+  std::ofstream(path) << "HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: 8 ep: 1\n5\n";
+  const Ran ran = Weft({"simulate", path});
+  EXPECT_EQ(ran.status, kBadInput);
+  EXPECT_THAT(ran.err, testing::StartsWith(path + ":1:1: error: this is no scenario file: it looks "
+                                                  "like a workload of SimAI or AICB"));
+  EXPECT_THAT(ran.err, HasSubstr("(weft new training prints a scenario"));
+  std::filesystem::remove(path);
+}
+
 TEST(Weft, ExitsWithOneWhenARequirementIsMissed) {
   const Scenario scenario(std::string(kSmall) + "require: { makespan: 1ns }\n");
   EXPECT_EQ(Weft({"simulate", scenario.path(), "--seeds", "1"}).status, kUnmet);
@@ -228,6 +240,9 @@ TEST(Weft, PrintsScenariosThatRun) {
     EXPECT_EQ(ran.status, kOk) << kind << '\n' << ran.err;
   }
   EXPECT_EQ(Weft({"new", "nothing"}).status, kBadInput);
+  EXPECT_EQ(Weft({"new", "plan", "b200"}).status, kOk);
+  EXPECT_EQ(Weft({"new", "plan", "h101"}).err,
+            "weft: error: there is no accelerator 'h101' (did you mean 'h100'?)\n");
 }
 
 TEST(Weft, StartsAScenarioOfAFamilyToo) {
@@ -237,8 +252,9 @@ TEST(Weft, StartsAScenarioOfAFamilyToo) {
       const Ran made = Weft({"new", kind, fabric});
       ASSERT_EQ(made.status, kOk) << made.err;
       const Scenario scenario(made.out);
-      const Ran ran = Weft({"simulate", scenario.path(), "--seeds", "1", "--quiet"});
-      EXPECT_EQ(ran.status, kOk) << fabric << ' ' << kind << '\n' << ran.err;
+      const Ran ran = Weft({"simulate", scenario.path(), "--seeds", "1"});
+      EXPECT_EQ(ran.status, kOk) << fabric << ' ' << kind;
+      EXPECT_EQ(ran.err, "") << fabric << ' ' << kind;  // no warning either
     }
   EXPECT_THAT(Weft({"new", "collective", "clos"}).err,
               HasSubstr("no fabric is called 'clos' (want dcn_plus, deepseek_mpft, fire_flyer2"));
@@ -302,6 +318,80 @@ TEST(Weft, ComparesWithTheWarningsOfEveryCaseEachOnce) {
   const std::size_t first = ran.err.find("'routing.host_port' has no effect");
   ASSERT_NE(first, std::string::npos);
   EXPECT_EQ(ran.err.find("'routing.host_port' has no effect", first + 1), std::string::npos);
+}
+
+// What is wrong names the option that said it, and of several cases those that it is wrong with.
+TEST(Weft, NamesTheCaseAndTheOptionOfAnError) {
+  const Scenario scenario(kSmall);
+  const auto compare = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"compare", scenario.path()});
+    const Ran ran = Weft(more);
+    EXPECT_EQ(ran.status, kBadInput);
+    return ran.err;
+  };
+  EXPECT_EQ(compare({"--vary", "rdma.qps=1,many,few"}),
+            "--vary rdma.qps:1:10: error: case B (rdma.qps=many): 'qps' is 'many' (want a whole "
+            "number)\n  1 | rdma.qps=many\n    |          ^~~~\n"
+            "--vary rdma.qps:1:10: error: case C (rdma.qps=few): 'qps' is 'few' (want a whole "
+            "number)\n  1 | rdma.qps=few\n    |          ^~~\n");
+  EXPECT_THAT(compare({"--vary", "placement.gpus=2,9"}),
+              HasSubstr("error: case B (placement.gpus=9): 'gpus' is 9"));
+  EXPECT_THAT(compare({"--vary", "rdma.qps=1,2", "--set", "placement.gpus=9"}),
+              testing::StartsWith("--set placement.gpus:1:16: error: 'gpus' is 9"));
+  EXPECT_THAT(Weft({"simulate", scenario.path(), "--seeds", "0"}).err,
+              testing::StartsWith("--seeds routing.seeds:1:15: error: 'seeds' is 0"));
+  EXPECT_THAT(Weft({"simulate", scenario.path(), "--engine", "quick"}).err,
+              testing::StartsWith("--engine engine:1:8: error: 'engine' is 'quick'"));
+}
+
+// Files of one name by their paths, and a file that comes twice by its number.
+TEST(Weft, TellsCasesApartThatHaveOneName) {
+  const Scenario scenario("name: small\n" + std::string(kSmall));
+  const std::string other = scenario.path() + ".other.yaml";
+  std::filesystem::copy_file(scenario.path(), other,
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto labels = [](const std::vector<std::string>& args) {
+    std::vector<std::string> all{"compare"};
+    all.insert(all.end(), args.begin(), args.end());
+    all.insert(all.end(), {"--seeds", "1", "--json", "-"});
+    std::vector<std::string> out;
+    const Ran ran = Weft(all);
+    EXPECT_EQ(ran.status, kOk) << ran.err;
+    const auto json = nlohmann::json::parse(ran.out);
+    for (const auto& one : json["cases"]) out.push_back(one["label"]);
+    return out;
+  };
+  EXPECT_EQ(labels({scenario.path(), scenario.path()}),
+            (std::vector<std::string>{"small", "small (#2)"}));
+  EXPECT_EQ(
+      labels({scenario.path(), other, "--vary", "rdma.qps=1,2"}),
+      (std::vector<std::string>{
+          "small (" + scenario.path() + "): rdma.qps=1", "small (" + other + "): rdma.qps=1",
+          "small (" + scenario.path() + "): rdma.qps=2", "small (" + other + "): rdma.qps=2"}));
+  std::filesystem::remove(other);
+}
+
+// Numbers on the command line: what they are, and what they may be.
+TEST(Weft, SaysWhatANumberOfTheCommandLineMayBe) {
+  const auto error = [](const std::vector<std::string>& args) {
+    const Ran ran = Weft(args);
+    EXPECT_EQ(ran.status, kBadInput);
+    return ran.err;
+  };
+  EXPECT_EQ(error({"simulate", "x.yaml", "--seeds", "few"}),
+            "weft: error: simulate: --seeds: 'few' is no whole number\n");
+  EXPECT_EQ(error({"simulate", "x.yaml", "--threads", "0"}),
+            "weft: error: simulate: --threads: '0' is no whole number from 1 to 1024\n");
+  EXPECT_EQ(error({"simulate", "x.yaml", "--seeds", "99999999999"}),
+            "weft: error: simulate: --seeds: '99999999999' is no whole number that fits\n");
+  for (const char* gpus : {"0", "-8", "1.5", "x"})
+    EXPECT_EQ(error({"collective", "all_reduce", "--gpus", gpus}),
+              "weft: error: collective: --gpus: '" + std::string(gpus) +
+                  "' is no whole number of 1 or more\n");
+  EXPECT_EQ(error({"simulate", "x.yaml", "--seeds"}),
+            "weft: error: simulate: --seeds wants a value\n");
+  EXPECT_EQ(error({"new"}),
+            "weft: error: new: kind is required (collective, traffic, training, fault or plan)\n");
 }
 
 TEST(Weft, MarksTheResultPartialAtTheTimeLimit) {
@@ -401,7 +491,10 @@ TEST(Weft, ComparesWithTheNotesOfEveryCase) {
                         "placement={ gpus: 4 },{ gpus: 4, seed: 2 }"});
   EXPECT_EQ(ran.status, kUnmet);
   EXPECT_THAT(ran.out, HasSubstr("NOT MET: cases C, D: makespan"));
-  EXPECT_THAT(ran.err, HasSubstr("cases B, D: 'placement.seed' has no effect"));
+  EXPECT_THAT(ran.err,
+              HasSubstr("cases B (require={ makespan: 1s }, placement={ gpus: 4, seed: 2 }), D "
+                        "(require={ makespan: 1ns }, placement={ gpus: 4, seed: 2 }): "
+                        "'placement.seed' has no effect"));
 }
 
 TEST(Weft, PassesItsOwnSelfTest) {

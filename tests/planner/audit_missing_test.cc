@@ -35,14 +35,14 @@ TEST(AuditMissing, FindsWhatIsImplied) {
             "missing_switches: 2048 NIC ports, 0 switches; needs 96 switches of 64 ports of 200 "
             "Gbps, in 2 tiers\n");
   EXPECT_EQ(Said("h100,2048,accelerator\n64x400G,32,spine\n"),
-            "missing_leaves: 32 switches of spines and cores, 0 leaves for 2048 endpoints; needs "
+            "missing_leaves: 32 switches, none of them a leaf, for 2048 endpoints; needs "
             "64 leaves of "
             "such switches\n");
   // Leaves for 1:1, too few cables or not, unless another ratio is said.
   const std::string spines = "h100,1024,accelerator\n64x400G,16,spine\nAOC,1024,host_cable\n";
   for (const char* cables : {"", "400G AOC,512,isl_cable\n", "oversubscription,1,\n"})
     EXPECT_EQ(Said(spines + cables),
-              "missing_leaves: 16 switches of spines and cores, 0 leaves for 1024 endpoints; needs "
+              "missing_leaves: 16 switches, none of them a leaf, for 1024 endpoints; needs "
               "32 leaves "
               "of such switches\n");
   EXPECT_THAT(Said(spines + "400G AOC,512,isl_cable\noversubscription,2,\n"),

@@ -131,7 +131,7 @@ TEST(ComparisonText, NamesTheCasesOfANoteThatNotAllHave) {
   const std::vector<Error> warnings = ComparisonWarnings(pair);
   ASSERT_EQ(warnings.size(), 2u);
   EXPECT_EQ(warnings[0].message, "a key");
-  EXPECT_EQ(warnings[1].message, "case B: another");
+  EXPECT_EQ(warnings[1].message, "case B (two): another");
 }
 
 // The JSON of a plan of 64 H100 with `quote` laid over the catalogue.

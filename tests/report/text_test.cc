@@ -90,6 +90,64 @@ TEST(RunReportText, SaysWhatATimeIsTheMeanOf) {
               HasSubstr("64 MiB: mean of 60 repeats, the longest 1.544 s"));
 }
 
+// One line of folding, though some operations were folded and others not.
+TEST(RunReportText, SaysOnceWhatWasFoldedAndWhatNot) {
+  RunReport report = Report({MiB(1)});
+  report.run.not_folded = "paths differ";
+  EXPECT_THAT(RunReportText(report, 160), HasSubstr("\nnot folded: paths differ\n"));
+  report.run.folded = 7;
+  const std::string both = RunReportText(report, 160);
+  EXPECT_THAT(both, HasSubstr("\nfolded: 7 operations do as another one does, proved on their "
+                              "paths; others alike are simulated each: paths differ\n"));
+  EXPECT_THAT(both, Not(HasSubstr("not folded")));
+}
+
+// The path is of what was simulated, and a trace has a slice that says so.
+TEST(RunReportText, SaysWhatTheCriticalPathLeavesOut) {
+  RunReport report = Report({});
+  report.iteration.emplace();
+  IterationReport& i = *report.iteration;
+  i.time_s = {10, 10, 10};
+  i.split_of_s = 10;
+  i.critical_path = {{"forward", 1, 0, 6}};
+  i.trace = {{"replica 0 stage 0", "forward", 0, 6}};
+  EXPECT_THAT(RunReportText(report, 160), HasSubstr("critical path: forward (6.000 s, once)"));
+  EXPECT_THAT(TraceJson(report), Not(HasSubstr("not drawn")));
+  i.repeats_skipped = 25;
+  i.skipped_s = 4;
+  EXPECT_THAT(RunReportText(report, 160),
+              HasSubstr("critical path of the 6.000 s simulated (25 repeats more, counted as the "
+                        "last ones, take 4.000 s): forward (6.000 s, once)"));
+  EXPECT_THAT(TraceJson(report), HasSubstr("6.000 s of 10.00 s: 25 more repeats of the steady "
+                                           "state, 4.000 s in all, are counted as the last ones "
+                                           "and not drawn"));
+}
+
+// What published runs took is of one iteration's time in a run, and of none of several cases'.
+TEST(ComparisonText, PutsNoCasesTimeBesidePublishedRuns) {
+  RunReport report = Report({});
+  report.iteration.emplace();
+  report.iteration->time_s = {10, 10, 10};
+  report.iteration->split_of_s = 10;
+  EXPECT_THAT(RunReportText(report, 160), HasSubstr("; here "));
+  const std::string both = ComparisonText(Compare({report, report}), 160);
+  EXPECT_THAT(both, HasSubstr("took longer than weft says"));
+  EXPECT_THAT(both, Not(HasSubstr("; here ")));
+}
+
+// Of a sweep of pairs a case is called as its row and its column are.
+TEST(ComparisonText, NamesACaseOfASweepByFileAndValues) {
+  Comparison sweep =
+      Compare({Report({MiB(1)}), Report({MiB(1)}), Report({MiB(1)}), Report({MiB(1)})});
+  sweep.variants = {"rdma.qps=1", "rdma.qps=1", "rdma.qps=4", "rdma.qps=4"};
+  sweep.base_of = {0, 0, 2, 2};
+  for (std::size_t i = 0; i < 4; ++i)
+    sweep.labels[i] = std::string(i % 2 == 0 ? "one" : "two") + " (x.yaml): " + sweep.variants[i];
+  sweep.cases[3].missing_terms = {"queues"};
+  EXPECT_THAT(ComparisonText(sweep, 160), HasSubstr("\nA one (x.yaml)\nB two (x.yaml)\n"));
+  EXPECT_THAT(ComparisonText(sweep, 160), HasSubstr("not modelled: case B 4: queues\n"));
+}
+
 TEST(RunReportText, NamesAlikeLinksOnce) {
   RunReport report = Report({MiB(64)});
   for (const char* from : {"leaf0/spine0", "leaf0/spine1", "leaf1/spine0"})

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "scenario/calibration.h"
 #include "scenario/prepare.h"
 #include "scenario/run_scenario.h"
@@ -506,6 +508,37 @@ TEST(ReadCalibration, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(errors[1].hint, HasSubstr("99.5%"));
   EXPECT_EQ(errors[2].pos.line, 4);
   EXPECT_EQ(errors[3].pos.line, 5);
+}
+
+// A file that says `fabric:`, as weft import writes one, is the network that it is as a mapping;
+// what else it says is left out, and its hosts give way to those asked for.
+TEST(SimulateCollective, TakesTheFabricOfAScenarioFile) {
+  const std::string keys =
+      "{ family: leaf_spine, leaves: 2, spines: 4, hosts_per_leaf: 2, link: 400Gbps }";
+  const std::string path = testing::TempDir() + "weft_on_fabric.yaml";
+  std::ofstream(path) << "name: read\nfabric: " << keys
+                      << "\nhost: { preset: hgx-h100 }\nplacement: { gpus: 8 }\n"
+                      << "workload: { traffic: { pattern: incast, bytes: 1MB } }\n";
+  CollectiveQuestion question;
+  question.op = "all_reduce";
+  question.gpus = 32;
+  const auto time = [&](const std::string& fabric, const std::string& host) {
+    FabricQuestion on;
+    on.fabric = fabric;
+    on.host = host;
+    on.calibration = "none";
+    on.seeds = 2;
+    const auto part = HostOfFabric(on, nullptr);
+    EXPECT_TRUE(part.has_value()) << (part ? "" : part.error().front().message);
+    question.host = *part;
+    const auto model = CollectiveModel::Build(question);
+    const auto times = SimulateCollective(*model, question, on, {MiB(64)}, nullptr);
+    EXPECT_TRUE(times.has_value()) << (times ? "" : times.error().front().message);
+    return times->rows.front().us;
+  };
+  EXPECT_EQ(time(path, ""), time(keys, "hgx-h100"));
+  EXPECT_EQ(time(path, "dgx-a100"), time(keys, "dgx-a100"));
+  EXPECT_NE(time(path, "dgx-a100"), time(path, ""));
 }
 
 // Written and read back, every prior is itself to six digits.

@@ -1,64 +1,19 @@
+// An iteration of training: its split, its closed form, what is refused and what is warned of.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cstdio>
 #include <fstream>
 #include <set>
 
 #include "base/random.h"
 #include "scenario/compare.h"
-#include "scenario/run_scenario.h"
+#include "tests/scenario/training_scenarios.h"
 #include "workloads/training/build_training.h"
 
 namespace weft {
 namespace {
-
-RunControl Patient() {
-  RunControl control;
-  control.stop = [] { return false; };
-  control.clock_s = [] { return 0.0; };
-  return control;
-}
-
-Result<PreparedScenario> Try(const std::string& text, const std::vector<std::string>& sets) {
-  SourceTexts texts;
-  FabricCache cache;
-  Result<Located<ScenarioSpec>> spec = ParseScenario(text, "s.yaml", sets, &texts);
-  if (!spec) return tl::make_unexpected(spec.error());
-  return Prepare(*std::move(spec), cache);
-}
-
-RunReport Simulate(const std::string& text, const std::vector<std::string>& sets = {}) {
-  const Result<PreparedScenario> prepared = Try(text, sets);
-  EXPECT_TRUE(prepared.has_value()) << (prepared ? "" : prepared.error().front().message);
-  return RunScenario(*prepared, Patient());
-}
-
-// Four stages of eight GPUs, two replicas: eight hosts of one segment.
-constexpr const char* kSmall = R"(
-fabric: { preset: hpn, segments: 1, hosts: 8 }
-placement: { gpus: 64 }
-routing: { seeds: 1 }
-rdma: { qps: 2 }
-workload:
-  training:
-    architecture: { layers: 16, hidden: 4096, heads: 32, vocabulary: 32000 }
-    parallel: { tensor: 8, pipeline: 4 }
-    global_batch: 32
-    sequence: 2048
-    what_if: false
-)";
-
-std::string Set(const char* key, const std::string& value) {
-  return fmt::format("workload.training.{}={}", key, value);
-}
-
-double Sum(const IterationReport& i) {
-  return i.compute_s + i.bubble_s + i.fixed_s + i.tensor_s + i.pipeline_s + i.data_s + i.context_s +
-         i.expert_s;
-}
 
 TEST(Training, SplitsItsTimeWithoutRemainderAndLosesNoByte) {
   for (const std::vector<std::string>& sets :
@@ -212,198 +167,6 @@ TEST(Training, TakesAboutAsLongAsTheClosedFormSaysWithFewMicroBatches) {
   }
   std::printf("seed %llu: furthest off %.1f %%\n", static_cast<unsigned long long>(kSeed),
               100 * worst);
-}
-
-// Eight hosts, each rail a switch of its own: exchanges leave their hosts and meet nothing there.
-constexpr const char* kExchanges = R"(
-fabric: { family: rail_only, hosts: 8, host: { preset: hgx-h800, nic: 400Gbps, nic_ports: 1 } }
-placement: { gpus: 64 }
-workload:
-  training:
-    architecture: { layers: 8, hidden: 4096, heads: 32, key_value_heads: 8, vocabulary: 32000 }
-    overlap: { data: false }
-    global_batch: 64
-    sequence: 8192
-    ignore_memory: true
-    what_if: false
-)";
-
-struct ExchangeCase {
-  std::string name, parallel, more;
-  double IterationReport::*exposed;
-  bool hidden = false;  // all of it, without contention
-};
-
-std::vector<ExchangeCase> ExchangeCases() {
-  const auto experts = [](const char* more) {
-    return "architecture.moe={ experts: 64, top_k: 6, ffn: 1536, shared: 2" + std::string(more) +
-           " }";
-  };
-  using I = IterationReport;
-  return {
-      {"experts on all hosts", "{ expert: 64 }", experts(""), &I::expert_s},
-      {"on two, in stages", "{ expert: 16, pipeline: 2 }", experts(""), &I::expert_s},
-      {"hosts a token", "{ expert: 32 }", experts(", nodes_per_token: 2"), &I::expert_s},
-      {"tensor ranks, too", "{ tensor: 4, expert: 8, zero: 2 }", experts(""), &I::expert_s},
-      {"beside shared experts", "{ expert: 64 }", "overlap={ shared_experts: true, data: false }",
-       &I::expert_s},
-      {"beside a layer", "{ expert: 16 }", "overlap={ expert: true, data: false }", &I::expert_s,
-       true},
-      {"context ranks", "{ tensor: 8, context: 8 }", "recompute=full", &I::context_s},
-      {"two of a host", "{ tensor: 4, context: 8 }", "recompute=none", &I::context_s},
-      {"two covers", "{ context: 16, expert: 64 }",
-       "overlap={ context: true, shared_experts: true, data: false }", &I::expert_s},
-      {"context and experts", "{ tensor: 4, context: 4, expert: 16 }", experts(""), &I::context_s},
-      {"more context than experts", "{ tensor: 2, context: 32, expert: 16 }", experts(""),
-       &I::expert_s},
-      {"tensor ranks of two hosts", "{ tensor: 16 }", "overlap={ tensor: true, data: false }",
-       &I::tensor_s},
-      {"with ZeRO-3, interleaved", "{ expert: 16, pipeline: 2, virtual_stages: 2, zero: 3 }",
-       experts(""), &I::expert_s}};
-}
-
-RunReport SimulateExchange(const ExchangeCase& one, std::vector<std::string> more) {
-  more.push_back(Set("parallel", one.parallel));
-  if (one.parallel.find("expert") != std::string::npos && one.more.find("moe") == std::string::npos)
-    more.push_back(Set("architecture.moe", "{ experts: 64, top_k: 6, ffn: 1536, shared: 2 }"));
-  more.push_back("workload.training." + one.more);
-  return Simulate(kExchanges, more);
-}
-
-double NetworkBytes(const IterationReport& i, const std::string& group) {
-  double sum = 0;
-  for (const GroupBytes& one : i.bytes)
-    if (one.group == group) sum += one.network;
-  return sum;
-}
-
-// Alone in the network exchanges take what the closed form says, and send as many bytes.
-TEST(Training, ExchangesAloneTakeWhatTheClosedFormSays) {
-  for (const ExchangeCase& one : ExchangeCases()) {
-    SCOPED_TRACE(one.name);
-    const RunReport priced = SimulateExchange(one, {Set("contention", "false")});
-    const RunReport met = SimulateExchange(one, {});
-    ASSERT_TRUE(priced.iteration && met.iteration);
-    const IterationReport &a = *priced.iteration, &b = *met.iteration;
-    EXPECT_NEAR(b.time_s.median / a.time_s.median, 1, 2e-3);
-    EXPECT_NEAR(b.*one.exposed, a.*one.exposed, 4e-3 * a.time_s.median);
-    EXPECT_EQ(a.*one.exposed == 0, one.hidden);
-    EXPECT_NEAR(Sum(b) / b.time_s.median, 1, 1e-12);
-    EXPECT_NEAR(b.conservation, 0, 1e-6);
-    EXPECT_EQ(a.estimate_s, b.estimate_s);
-    EXPECT_NEAR(*a.overlap_efficiency, *b.overlap_efficiency, 0.02);
-    for (const char* group : {"tensor", "context", "expert", "pipeline", "data"})
-      EXPECT_NEAR(NetworkBytes(b, group), NetworkBytes(a, group), 1e-6 * NetworkBytes(a, group));
-    EXPECT_THAT(priced.missing_terms, testing::Contains(testing::HasSubstr("cross the network")));
-    EXPECT_THAT(met.missing_terms, testing::Contains(testing::HasSubstr("of single layers")));
-  }
-}
-
-// One layer, rings over hosts: where steps are most of what an exchange takes, and it outlasts by
-// far the work it may hide behind, overlap costs nothing either, and the closed form still holds.
-TEST(Training, OverlapOverHostsNeverCosts) {
-  for (const char* parallel : {"{ tensor: 8, context: 8 }", "{ context: 16 }", "{ context: 64 }",
-                               "{ tensor: 2, context: 8 }", "{ tensor: 16 }", "{ tensor: 32 }"})
-    for (const char* sequence : {"512", "2048", "8192"}) {
-      SCOPED_TRACE(testing::Message() << parallel << ", " << sequence << " tokens");
-      const auto run = [&](const char* overlap) {
-        return *Simulate(kExchanges, {Set("architecture.layers", "1"), Set("parallel", parallel),
-                                      Set("sequence", sequence), Set("overlap", overlap)})
-                    .iteration;
-      };
-      const bool tensor = std::string_view(parallel).find("context") == std::string_view::npos;
-      const IterationReport none = run("{ data: false }");
-      const IterationReport some =
-          run(tensor ? "{ tensor: true, data: false }" : "{ context: true, data: false }");
-      EXPECT_LE(some.time_s.median, none.time_s.median * (1 + 1e-6));
-      if (tensor) continue;
-      EXPECT_NEAR(some.time_s.median / none.time_s.median, some.estimate_s / none.estimate_s, 4e-3);
-      EXPECT_LT(some.context_s, none.context_s);
-    }
-}
-
-// Two exchanges, each longer than the work it may hide behind: one behind the other, neither pays
-// for its steps twice, and both hide more than either.
-TEST(Training, TwoOverlapsOverHostsCostNoMoreThanOne) {
-  constexpr const char* kMoe = "{ experts: 64, top_k: 6, ffn: 1536, shared: 2 }";
-  for (const auto& [parallel, other] : {std::pair{"{ context: 64, expert: 16 }", "expert"},
-                                        {"{ tensor: 32, context: 2 }", "tensor"}}) {
-    SCOPED_TRACE(parallel);
-    const bool moe = std::string_view(other) == "expert";
-    const auto run = [&, cut = parallel](const std::string& overlap) {
-      std::vector<std::string> sets{Set("architecture.layers", "1"), Set("sequence", "512"),
-                                    Set("parallel", cut),
-                                    Set("overlap", "{ data: false" + overlap + " }")};
-      if (moe) sets.push_back(Set("architecture.moe", kMoe));
-      return *Simulate(kExchanges, sets).iteration;
-    };
-    const std::string second = fmt::format(", {}: true", other);
-    const double context_s = run(", context: true").time_s.median;
-    const double other_s = run(second).time_s.median;
-    const IterationReport both = run(", context: true" + second);
-    EXPECT_LT(std::max(context_s, other_s), run("").time_s.median * (1 + 1e-6));
-    EXPECT_LT(both.time_s.median, std::min(context_s, other_s));
-    if (!moe) continue;  // rings of several hosts: the closed form is rougher
-    EXPECT_NEAR(both.time_s.median / both.estimate_s, 1, 5e-3);
-  }
-}
-
-// One exchange that ends with the work it hides behind, beside one that outlasts its own: neither
-// waits for the other, for what hides the first hides some of the second too.
-TEST(Training, OverlapsOfShortAndLongExchangesCostNoMoreThanOne) {
-  const auto run = [](const char* overlap) {
-    return *Simulate(kExchanges,
-                     {"fabric.host.nic=25Gbps", Set("architecture.layers", "1"),
-                      Set("architecture.key_value_heads", "1"), Set("sequence", "131072"),
-                      Set("architecture.moe", "{ experts: 64, top_k: 32, ffn: 64, shared: 2 }"),
-                      Set("parallel", "{ context: 16, expert: 16 }"), Set("overlap", overlap)})
-                .iteration;
-  };
-  const double expert_s = run("{ data: false, expert: true }").time_s.median;
-  const IterationReport both = run("{ data: false, context: true, expert: true }");
-  EXPECT_LT(both.time_s.median, expert_s * (1 + 1e-6));
-  EXPECT_NEAR(both.time_s.median / both.estimate_s, 1, 5e-3);
-}
-
-// Two leaves whose uplinks carry a half, a third of what stands below them: what crosses takes so
-// much longer, and nothing else does.
-TEST(Training, ExchangesMeetAnOversubscribedFabric) {
-  const auto run = [](int uplinks, const char* contention) {
-    std::string text = kExchanges;
-    text.replace(0, text.find("placement"),
-                 fmt::format("fabric: {{ family: leaf_spine, leaves: 2, hosts_per_leaf: 4, spines: "
-                             "{}, link: 400Gbps, check_ports: false, host: {{ preset: hgx-h800, "
-                             "nic: 400Gbps, nic_ports: 1 }} }}\nrouting: {{ policy: spray }}\n",
-                             uplinks));
-    return Simulate(text, {Set("architecture.moe", "{ experts: 64, top_k: 6, ffn: 1536 }"),
-                           Set("parallel", "{ expert: 64 }"), Set("contention", contention)});
-  };
-  const RunReport priced = run(32, "false"), full = run(32, "true"), third = run(6, "true");
-  const double alone = priced.iteration->expert_s;
-  EXPECT_NEAR(full.iteration->expert_s / alone, 1, 0.02);
-  // Of seven other hosts four are across: 32 NICs of 400G, each 4/7, over `uplinks` of them.
-  EXPECT_NEAR(third.iteration->expert_s / alone, 32 * 4 / 7.0 / 6, 0.1);
-  EXPECT_NEAR(third.iteration->compute_s / priced.iteration->compute_s, 1, 1e-9);
-  EXPECT_EQ(run(6, "false").iteration->expert_s, alone);
-}
-
-// A dispatch is of eight replicas, of which the slowest need not be the first: its trace has it.
-TEST(Training, TracesTheSlowestReplicasDispatch) {
-  const Result<PreparedScenario> prepared =
-      Try(kExchanges, {Set("architecture.moe", "{ experts: 64, top_k: 6, ffn: 1536 }"),
-                       Set("parallel", "{ expert: 16 }"), Set("jitter", "2%")});
-  ASSERT_TRUE(prepared.has_value());
-  RunControl control = Patient();
-  control.trace = true;
-  const RunReport report = RunScenario(*prepared, control);
-  std::set<std::string> replicas, exchanging;
-  for (const TraceEvent& event : report.iteration->trace) {
-    const std::string of = event.track.substr(0, event.track.find(" stage"));
-    if (of.rfind("replica", 0) == 0) replicas.insert(of);
-    if (event.track.find(" exchanges") != std::string::npos) exchanging.insert(of);
-  }
-  EXPECT_EQ(replicas.size(), 2u);
-  EXPECT_EQ(exchanging, replicas);
 }
 
 // Ranks dealt over the hosts in turn: a tensor group has eight hosts, and its bytes leave them.
@@ -631,22 +394,80 @@ TEST(Training, SaysWhatWouldHelp) {
   EXPECT_LT(i.what_if[2].second, i.time_s.median);  // all communication hidden
 }
 
+// At the key that is wrong, with what mends it.
 TEST(Training, RefusesWhatCannotBe) {
-  for (const auto& [set, text] :
-       {std::pair{Set("parallel.data", "3"), "the placement has 64 GPUs"},
-        {Set("parallel.tensor", "64"), "does not divide"},
-        {Set("global_batch", "33"), "is no multiple of"},
-        {Set("architecture.layers", "2"), "do not fill 4 chunks"},
-        {Set("architecture.hidden", "65536"), "it has 74.5 GiB"},
-        {Set("parallel.expert", "2"), "without experts"},
-        {Set("parallel.schedule", "dualpipe"), "needs stage_times"},
-        {Set("architecture", "{ hidden: 3072, heads: 24, key_value_heads: 3 }"), "heads of keys"},
-        {std::string("host={ gpus: 8, nic_ports: 2 }"), "no figures of compute"}}) {
-    const Result<PreparedScenario> prepared = Try(kSmall, {set});
-    ASSERT_FALSE(prepared.has_value()) << set;
-    EXPECT_THAT(prepared.error().front().message, testing::HasSubstr(text));
-    EXPECT_GT(prepared.error().front().pos.line, 0);
+  struct Case {
+    std::string set;
+    const char *text, *hint;
+    bool at_set = true;  // else at a key of the file
+  };
+  for (const Case& c :
+       {Case{Set("parallel.data", "3"), "the placement has 64 GPUs", "what the GPUs give"},
+        {Set("parallel.tensor", "64"), "does not divide", "a product that does", false},
+        {Set("global_batch", "33"), "is no multiple of", "global_batch: 32 or 34"},
+        {Set("global_batch", "1"), "is no multiple of", "global_batch: 2"},
+        {Set("architecture.layers", "2"), "do not fill 4 chunks", "of 2 or less", false},
+        {Set("architecture.hidden", "65536"), "it has 74.5 GiB", "ignore_memory", false},
+        {Set("parallel.expert", "2"), "without experts", "weft presets model"},
+        {Set("sequence", "2047"), "do not cut a sequence", "a multiple of 8"},
+        {Set("parallel.schedule", "dualpipe"), "needs stage_times", "stage_times: {"},
+        {Set("architecture", "{ hidden: 3072, heads: 24, key_value_heads: 3 }"), "heads of keys",
+         "tensor: 3", false},
+        {"host={ gpus: 8, nic_ports: 2 }", "no figures of compute", "hgx-h100", false}}) {
+    SCOPED_TRACE(c.set);
+    const Result<PreparedScenario> prepared = Try(kSmall, {c.set});
+    ASSERT_FALSE(prepared.has_value());
+    const Error& error = prepared.error().front();
+    EXPECT_THAT(error.message, testing::HasSubstr(c.text));
+    EXPECT_THAT(error.hint, testing::HasSubstr(c.hint));
+    EXPECT_GT(error.pos.line, 0);
+    EXPECT_EQ(error.pos.file != "s.yaml", c.at_set) << error.pos.file;
   }
+}
+
+// Interleaved, and DualPipe's halves: batches that fit are said.
+TEST(Training, SaysWhichBatchesFit) {
+  const auto hint = [](std::vector<std::string> sets) {
+    const Result<PreparedScenario> prepared = Try(kSmall, sets);
+    return prepared ? std::string("none") : prepared.error().front().hint;
+  };
+  EXPECT_EQ(hint({Set("parallel.virtual_stages", "2"), Set("global_batch", "34")}),
+            "global_batch: 32 or 40, or virtual_stages: 1");
+  const std::string times = Set("stage_times", "{ forward: 1ms, backward: 2ms, weights: 1ms }");
+  const std::string dualpipe = Set("parallel.schedule", "dualpipe");
+  EXPECT_EQ(hint({dualpipe, times, Set("global_batch", "8")}), "global_batch: 16");
+  EXPECT_EQ(hint({dualpipe, times, Set("global_batch", "18")}), "global_batch: 16 or 20");
+  EXPECT_EQ(hint({dualpipe, times, Set("global_batch", "16")}), "none");
+}
+
+// Where chunks of a stage, or micro-batches, are reduced beside others: their SMs are missing.
+TEST(Training, NamesTheSmsThatReductionsDoNotTake) {
+  const auto missing = [](std::vector<std::string> sets) {
+    return Simulate(kSmall, sets).missing_terms;
+  };
+  const auto sms = testing::Contains(testing::HasSubstr("SMs that reductions and gathers take"));
+  EXPECT_THAT(missing({Set("parallel.virtual_stages", "2")}), sms);
+  EXPECT_THAT(missing({Set("parallel.zero", "2")}), sms);
+  EXPECT_THAT(missing({}), testing::Not(sms));  // one chunk: behind all passes
+  EXPECT_THAT(missing({Set("parallel.virtual_stages", "2"), Set("overlap.data", "false")}),
+              testing::Not(sms));
+}
+
+// Repeats that are counted are on no path and in no trace, and both say so.
+TEST(Training, SaysHowMuchOfItThePathIs) {
+  const std::vector<std::string> many{Set("global_batch", "256")};
+  const Result<PreparedScenario> prepared = Try(kSmall, many);
+  ASSERT_TRUE(prepared.has_value());
+  RunControl control = Patient();
+  control.trace = true;
+  const RunReport report = RunScenario(*prepared, control);
+  const IterationReport& i = *report.iteration;
+  ASSERT_GT(i.repeats_skipped, 0);
+  EXPECT_NEAR(i.critical_path.back().end_s, i.split_of_s - i.skipped_s, 1e-12);
+  double last = 0;
+  for (const TraceEvent& event : i.trace) last = std::max(last, event.start_s + event.duration_s);
+  EXPECT_NEAR(last, i.split_of_s - i.skipped_s, 1e-9);
+  EXPECT_EQ(Simulate(kSmall).iteration->skipped_s, 0);
 }
 
 // ZeRO-2 sends every gradient with every backward pass, ZeRO-3 every parameter before each pass:
@@ -739,7 +560,7 @@ TEST(Training, TakesGivenTimesButNotTheBytesFromThem) {
 }
 
 // 1F, 1B and 1W as inputs, nothing sent, on the engine: bubble (p/2 − 1)(F&B + B − 3W) [DualPipe
-// README], less up to a forward pass where B − W > F (tests/workloads/training_test.cc). The
+// README], less up to a forward pass where B − W > F (tests/workloads/pipeline_test.cc). The
 // optimiser's time is the same in both runs of a pipeline.
 TEST(Training, RunsDualPipe) {
   struct Case {
@@ -768,282 +589,6 @@ TEST(Training, RunsDualPipe) {
     EXPECT_LT(optimiser_s, 0.05);
     for (const Case& c : {Case{1.13, 1.61, 0.48, 0}, {1.13, 1.99, 0.48, 0.38}})
       EXPECT_NEAR((hidden_s(c) - optimiser_s) / formula_s(c), 1, 1e-9) << stages << " stages";
-  }
-}
-
-// Two leaves of two hosts, one uplink of 400 Gb/s each way; no overheads. Two pairs that cross
-// share it, and each takes twice as long; a short job runs on until the long one has done its
-// repeats.
-constexpr const char* kTwoPairs = R"(
-fabric: { family: leaf_spine, leaves: 2, spines: 1, hosts_per_leaf: 2, link: 400Gbps, latency: 0s }
-physics: { roce_efficiency: 100%, network_step: 0s, launch: 0s }
-routing: { seeds: 1 }
-jobs:
-  - { name: long, placement: { hosts: [host0, host2] }, repeat: 3,
-      workload: { traffic: { pattern: permutation, bytes: 100MB } } }
-  - { name: short, placement: { hosts: [host1, host3] },
-      workload: { traffic: { pattern: permutation, bytes: 10MB, concurrency: 1 } } }
-)";
-
-TEST(Jobs, ShareALinkAndSlowEachOtherByHalf) {
-  const RunReport report = Simulate(kTwoPairs);
-  ASSERT_EQ(report.jobs.size(), 2u);
-  const JobReport &a = report.jobs[0], &b = report.jobs[1];
-  EXPECT_NEAR(a.alone_s.median, 2e-3, 2e-6);
-  EXPECT_NEAR(a.slowdown.median, 2, 2e-3);
-  EXPECT_NEAR(b.alone_s.median, 0.2e-3, 2e-6);
-  EXPECT_NEAR(b.slowdown.median, 2, 2e-2);
-  EXPECT_EQ(a.passes, 3);
-  EXPECT_NEAR(static_cast<double>(b.passes), 30, 1);
-  EXPECT_TRUE(report.incomplete.empty());
-  EXPECT_THAT(report.links.hottest.front().users.front(), testing::HasSubstr("long, flow 0"));
-}
-
-// Long begins alone: 3 passes of 2 ms, and one from 6 ms on that short meets at 7 ms. It ends at
-// 9 ms, and the next three, which meet short from end to end, are its repeats.
-TEST(Jobs, CountOnlyPassesThatBeginWhenAllHaveStarted) {
-  const RunReport report = Simulate(kTwoPairs, {"jobs[1].start=7ms"});
-  const JobReport& job = report.jobs[0];
-  EXPECT_NEAR(job.slowdown.median, 2, 5e-3);  // between its passes short sends nothing for a moment
-  EXPECT_EQ(job.passes, 3);
-  EXPECT_NEAR(report.makespan_s.median, 9e-3 + 3 * 4e-3, 2e-5);
-  EXPECT_NEAR(report.jobs[1].slowdown.median, 2, 2e-2);
-  // As long as where both start at once, however long the other was alone before.
-  for (const char* start : {"jobs[1].start=100ms", "jobs[1].start=0s"}) {
-    const RunReport other = Simulate(kTwoPairs, {start});
-    EXPECT_NEAR(other.jobs[0].time_s.median / job.time_s.median, 1, 1e-3) << start;
-    EXPECT_GE(other.jobs[0].passes, 3);
-  }
-}
-
-TEST(Jobs, StopWhereNobodyWaitsForManyPasses) {
-  const Result<PreparedScenario> prepared = Try(kTwoPairs, {"jobs[1].start=150s"});
-  ASSERT_TRUE(prepared.has_value());
-  RunControl control = Patient();
-  int asked = 0;
-  control.stop = [&asked] { return ++asked > 1000; };  // by then passes are laid end to end
-  const RunReport report = RunScenario(*prepared, control);
-  EXPECT_TRUE(report.partial);
-  EXPECT_TRUE(report.jobs.empty());
-  EXPECT_LT(asked, 1010);
-}
-
-TEST(Jobs, WarnOfPublishedFiguresOfOneWorkload) {
-  const Result<PreparedScenario> prepared =
-      Try(kTwoPairs, {"published=[{ figure: busbw, rate: 1GBps, source: x }]"});
-  ASSERT_TRUE(prepared.has_value());
-  ASSERT_EQ(prepared->warnings.size(), 1u);
-  EXPECT_THAT(prepared->warnings.front().message, testing::HasSubstr("is for one workload"));
-}
-
-TEST(Jobs, TakeAsLongAsAloneWhereTheyShareNothing) {
-  const RunReport report = Simulate(kTwoPairs, {"jobs[0].placement.hosts=[host0, host1]",
-                                                "jobs[1].placement.hosts=[host2, host3]"});
-  for (const JobReport& job : report.jobs) EXPECT_EQ(job.slowdown.median, 1) << job.name;
-}
-
-// A training job beside a collective, and in the other order; what an iteration is made of.
-TEST(Jobs, QuoteTheCalibrationsErrorOfEachJob) {
-  const RunReport report = Simulate(R"(
-fabric: { preset: hpn, segments: 1, hosts: 4 }
-routing: { seeds: 1 }
-collectives: { nccl: "2.28" }
-jobs:
-  - name: trains
-    placement: { gpus: 16 }
-    workload:
-      training:
-        architecture: { layers: 4, hidden: 4096, heads: 32, vocabulary: 32000 }
-        parallel: { tensor: 8, data: 2 }
-        global_batch: 4
-        sequence: 2048
-        what_if: false
-  - name: reduces
-    placement: { gpus: 16, skip: 2 }
-    workload: { collective: { op: all_reduce, bytes: 256MiB } }
-)");
-  ASSERT_EQ(report.jobs.size(), 2u);
-  ASSERT_TRUE(report.jobs[0].iteration.has_value());
-  const CommunicationError& error = report.jobs[0].iteration->error;
-  ASSERT_TRUE(error.time.low && error.time.high);
-  EXPECT_LT(*error.time.low, 0);
-  EXPECT_GT(*error.time.high, 0);
-  EXPECT_LT(*error.time.high, *error.exposed.high);
-  EXPECT_FALSE(report.jobs[0].error.low.has_value());
-  ASSERT_TRUE(report.jobs[1].error.low.has_value());
-  EXPECT_LT(*report.jobs[1].error.low, 0);
-  EXPECT_EQ(report.jobs[1].in_range, std::optional(false));  // beside others, as no table is
-  EXPECT_EQ(report.calibration.in_range, std::optional(false));
-}
-
-TEST(Jobs, SplitAnIterationBesideOthersWithoutRemainder) {
-  constexpr const char* kText = R"(
-fabric: { preset: hpn, segments: 2, planes: 1, hosts: 4 }
-routing: { seeds: 2 }
-rdma: { qps: 2 }
-jobs:
-  - name: train
-    placement: { hosts: [host0, host1, host4, host5] }
-    workload:
-      training:
-        architecture: { layers: 8, hidden: 2048, heads: 16, vocabulary: 32000 }
-        parallel: { tensor: 8, pipeline: 2 }
-        global_batch: 80
-        sequence: 2048
-        overlap: { data: false }
-  - name: reduce
-    placement: { hosts: [host2, host6] }
-    workload: { collective: { op: all_reduce, bytes: 256MiB } }
-)";
-  const RunReport report = Simulate(kText);
-  ASSERT_EQ(report.jobs.size(), 2u);
-  const JobReport& job = report.jobs[0];
-  ASSERT_TRUE(job.iteration.has_value());
-  const auto sum = [](const TimeSplit& i) {
-    return i.compute_s + i.bubble_s + i.fixed_s + i.tensor_s + i.pipeline_s + i.data_s +
-           i.context_s + i.expert_s;
-  };
-  const std::size_t shown = report.links.seed - report.seed_numbers.front();
-  EXPECT_NEAR(sum(job.iteration->split) / job.time_by_seed_s[shown], 1, 1e-9);
-  EXPECT_NEAR(job.iteration->split.compute_s / job.iteration->alone.compute_s, 1, 1e-9);
-  EXPECT_GE(job.slowdown.p5, 1 - 1e-9);
-  EXPECT_GT(report.jobs[1].passes, 1);
-  EXPECT_EQ(job.passes, 1);
-
-  // More than 32 micro-batches: beside others every one is simulated, alone the last are counted.
-  const RunReport one = Simulate(kText, {"jobs[1].placement.hosts=[host3]"});
-  EXPECT_NEAR(one.jobs[0].slowdown.median, 1, 1e-12);  // nothing leaves host3
-}
-
-// SimGrid's solver takes the same two Programs at once, stopped at the same row.
-TEST(Jobs, TakeAsLongOnSimgrid) {
-  for (const std::uint64_t seed : {1u, 2u, 3u}) {
-    SCOPED_TRACE(testing::Message() << "seed " << seed);
-    const std::vector<std::string> sets{fmt::format("routing.seed={}", seed)};
-    constexpr const char* kText = R"(
-fabric: { preset: hpn, segments: 2, planes: 1, hosts: 2 }
-routing: { seeds: 1 }
-coupling: loose
-jobs:
-  - { name: a, placement: { hosts: [host0, host2] }, repeat: 2,
-      workload: { collective: { op: all_reduce, bytes: 64MiB, group: per_rail } } }
-  - { name: b, placement: { hosts: [host1, host3] },
-      workload: { traffic: { pattern: permutation, bytes: 20MB, seed: 3 } } }
-)";
-    std::vector<std::string> simgrid = sets;
-    simgrid.push_back("engine=simgrid");
-    const RunReport flow = Simulate(kText, sets), other = Simulate(kText, simgrid);
-    for (std::size_t j = 0; j < 2; ++j) {
-      EXPECT_NEAR(flow.jobs[j].time_s.median / other.jobs[j].time_s.median, 1, 1e-6);
-      EXPECT_EQ(flow.jobs[j].passes, other.jobs[j].passes);
-    }
-  }
-}
-
-// One iteration may take ten days, and so may all passes that are asked for: beyond 106 days the
-// clock has no number. Two jobs of nine days each; the second starts an hour later, so that the
-// first has a pass under way and one more to do.
-TEST(Jobs, AreRefusedWhereTheyEndAfterTheClock) {
-  constexpr const char* kLong = R"(
-fabric: { preset: hpn, segments: 1, hosts: 4 }
-jobs:
-  - name: first
-    repeat: 1
-    placement: { gpus: 16 }
-    workload: &long
-      training:
-        architecture: { layers: 16, hidden: 4096, heads: 32, vocabulary: 32000 }
-        parallel: { tensor: 8, pipeline: 2 }
-        stage_times: { forward: 194400s, backward: 194400s }
-        global_batch: 1
-        sequence: 2048
-        ignore_memory: true
-        what_if: false
-  - name: second
-    placement: { gpus: 16, skip: 2 }
-    workload: *long
-)";
-  const Result<PreparedScenario> fits = Try(kLong, {});
-  ASSERT_TRUE(fits.has_value()) << fits.error().front().message;
-  const double days = fits->jobs.front().alone->workload->training->closed_form_s / 86400;
-  EXPECT_NEAR(days, 9, 0.01);
-  const RunReport report = RunScenario(*fits, Patient());
-  EXPECT_NEAR(report.jobs.front().time_s.median / 86400, days, 0.01 * days);
-  for (const char* set :
-       {"jobs[0].repeat=2", "jobs[0].repeat=12", "jobs[1].start=1h", "jobs[1].repeat=10000"}) {
-    const Result<PreparedScenario> refused = Try(kLong, {set});
-    ASSERT_FALSE(refused.has_value()) << set;
-    EXPECT_THAT(refused.error().front().message, testing::HasSubstr("is done after"));
-    EXPECT_GT(refused.error().front().pos.line, 0);
-  }
-  const Result<PreparedScenario> traffic =
-      Try(kTwoPairs, {"jobs[0].workload={ traffic: { pattern: permutation, bytes: 100TB } }",
-                      "jobs[0].repeat=500"});  // 2,000 s each
-  ASSERT_FALSE(traffic.has_value());
-  EXPECT_THAT(traffic.error().front().message,
-              testing::HasSubstr("'long' is done after 11.57 days: 500 passes of 2000 s"));
-}
-
-// One pass of traffic is held to the ten days too, and one that no clock can time is not taken for
-// one without a path. A start too late is named once, with the job that it makes the latest.
-TEST(Jobs, AreRefusedWhereAPassOrAStartIsTooLate) {
-  const auto long_of = [](const char* bytes) {
-    return fmt::format("jobs[0].workload={{ traffic: {{ pattern: permutation, bytes: {} }} }}",
-                       bytes);
-  };
-  const auto refused = [](std::vector<std::string> sets) {
-    const Result<PreparedScenario> out = Try(kTwoPairs, sets);
-    std::vector<std::string> messages;
-    if (!out)
-      for (const Error& error : out.error()) messages.push_back(error.message);
-    return messages;
-  };
-  EXPECT_THAT(refused({long_of("43000TB"), "jobs[0].repeat=1"}), testing::IsEmpty());  // 9.95 days
-  EXPECT_THAT(refused({long_of("100000TB"), "jobs[0].repeat=1"}),
-              testing::ElementsAre("'long' is done after 23.15 days: 1 pass of 2e+06 s"));
-  for (const char* repeat : {"jobs[0].repeat=1", "jobs[0].repeat=2"})
-    for (const char* start : {"jobs[1].start=0s", "jobs[1].start=1h"})
-      EXPECT_THAT(refused({long_of("470000TB"), repeat, start}),
-                  testing::ElementsAre("'long' takes more than 104 days for a pass"));
-  EXPECT_THAT(refused({long_of("1000TB"), "jobs[0].repeat=1", "jobs[1].start=264h"}),
-              testing::ElementsAre("'long' is done after 11.46 days: 2 passes of 2e+04 s when all "
-                                   "have started, after 9.504e+05 s"));
-}
-
-// As long, but without a cable it is no matter of time: it runs, and says so.
-TEST(Jobs, NameAPathThatIsMissing) {
-  const RunReport report = Simulate(R"(
-fabric:
-  family: custom
-  hosts: [{ count: 4, host: { gpus: 1, nics: 1 } }]
-  switches: [{ name: leaf }]
-  cables: [{ from: [host0/nic0, host1/nic0, host2/nic0], to: leaf }]
-routing: { seeds: 1 }
-jobs:
-  - { name: cut, placement: { hosts: [host2, host3] },
-      workload: { traffic: { pattern: permutation, bytes: 470000TB } } }
-  - { name: whole, placement: { hosts: [host0, host1] },
-      workload: { traffic: { pattern: permutation, bytes: 10MB } } }
-)");
-  EXPECT_THAT(report.incomplete, testing::ElementsAre("job cut: a queue pair has no path"));
-}
-
-TEST(Jobs, AreRefusedWhereTheyCannotBe) {
-  for (const auto& [set, text] :
-       {std::pair{"jobs[1].placement.hosts=[host2, host3]", "is a GPU of job 'long' already"},
-        {"jobs[1].name=long", "two jobs are called 'long'"},
-        {"workload={ traffic: { pattern: incast, bytes: 1MB } }", "stands beside 'jobs'"},
-        {"placement.gpus=2", "stands beside 'jobs'"},
-        {"faults=[{ at: 1ms, link: host0/nic0/port0, state: down }]", "stands beside 'jobs'"},
-        {"engine=analytic", "knows of no others"},
-        {"jobs[1].start=1h", "up to 1799665 passes until then, and at most 100000 are simulated"},
-        {"published=[{ figure: slowdown, job: nobody, share: 1%, source: x }]",
-         "no job is called 'nobody'"},
-        {"jobs[1].placement.hosts=[host9]", "there is no host 'host9'"}}) {
-    const Result<PreparedScenario> prepared = Try(kTwoPairs, {set});
-    ASSERT_FALSE(prepared.has_value()) << set;
-    EXPECT_THAT(prepared.error().front().message, testing::HasSubstr(text));
-    EXPECT_GT(prepared.error().front().pos.line, 0);
   }
 }
 

@@ -47,6 +47,7 @@ class HtsimReader {
   int current_ = -1;
   std::int64_t ignored_ = 0;  // the file's queue sizes
   bool has_queues_ = false;
+  bool is_matrix_ = false;  // no fabric: nothing more is said of it
   Wiring out_;
 };
 
@@ -90,6 +91,12 @@ void HtsimReader::ReadLine(const TextLine& line) {
     return Report(line.number, line.words.size() > 1 ? line.words[1].column : 1,
                   fmt::format("'{}' wants one whole number", line.words[0].text),
                   fmt::format("{} 8", line.words[0].text));
+  if (key == "connections") {
+    is_matrix_ = true;
+    return Report(line.number, line.words[0].column,
+                  "this is a connection matrix (.cm): who sends to whom, not what the fabric is",
+                  "the .topo file that htsim ran it on; what is sent is `workload:` of a scenario");
+  }
   if (key == "tier") {
     if (*value > 2)
       return Report(line.number, line.words[1].column, fmt::format("tier {}", *value),
@@ -206,6 +213,7 @@ void HtsimReader::Build() {
 
 Result<Wiring> HtsimReader::Read() {
   for (TextLine& line : SplitLines(input_.text)) {
+    if (is_matrix_) break;
     const auto comment = std::find_if(line.words.begin(), line.words.end(),
                                       [](const TextWord& word) { return word.text[0] == '#'; });
     line.words.erase(comment, line.words.end());

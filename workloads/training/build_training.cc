@@ -241,11 +241,9 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
     return tl::make_unexpected(std::move(errors));
   }
   const SourcePos pos = sources.At(fmt::format("{}.parallel", kPath)).pos;
-  if (std::string problem = CheckTraining(*made, *gpu); !problem.empty())
-    return Fail(ErrorCode::kInconsistent, pos, problem,
-                problem.find("GiB") != std::string::npos
-                    ? "more parallelism, recompute, zero, or ignore_memory: true"
-                    : "");
+  if (const TrainingProblem problem = FindProblem(*made, *gpu); !problem.what.empty())
+    return Fail(ErrorCode::kInconsistent, sources.At(fmt::format("{}.{}", kPath, problem.key)).pos,
+                problem.what, problem.hint);
   if (const auto [problem, hint] = NotSimulated(*made); !problem.empty())
     return Fail(ErrorCode::kInconsistent, pos, problem, hint);
 
@@ -261,19 +259,18 @@ Result<Workload> BuildTraining(const TrainingSpec& spec, const SourceMap& source
   if (const double rows = RowsNeeded(*out, options); rows > static_cast<double>(kRowLimit))
     return Fail(ErrorCode::kOutOfRange, pos, fmt::format("{:.0f} operations", rows),
                 fmt::format("at most {}: fewer replicas, stages or micro-batches", kRowLimit));
-  // Simulated time ends after 106 days, and links may take longer than the closed form says.
-  constexpr double kDay = 86400, kMostDays = 10;
-  // It knows neither slow hosts nor jitter.
+  constexpr double kDay = 86400;
+  // The closed form knows neither slow hosts nor jitter.
   const double slowed =
       (spec.stragglers().share() > 0 ? 1 + spec.stragglers().slower() : 1) * (1 + spec.jitter());
   out->closed_form_s =
       slowed * EstimateIteration(out->training, out->cost, out->gpu, out->net).time_s;
   const double days = out->closed_form_s / kDay;
-  if (days > kMostDays)
+  if (days > kMostDaysOfWork)
     return Fail(ErrorCode::kOutOfRange, sources.At(fmt::format("{}.global_batch", kPath)).pos,
                 fmt::format("an iteration of {:.4g} days", days),
                 fmt::format("at most {:.0f}: a smaller global_batch, more GPUs, or shorter times",
-                            kMostDays));
+                            kMostDaysOfWork));
   if (const double edges = EdgesNeeded(*out); edges > static_cast<double>(kEdgeLimit))
     return Fail(ErrorCode::kOutOfRange, pos,
                 fmt::format("dispatch and combine have {:.0f} edges between hosts", edges),

@@ -30,6 +30,10 @@
 
 namespace weft {
 
+// How long work may take that is simulated, by itself and in closed form: simulated time ends after
+// 106 days, and on links that others share all of it takes longer.
+inline constexpr double kMostDaysOfWork = 10;
+
 // Micro-batches of the steady state that are simulated, at most.
 inline constexpr std::int64_t kMostMicroBatches = 32;
 

@@ -133,44 +133,81 @@ MemoryUse MemoryOfStage(const Training& t, int s) {
   return use;
 }
 
-std::string CutProblem(const Training& t) {
+// "global_batch: 96 or 104": the multiples of `step` below and above.
+std::string NearestBatches(std::int64_t batch, std::int64_t step) {
+  const std::int64_t below = batch / step * step;
+  return below > 0 ? fmt::format("global_batch: {} or {}", below, below + step)
+                   : fmt::format("global_batch: {}", below + step);
+}
+
+TrainingProblem ProblemOfDualpipe(const Training& t) {
+  const Parallel& p = t.parallel;
+  const std::int64_t micro = t.micro_batches(), each = t.micro_batch * p.data;
+  if (p.virtual_stages > 1)
+    return {"dualpipe has two chunks a stage", "parallel.virtual_stages", "virtual_stages: 1"};
+  if (p.pipeline % 2 != 0)
+    return {fmt::format("dualpipe needs an even pipeline, not {}", p.pipeline), "parallel.pipeline",
+            fmt::format("pipeline: {}", p.pipeline + 1)};
+  if (micro < 2 * p.pipeline)
+    return {fmt::format("dualpipe needs {} micro-batches or more, not {}", 2 * p.pipeline, micro),
+            "global_batch", fmt::format("global_batch: {}", 2 * p.pipeline * each)};
+  if (micro % 2 != 0)
+    return {fmt::format("dualpipe needs an even number of micro-batches, not {}", micro),
+            "global_batch", NearestBatches(t.global_batch, 2 * each)};
+  if (!t.stage_times)
+    return {"dualpipe needs stage_times: 1F, 1B and 1W as measured", "parallel.schedule",
+            "stage_times: { forward: 10ms, backward: 20ms, weights: 8ms }"};
+  return {};
+}
+
+TrainingProblem ProblemOfExperts(const Training& t) {
+  const Parallel& p = t.parallel;
+  if (p.expert > 1 && !t.model.moe)
+    return {fmt::format("expert {} of a model without experts", p.expert), "parallel.expert",
+            "expert: 1, or a model with experts (weft presets model)"};
+  if (t.model.moe && t.model.moe->experts % p.expert != 0)
+    return {fmt::format("expert {} does not divide {} experts", p.expert, t.model.moe->experts),
+            "parallel.expert", "a number that does"};
+  if ((p.data * p.context) % p.expert != 0)
+    return {
+        fmt::format("expert {} does not divide data {} x context {}", p.expert, p.data, p.context),
+        "parallel.expert", "a number that does, or more GPUs"};
+  return {};
+}
+
+TrainingProblem CutProblem(const Training& t) {
   const Parallel& p = t.parallel;
   const Model& m = t.model;
   if (m.heads % p.tensor != 0)
-    return fmt::format("tensor {} does not divide {} heads", p.tensor, m.heads);
+    return {fmt::format("tensor {} does not divide {} heads", p.tensor, m.heads), "parallel.tensor",
+            "a number that does"};
   if (!m.mla && m.key_value_heads % p.tensor != 0 && p.tensor % m.key_value_heads != 0)
-    return fmt::format("neither do {} heads of keys divide tensor {} nor does it divide them",
-                       m.key_value_heads, p.tensor);
+    return {fmt::format("neither do {} heads of keys divide tensor {} nor does it divide them",
+                        m.key_value_heads, p.tensor),
+            "parallel.tensor", fmt::format("tensor: {}", m.key_value_heads)};
   if (p.chunks() > m.layers)
-    return fmt::format("{} layers do not fill {} chunks (pipeline {} x virtual_stages {})",
-                       m.layers, p.chunks(), p.pipeline, p.virtual_stages);
-  const std::int64_t whole = t.micro_batch * p.data;
-  if (t.global_batch % whole != 0)
-    return fmt::format("global_batch {} is no multiple of micro_batch {} x data {}", t.global_batch,
-                       t.micro_batch, p.data);
-  if (t.sequence % (1LL * p.context * (p.sequence ? p.tensor : 1)) != 0)
-    return fmt::format("context {} and tensor {} do not cut a sequence of {} evenly", p.context,
-                       p.tensor, t.sequence);
-  if (p.expert > 1 && !m.moe) return fmt::format("expert {} of a model without experts", p.expert);
-  if (m.moe && m.moe->experts % p.expert != 0)
-    return fmt::format("expert {} does not divide {} experts", p.expert, m.moe->experts);
-  if ((p.data * p.context) % p.expert != 0)
-    return fmt::format("expert {} does not divide data {} x context {}", p.expert, p.data,
-                       p.context);
+    return {fmt::format("{} layers do not fill {} chunks (pipeline {} x virtual_stages {})",
+                        m.layers, p.chunks(), p.pipeline, p.virtual_stages),
+            p.virtual_stages > 1 ? "parallel.virtual_stages" : "parallel.pipeline",
+            fmt::format("pipeline x virtual_stages of {} or less", m.layers)};
+  if (const std::int64_t whole = t.micro_batch * p.data; t.global_batch % whole != 0)
+    return {fmt::format("global_batch {} is no multiple of micro_batch {} x data {}",
+                        t.global_batch, t.micro_batch, p.data),
+            "global_batch", NearestBatches(t.global_batch, whole)};
+  if (const std::int64_t cuts = 1LL * p.context * (p.sequence ? p.tensor : 1);
+      t.sequence % cuts != 0)
+    return {fmt::format("context {} and tensor {} do not cut a sequence of {} evenly", p.context,
+                        p.tensor, t.sequence),
+            "sequence", fmt::format("a multiple of {}", cuts)};
+  if (TrainingProblem problem = ProblemOfExperts(t); !problem.what.empty()) return problem;
   const std::int64_t micro = t.micro_batches();
   if (p.virtual_stages > 1 && p.pipeline > 1 && micro % p.pipeline != 0)
-    return fmt::format("interleaving needs micro-batches in multiples of pipeline {}, not {}",
-                       p.pipeline, micro);
-  if (p.schedule == Parallel::Schedule::kDualpipe) {
-    if (p.virtual_stages > 1) return "dualpipe has two chunks a stage: virtual_stages 1";
-    if (p.pipeline % 2 != 0)
-      return fmt::format("dualpipe needs an even pipeline, not {}", p.pipeline);
-    if (micro % 2 != 0 || micro < 2 * p.pipeline)
-      return fmt::format("dualpipe needs an even number of micro-batches, {} or more, not {}",
-                         2 * p.pipeline, micro);
-    if (!t.stage_times) return "dualpipe needs stage_times: 1F, 1B and 1W as measured";
-  }
-  return {};
+    return {fmt::format("interleaving needs micro-batches in multiples of pipeline {}, not {}",
+                        p.pipeline, micro),
+            "global_batch",
+            NearestBatches(t.global_batch, t.micro_batch * p.data * p.pipeline) +
+                ", or virtual_stages: 1"};
+  return p.schedule == Parallel::Schedule::kDualpipe ? ProblemOfDualpipe(t) : TrainingProblem();
 }
 
 }  // namespace
@@ -197,17 +234,22 @@ MemoryUse MemoryOf(const Training& training) {
   return most;
 }
 
-std::string CheckTraining(const Training& training, const GpuRates& gpu) {
-  if (std::string problem = CutProblem(training); !problem.empty()) return problem;
+TrainingProblem FindProblem(const Training& training, const GpuRates& gpu) {
+  if (TrainingProblem problem = CutProblem(training); !problem.what.empty()) return problem;
   if (training.ignore_memory || gpu.memory.count() == 0) return {};
   const MemoryUse use = MemoryOf(training);
   if (use.total() <= static_cast<double>(gpu.memory.count())) return {};
-  return fmt::format(
-      "a GPU of stage {} would hold {:.1f} GiB: parameters {:.1f}, gradients {:.1f}, optimiser "
-      "{:.1f}, activations {:.1f}, logits {:.1f}; it has {:.1f} GiB",
-      use.stage, use.total() / kGiB, use.parameters / kGiB, use.gradients / kGiB,
-      use.optimiser / kGiB, use.activations / kGiB, use.logits / kGiB,
-      static_cast<double>(gpu.memory.count()) / kGiB);
+  return {fmt::format("a GPU of stage {} would hold {:.1f} GiB: parameters {:.1f}, gradients "
+                      "{:.1f}, optimiser {:.1f}, activations {:.1f}, logits {:.1f}; it has {:.1f} "
+                      "GiB",
+                      use.stage, use.total() / kGiB, use.parameters / kGiB, use.gradients / kGiB,
+                      use.optimiser / kGiB, use.activations / kGiB, use.logits / kGiB,
+                      static_cast<double>(gpu.memory.count()) / kGiB),
+          "parallel", "more parallelism, recompute, zero, or ignore_memory: true"};
+}
+
+std::string CheckTraining(const Training& training, const GpuRates& gpu) {
+  return FindProblem(training, gpu).what;
 }
 
 }  // namespace weft

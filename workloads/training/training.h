@@ -159,11 +159,18 @@ struct TrainingCost {
   double flops_per_token = 0, flops_per_token_causal = 0;
 };
 
-// What is wrong with the configuration, in words; empty: nothing. Memory last, with the sum.
+// What is wrong with a configuration, in words, empty where nothing is; the key under
+// workload.training that it is of, and what mends it.
+struct TrainingProblem {
+  std::string what, key, hint;
+};
+// The first that there is; memory last, with the sum.
+TrainingProblem FindProblem(const Training& training, const GpuRates& gpu);
+// Its words alone.
 std::string CheckTraining(const Training& training, const GpuRates& gpu);
 
 // Seconds of `groups` products of m x k by k x n in one kernel, each of whose results is
-// `out_bytes` wide. Held against measured ones [XLA-MM] in tests/workloads/training_test.cc.
+// `out_bytes` wide. Held against measured ones [XLA-MM] in tests/workloads/training_cost_test.cc.
 double ProductSeconds(double m, double n, double k, double groups, const GpuRates& gpu,
                       double out_bytes = 2);
 

@@ -401,6 +401,18 @@ TEST(ReadHtsim, CablesAFatTreeAsHtsimDoes) {
   EXPECT_THAT(TextOf(bad.error()), HasSubstr("f.topo:5:1: error: unknown key 'Radix_Dwn'"));
 }
 
+// htsim's other file, of what is sent: one error, and not one a connection.
+TEST(ReadHtsim, KnowsAConnectionMatrix) {
+  const auto matrix =
+      ReadHtsim({"Nodes 128\nConnections 2\n104->33 start 0 size 2000000\n35->33 start 0\n",
+                 "incast.cm",
+                 {}});
+  ASSERT_FALSE(matrix);
+  ASSERT_EQ(matrix.error().size(), 1u);
+  EXPECT_THAT(TextOf(matrix.error()),
+              HasSubstr("incast.cm:2:1: error: this is a connection matrix (.cm)"));
+}
+
 // Comments after values, blanks, other line ends and the case of keys change nothing.
 TEST(ReadHtsim, TakesOddSpacing) {
   const std::string plain =
