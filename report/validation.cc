@@ -85,13 +85,17 @@ std::string TablesText(const JudgedTables& judged, int width) {
   return text.empty() ? std::string() : text.Format(width);
 }
 
-std::string ClassesText(const MeasuredComparison& comparison, int width) {
+std::string ClassName(const ClassFigures& one) {
+  return one.error_class ? NameOf(*one.error_class) : "all";
+}
+
+std::string ClassesText(const std::vector<ClassFigures>& classes, int width) {
   Table text;
   text.AddColumn("class", Align::kLeft);
   for (const char* column : {"from", "tables", "points", "median", "p95", "bias", "in the band"})
     text.AddColumn(column);
-  for (const ClassFigures& one : comparison.classes)
-    text.AddRow({NameOf(one.error_class), FormatBytes(one.from),
+  for (const ClassFigures& one : classes)
+    text.AddRow({ClassName(one), FormatBytes(one.from),
                  FormatCount(static_cast<std::int64_t>(one.tables)),
                  FormatCount(static_cast<std::int64_t>(one.points)), FormatPercent(one.median),
                  FormatPercent(one.p95), FormatSignedPercent(one.bias),
@@ -289,7 +293,7 @@ Json DiagnosisJson(const Diagnosis& one) {
 }
 
 Json ClassJson(const ClassFigures& one) {
-  Json out = {{"class", NameOf(one.error_class)},
+  Json out = {{"class", ClassName(one)},
               {"from_bytes", one.from.count()},
               {"tables", one.tables},
               {"points", one.points},
@@ -324,7 +328,9 @@ std::string ComparisonText(const JudgedTables& judged, int width) {
                "Tables labelled healthy and unlabelled ones that are not degraded, by class; error "
                "is simulated / measured - 1:",
                width, 0) +
-           "\n" + ClassesText(comparison, width);
+           "\n" + ClassesText(comparison.classes, width);
+  if (!comparison.held_out.empty())
+    out += "\nOf these the held-out ones (*) alone:\n" + ClassesText(comparison.held_out, width);
   const std::string rest = LeftOutText(comparison, width);
   if (!rest.empty()) out += "\n" + rest;
   return out + "\n" + VerdictsText(judged, width) + OverallText(judged);
@@ -332,7 +338,7 @@ std::string ComparisonText(const JudgedTables& judged, int width) {
 
 std::string ComparisonJson(const JudgedTables& judged) {
   const MeasuredComparison& comparison = judged.comparison;
-  Json tables = Json::array(), overall = Json::array();
+  Json tables = Json::array(), overall = Json::array(), held_out = Json::array();
   for (std::size_t t = 0; t < comparison.tables.size(); ++t) {
     const ComparedTable& table = comparison.tables[t];
     const TableEntry& entry = comparison.entries[table.entry];
@@ -369,6 +375,7 @@ std::string ComparisonJson(const JudgedTables& judged) {
     tables.push_back(std::move(out));
   }
   for (const ClassFigures& one : comparison.classes) overall.push_back(ClassJson(one));
+  for (const ClassFigures& one : comparison.held_out) held_out.push_back(ClassJson(one));
   Json verdicts = {{"overall", VerdictKey(judged.Overall())}};
   for (std::size_t v = 0; v < kVerdicts; ++v)
     verdicts[VerdictKey(static_cast<Verdict>(v))] = judged.Count(static_cast<Verdict>(v));
@@ -378,7 +385,10 @@ std::string ComparisonJson(const JudgedTables& judged) {
       {"calibration",
        comparison.calibration.name.empty() ? Json("none") : Json(comparison.calibration.name)},
       {"tables", std::move(tables)},
-      {"overall", {{"classes", std::move(overall)}, {"verdicts", std::move(verdicts)}}}};
+      {"overall",
+       {{"classes", std::move(overall)},
+        {"held_out", std::move(held_out)},
+        {"verdicts", std::move(verdicts)}}}};
   return out.dump(2) + "\n";
 }
 
@@ -522,7 +532,7 @@ std::string LeftOutClassesText(const CalibrationResult& result, int width) {
     text.AddColumn(column);
   for (const LeftOutClass& one : result.left_out_classes)
     for (const ClassFigures& figures : one.figures)
-      text.AddRow({one.hardware, NameOf(figures.error_class), FormatBytes(figures.from),
+      text.AddRow({one.hardware, ClassName(figures), FormatBytes(figures.from),
                    FormatCount(static_cast<std::int64_t>(figures.tables)),
                    FormatPercent(figures.median), FormatPercent(figures.p95),
                    FormatSignedPercent(figures.bias),

@@ -600,6 +600,7 @@ JudgedTables JudgeTables(const MeasuredCases& cases, const Calibration& calibrat
     out.comparison.tables[t].degraded = out.diagnoses.back().degraded;
   }
   out.comparison.classes = FiguresByClass(out.comparison.entries, out.comparison.tables);
+  out.comparison.held_out = FiguresOfHeldOut(out.comparison.entries, out.comparison.tables);
   return out;
 }
 
