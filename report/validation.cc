@@ -133,9 +133,10 @@ std::string LeftOutText(const MeasuredComparison& comparison, int width) {
              width, 2) +
         "\n";
   if (rows > 0)
-    out += Wrap(fmt::format("left out: {} row{} that contradict{} themselves, are cut off or too "
-                            "coarse; the first: {}",
-                            rows, rows == 1 ? "" : "s", rows == 1 ? "s" : "", first),
+    out += Wrap(fmt::format("left out: {} row{} that {} cut off or too coarse; the first: {}", rows,
+                            rows == 1 ? "" : "s",
+                            rows == 1 ? "contradicts itself, is" : "contradict themselves, are",
+                            first),
                 width, 2) +
            "\n";
   return out;
@@ -167,6 +168,8 @@ std::string CausesText(const Diagnosis& one) {
     if (!fit.fits) continue;
     if (text.empty()) {
       text = ": ";
+    } else if (fit.stated) {
+      text += " and ";
     } else if (fit.alike) {
       text += " or, as likely by this table, ";
     } else {
@@ -219,6 +222,9 @@ std::string VerdictText(const TableEntry& entry, const Diagnosis& one) {
   if (one.verdict == Verdict::kDegraded && !one.ruled_out.empty())
     text += "; by NCCL's own lines it is not: " + NamesText(one.ruled_out);
   text += UnseenText(one);
+  if (std::any_of(entry.tables.begin(), entry.tables.end(),
+                  [](const MeasuredTable& table) { return table.hosts_assumed; }))
+    text += "; nobody says how many hosts, full ones are assumed: --gpus-per-host may";
   if (one.verdict > Verdict::kHealthy && assumed)
     text += fmt::format("; nobody says NCCL's version, {} is assumed: --nccl may",
                         CollectiveQuestion().nccl);
@@ -445,7 +451,8 @@ std::string AcceptanceSheetText(const std::string& notes, const std::vector<Acce
   return out + "\n" + text.Format(width);
 }
 
-std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts, int width) {
+std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts,
+                           const std::vector<UnusedTable>& unused, int width) {
   Table text;
   text.AddColumn("op", Align::kLeft);
   for (const char* column : {"ranks", "hosts", "runs", "size", "expected", "least", "measured"})
@@ -466,10 +473,13 @@ std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts, int w
   if (partial > 0)
     out +=
         fmt::format("{} PARTIAL: fast enough where it ran, which was not on all hosts\n", partial);
+  for (const UnusedTable& one : unused)
+    out += Wrap(fmt::format("not used: {}:{}: {}", one.file, one.line, one.why), width, 2) + "\n";
   return out;
 }
 
-std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts) {
+std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts,
+                           const std::vector<UnusedTable>& unused) {
   Json lines = Json::array();
   for (const AcceptanceVerdict& one : verdicts) {
     Json line = {{"op", one.line.op},
@@ -484,10 +494,14 @@ std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts) {
     line["verdict"] = WordOf(one);
     lines.push_back(std::move(line));
   }
+  Json left = Json::array();
+  for (const UnusedTable& one : unused)
+    left.push_back({{"file", one.file}, {"line", one.line}, {"why", one.why}});
   const Json out = {{"schema", "weft.acceptance/1"},
                     {"weft", kWeftVersion},
                     {"pass", Passed(verdicts) == verdicts.size()},
-                    {"lines", std::move(lines)}};
+                    {"lines", std::move(lines)},
+                    {"unused", std::move(left)}};
   return out.dump(2) + "\n";
 }
 
@@ -621,11 +635,16 @@ std::string CalibrationText(const CalibrationResult& result, const std::string& 
                       text(one.low), text(one.high), FormatPercent(one.told, 0)});
   }
   out += constants.Format(width);
-  out += fmt::format(
-      "\nHeld out by source, {} folds; inside: of a source's points, on average over sources, in\n"
-      "the 90 % interval that the others state:\n",
-      result.folds);
-  out += StatedErrorsText(result, false, width);
+  if (const std::string held_out = StatedErrorsText(result, false, width); !held_out.empty())
+    out += fmt::format(
+               "\nHeld out by source, {} folds; inside: of a source's points, on average over "
+               "sources, in\nthe 90 % interval that the others state:\n",
+               result.folds) +
+           held_out;
+  else
+    out +=
+        "\nNothing was held out, for no table is left without the one: the file states no error\n"
+        "and no band. Tables of other sources, or of other operations, would.\n";
   if (const std::string bands = BandsText(result, false, width); !bands.empty())
     out += "\nNine of ten measured times are within this factor of the simulated one, by size:\n" +
            bands;

@@ -100,6 +100,15 @@ void KeepOwn(TableEntry& entry, const std::vector<int>& ranks) {
   });
 }
 
+// More ranks than a host has GPUs, and nobody says on how many hosts: all GPUs of each are used.
+void AssumeFullHosts(const TableEntry& entry, MeasuredTable& table) {
+  if (entry.host.empty()) return;
+  const Result<HostPart> host = ReadHostText(entry.host, entry.pos);  // a wrong one is said later
+  if (!host || table.ranks <= host->gpus || table.ranks % host->gpus != 0) return;
+  table.hosts = table.ranks / host->gpus;
+  table.hosts_assumed = true;
+}
+
 Result<TableEntry> EntryOf(TableEntry entry, const std::vector<int>& ranks,
                            const EntryOptions& options) {
   WEFT_TRY(const std::string text, TextOf(entry.file, entry.pos));
@@ -115,6 +124,7 @@ Result<TableEntry> EntryOf(TableEntry entry, const std::vector<int>& ranks,
     if (table.nccl.empty()) table.nccl = !entry.nccl.empty() ? entry.nccl : options.nccl;
     if (table.hosts == 0 && options.gpus_per_host > 0 && table.ranks > 0)
       table.hosts = std::max(1, table.ranks / options.gpus_per_host);
+    if (table.hosts == 0 && table.ranks > 0) AssumeFullHosts(entry, table);
     entry.nodes = std::max(entry.nodes, table.hosts);
   }
   return entry;

@@ -99,6 +99,15 @@ TEST_F(ReadEntriesTest, FillsABareTableFromTheOptions) {
   EXPECT_EQ((*pasted)[0].tables[0].ranks, 16);
   EXPECT_EQ((*pasted)[0].tables[0].hosts, 2);
   EXPECT_EQ((*pasted)[0].op, "all_reduce");
+  EXPECT_FALSE((*pasted)[0].tables[0].hosts_assumed);
+  // Without ranks a host as many as the host has GPUs, where they fill hosts.
+  said.gpus_per_host = 0;
+  const auto full = ReadEntries({path("pasted.txt")}, said, nullptr);
+  EXPECT_EQ((*full)[0].tables[0].hosts, 2);
+  EXPECT_TRUE((*full)[0].tables[0].hosts_assumed);
+  EXPECT_EQ((*full)[0].nodes, 2);
+  said.host = "gb200-nvl72";
+  EXPECT_EQ((*ReadEntries({path("pasted.txt")}, said, nullptr))[0].tables[0].hosts, 0);
 }
 
 // As drivers call GPUs; cards with a PCIe slot stand in no HGX board.
