@@ -224,7 +224,7 @@ std::string VerdictText(const TableEntry& entry, const Diagnosis& one) {
   text += UnseenText(one);
   if (std::any_of(entry.tables.begin(), entry.tables.end(),
                   [](const MeasuredTable& table) { return table.hosts_assumed; }))
-    text += "; nobody says how many hosts, full ones are assumed: --gpus-per-host may";
+    text += "; nobody says how many hosts, the fewest are assumed: --gpus-per-host may";
   if (one.verdict > Verdict::kHealthy && assumed)
     text += fmt::format("; nobody says NCCL's version, {} is assumed: --nccl may",
                         CollectiveQuestion().nccl);
