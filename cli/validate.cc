@@ -50,7 +50,12 @@ Result<Sheet> AcceptanceSheet(const ValidateArgs& args, SourceTexts& texts) {
       AcceptanceSheetText(AcceptanceNotes(question, lines, calibration), lines, TerminalWidth())};
 }
 
-Result<std::vector<AcceptanceVerdict>> Judge(const ValidateArgs& args, SourceTexts& texts) {
+struct Judgement {
+  std::vector<AcceptanceVerdict> verdicts;
+  std::vector<UnusedTable> unused;
+};
+
+Result<Judgement> Judge(const ValidateArgs& args, SourceTexts& texts) {
   std::ifstream in(args.accept, std::ios::binary);
   std::ostringstream text;
   if (in) text << in.rdbuf();
@@ -58,7 +63,7 @@ Result<std::vector<AcceptanceVerdict>> Judge(const ValidateArgs& args, SourceTex
   texts.Add(args.accept, text.str());
   WEFT_TRY(const std::vector<AcceptanceLine> lines, ParseAcceptanceSheet(text.str(), args.accept));
   WEFT_TRY(const std::vector<TableEntry> entries, ReadEntries(args.tables, args.known, &texts));
-  return JudgeAcceptance(lines, entries);
+  return Judgement{JudgeAcceptance(lines, entries), UnusedTables(lines, entries)};
 }
 
 int Accept(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
@@ -73,17 +78,17 @@ int Accept(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
     out << sheet->text << "\n" << args.accept << " written\n";
     return kOk;
   }
-  const Result<std::vector<AcceptanceVerdict>> verdicts = Judge(args, texts);
-  if (!verdicts) {
-    PrintErrors(verdicts.error(), texts, err);
+  const Result<Judgement> got = Judge(args, texts);
+  if (!got) {
+    PrintErrors(got.error(), texts, err);
     return kBadInput;
   }
   RunOptions target;
   target.json = args.json;
-  if (!WriteResult(target, AcceptanceText(*verdicts, TerminalWidth()), AcceptanceJson(*verdicts),
-                   out, err))
+  if (!WriteResult(target, AcceptanceText(got->verdicts, got->unused, TerminalWidth()),
+                   AcceptanceJson(got->verdicts, got->unused), out, err))
     return kBadInput;
-  const bool all = std::all_of(verdicts->begin(), verdicts->end(),
+  const bool all = std::all_of(got->verdicts.begin(), got->verdicts.end(),
                                [](const AcceptanceVerdict& one) { return one.pass(); });
   return all ? kOk : kUnmet;
 }

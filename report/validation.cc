@@ -85,13 +85,17 @@ std::string TablesText(const JudgedTables& judged, int width) {
   return text.empty() ? std::string() : text.Format(width);
 }
 
-std::string ClassesText(const MeasuredComparison& comparison, int width) {
+std::string ClassName(const ClassFigures& one) {
+  return one.error_class ? NameOf(*one.error_class) : "all";
+}
+
+std::string ClassesText(const std::vector<ClassFigures>& classes, int width) {
   Table text;
   text.AddColumn("class", Align::kLeft);
   for (const char* column : {"from", "tables", "points", "median", "p95", "bias", "in the band"})
     text.AddColumn(column);
-  for (const ClassFigures& one : comparison.classes)
-    text.AddRow({NameOf(one.error_class), FormatBytes(one.from),
+  for (const ClassFigures& one : classes)
+    text.AddRow({ClassName(one), FormatBytes(one.from),
                  FormatCount(static_cast<std::int64_t>(one.tables)),
                  FormatCount(static_cast<std::int64_t>(one.points)), FormatPercent(one.median),
                  FormatPercent(one.p95), FormatSignedPercent(one.bias),
@@ -129,9 +133,10 @@ std::string LeftOutText(const MeasuredComparison& comparison, int width) {
              width, 2) +
         "\n";
   if (rows > 0)
-    out += Wrap(fmt::format("left out: {} row{} that contradict{} themselves, are cut off or too "
-                            "coarse; the first: {}",
-                            rows, rows == 1 ? "" : "s", rows == 1 ? "s" : "", first),
+    out += Wrap(fmt::format("left out: {} row{} that {} cut off or too coarse; the first: {}", rows,
+                            rows == 1 ? "" : "s",
+                            rows == 1 ? "contradicts itself, is" : "contradict themselves, are",
+                            first),
                 width, 2) +
            "\n";
   return out;
@@ -163,6 +168,8 @@ std::string CausesText(const Diagnosis& one) {
     if (!fit.fits) continue;
     if (text.empty()) {
       text = ": ";
+    } else if (fit.stated) {
+      text += " and ";
     } else if (fit.alike) {
       text += " or, as likely by this table, ";
     } else {
@@ -215,6 +222,9 @@ std::string VerdictText(const TableEntry& entry, const Diagnosis& one) {
   if (one.verdict == Verdict::kDegraded && !one.ruled_out.empty())
     text += "; by NCCL's own lines it is not: " + NamesText(one.ruled_out);
   text += UnseenText(one);
+  if (std::any_of(entry.tables.begin(), entry.tables.end(),
+                  [](const MeasuredTable& table) { return table.hosts_assumed; }))
+    text += "; nobody says how many hosts, the fewest are assumed: --gpus-per-host may";
   if (one.verdict > Verdict::kHealthy && assumed)
     text += fmt::format("; nobody says NCCL's version, {} is assumed: --nccl may",
                         CollectiveQuestion().nccl);
@@ -289,7 +299,7 @@ Json DiagnosisJson(const Diagnosis& one) {
 }
 
 Json ClassJson(const ClassFigures& one) {
-  Json out = {{"class", NameOf(one.error_class)},
+  Json out = {{"class", ClassName(one)},
               {"from_bytes", one.from.count()},
               {"tables", one.tables},
               {"points", one.points},
@@ -324,7 +334,9 @@ std::string ComparisonText(const JudgedTables& judged, int width) {
                "Tables labelled healthy and unlabelled ones that are not degraded, by class; error "
                "is simulated / measured - 1:",
                width, 0) +
-           "\n" + ClassesText(comparison, width);
+           "\n" + ClassesText(comparison.classes, width);
+  if (!comparison.held_out.empty())
+    out += "\nOf these the held-out ones (*) alone:\n" + ClassesText(comparison.held_out, width);
   const std::string rest = LeftOutText(comparison, width);
   if (!rest.empty()) out += "\n" + rest;
   return out + "\n" + VerdictsText(judged, width) + OverallText(judged);
@@ -332,7 +344,7 @@ std::string ComparisonText(const JudgedTables& judged, int width) {
 
 std::string ComparisonJson(const JudgedTables& judged) {
   const MeasuredComparison& comparison = judged.comparison;
-  Json tables = Json::array(), overall = Json::array();
+  Json tables = Json::array(), overall = Json::array(), held_out = Json::array();
   for (std::size_t t = 0; t < comparison.tables.size(); ++t) {
     const ComparedTable& table = comparison.tables[t];
     const TableEntry& entry = comparison.entries[table.entry];
@@ -369,6 +381,7 @@ std::string ComparisonJson(const JudgedTables& judged) {
     tables.push_back(std::move(out));
   }
   for (const ClassFigures& one : comparison.classes) overall.push_back(ClassJson(one));
+  for (const ClassFigures& one : comparison.held_out) held_out.push_back(ClassJson(one));
   Json verdicts = {{"overall", VerdictKey(judged.Overall())}};
   for (std::size_t v = 0; v < kVerdicts; ++v)
     verdicts[VerdictKey(static_cast<Verdict>(v))] = judged.Count(static_cast<Verdict>(v));
@@ -378,7 +391,10 @@ std::string ComparisonJson(const JudgedTables& judged) {
       {"calibration",
        comparison.calibration.name.empty() ? Json("none") : Json(comparison.calibration.name)},
       {"tables", std::move(tables)},
-      {"overall", {{"classes", std::move(overall)}, {"verdicts", std::move(verdicts)}}}};
+      {"overall",
+       {{"classes", std::move(overall)},
+        {"held_out", std::move(held_out)},
+        {"verdicts", std::move(verdicts)}}}};
   return out.dump(2) + "\n";
 }
 
@@ -435,7 +451,8 @@ std::string AcceptanceSheetText(const std::string& notes, const std::vector<Acce
   return out + "\n" + text.Format(width);
 }
 
-std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts, int width) {
+std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts,
+                           const std::vector<UnusedTable>& unused, int width) {
   Table text;
   text.AddColumn("op", Align::kLeft);
   for (const char* column : {"ranks", "hosts", "runs", "size", "expected", "least", "measured"})
@@ -456,10 +473,13 @@ std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts, int w
   if (partial > 0)
     out +=
         fmt::format("{} PARTIAL: fast enough where it ran, which was not on all hosts\n", partial);
+  for (const UnusedTable& one : unused)
+    out += Wrap(fmt::format("not used: {}:{}: {}", one.file, one.line, one.why), width, 2) + "\n";
   return out;
 }
 
-std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts) {
+std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts,
+                           const std::vector<UnusedTable>& unused) {
   Json lines = Json::array();
   for (const AcceptanceVerdict& one : verdicts) {
     Json line = {{"op", one.line.op},
@@ -474,10 +494,14 @@ std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts) {
     line["verdict"] = WordOf(one);
     lines.push_back(std::move(line));
   }
+  Json left = Json::array();
+  for (const UnusedTable& one : unused)
+    left.push_back({{"file", one.file}, {"line", one.line}, {"why", one.why}});
   const Json out = {{"schema", "weft.acceptance/1"},
                     {"weft", kWeftVersion},
                     {"pass", Passed(verdicts) == verdicts.size()},
-                    {"lines", std::move(lines)}};
+                    {"lines", std::move(lines)},
+                    {"unused", std::move(left)}};
   return out.dump(2) + "\n";
 }
 
@@ -522,7 +546,7 @@ std::string LeftOutClassesText(const CalibrationResult& result, int width) {
     text.AddColumn(column);
   for (const LeftOutClass& one : result.left_out_classes)
     for (const ClassFigures& figures : one.figures)
-      text.AddRow({one.hardware, NameOf(figures.error_class), FormatBytes(figures.from),
+      text.AddRow({one.hardware, ClassName(figures), FormatBytes(figures.from),
                    FormatCount(static_cast<std::int64_t>(figures.tables)),
                    FormatPercent(figures.median), FormatPercent(figures.p95),
                    FormatSignedPercent(figures.bias),
@@ -611,11 +635,16 @@ std::string CalibrationText(const CalibrationResult& result, const std::string& 
                       text(one.low), text(one.high), FormatPercent(one.told, 0)});
   }
   out += constants.Format(width);
-  out += fmt::format(
-      "\nHeld out by source, {} folds; inside: of a source's points, on average over sources, in\n"
-      "the 90 % interval that the others state:\n",
-      result.folds);
-  out += StatedErrorsText(result, false, width);
+  if (const std::string held_out = StatedErrorsText(result, false, width); !held_out.empty())
+    out += fmt::format(
+               "\nHeld out by source, {} folds; inside: of a source's points, on average over "
+               "sources, in\nthe 90 % interval that the others state:\n",
+               result.folds) +
+           held_out;
+  else
+    out +=
+        "\nNothing was held out, for no table is left without the one: the file states no error\n"
+        "and no band. Tables of other sources, or of other operations, would.\n";
   if (const std::string bands = BandsText(result, false, width); !bands.empty())
     out += "\nNine of ten measured times are within this factor of the simulated one, by size:\n" +
            bands;

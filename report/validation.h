@@ -32,9 +32,11 @@ std::vector<std::pair<std::string, std::string>> ComparisonPlots(
 std::string AcceptanceSheetText(const std::string& notes, const std::vector<AcceptanceLine>& lines,
                                 int width);
 
-// PASS, FAIL, PARTIAL (not run on all hosts) or MISSING by line.
-std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts, int width);
-std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts);
+// PASS, FAIL, PARTIAL (not run on all hosts) or MISSING by line, then the tables that none is of.
+std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts,
+                           const std::vector<UnusedTable>& unused, int width);
+std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts,
+                           const std::vector<UnusedTable>& unused);
 
 // A published figure a line, as a table of Markdown.
 std::string PublishedText(const std::vector<PublishedClaim>& claims);

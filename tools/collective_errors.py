@@ -1,25 +1,31 @@
 #!/usr/bin/env python3
-"""Writes the errors of collectives' times, by class and by table, and how well the sizes agree at
-which curves bend, into docs/validation.md.
+"""Checks what the pages say of collectives' times against measured tables: in docs/validation.md the
+errors by class and by table, uncalibrated, and how well the sizes agree at which curves bend; in
+docs/calibration.md the errors and the share inside the stated interval of tables held out, under the
+calibration that is used where none is named.
 
-    tools/collective_errors.py --weft build/weft TABLES.tsv
+    tools/collective_errors.py --weft build/weft [--update] [TABLES.tsv]
 
 TABLES.tsv lists measured tables, as `weft validate` reads lists (docs/calibration.md), with a column
-`source`; the tables themselves are not weft's to hand on. Constants are the priors: nothing is fitted.
-No test runs this, for the tables are not here; of docs/validation.md `./dev docs` checks all other tables.
+`source`; the tables themselves are not weft's to hand on. Without it INDEX.tsv of the folder that
+WEFT_NCCL_TABLES names, or that lies beside the checkout; where there is none: skipped, with status 77.
 """
 
 import argparse
 import csv
+import difflib
 import json
 import math
 import os
 import pathlib
 import statistics
 import subprocess
+import sys
 
 from source import ROOT
 
+SKIPPED = 77
+TABLES = pathlib.Path(os.environ.get("WEFT_NCCL_TABLES", ROOT.parent / "shared" / "data" / "nccl"))
 BANDS = (64 << 10, 1 << 20, 64 << 20)
 NAMES = ("64 KiB", "1 MiB", "64 MiB")
 # What weft holds itself to, %: the median over tables, by band; None: none.
@@ -28,8 +34,8 @@ LIMITS = {"one host": (15, 14, 10), "several hosts, ib or roce": (12, 10, 8),
 WHY = {"one host": "what launches and small steps cost differs from site to site by more than the "
                    "constants of a generation say",
        "several hosts, ib or roce": "hosts whose launch takes 40 us where others take 5",
-       "several hosts, efa": "2 x 8 H100 with 32 NICs: Amazon's tuner takes NVLSTree, NCCL's model a "
-                             "tree; below 64 MiB libfabric's start-up",
+       "several hosts, efa": "four hosts of B200 whose every operation is timed alone; an excerpt "
+                             "with the software of 2023",
        "several hosts, slingshot": "LL through libfabric is measured six times slower than any "
                                    "latency would make it"}
 
@@ -38,9 +44,7 @@ BEND_WHY = {"one host": "what the smallest sizes take differs from site to site;
             "several hosts, ib or roce": "ten hosts of eight H100 gather and reduce-scatter below "
                                          "1 GiB at half the rate that rings over one or two GPUs "
                                          "a host reach on the same network",
-            "several hosts, efa": "a step takes 75 us by the plugin, which A100 hosts need and "
-                                  "H100 hosts need a third of; an excerpt with the software of "
-                                  "2023",
+            "several hosts, efa": "four hosts of B200 whose every operation is timed alone",
             "several hosts, slingshot": "measured curves fall themselves: four to 32 hosts take "
                                         "longer for 1 MiB a rank by a ring than for two, and LL "
                                         "of 64 KiB to 1 MiB takes up to ten times a rendezvous; "
@@ -156,38 +160,83 @@ def bend_lines(tables):
     return lines + [f"{name}: {why}." for name, why in BEND_WHY.items()]
 
 
-def text(weft, tables):
-    out = subprocess.run([weft, "validate", tables, "--calibration", "none", "--json", "-"],
-                         check=False, capture_output=True).stdout
-    result = json.loads(out)
-    with open(tables, encoding="utf-8") as listed:
-        rows = list(csv.DictReader(listed, delimiter="\t"))
-    sources = {row["file"]: row["source"] for row in rows}
+def uncalibrated(result, sources):
+    """docs/validation.md: the errors under the priors, to which nothing is fitted."""
     healthy = [t for t in result["tables"] if t.get("label") == "healthy"]
     lines = class_lines(result["overall"]["classes"])
     lines += ["", "Where curves bend, simulated over measured size:", ""] + bend_lines(healthy)
     lines += ["", "| op | ranks | points | from 64 KiB | 1 MiB | 64 MiB | table |",
               "| --- | --- | --- | --- | --- | --- | --- |"]
     known = [table_line(t, sources.get(t["file"], t["file"])) for t in healthy]
-    lines += [line for line in known if line]
-    return "\n".join(lines) + "\n"
+    return lines + [line for line in known if line]
+
+
+def held_out(result, _):
+    """docs/calibration.md: of tables kept for checking the median errors, and the share of points
+    in the stated interval."""
+    by_class = {}
+    for row in result["overall"]["held_out"]:
+        by_class.setdefault(row["class"], {})[row["from_bytes"]] = row
+    lines = ["| class | tables | from 64 KiB | from 1 MiB | from 64 MiB | in the 90 % interval |",
+             "| --- | --- | --- | --- | --- | --- |"]
+    for name, bands in by_class.items():
+        rows = [bands.get(band, {}) for band in BANDS]
+        medians = " | ".join(percent(row.get("median_error")) for row in rows)
+        inside = ", ".join(percent(row.get("in_band")) for row in rows)
+        tables = max(row.get("tables", 0) for row in rows)
+        lines.append(f"| {name} | {tables} | {medians} | {inside} |")
+    return lines
+
+
+# What is written where: page, name of the block, what it says, further arguments.
+BLOCKS = (("validation.md", "collective_errors", uncalibrated, ["--calibration", "none"]),
+          ("calibration.md", "held_out", held_out, []))
+
+
+def judged(weft, tables, further):
+    run = subprocess.run([weft, "validate", tables, "--json", "-"] + further, check=False,
+                         capture_output=True, text=True)
+    if not run.stdout:
+        sys.exit(f"collective_errors: {run.stderr.strip()}")
+    return json.loads(run.stdout)
+
+
+def with_block(whole, name, lines):
+    """`whole` with `lines` between the two comments that name the block."""
+    begin = f"<!-- {name}: from here on written by tools/collective_errors.py -->\n"
+    end = f"<!-- {name}: up to here -->\n"
+    before, rest = whole.split(begin)
+    after = rest.split(end)[1]
+    return before + begin + "\n" + "\n".join(lines) + "\n\n" + end + after
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weft", required=True)
-    parser.add_argument("tables")
+    parser.add_argument("--update", action="store_true", help="write instead of checking")
+    parser.add_argument("tables", nargs="?", default=TABLES / "INDEX.tsv")
     args = parser.parse_args()
-    page = ROOT / "docs" / "validation.md"
-    whole = page.read_text(encoding="utf-8")
-    begin = "<!-- collective_errors: from here on written by tools/collective_errors.py -->\n"
-    end = "<!-- collective_errors: up to here -->\n"
-    before, rest = whole.split(begin)
-    after = rest.split(end)[1]
     weft = os.path.abspath(args.weft)
-    page.write_text(before + begin + "\n" + text(weft, args.tables) + "\n" + end + after,
-                    encoding="utf-8")
-    print(pathlib.Path(page).name)
+    if not os.path.exists(args.tables):
+        print(f"skipped: no measured tables at {args.tables}")
+        return SKIPPED
+    with open(args.tables, encoding="utf-8") as listed:
+        sources = {row["file"]: row["source"] for row in csv.DictReader(listed, delimiter="\t")}
+    stale = False
+    for page, name, lines, further in BLOCKS:
+        path = ROOT / "docs" / page
+        was = path.read_text(encoding="utf-8")
+        now = with_block(was, name, lines(judged(weft, args.tables, further), sources))
+        if args.update:
+            path.write_text(now, encoding="utf-8")
+            continue
+        stale |= now != was
+        sys.stdout.writelines(difflib.unified_diff(
+            was.splitlines(True), now.splitlines(True), f"docs/{page}", "what the tables say"))
+    if stale:
+        print("collective_errors: run it with --update and commit what it writes")
+    return 1 if stale else 0
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -246,23 +246,68 @@ Result<std::vector<AcceptanceLine>> ParseAcceptanceSheet(std::string_view text,
   return out;
 }
 
+namespace {
+
+// Hosts as the entries say them; none where one is not said, or wrong.
+std::vector<std::optional<HostPart>> HostsOf(const std::vector<TableEntry>& entries) {
+  std::vector<std::optional<HostPart>> out;
+  for (const TableEntry& entry : entries) {
+    const auto host = ReadHostText(entry.host, entry.pos);
+    out.push_back(host ? std::optional(*host) : std::nullopt);
+  }
+  return out;
+}
+
+bool IsOfLine(const MeasuredTable& table, const std::optional<HostPart>& host,
+              const AcceptanceLine& line) {
+  return table.op == line.op && table.ranks == line.ranks && IsFloatingType(table.type) &&
+         IsOfServers(table, host, line.hosts);
+}
+
+// Why no line has a point of `table`; empty where one does.
+std::string WhyUnused(const MeasuredTable& table, const std::optional<HostPart>& host,
+                      const std::vector<AcceptanceLine>& lines) {
+  if (table.op.empty())
+    return "nobody says the operation: a file's name may, such as x_all_reduce.log";
+  if (table.ranks == 0) return "nobody says how many ranks: --gpus may";
+  if (!IsFloatingType(table.type))
+    return fmt::format("it is of {}: the sheet is of floating point", table.type);
+  std::set<int> ranks, hosts;  // of the lines that are as the table but for these
+  bool any_op = false, any_line = false;
+  for (const AcceptanceLine& line : lines) {
+    if (line.op != table.op) continue;
+    any_op = true;
+    ranks.insert(line.ranks);
+    if (line.ranks != table.ranks) continue;
+    hosts.insert(line.hosts);
+    if (!IsOfLine(table, host, line)) continue;
+    any_line = true;
+    for (const MeasuredPoint& point : table.points)
+      if (point.size == line.size) return {};
+  }
+  if (!any_op) return fmt::format("no line is of {}", table.op);
+  if (hosts.empty())
+    return fmt::format("it is of {} ranks, lines of {} are of {}", table.ranks, table.op,
+                       fmt::join(ranks, ", "));
+  if (any_line) return "it has no size that a line is of";
+  if (table.hosts == 0) return "nobody says how many hosts: --gpus-per-host may";
+  return fmt::format("it is on {} host{}, lines of {} ranks are on {}", table.hosts,
+                     table.hosts == 1 ? "" : "s", table.ranks, fmt::join(hosts, ", "));
+}
+
+}  // namespace
+
 std::vector<AcceptanceVerdict> JudgeAcceptance(const std::vector<AcceptanceLine>& lines,
                                                const std::vector<TableEntry>& entries) {
   std::vector<AcceptanceVerdict> out;
-  std::vector<std::optional<HostPart>> hosts;  // of the entries
-  for (const TableEntry& entry : entries) {
-    const auto host = ReadHostText(entry.host, entry.pos);
-    hosts.push_back(host ? std::optional(*host) : std::nullopt);
-  }
+  const std::vector<std::optional<HostPart>> hosts = HostsOf(entries);
   for (const AcceptanceLine& line : lines) {
     AcceptanceVerdict& verdict = out.emplace_back();
     verdict.line = line;
     std::set<std::string> runs;
     for (std::size_t e = 0; e < entries.size(); ++e) {
       for (const MeasuredTable& table : entries[e].tables) {
-        if (table.op != line.op || table.ranks != line.ranks ||
-            !IsOfServers(table, hosts[e], line.hosts) || !IsFloatingType(table.type))
-          continue;
+        if (!IsOfLine(table, hosts[e], line)) continue;
         for (const MeasuredPoint& point : table.points) {
           if (point.size != line.size) continue;
           const double rate =
@@ -276,6 +321,17 @@ std::vector<AcceptanceVerdict> JudgeAcceptance(const std::vector<AcceptanceLine>
     }
     verdict.runs = static_cast<int>(runs.size());
   }
+  return out;
+}
+
+std::vector<UnusedTable> UnusedTables(const std::vector<AcceptanceLine>& lines,
+                                      const std::vector<TableEntry>& entries) {
+  std::vector<UnusedTable> out;
+  const std::vector<std::optional<HostPart>> hosts = HostsOf(entries);
+  for (std::size_t e = 0; e < entries.size(); ++e)
+    for (const MeasuredTable& table : entries[e].tables)
+      if (std::string why = WhyUnused(table, hosts[e], lines); !why.empty())
+        out.push_back({entries[e].name, table.line, std::move(why)});
   return out;
 }
 

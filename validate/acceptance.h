@@ -64,4 +64,13 @@ struct AcceptanceVerdict {
 std::vector<AcceptanceVerdict> JudgeAcceptance(const std::vector<AcceptanceLine>& lines,
                                                const std::vector<TableEntry>& entries);
 
+// A table that no line of the sheet has a point of, and why.
+struct UnusedTable {
+  std::string file;
+  int line = 0;  // of its first row
+  std::string why;
+};
+std::vector<UnusedTable> UnusedTables(const std::vector<AcceptanceLine>& lines,
+                                      const std::vector<TableEntry>& entries);
+
 }  // namespace weft

@@ -200,8 +200,8 @@ ErrorFigures FiguresOf(const std::vector<ComparedPoint>& points, Bytes from) {
 
 namespace {
 
-ClassFigures FiguresOfClass(const std::vector<const ComparedTable*>& tables, ErrorClass which,
-                            Bytes from) {
+ClassFigures FiguresOfClass(const std::vector<const ComparedTable*>& tables,
+                            std::optional<ErrorClass> which, Bytes from) {
   ClassFigures out;
   out.error_class = which;
   out.from = from;
@@ -232,26 +232,54 @@ ClassFigures FiguresOfClass(const std::vector<const ComparedTable*>& tables, Err
   return out;
 }
 
+// What a list calls healthy counts whatever diagnosis says: else weft would judge itself by the
+// tables that it likes.
+bool Counts(const ComparedTable& table, TableLabel label) {
+  return !table.points.empty() &&
+         (label == TableLabel::kHealthy || (label == TableLabel::kUnknown && !table.degraded));
+}
+
+void AddFigures(const std::vector<const ComparedTable*>& tables, std::optional<ErrorClass> which,
+                std::vector<ClassFigures>& out) {
+  std::vector<const ComparedTable*> mine;
+  for (const ComparedTable* table : tables)
+    if (!which || table->error_class == *which) mine.push_back(table);
+  for (const Bytes from : SizeBands()) {
+    const ClassFigures figures = FiguresOfClass(mine, which, from);
+    if (figures.points > 0) out.push_back(figures);
+  }
+}
+
+std::vector<ClassFigures> AllFigures(const std::vector<const ComparedTable*>& tables) {
+  std::vector<ClassFigures> out;
+  for (std::size_t c = 0; c < kErrorClasses; ++c)
+    AddFigures(tables, static_cast<ErrorClass>(c), out);
+  return out;
+}
+
 }  // namespace
 
 std::vector<ClassFigures> FiguresByClass(const std::vector<TableEntry>& entries,
                                          const std::vector<ComparedTable>& tables) {
-  std::vector<ClassFigures> out;
-  for (std::size_t c = 0; c < kErrorClasses; ++c) {
-    std::vector<const ComparedTable*> mine;
-    for (const ComparedTable& table : tables) {
-      const TableLabel label = entries[table.entry].label;
-      // What a list calls healthy counts whatever diagnosis says: else weft would judge itself by
-      // the tables that it likes.
-      if (static_cast<std::size_t>(table.error_class) == c && !table.points.empty() &&
-          (label == TableLabel::kHealthy || (label == TableLabel::kUnknown && !table.degraded)))
-        mine.push_back(&table);
-    }
-    for (const Bytes from : SizeBands()) {
-      const ClassFigures figures = FiguresOfClass(mine, static_cast<ErrorClass>(c), from);
-      if (figures.points > 0) out.push_back(figures);
-    }
+  std::vector<const ComparedTable*> counted;
+  for (const ComparedTable& table : tables)
+    if (Counts(table, entries[table.entry].label)) counted.push_back(&table);
+  return AllFigures(counted);
+}
+
+std::vector<ClassFigures> FiguresOfHeldOut(const std::vector<TableEntry>& entries,
+                                           const std::vector<ComparedTable>& tables) {
+  std::vector<const ComparedTable*> held_out;
+  std::size_t counted = 0;
+  for (const ComparedTable& table : tables) {
+    const TableEntry& entry = entries[table.entry];
+    if (!Counts(table, entry.label)) continue;
+    ++counted;
+    if (entry.use == TableUse::kCheck) held_out.push_back(&table);
   }
+  if (held_out.empty() || held_out.size() == counted) return {};
+  std::vector<ClassFigures> out = AllFigures(held_out);
+  AddFigures(held_out, std::nullopt, out);
   return out;
 }
 
@@ -275,6 +303,7 @@ MeasuredComparison Compare(const MeasuredCases& cases, const Calibration& calibr
     table.all = FiguresOf(table.points, Bytes(0));
   }
   out.classes = FiguresByClass(out.entries, out.tables);
+  out.held_out = FiguresOfHeldOut(out.entries, out.tables);
   return out;
 }
 

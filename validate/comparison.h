@@ -88,7 +88,7 @@ struct ComparedTable {
 
 // A class at sizes from `from` on: medians over tables of the tables' medians, p95 over points.
 struct ClassFigures {
-  ErrorClass error_class = ErrorClass::kOneHost;
+  std::optional<ErrorClass> error_class;  // none: all of them together
   Bytes from;
   std::size_t tables = 0, points = 0;
   double median = 0, p95 = 0, bias = 0;
@@ -99,6 +99,9 @@ struct MeasuredComparison {
   std::vector<TableEntry> entries;
   std::vector<ComparedTable> tables;  // one an entry
   std::vector<ClassFigures> classes;  // of healthy and unlabelled tables, by class, then size
+  // The same of held-out tables alone, then of all their classes together; none where every table
+  // or no table is held out.
+  std::vector<ClassFigures> held_out;
   Calibration calibration;
 };
 
@@ -114,5 +117,7 @@ std::vector<Bytes> SizeBands();
 MeasuredComparison Compare(const MeasuredCases& cases, const Calibration& calibration);
 std::vector<ClassFigures> FiguresByClass(const std::vector<TableEntry>& entries,
                                          const std::vector<ComparedTable>& tables);
+std::vector<ClassFigures> FiguresOfHeldOut(const std::vector<TableEntry>& entries,
+                                           const std::vector<ComparedTable>& tables);
 
 }  // namespace weft

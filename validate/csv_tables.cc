@@ -110,6 +110,9 @@ Placed PlacedOf(const std::string& name) {
                                                             {"inplace", Place::kIn}}) {
     if (name.starts_with(mark + '_')) return {place, name.substr(mark.size() + 1)};
     if (name.ends_with('_' + mark)) return {place, name.substr(0, name.size() - mark.size() - 1)};
+    // OutOfPlaceTimeUs; "ip" alone begins other words.
+    if (mark.size() > 3 && name.size() > mark.size() && name.starts_with(mark))
+      return {place, name.substr(mark.size())};
   }
   return {std::nullopt, name};
 }
@@ -151,11 +154,17 @@ int NumberBeside(const std::string& name, const std::string& word) {
   return WholeNumber<int>(digits).value_or(0);
 }
 
+// A name as one word: scripts write n_gpus, nGPUs and NGpus alike.
+std::string Squashed(std::string name) {
+  std::erase(name, '_');
+  return name;
+}
+
 std::optional<std::size_t> Find(const std::vector<std::string>& names,
                                 std::initializer_list<const char*> known) {
   for (const char* one : known)
     for (std::size_t i = 0; i < names.size(); ++i)
-      if (names[i] == one) return i;
+      if (Squashed(names[i]) == Squashed(one)) return i;
   return std::nullopt;
 }
 
@@ -201,7 +210,10 @@ std::optional<double> RateUnitIn(const std::string& text) {
       word += c;
       continue;
     }
-    const std::optional<double> unit = RateUnit(word);
+    std::optional<double> unit = RateUnit(word);
+    // BusBWGbps, algbwGBps
+    if (const std::size_t at = Lower(word).rfind("bw"); unit && *unit == 0 && at != word.npos)
+      unit = RateUnit(word.substr(at + 2));
     if (!unit || *unit > 0) return unit;
     word.clear();
   }
@@ -212,19 +224,17 @@ std::optional<double> RateUnitIn(const std::string& text) {
 std::vector<Series> FindTimes(const Layout& layout, Place place) {
   std::vector<Series> out;
   for (const auto& [known, unit_us] : std::initializer_list<std::pair<const char*, double>>{
-           {"median_us", 1},
-           {"time_us", 1},
-           {"time", 1},  // as over nccl-tests' own
-           {"mean_us", 1},
-           {"avg_us", 1},
-           {"latency_us", 1},
-           {"median_ms", 1e3},
-           {"time_ms", 1e3},
-           {"mean_ms", 1e3},
-           {"time_s", 1e6}})
+           {"median_us", 1},        {"median_time_us", 1}, {"median_latency_us", 1},
+           {"time_us", 1},          {"time", 1},  // as over nccl-tests' own
+           {"mean_us", 1},          {"mean_time_us", 1},   {"avg_us", 1},
+           {"avg_time_us", 1},      {"latency_us", 1},     {"avg_latency_us", 1},
+           {"mean_latency_us", 1},  {"duration_us", 1},    {"median_ms", 1e3},
+           {"median_time_ms", 1e3}, {"time_ms", 1e3},      {"mean_ms", 1e3},
+           {"mean_time_ms", 1e3},   {"avg_ms", 1e3},       {"avg_time_ms", 1e3},
+           {"latency_ms", 1e3},     {"duration_ms", 1e3},  {"time_s", 1e6}})
     for (std::size_t i = 0; i < layout.names.size(); ++i) {
       const Placed placed = PlacedOf(layout.names[i]);
-      if (placed.name == known && placed.place.value_or(place) == place)
+      if (Squashed(placed.name) == Squashed(known) && placed.place.value_or(place) == place)
         out.push_back(SeriesOf(i, layout.names[i], Measure::kTime, unit_us));
     }
   return out;
@@ -250,7 +260,8 @@ std::vector<Series> FindRates(const Layout& layout, const std::string& comments,
     const std::string& name = layout.names[i];
     for (const auto& [word, measure] :
          {std::pair("busbw", Measure::kBusbw), {"algbw", Measure::kAlgbw}}) {
-      if (name.find(word) == name.npos || (halves && PlaceOf(name) == Place::kIn)) continue;
+      if (Squashed(name).find(word) == std::string::npos || (halves && PlaceOf(name) == Place::kIn))
+        continue;
       std::optional<double> unit = RateUnitIn(layout.written[i]);
       if (unit && *unit == 0) unit = UnitInComments(comments, word);
       if (!unit) unknown.push_back(i);
@@ -325,15 +336,17 @@ class CsvReader {
     const auto& names = layout_.names;
     layout_.op = Find(names, {"op", "operation", "collective"});
     layout_.type = Find(names, {"dtype", "type", "datatype"});
-    layout_.ranks = Find(names, {"ranks", "gpus", "num_gpus", "num_ranks", "nranks", "world_size"});
-    layout_.hosts = Find(names, {"nodes", "hosts", "num_nodes", "num_hosts", "nnodes"});
+    layout_.ranks = Find(names, {"ranks", "gpus", "num_gpus", "num_ranks", "nranks", "ngpus",
+                                 "world_size", "total_gpus", "total_ranks", "num_processes"});
+    layout_.hosts = Find(names, {"nodes", "hosts", "num_nodes", "num_hosts", "nnodes", "nhosts"});
     layout_.per_host =
-        Find(names, {"ranks_per_node", "ranks_per_host", "gpus_per_node", "rankspernode"});
+        Find(names, {"ranks_per_node", "ranks_per_host", "gpus_per_node", "gpus_per_host"});
     layout_.per_rank = Find(names, {"gpusperrank"});  // rccl-tests' -Z csv [RCT src/common.cu]
     layout_.in_place = Find(names, {"inplace", "in_place"});
     layout_.gpu = Find(names, {"gpu", "device"});
-    layout_.size = Find(
-        names, {"size_bytes", "bytes", "size", "size_b", "message_size_bytes", "message_size_b"});
+    layout_.size = Find(names, {"size_bytes", "bytes", "size", "size_b", "message_size_bytes",
+                                "message_size_b", "message_size", "msg_size_bytes", "msg_size",
+                                "message_bytes", "msg_bytes", "data_size", "data_size_bytes"});
     FindSeries(cells, number);
     if (!layout_.size)
       Wrong(number, 1, "no column of sizes", "call it size_bytes");

@@ -263,7 +263,7 @@ SetupState SaidOf(Signature signature, const NcclSetup& setup, const HostPart& h
   if (signature == Signature::kNoNvls) {
     const bool taken = std::any_of(points.begin(), points.end(),
                                    [](const MeasuredCase* point) { return IsNvls(*point); });
-    return taken ? Opposite(setup.nvls()) : SetupState::kUnsaid;
+    return taken ? Opposite(setup.nvls(hosts)) : SetupState::kUnsaid;
   }
   if (hosts < 2) return SetupState::kUnsaid;
   switch (signature) {
@@ -426,12 +426,12 @@ const NcclSetup& SetupOf(const MeasuredCases& cases, std::size_t table, const Me
 }
 
 // Whether what NCCL says of one run is the opposite of what it says of the other.
-bool Contradict(const NcclSetup& a, const NcclSetup& b) {
+bool Contradict(const NcclSetup& a, const NcclSetup& b, int hosts) {
   const auto differ = [](SetupState one, SetupState other) {
     return one != SetupState::kUnsaid && other == Opposite(one);
   };
   return differ(a.rdma(), b.rdma()) || differ(a.gdr(), b.gdr()) || differ(a.p2p(), b.p2p()) ||
-         differ(a.nvls(), b.nvls()) || differ(a.pxn(), b.pxn());
+         differ(a.nvls(hosts), b.nvls(hosts)) || differ(a.pxn(), b.pxn());
 }
 
 // The points of a table, and of those of the same file that are of the same host, ranks and hosts:
@@ -451,7 +451,7 @@ std::vector<Evidence> EvidenceOfRun(const MeasuredCases& cases, std::size_t tabl
         continue;
       std::erase_if(points, [&](const MeasuredCase* point) {
         return std::any_of(all.begin(), all.end(), [&](const MeasuredCase* mine) {
-          return Contradict(SetupOf(cases, table, *mine), SetupOf(cases, t, *point));
+          return Contradict(SetupOf(cases, table, *mine), SetupOf(cases, t, *point), which.nodes);
         });
       });
       if (!points.empty()) out.push_back(EvidenceOf(cases, host, points, calibration));
@@ -460,18 +460,21 @@ std::vector<Evidence> EvidenceOfRun(const MeasuredCases& cases, std::size_t tabl
   return out;
 }
 
+bool Contains(const std::vector<Signature>& list, Signature one) {
+  return std::find(list.begin(), list.end(), one) != list.end();
+}
+
 // Every signature that changes something and that NCCL's lines do not rule out, the likeliest
 // first.
-std::vector<SignatureFit> Causes(const MeasuredCases& cases, const CasesOfEntry& mine,
-                                 const PointList& all, const std::vector<Evidence>& evidence,
-                                 BrokenTimes& broken) {
+std::vector<SignatureFit> Causes(const Diagnosis& said, const HostPart& host,
+                                 const std::vector<Evidence>& evidence, BrokenTimes& broken) {
   std::vector<SignatureFit> out;
   for (std::size_t s = 0; s < kSignatures; ++s) {
-    const SetupState said = SaidOf(static_cast<Signature>(s), cases, mine, all);
-    if (said == SetupState::kOff) continue;
-    auto fit = FitOf(evidence, mine.host, static_cast<Signature>(s), broken);
+    const auto signature = static_cast<Signature>(s);
+    if (Contains(said.ruled_out, signature)) continue;
+    auto fit = FitOf(evidence, host, signature, broken);
     if (!fit) continue;
-    fit->stated = said == SetupState::kOn;
+    fit->stated = Contains(said.stated, signature);
     out.push_back(*std::move(fit));
   }
   std::stable_sort(out.begin(), out.end(), IsLikelier);
@@ -537,7 +540,7 @@ Diagnosis DiagnoseShape(const MeasuredCases& cases, std::size_t table, const Poi
   if (out.slowdown > out.expected) {
     const std::vector<Evidence> evidence = EvidenceOfRun(cases, table, all, calibration);
     const double of_health = UnlikelihoodOfHealth(evidence);
-    out.signatures = Causes(cases, mine, all, evidence, broken);
+    out.signatures = Causes(out, mine.host, evidence, broken);
     out.degraded = out.slowdown > out.expected * kMargin ||
                    std::any_of(out.signatures.begin(), out.signatures.end(),
                                [of_health](const SignatureFit& one) {
@@ -600,6 +603,7 @@ JudgedTables JudgeTables(const MeasuredCases& cases, const Calibration& calibrat
     out.comparison.tables[t].degraded = out.diagnoses.back().degraded;
   }
   out.comparison.classes = FiguresByClass(out.comparison.entries, out.comparison.tables);
+  out.comparison.held_out = FiguresOfHeldOut(out.comparison.entries, out.comparison.tables);
   return out;
 }
 

@@ -100,6 +100,18 @@ void KeepOwn(TableEntry& entry, const std::vector<int>& ranks) {
   });
 }
 
+// Nobody says on how many hosts the ranks are: on as few as have so many GPUs, all of them used.
+// Not where the log names more.
+void AssumeFewHosts(const TableEntry& entry, MeasuredTable& table) {
+  if (entry.host.empty()) return;
+  const Result<HostPart> host = ReadHostText(entry.host, entry.pos);  // a wrong one is said later
+  if (!host || (table.ranks > host->gpus && table.ranks % host->gpus != 0)) return;
+  const int hosts = std::max(1, table.ranks / host->gpus);
+  if (static_cast<int>(table.host_names.size()) > hosts) return;
+  table.hosts_assumed = hosts > 1 || table.hosts_unclear;  // else it is one by what the text says
+  if (table.hosts_assumed) table.hosts = hosts;
+}
+
 Result<TableEntry> EntryOf(TableEntry entry, const std::vector<int>& ranks,
                            const EntryOptions& options) {
   WEFT_TRY(const std::string text, TextOf(entry.file, entry.pos));
@@ -115,6 +127,7 @@ Result<TableEntry> EntryOf(TableEntry entry, const std::vector<int>& ranks,
     if (table.nccl.empty()) table.nccl = !entry.nccl.empty() ? entry.nccl : options.nccl;
     if (table.hosts == 0 && options.gpus_per_host > 0 && table.ranks > 0)
       table.hosts = std::max(1, table.ranks / options.gpus_per_host);
+    if (table.hosts == 0 && table.ranks > 0) AssumeFewHosts(entry, table);
     entry.nodes = std::max(entry.nodes, table.hosts);
   }
   return entry;

@@ -99,7 +99,8 @@ std::vector<MeasuredTable> NcclTests(const json& root, const std::string& file,
   // Of each process the first device alone is listed, below `config` [NCT src/util.cu
   // writeDeviceReport].
   const json* const config = At(root, "config") ? At(root, "config") : &root;
-  if (const json* const devices = At(*config, "devices"); devices && devices->is_array()) {
+  const json* const devices = At(*config, "devices") ? At(*config, "devices") : At(root, "devices");
+  if (devices && devices->is_array() && !devices->empty()) {
     const int each = std::max(1, SmallCountAt(*config, "nthreads")) *
                      std::max(1, SmallCountAt(*config, "ngpus"));
     // Of communicators side by side (NCCL_TESTS_SPLIT) the first process's is written.
@@ -126,6 +127,9 @@ std::vector<MeasuredTable> NcclTests(const json& root, const std::string& file,
     about.op = OperationNamed(name);
     other = NamesOtherTest(name);
   }
+  if (const json* const env = At(root, "env"); env && env->is_object())
+    for (const auto& [name, value] : env->items())
+      if (value.is_string()) about.setup.AddVariable(name, value.get<std::string>());
   if (about.op.empty()) about.op = hints.op;
   if (about.op.empty() && !other)
     about.op = OperationInName(file.substr(file.find_last_of('/') + 1));

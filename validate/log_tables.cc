@@ -199,6 +199,11 @@ class LogReader {
   }
 
   void Row(const LogRow& row, int number) {
+    if (tables_.size() == first_of_run_) {  // what comes later is typed for a later run
+      std::ranges::move(std::exchange(typed_, {}), std::back_inserter(announced_));
+      environment_ = exported_;
+      std::ranges::move(std::exchange(announced_, {}), std::back_inserter(environment_));
+    }
     if (tables_.size() == first_of_run_ || new_table_ || tables_.back().type != row.type ||
         redop_ != row.redop) {
       tables_.push_back({});
@@ -237,6 +242,7 @@ class LogReader {
       EndRun();
       ranks_.clear();  // of a run that failed before its first row
       setup_ = {};
+      announced_ = std::exchange(typed_, {});
       Process(WordsOf(line));
     }
     if (const std::size_t at = line.find("Collective test starting:"); at != line.npos) {
@@ -253,6 +259,8 @@ class LogReader {
       new_table_ = true;
     }
     Command(WordsOf(line));
+    for (NcclVariable& one : NcclVariablesIn(line))
+      (one.exported ? exported_ : typed_).push_back(std::move(one));
     for (const std::string_view mark : {"NCCL version ", "nccl-library="})
       if (const std::size_t at = line.find(mark); at != line.npos && !has("RCCL"))
         Version(line.substr(at + mark.size()));
@@ -377,6 +385,7 @@ class LogReader {
       table.gpu = gpu_.empty() ? hints_.gpu : gpu_;
       table.hosts = hosts > 0 ? hosts : hints_.hosts;
       table.setup = setup_;
+      for (const NcclVariable& one : environment_) table.setup.AddVariable(one.name, one.value);
       std::set<std::string> names;
       for (const Rank& rank : ranks_) names.insert(rank.host);
       table.host_names.assign(names.begin(), names.end());
@@ -430,6 +439,9 @@ class LogReader {
   std::set<std::string> commands_;  // operations; empty: one that is none of weft's
   std::vector<Rank> ranks_;
   NcclSetup setup_;
+  // Of shells and launchers: for all runs, since the last run was announced, by a run that has no
+  // row yet, and by the run that the rows are of.
+  std::vector<NcclVariable> exported_, typed_, announced_, environment_;
   int devices_ = 1;  // of a process
   LogColumns columns_;
   std::optional<std::string> wrapped_;  // a line that the next may go on

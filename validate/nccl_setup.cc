@@ -77,7 +77,7 @@ void NcclSetup::AddLine(std::string_view line) {
   } else if (const auto value = Behind(*said, " set by environment to ")) {
     std::string_view word = FirstWord(*value);
     while (word.ends_with('.')) word.remove_suffix(1);
-    Variable(FirstWord(*said), word);
+    AddVariable(FirstWord(*said), word);
   }
 }
 
@@ -95,22 +95,84 @@ void NcclSetup::Connection(std::string_view via) {
   if (IsRelayed(via)) pxn_.used = true;
 }
 
-void NcclSetup::Variable(std::string_view name, std::string_view value) {
+void NcclSetup::AddVariable(std::string_view name, std::string_view value) {
   const bool zero = value == "0", set = WholeNumber<int>(value).value_or(0) != 0;
+  if (name == "NCCL_NET" && value == "Socket") rdma_.forbidden = true;
   if (name == "NCCL_P2P_DISABLE" && set) p2p_.forbidden = true;
   if (name == "NCCL_P2P_LEVEL" && (value == "LOC" || zero)) p2p_.forbidden = true;
   if (name == "NCCL_NET_GDR_LEVEL" && (value == "LOC" || zero)) gdr_.forbidden = true;
   if (name == "NCCL_NVLS_ENABLE" && zero) nvls_.forbidden = true;
   if (name == "NCCL_PXN_DISABLE" && set) pxn_.forbidden = true;
-  if (name != "NCCL_ALGO" || value.find(':') != value.npos) return;  // of one operation or another
-  std::string lower(value);
+  if (name == "NCCL_ALGO") Algorithms(value);
+}
+
+// Ring,Tree: these alone; ^NVLS: all but these. Of one operation or another (allreduce:ring)
+// nothing is taken.
+void NcclSetup::Algorithms(std::string_view list) {
+  if (list.empty() || list.find(':') != list.npos) return;
+  std::string lower(list);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const bool denied = lower.starts_with('^');
-  const std::string names = "," + lower.substr(denied ? 1 : 0) + ",";
+  const bool all_but = lower.starts_with('^');
+  const std::string names = "," + lower.substr(all_but ? 1 : 0) + ",";
   const bool nvls = names.find(",nvls,") != names.npos;
   const bool tree = names.find(",nvlstree,") != names.npos;
-  if (denied ? nvls && tree : !nvls && !tree) nvls_.forbidden = true;
+  no_nvls_ = all_but == nvls;
+  // NVLS asked for over several hosts is what switches that reduce are for.
+  no_nvls_tree_ = all_but == tree && (all_but || !nvls);
+}
+
+namespace {
+
+bool IsOneOf(std::string_view word, std::initializer_list<std::string_view> all) {
+  return std::find(all.begin(), all.end(), word) != all.end();
+}
+
+// NCCL_ALGO=^NVLS, quoted or not; none where it is no such word.
+std::optional<NcclVariable> AssignmentIn(std::string_view word) {
+  constexpr std::string_view kQuotes = "\"'";
+  while (!word.empty() && kQuotes.find(word.front()) != kQuotes.npos) word.remove_prefix(1);
+  const std::size_t sign = word.find('=');
+  if (!word.starts_with("NCCL_") || sign == word.npos) return std::nullopt;
+  for (const char c : word.substr(0, sign))
+    if (c != '_' && !std::isupper(static_cast<unsigned char>(c)) &&
+        !std::isdigit(static_cast<unsigned char>(c)))
+      return std::nullopt;
+  std::string_view value = word.substr(sign + 1);
+  while (!value.empty() && kQuotes.find(value.front()) != kQuotes.npos) value.remove_prefix(1);
+  while (!value.empty() && (kQuotes.find(value.back()) != kQuotes.npos || value.back() == ';'))
+    value.remove_suffix(1);
+  return NcclVariable{std::string(word.substr(0, sign)), std::string(value)};
+}
+
+// Names a test's program: ./build/all_reduce_perf.
+bool IsTest(std::string_view word) {
+  return word.ends_with("_perf") || word.ends_with("_perf_mpi");
+}
+
+}  // namespace
+
+std::vector<NcclVariable> NcclVariablesIn(std::string_view line) {
+  std::vector<NcclVariable> out;
+  if (line.find("NCCL_") == line.npos || line.find("NCCL INFO ") != line.npos) return out;
+  std::vector<std::string_view> words;
+  for (const Word& word : WordsOf(line)) words.push_back(word.text);
+  if (words.size() > 1 && words.back() == "\\") words.pop_back();  // the command goes on
+  const bool command = std::any_of(words.begin(), words.end(), IsTest);
+  bool alone = true, exported = false;  // nothing but variables so far; behind `export`
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string_view before = i > 0 ? words[i - 1] : std::string_view();
+    if (auto one = AssignmentIn(words[i])) {
+      one->exported = exported;
+      if (command || exported || IsOneOf(before, {"-x", "-e", "--env", "env"}) ||
+          (alone && i + 1 == words.size()))
+        out.push_back(*std::move(one));
+      continue;
+    }
+    exported = words[i] == "export";
+    alone = alone && IsOneOf(words[i], {"$", "+", ">"});
+  }
+  return out;
 }
 
 }  // namespace weft

@@ -84,8 +84,8 @@ std::string OperationInName(std::string_view name) {
 }
 
 bool IsFloatingType(std::string_view type) {
-  for (const std::string_view one :
-       {"", "float", "half", "double", "bfloat16", "float16", "float32", "float64"})
+  for (const std::string_view one : {"", "float", "half", "double", "bfloat16", "float16",
+                                     "float32", "float64", "bf16", "fp16", "fp32", "fp64"})
     if (type == one) return true;
   return false;
 }

@@ -60,6 +60,7 @@ struct MeasuredTable {
   int ranks = 0, hosts = 0;  // 0: not said
   std::vector<std::string> host_names;  // that its list of devices has, sorted; empty: none
   bool hosts_unclear = false;           // devices are listed, and on how many hosts they are is not
+  bool hosts_assumed = false;           // nobody says how many: as few as have so many GPUs
   std::string algorithm, protocol;      // that a probe forced; empty: NCCL's own choice
   NcclSetup setup;                      // by NCCL's own lines in the log
   std::vector<MeasuredPoint> points;

@@ -7,12 +7,44 @@
 
 #include "report/plan.h"
 #include "report/table.h"
+#include "report/validation.h"
 
 namespace weft {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+
+// Two causes that NCCL's lines say, and one that is inferred.
+TEST(ComparisonText, TellsWhatIsStatedFromWhatTimesSay) {
+  JudgedTables judged;
+  judged.comparison.entries.resize(1);
+  judged.comparison.entries[0].name = "x.log";
+  ComparedTable& table = judged.comparison.tables.emplace_back();
+  table.points.push_back({MiB(64), 16, 2, 1, 20, 10, std::nullopt});
+  Diagnosis& one = judged.diagnoses.emplace_back();
+  one.verdict = Verdict::kDegraded;
+  one.degraded = true;
+  one.ranks = 16;
+  one.hosts = 2;
+  one.from = one.to = MiB(64);
+  one.stated = {Signature::kNoGdr, Signature::kNoNvls};
+  one.signatures = {{Signature::kNoGdr, 1.1, true, std::nullopt, 0, 0, true},
+                    {Signature::kNoNvls, 1.2, true, std::nullopt, 0, 0, true},
+                    {Signature::kHalfPorts, 1.0, true, std::nullopt, 0, 0, false}};
+  EXPECT_THAT(ComparisonText(judged, 1000),
+              HasSubstr("staged in host memory (1.10 times as long as simulated so) and NVLS off: "
+                        "rings or trees in place of the NVSwitches' sums (1.20 times as long as "
+                        "simulated so); by its times also half of the NICs' ports"));
+}
+
+TEST(CalibrationText, SaysThatNothingWasHeldOut) {
+  CalibrationResult alone;
+  alone.folds = 1;
+  const std::string text = CalibrationText(alone, "x.yaml", 80);
+  EXPECT_THAT(text, HasSubstr("Nothing was held out"));
+  EXPECT_THAT(text, Not(HasSubstr("Held out by source")));
+}
 
 CollectiveReport Collective(Bytes bytes, double busbw) {
   CollectiveReport one;

@@ -206,7 +206,7 @@ TEST(CollectiveModel, KeepsThePhysicalBoundByAMatrix) {
 }
 
 // 32 NICs of 100 Gb/s over EFA are eight devices of 400 to NCCL [AWS-OFI src/nccl_ofi_topo.c]: two
-// hosts of eight H100 take as long as with eight NICs, and run NVLSTree; four NICs stay four.
+// hosts of eight H100 take as long as with eight of four ports, and run NVLSTree; four stay four.
 TEST(CollectiveModel, TakesEfaNicsBesideAGpuForOneDevice) {
   CollectiveQuestion question;
   question.host = NcclHost("hgx-h100");
@@ -220,7 +220,7 @@ TEST(CollectiveModel, TakesEfaNicsBesideAGpuForOneDevice) {
   const auto many = CollectiveModel::Build(question);
   ASSERT_TRUE(many) << many.error().front();
   question.host.nics = 8;
-  question.host.nic_port = BitRate::BitsPerSecond(400e9);
+  question.host.nic_ports = 4;
   const auto few = CollectiveModel::Build(question);
   ASSERT_TRUE(few) << few.error().front();
   EXPECT_EQ(many->Case(GiB(1)).kind, NcclTimeCase::Kind::kNvlsTree);
@@ -229,6 +229,84 @@ TEST(CollectiveModel, TakesEfaNicsBesideAGpuForOneDevice) {
   a100.transport = HostSpec::EFA;
   a100.nics = 4;
   EXPECT_EQ(AsNcclSees(a100).nics, 4);
+}
+
+// EFA's hosts before Hopper have NICs that do not write: their plugin sends, and has NCCL keep to
+// Simple in the host too. Of what NICs carry a share counts there alone.
+TEST(CollectiveModel, KeepsToSimpleWhereEfasNicsDoNotWrite) {
+  for (const auto& [name, transport, sends] : {std::tuple("dgx-a100", HostSpec::EFA, true),
+                                               {"dgx-a100", HostSpec::IB, false},
+                                               {"hgx-h100", HostSpec::EFA, false}}) {
+    SCOPED_TRACE(testing::Message() << name << ' ' << transport);
+    CollectiveQuestion question;
+    question.op = "all_reduce";
+    question.host = NcclHost(name);
+    question.host.transport = transport;
+    for (const int hosts : {1, 2}) {
+      question.gpus = 8 * hosts;
+      question.gpus_per_host = 8;
+      const auto model = CollectiveModel::Build(question);
+      ASSERT_TRUE(model);
+      EXPECT_EQ(model->Case(KiB(1)).protocol == NcclProtocol::kSimple, sends);
+      EXPECT_EQ(model->Case(GiB(4)).protocol, NcclProtocol::kSimple);
+      if (hosts == 1 || transport != HostSpec::EFA) continue;
+      CollectiveConstants half;
+      half.values[FindCollectiveParameter("efa.two_sided")] = 0.5;
+      const NcclTimeCase large = model->Case(GiB(4));
+      const double line = model->Time(large, {}).net_rate;
+      EXPECT_DOUBLE_EQ(model->Time(large, half).net_rate, sends ? line / 2 : line);
+    }
+  }
+}
+
+// What EFA's plugin says of its NICs: a step over those beyond 100 Gb/s takes 35 of 75 us. A tree
+// over two hosts has two, and sends of few ranks one.
+TEST(CollectiveModel, StepsFasterOverLaterEfaNics) {
+  for (const auto& [rate, share] :
+       {std::pair(100e9, 1.0), {200e9, 35.0 / 75}, {400e9, 35.0 / 75}}) {
+    CollectiveQuestion question;
+    question.op = "all_reduce";
+    question.host = NcclHost("hgx-h100");
+    question.host.transport = HostSpec::EFA;
+    question.host.nic_ports = 1;
+    question.host.nic_port = BitRate::BitsPerSecond(rate);
+    question.gpus = 16;
+    question.gpus_per_host = 8;
+    question.forced = {NcclAlgorithm::kTree, NcclProtocol::kLl};
+    const auto tree = CollectiveModel::Build(question);
+    ASSERT_TRUE(tree);
+    EXPECT_NEAR(StepsOf(*tree, "efa.tree_ll_hop", KiB(1)), 2 * share, 1e-9);
+  }
+}
+
+// Inside a host a tree's step with Simple is its own constant: 14 of them up and down eight GPUs.
+TEST(CollectiveModel, HasATreesOwnStepWithSimple) {
+  const CollectiveModel tree =
+      Model("all_reduce", "dgx-a100", 16, 8, {NcclAlgorithm::kTree, NcclProtocol::kSimple});
+  EXPECT_NEAR(StepsOf(tree, "ampere.tree_simple_hop", KiB(1)), 14, 1e-9);
+  EXPECT_NEAR(StepsOf(tree, "ampere.simple_hop", KiB(1)), 0, 1e-9);
+  const CollectiveModel ring =
+      Model("all_reduce", "dgx-a100", 16, 8, {NcclAlgorithm::kRing, NcclProtocol::kSimple});
+  EXPECT_NEAR(StepsOf(ring, "ampere.tree_simple_hop", KiB(1)), 0, 1e-9);
+}
+
+// Every transport's constants begin where its first row is said to be, and end before the next.
+TEST(CollectiveParameters, StandInTheOrderThatRowsAreFoundBy) {
+  const std::pair<HostSpec::Transport, std::string> transports[] = {
+      {HostSpec::ROCE, "roce"},
+      {HostSpec::IB, "ib"},
+      {HostSpec::EFA, "efa"},
+      {HostSpec::SLINGSHOT, "slingshot"}};
+  for (const auto& [transport, name] : transports) {
+    EXPECT_EQ(FindCollectiveParameter(name + ".ll_hop"), FirstRow(transport));
+    const std::size_t last = FirstRow(transport) + NetRows(transport) - 1;
+    ASSERT_LT(last, CollectiveParameters().size());
+    EXPECT_EQ(CollectiveParameters()[last].name.substr(0, name.size() + 1), name + ".");
+  }
+  EXPECT_EQ(FindCollectiveParameter("efa.two_sided"),
+            FirstRow(HostSpec::EFA) + static_cast<std::size_t>(NetConstant::kTwoSided));
+  EXPECT_EQ(FindCollectiveParameter("slingshot.eager_hop"),
+            FirstRow(HostSpec::SLINGSHOT) + static_cast<std::size_t>(NetConstant::kEagerHop));
 }
 
 // Only the constants that a model names change its times.

@@ -140,6 +140,41 @@ TEST(Acceptance, JudgesByTheSlowestPointAndCountsWhatIsMissing) {
   EXPECT_FALSE(JudgeAcceptance(lines, {entry})[0].pass());
 }
 
+// No table is dropped in silence: what it has and the sheet has not.
+TEST(Acceptance, SaysWhyATableIsNotUsed) {
+  const std::vector<AcceptanceLine> lines = {{"all_reduce", 8, 1, MiB(1), 100, 90},
+                                             {"all_reduce", 16, 2, MiB(1), 100, 90}};
+  const auto why = [&](const char* op, int ranks, int hosts, const char* type, Bytes size) {
+    TableEntry entry;
+    entry.name = "x.log";
+    MeasuredTable& table = entry.tables.emplace_back();
+    table.op = op;
+    table.ranks = ranks;
+    table.hosts = hosts;
+    table.type = type;
+    table.line = 7;
+    table.points.push_back({size, SimDuration(20'000'000), std::nullopt, 7});
+    const std::vector<UnusedTable> got = UnusedTables(lines, {entry});
+    EXPECT_LE(got.size(), 1u);
+    if (got.empty()) return std::string("used");
+    EXPECT_EQ(got[0].line, 7);
+    return got[0].why;
+  };
+  EXPECT_EQ(why("all_reduce", 8, 1, "float", MiB(1)), "used");
+  EXPECT_EQ(why("all_reduce", 8, 1, "float", MiB(2)), "it has no size that a line is of");
+  EXPECT_EQ(why("all_reduce", 8, 1, "int8", MiB(1)),
+            "it is of int8: the sheet is of floating point");
+  EXPECT_EQ(why("broadcast", 8, 1, "float", MiB(1)), "no line is of broadcast");
+  EXPECT_EQ(why("all_reduce", 4, 1, "float", MiB(1)),
+            "it is of 4 ranks, lines of all_reduce are of 8, 16");
+  EXPECT_EQ(why("all_reduce", 16, 4, "float", MiB(1)),
+            "it is on 4 hosts, lines of 16 ranks are on 2");
+  EXPECT_EQ(why("all_reduce", 16, 0, "float", MiB(1)),
+            "nobody says how many hosts: --gpus-per-host may");
+  EXPECT_EQ(why("all_reduce", 0, 1, "float", MiB(1)), "nobody says how many ranks: --gpus may");
+  EXPECT_THAT(why("", 8, 1, "float", MiB(1)), HasSubstr("nobody says the operation"));
+}
+
 // A line that every one of two hosts is to run: one host's log is of one, however often it is
 // named, another file of the same host too; without hosts' names files are told apart.
 TEST(Acceptance, WantsTheRunOfEveryHost) {

@@ -22,7 +22,8 @@ class ReadEntriesTest : public testing::Test {
            "B200,4,1048576,600.0,500.0\n";
   }
   ~ReadEntriesTest() override {
-    for (const char* name : {"a_allgather.csv", "both.csv", "INDEX.tsv", "pasted.txt"})
+    for (const char* name : {"a_allgather.csv", "both.csv", "INDEX.tsv", "pasted.txt",
+                             "one_all_reduce.log", "two_all_reduce.log"})
       std::remove(path(name).c_str());
   }
   static std::string path(const std::string& name) { return testing::TempDir() + "weft_" + name; }
@@ -99,6 +100,29 @@ TEST_F(ReadEntriesTest, FillsABareTableFromTheOptions) {
   EXPECT_EQ((*pasted)[0].tables[0].ranks, 16);
   EXPECT_EQ((*pasted)[0].tables[0].hosts, 2);
   EXPECT_EQ((*pasted)[0].op, "all_reduce");
+  EXPECT_FALSE((*pasted)[0].tables[0].hosts_assumed);
+  // Without ranks a host as many as the host has GPUs, where they fill hosts.
+  said.gpus_per_host = 0;
+  const auto full = ReadEntries({path("pasted.txt")}, said, nullptr);
+  EXPECT_EQ((*full)[0].tables[0].hosts, 2);
+  EXPECT_TRUE((*full)[0].tables[0].hosts_assumed);
+  EXPECT_EQ((*full)[0].nodes, 2);
+  // One host, where they fit; not where the log names two.
+  const std::string one = "1073741824 268435456 float sum -1 10737.4 100.00 175.00 0\n";
+  const std::string list =
+      "#  Rank  0 Group  0 Pid 9 on a device  0 [0x1b] NVIDIA H100\n"
+      "#  Rank  4 Group  0 Pid 9 on b device  0 [0x1b] NVIDIA H100\n";
+  std::ofstream(path("one_all_reduce.log")) << one;
+  std::ofstream(path("two_all_reduce.log")) << list << one;
+  const auto few = ReadEntries({path("one_all_reduce.log"), path("two_all_reduce.log")},
+                               {"hgx-h100", "", 0}, nullptr);
+  ASSERT_TRUE(few);
+  EXPECT_EQ((*few)[0].tables[0].hosts, 1);
+  EXPECT_TRUE((*few)[0].tables[0].hosts_assumed);
+  EXPECT_EQ((*few)[1].tables[0].hosts, 0);
+  EXPECT_FALSE((*few)[1].tables[0].hosts_assumed);
+  said.host = "gb200-nvl72";
+  EXPECT_EQ((*ReadEntries({path("pasted.txt")}, said, nullptr))[0].tables[0].hosts, 0);
 }
 
 // As drivers call GPUs; cards with a PCIe slot stand in no HGX board.

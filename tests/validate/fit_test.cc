@@ -412,6 +412,42 @@ TEST(FiguresOf, CountsPointsFromASizeOn) {
   EXPECT_NEAR(figures.bias, 0.2, 1e-12);
 }
 
+// Six tables of two classes, of which three are held out: two of one host, a third degraded without
+// a label, which is in nobody's figures. One of four points of the held-out ones is outside.
+TEST(FiguresOfHeldOut, CountsThemAloneByClassAndTogether) {
+  std::vector<TableEntry> entries(6);
+  std::vector<ComparedTable> tables(6);
+  for (std::size_t t = 0; t < tables.size(); ++t) {
+    tables[t].entry = t;
+    entries[t].use = t < 3 ? TableUse::kCheck : TableUse::kFit;
+    entries[t].label = t == 2 ? TableLabel::kUnknown : TableLabel::kHealthy;
+    for (const int size : {64, 128}) {
+      ComparedPoint& point = tables[t].points.emplace_back();
+      point.size = MiB(size);
+      point.measured_us = 10;
+      point.simulated_us = 10 + static_cast<double>(t);
+      const bool outside = t == 1 && size == 64;
+      point.band = outside ? RatioBand{0.99, 1.01, 0} : RatioBand{0.5, 2, 0};
+    }
+  }
+  tables[1].error_class = ErrorClass::kIbOrRoce;
+  tables[2].degraded = true;
+  const std::vector<ClassFigures> got = FiguresOfHeldOut(entries, tables);
+  ASSERT_THAT(got, SizeIs(9));  // one host, several, all; from each of three sizes
+  EXPECT_EQ(got[0].error_class, ErrorClass::kOneHost);
+  EXPECT_EQ(got[3].error_class, ErrorClass::kIbOrRoce);
+  EXPECT_EQ(got[6].error_class, std::nullopt);
+  EXPECT_EQ(got[0].tables, 1u);
+  EXPECT_EQ(got[6].tables, 2u);
+  EXPECT_EQ(got[6].points, 4u);
+  EXPECT_NEAR(got[6].median, 0.05, 1e-12);  // of 0 and 10 %
+  EXPECT_EQ(got[0].in_band, 1);
+  EXPECT_EQ(got[3].in_band, 0.5);
+  EXPECT_EQ(got[6].in_band, 0.75);
+  for (TableEntry& entry : entries) entry.use = TableUse::kCheck;
+  EXPECT_THAT(FiguresOfHeldOut(entries, tables), SizeIs(0));  // then `classes` says it
+}
+
 TEST(PrepareCases, SaysWhyATableIsNotCompared) {
   std::vector<TableEntry> entries(6);
   for (TableEntry& entry : entries) entry = EntryOf("all_reduce", 8, 1, "a");

@@ -333,11 +333,12 @@ TEST(ParseTables, ReadsHowNcclSaysThatItTalks) {
   ASSERT_TRUE(tables);
   ASSERT_THAT(*tables, SizeIs(5));
   const NcclSetup &on = (*tables)[0].setup, &off = (*tables)[1].setup, &tcp = (*tables)[2].setup;
-  for (const SetupState one : {on.rdma(), on.gdr(), on.p2p(), on.nvls(), on.pxn(), off.rdma()})
+  for (const SetupState one : {on.rdma(), on.gdr(), on.p2p(), on.nvls(2), on.pxn(), off.rdma()})
     EXPECT_EQ(one, SetupState::kOn);
   EXPECT_EQ(on.devices(), 1);
   EXPECT_EQ(on.listing_hosts(), 2);
-  for (const SetupState one : {off.gdr(), off.p2p(), off.nvls(), off.pxn(), tcp.rdma(), tcp.nvls()})
+  for (const SetupState one :
+       {off.gdr(), off.p2p(), off.nvls(2), off.pxn(), tcp.rdma(), tcp.nvls(2)})
     EXPECT_EQ(one, SetupState::kOff);
   EXPECT_EQ(tcp.p2p(), SetupState::kUnsaid);
   EXPECT_EQ(tcp.gdr(), SetupState::kUnsaid);
@@ -360,17 +361,73 @@ TEST(ParseTables, LeavesTheSetupOfARunWithoutRowsBehind) {
   EXPECT_EQ(tables->front().setup.rdma(), SetupState::kOn);
 }
 
-// NVLS is forbidden where neither of its two algorithms is left.
+// NVLS sums on one host, NVLSTree over several: each is forbidden by itself.
 TEST(NcclSetup, ReadsWhatAListOfAlgorithmsLeaves) {
-  const auto nvls = [](const std::string& list) {
+  const auto nvls = [](const std::string& list, int hosts) {
     NcclSetup out;
     out.AddLine("n1:5:9 [0] NCCL INFO NCCL_ALGO set by environment to " + list + ".");
-    return out.nvls();
+    return out.nvls(hosts);
   };
-  for (const char* const list : {"Ring", "Ring,Tree", "^NVLS,NVLSTree", "^nvlstree,ring,nvls"})
-    EXPECT_EQ(nvls(list), SetupState::kOff) << list;
-  for (const char* const list : {"NVLS", "Ring,NVLSTree", "^NVLSTree", "^NVLS", "^Ring"})
-    EXPECT_EQ(nvls(list), SetupState::kUnsaid) << list;
+  const auto off = SetupState::kOff, unsaid = SetupState::kUnsaid;
+  for (const auto& [list, one, several] : {std::tuple("Ring", off, off),
+                                           {"Ring,Tree", off, off},
+                                           {"^NVLS,NVLSTree", off, off},
+                                           {"^nvlstree,ring,nvls", off, off},
+                                           {"^NVLS", off, unsaid},
+                                           {"^NVLSTree", unsaid, off},
+                                           {"Ring,NVLSTree", off, unsaid},
+                                           {"NVLS", unsaid, unsaid},  // by switches that reduce
+                                           {"^Ring", unsaid, unsaid},
+                                           {"NVLS,NVLSTree", unsaid, unsaid},
+                                           {"allreduce:ring", unsaid, unsaid}}) {
+    EXPECT_EQ(nvls(list, 1), one) << list;
+    EXPECT_EQ(nvls(list, 2), several) << list;
+  }
+}
+
+// What shells and launchers set; words about it set nothing.
+TEST(NcclSetup, ReadsTheVariablesOfCommands) {
+  const auto read = [](std::string_view line) {
+    std::string out;
+    for (const NcclVariable& one : NcclVariablesIn(line))
+      out += one.name + '=' + one.value + (one.exported ? "!" : "") + ' ';
+    return out;
+  };
+  EXPECT_EQ(read("mpirun -np 8 -x NCCL_ALGO=^NVLS -x NCCL_DEBUG -x NCCL_P2P_DISABLE=1 \\"),
+            "NCCL_ALGO=^NVLS NCCL_P2P_DISABLE=1 ");
+  EXPECT_EQ(read("$ NCCL_ALGO='Ring,Tree' NCCL_NET=Socket ./build/all_reduce_perf -b 8"),
+            "NCCL_ALGO=Ring,Tree NCCL_NET=Socket ");
+  EXPECT_EQ(read("export NCCL_ALGO=Ring NCCL_NVLS_ENABLE=0;"),
+            "NCCL_ALGO=Ring! NCCL_NVLS_ENABLE=0! ");
+  EXPECT_EQ(read("NCCL_PXN_DISABLE=1"), "NCCL_PXN_DISABLE=1 ");
+  EXPECT_EQ(read("docker run -e \"NCCL_ALGO=Ring\" image"), "NCCL_ALGO=Ring ");
+  for (const char* const prose :
+       {"we also tried NCCL_P2P_DISABLE=1 without success", "NCCL_ALGO=Ring is slower here",
+        "n1:5:9 [0] NCCL INFO NCCL_ALGO=Ring", "set NCCL_ALGO"})
+    EXPECT_EQ(read(prose), "") << prose;
+}
+
+// A command's variables are its run's, exported ones all later runs'. What is typed after a run's
+// rows, or by one that failed, is not that of its neighbours.
+TEST(ParseTables, KnowsARunsEnvironment) {
+  const std::string start = "# nThread 1 nGpus 8 minBytes 8 maxBytes 8\n";
+  const std::string row =
+      "1073741824 268435456 float sum -1 10887.4 98.62 184.92 0 10867.5 98.80 185.26 0\n";
+  const auto tables =
+      ParseTables("mpirun -x NCCL_NVLS_ENABLE=0 all_reduce_perf -b 8\n" + start + row +
+                      "mpirun -x NCCL_P2P_DISABLE=1 \\\n  all_reduce_perf -b 8\n" + start +
+                      "mpirun -np 8 all_reduce_perf -b 8\n" + start + row +
+                      "export NCCL_PXN_DISABLE=1\n" + start + row + start + row,
+                  "all_reduce.log", {});
+  ASSERT_TRUE(tables);
+  ASSERT_THAT(*tables, SizeIs(4));
+  EXPECT_EQ((*tables)[0].setup.nvls(1), SetupState::kOff);
+  EXPECT_EQ((*tables)[0].setup.p2p(), SetupState::kUnsaid);
+  EXPECT_EQ((*tables)[1].setup.nvls(1), SetupState::kUnsaid);
+  EXPECT_EQ((*tables)[1].setup.p2p(), SetupState::kUnsaid);  // of the run that had no row
+  EXPECT_EQ((*tables)[1].setup.pxn(), SetupState::kUnsaid);
+  for (const std::size_t later : {2u, 3u})
+    EXPECT_EQ((*tables)[later].setup.pxn(), SetupState::kOff);
 }
 
 // Figures in groups of three; a decimal comma in their place is a thousand times less, which the
@@ -812,6 +869,35 @@ TEST(ParseTables, ReadsCsvOfScripts) {
   EXPECT_EQ(below[0].op, "");
 }
 
+// Columns in whatever order and spelling: as scripts, spreadsheets and dashboards write them.
+TEST(ParseTables, ReadsCsvInAnyOrderAndSpelling) {
+  for (const std::string text :
+       {"busbw(GB/s),algbw(GB/s),time(us),size(B),ranks,nodes,op\n175,100,10737.4,1073741824,8,1,"
+        "all_reduce\n",
+        "Collective,nNodes,nGPUs,MessageSizeBytes,OutOfPlaceTimeUs,OutOfPlaceAlgBW,InPlaceTimeUs\n"
+        "AllReduce,1,8,1073741824,10737.4,100,10738\n",
+        "collective;message_size;latency_us;num_gpus;num_nodes\nall_reduce;1 GiB;10737,4;8;1\n",
+        "op,dtype,msg_size,n_gpus,n_hosts,min_us,avg_us\nallreduce,bf16,1GiB,8,1,10700,10737.4\n",
+        "op,size,nranks,nnodes,BusBWGbps\nall_reduce,1G,8,1,1400\n",
+        "op,size,world_size,nodes,bus_bw_GBps\nall_reduce,1G,8,1,175.0\n"}) {
+    SCOPED_TRACE(text);
+    const auto tables = ParseTables(text, "x.csv", {});
+    ASSERT_TRUE(tables) << tables.error().front();
+    ASSERT_THAT(*tables, SizeIs(1));
+    const MeasuredTable& table = tables->front();
+    EXPECT_EQ(table.op, "all_reduce");
+    EXPECT_EQ(table.ranks, 8);
+    EXPECT_EQ(table.hosts, 1);
+    EXPECT_TRUE(IsFloatingType(table.type));
+    ASSERT_THAT(table.points, SizeIs(1));
+    EXPECT_EQ(table.points[0].size, GiB(1));
+    EXPECT_NEAR(ToSeconds(table.points[0].time) * 1e6, 10737.4, 0.1);
+  }
+  const auto unclear = ParseTables("op,size,ranks,busbwgbps\nall_reduce,1G,8,1400\n", "x.csv", {});
+  ASSERT_FALSE(unclear);
+  EXPECT_THAT(unclear.error().front().message, HasSubstr("does not say which unit"));
+}
+
 TEST(ParseTables, LeavesOutRowsOfACsvWhoseTimeAndRateDisagree) {
   const std::vector<MeasuredTable> got = Tables(
       "size_bytes,time_us,mean_us,algbw_MBps\n"
@@ -924,7 +1010,8 @@ TEST(ParseTables, ReadsTheJsonOfNcclTestsByProcess) {
 
 TEST(ParseTables, ReadsTheJsonOfNcclTests) {
   const std::vector<MeasuredTable> got = Tables(R"({"version": "2.17.5", "nccl_version": 22809,
-    "args": ["./build/all_reduce_perf", "-b", "8"],
+    "args": ["./build/all_reduce_perf", "-b", "8"], "config": {"minBytes": 8},
+    "env": {"NCCL_ALGO": "Ring", "NCCL_DEBUG": "INFO"},
     "devices": [{"rank": 0, "hostname": "a", "device_info": "NVIDIA H100"},
                 {"rank": 1, "hostname": "b", "device_info": "NVIDIA H100"}],
     "results": [
@@ -937,6 +1024,7 @@ TEST(ParseTables, ReadsTheJsonOfNcclTests) {
   EXPECT_EQ(got[0].nccl, "2.28.9");
   EXPECT_EQ(got[0].ranks, 2);
   EXPECT_EQ(got[0].hosts, 2);
+  EXPECT_EQ(got[0].setup.nvls(1), SetupState::kOff);
   EXPECT_THAT(got[0].points, SizeIs(1));
   ASSERT_THAT(got[0].rejected, SizeIs(1));
 }

@@ -142,12 +142,25 @@ const NcclGraph& NcclComm::GraphOf(NcclAlgorithm algorithm) const {
 namespace {
 
 // Of platforms with NICs of 100 Gb/s 75 us, of later ones 35 [AWS-OFI src/platform-aws.c].
+constexpr double kEfaLatencyUs = 75, kLaterEfaLatencyUs = 35;
+
 double NetLatency(const HostPart& host) {
   if (host.transport != HostSpec::EFA) return 0;
-  return host.nic_port.bits_per_second() > 100e9 ? 35 : 75;
+  return host.nic_port.bits_per_second() > 100e9 ? kLaterEfaLatencyUs : kEfaLatencyUs;
+}
+
+// Platforms before Hopper have NICs that do not write: EFA's plugin sends over them, and then asks
+// for Simple alone, for what is sent does not arrive in order, also inside a host [AWS-OFI
+// src/platform-aws.c default_protocol, configure_nccl_proto; NCCL's lines of a p4d: #715].
+bool TwoSided(const HostPart& host) {
+  return host.transport == HostSpec::EFA && host.compute_capability < 90;
 }
 
 }  // namespace
+
+double EfaHopShare(const HostPart& host) {
+  return host.transport == HostSpec::EFA ? NetLatency(host) / kEfaLatencyUs : 1;
+}
 
 HostPart AsNcclSees(const HostPart& host) {
   constexpr int kMostRails = 4;
@@ -169,6 +182,7 @@ NcclComm BuildNcclComm(const HostPart& host, int nodes, int per_node, const Nccl
   comm.per_node = per_node;
   comm.compute_capability = host.compute_capability;
   comm.net_latency_us = NetLatency(host);
+  comm.two_sided = TwoSided(host);
   comm.cpu = host.cpu;
   comm.nvswitch = system.nvswitch() != kNoNcclVertex;
   comm.all_nvlink = system.all_nvlink();

@@ -43,6 +43,7 @@ struct NcclComm {
   int nodes = 1, per_node = 1;
   int compute_capability = 0;
   double net_latency_us = 0;  // as the network's plugin says it to NCCL: EFA's alone does
+  bool two_sided = false;     // its NICs send and do not write: the plugin allows Simple alone
   HostSpec::Cpu cpu = HostSpec::CPU_INTEL_SAPPHIRE_RAPIDS;
   bool nvswitch = false, all_nvlink = false;
   bool nvls_on = false, collnet_on = false;
@@ -63,6 +64,9 @@ struct NcclComm {
 // The host as NCCL sees it. EFA's plugin makes the NICs beside a GPU one device of as many ports,
 // up to four [AWS-OFI src/nccl_ofi_topo.c, include/nccl_ofi_rdma.h]: 32 of 100 Gb/s are 8 of 400.
 HostPart AsNcclSees(const HostPart& host);
+
+// Of what a step over EFA's NICs of 100 Gb/s takes, as its plugin has it; 1 of other transports.
+double EfaHopShare(const HostPart& host);
 
 // Requires: nodes >= 1, 1 <= per_node <= host.gpus, a host whose GPU has a compute capability.
 NcclComm BuildNcclComm(const HostPart& host, int nodes, int per_node, const NcclRules& rules,

@@ -7,7 +7,7 @@
 // (scenario/calibration.h).
 //
 // Shapes   CollectiveParameters() has one row a constant and class, a class's rows together:
-//          four generations, then PCIe, then four transports, of which the last has one more.
+//          four generations, then PCIe, then four transports, of which the last two have one more.
 //          CollectiveConstants holds a value a row, in the same order.
 // Units    microseconds, GB/s of 10^9 bytes one way, plain ratios; a row says which.
 #pragma once
@@ -49,8 +49,9 @@ enum class GpuConstant : std::uint8_t {
   kSendEfficiency,    // sends over NVLink: payload over line rate
   kSendLinkChannel,   // GB/s, what one channel of a send moves over NVLink, Simple
   kSendLl,            // GB/s, what a GPU's sends with LL move over NVLink
+  kTreeSimpleHop,     // us, a tree's step over NVLink with Simple
 };
-inline constexpr std::size_t kGpuConstants = 22;
+inline constexpr std::size_t kGpuConstants = 23;
 
 // What PCIe has in place of a generation's NVLink.
 enum class PcieConstant : std::uint8_t { kLlHop, kLl128Hop, kSimpleHop, kEfficiency };
@@ -58,17 +59,18 @@ inline constexpr std::size_t kPcieConstants = 4;
 
 // Of a transport.
 enum class NetConstant : std::uint8_t {
-  kLlHop,           // us, a step between hosts, by protocol; of rings
-  kLl128Hop,        //
-  kSimpleHop,       //
-  kTreeLlHop,       // us, the same of trees
-  kTreeLl128Hop,    //
-  kEfficiency,      // payload over the NICs' line rate
-  kSendEfficiency,  // the same of all-to-all and send/recv
-  kSendChannel,     // GB/s, what one channel of a send moves
-  kThroughCpu,      // of both efficiencies, where GPU and NIC meet only in the CPU
-  kFlush,           // us, a Simple step's wait until what came is in the GPU's memory
-  kEagerHop,        // us, a step whose message goes without a rendezvous; Slingshot alone
+  kLlHop,                 // us, a step between hosts, by protocol; of rings
+  kLl128Hop,              //
+  kSimpleHop,             //
+  kTreeLlHop,             // us, the same of trees
+  kTreeLl128Hop,          //
+  kEfficiency,            // payload over the NICs' line rate
+  kSendEfficiency,        // the same of all-to-all and send/recv
+  kSendChannel,           // GB/s, what one channel of a send moves
+  kThroughCpu,            // of both efficiencies, where GPU and NIC meet only in the CPU
+  kFlush,                 // us, a Simple step's wait until what came is in the GPU's memory
+  kEagerHop,              // us, a step whose message goes without a rendezvous; Slingshot alone
+  kTwoSided = kEagerHop,  // of both efficiencies, where NICs send and do not write; EFA alone
 };
 inline constexpr std::size_t kNetConstants = 10;  // without the last
 

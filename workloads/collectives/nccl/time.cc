@@ -187,14 +187,18 @@ class Values {
         net_(constants.values.data() + which.net_row),
         nvlink_(which.nvlink),
         through_cpu_(which.through_cpu),
+        two_sided_(which.two_sided),
         flushes_(which.flushes),
+        hop_share_(which.hop_share),
         protocol_(static_cast<std::size_t>(which.protocol)),
         eager_(which.eager > 0 && which.chunk <= which.eager * Wire()) {}
 
   double operator()(GpuConstant c) const { return gpu_[static_cast<std::size_t>(c)]; }
   double operator()(NetConstant c) const { return net_[static_cast<std::size_t>(c)]; }
 
-  double LinkHop() const {
+  double LinkHop(bool tree = false) const {
+    if (nvlink_ && tree && protocol_ == static_cast<std::size_t>(NcclProtocol::kSimple))
+      return (*this)(GpuConstant::kTreeSimpleHop);
     constexpr std::array kNvlink = {GpuConstant::kLlHop, GpuConstant::kLl128Hop,
                                     GpuConstant::kSimpleHop};
     return nvlink_ ? (*this)(kNvlink[protocol_]) : pcie_[protocol_];
@@ -205,9 +209,9 @@ class Values {
                                   NetConstant::kSimpleHop};
     constexpr std::array kTree = {NetConstant::kTreeLlHop, NetConstant::kTreeLl128Hop,
                                   NetConstant::kSimpleHop};
-    return (*this)((tree ? kTree : kRing)[protocol_]) + Flush();
+    return hop_share_ * (*this)((tree ? kTree : kRing)[protocol_]) + Flush();
   }
-  double Flush() const { return flushes_ * (*this)(NetConstant::kFlush); }
+  double Flush() const { return hop_share_ * flushes_ * (*this)(NetConstant::kFlush); }
   double Start() const {
     const double more[] = {0, (*this)(GpuConstant::kLl128Start),
                            (*this)(GpuConstant::kSimpleStart)};
@@ -225,8 +229,12 @@ class Values {
     constexpr double kWire[] = {0.5, 120.0 / 128, 1};
     return kWire[protocol_];
   }
-  double NetEfficiency() const { return (*this)(NetConstant::kEfficiency)*Wire() * ThroughCpu(); }
-  double ThroughCpu() const { return through_cpu_ ? (*this)(NetConstant::kThroughCpu) : 1; }
+  double NetEfficiency() const { return (*this)(NetConstant::kEfficiency)*Wire() * NetShare(); }
+  // Of both efficiencies.
+  double NetShare() const {
+    return (through_cpu_ ? (*this)(NetConstant::kThroughCpu) : 1) *
+           (two_sided_ ? (*this)(NetConstant::kTwoSided) : 1);
+  }
   double Channel() const {
     return (*this)(GpuConstant::kChannel)*LinkEfficiency() /
            (nvlink_ ? (*this)(GpuConstant::kNvlinkEfficiency)
@@ -236,8 +244,8 @@ class Values {
 
  private:
   const double *gpu_, *pcie_, *net_;
-  bool nvlink_, through_cpu_;
-  double flushes_;
+  bool nvlink_, through_cpu_, two_sided_;
+  double flushes_, hop_share_;
   std::size_t protocol_;
   bool eager_;
 };
@@ -347,7 +355,7 @@ CollectiveTime TreeTime(const NcclTimeCase& c, const Values& v) {
   const double whole = c.chunk * c.channels;  // a chunk of every channel
   const double link =
       (c.steps - c.net_steps) *
-      (v.LinkHop() + (c.link_bytes > 0 ? Us(whole, c.link_rate * v.LinkEfficiency()) : 0));
+      (v.LinkHop(true) + (c.link_bytes > 0 ? Us(whole, c.link_rate * v.LinkEfficiency()) : 0));
   const double net = c.net_steps > 0 ? c.net_steps * (v.NetHop(true) + Us(whole, rates.net)) : 0;
   const double chunks = c.bytes / whole;
   const double more = c.protocol == NcclProtocol::kSimple ? chunks * v(GpuConstant::kSlice) : 0;
@@ -396,7 +404,7 @@ CollectiveTime SendTime(const NcclTimeCase& c, const Values& v) {
   const double near = c.nvlink ? c.near_channels * v(GpuConstant::kSendLinkChannel) : 0;
   if (near > 0) Narrow(near * c.bytes / c.near_bytes, Bound::kChannel, rates);
   if (c.net_bytes > 0) {
-    const double nics = c.net_rate * v(NetConstant::kSendEfficiency) * v.ThroughCpu();
+    const double nics = c.net_rate * v(NetConstant::kSendEfficiency) * v.NetShare();
     const double channels = c.send_channels * v(NetConstant::kSendChannel);
     rates.net = std::min(nics, channels);
     Narrow(rates.net * c.bytes / c.net_bytes, channels < nics ? Bound::kChannel : Bound::kNic,
@@ -451,6 +459,8 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
     return comm.nodes > 1 && host.c2c.bits_per_second() <= 0 && graph.type_inter >= NcclPath::kCpu;
   };
   out.eager = static_cast<double>(EagerLimit(host.transport).count());
+  out.two_sided = comm.two_sided;
+  out.hop_share = EfaHopShare(host);
   if (!question.op) {
     out.through_cpu = through_cpu(comm.ring);
     out.flushes = NeedsFlush(comm, host, comm.ring) ? 1 : 0;

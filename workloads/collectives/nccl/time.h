@@ -96,6 +96,8 @@ struct NcclTimeCase {
   bool nvlink = true;
   bool through_cpu = false;  // GPU and NIC meet in the CPU's host bridge, PCIe on both sides
   double flushes = 0;        // of a step between hosts with Simple
+  bool two_sided = false;    // NICs send and do not write: EFA's before Hopper
+  double hop_share = 1;      // of a hop and a flush of the transport's: EFA's by NIC
   double eager = 0;          // the longest message that goes between hosts at once; 0: all do
   std::uint16_t gpu_row = 0, net_row = 0;  // first rows of CollectiveParameters()
 };
