@@ -12,21 +12,6 @@ namespace {
 
 constexpr int kManagementPorts = 48;
 
-// A host as it is bought: a supernode is many of those that the network sees.
-struct Chassis {
-  std::int64_t count = 0;
-  HostContents own, fitted;
-};
-
-Chassis ChassisOf(const Question& question, const Candidate& candidate) {
-  const AcceleratorChoice& choice = question.accelerators[candidate.accelerator];
-  Chassis out;
-  out.count = candidate.provisioned * choice.gpus_of_host / choice.part.gpus;
-  out.own = out.fitted = ContentsOf(choice.part);
-  out.fitted.nic = candidate.design.nic;
-  return out;
-}
-
 class Billing {
  public:
   Billing(const Question& question, Candidate& out) : question_(question), out_(out) {}
@@ -135,8 +120,8 @@ void AddFabric(const Candidate& it, Billing& bill) {
 }
 
 // A network of one port a host, 1:1, of the fewest tiers: towards users, or towards storage.
-void AddSide(const Question& question, const char* use, const CableMarket& market,
-             const Candidate& candidate, Billing& bill, std::vector<RuleCheck>& broken) {
+void AddSide(ScreenMemo& memo, const char* use, const Candidate& candidate, Billing& bill,
+             std::vector<RuleCheck>& broken) {
   Design side = candidate.design;
   side.family = DesignFamily::kFatTree;
   side.nics_of_host = side.nic_ports = 1;
@@ -153,12 +138,12 @@ void AddSide(const Question& question, const char* use, const CableMarket& marke
     broken.push_back({"side networks", false, std::string(use) + ": " + counts.error().text});
     return;
   }
-  const SwitchChoice& chip = question.switches[candidate.chip];
+  const SwitchChoice& chip = memo.question().switches[candidate.chip];
   bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, counts->switches(),
            chip.part.power);
   const LinkEnd nic{CageOfPort(side.nic), side.nic}, port{chip.part.cage, side.nic};
-  const auto host = FindLinkKit(market, nic, port, candidate.lengths[1]);
-  const auto fabric = FindLinkKit(market, port, port, candidate.lengths[1]);
+  const auto& host = memo.KitOf(nic, port, candidate.lengths[1]);
+  const auto& fabric = memo.KitOf(port, port, candidate.lengths[1]);
   if (!host || !fabric) {
     broken.push_back({"side networks", false,
                       std::string(use) + ": no cable or optic fits both cages at its length"});
@@ -176,13 +161,13 @@ void AddSide(const Question& question, const char* use, const CableMarket& marke
   plugs(counts->spine_links, counts->spines, counts->cores);
 }
 
-void AddSides(const Question& question, const CableMarket& market, Candidate& out, Billing& bill) {
-  const PlanNetworkSpec& sides = question.spec().network();
+void AddSides(ScreenMemo& memo, Candidate& out, Billing& bill) {
+  const PlanNetworkSpec& sides = memo.question().spec().network();
   bill.set_beside(true);
   if (sides.frontend() == PlanNetworkSpec::SIZE)
-    AddSide(question, "frontend", market, out, bill, out.broken);
+    AddSide(memo, "frontend", out, bill, out.broken);
   if (sides.storage() == PlanNetworkSpec::SIZE)
-    AddSide(question, "storage", market, out, bill, out.broken);
+    AddSide(memo, "storage", out, bill, out.broken);
   // A port of every host that the network sees and of every switch of the fabric.
   if (sides.oob() != PlanNetworkSpec::ABSENT)
     bill.Add(PartKind::kSwitch, BomRole::kSwitch, "48-port management switch", "out of band",
@@ -236,14 +221,6 @@ std::vector<BomKey> KeysOf(const Question& question, const Candidate& it) {
   return out;
 }
 
-Watts DrawOfHost(const Question& question, const Candidate& candidate) {
-  const HostPart& part = question.accelerators[candidate.accelerator].part;
-  const Chassis chassis = ChassisOf(question, candidate);
-  Bom one;
-  AddHosts(question.catalogue, part.part, "host", 1, chassis.own, chassis.fitted, part.power, one);
-  return SumBom(one).power.mid;
-}
-
 std::string LacksEffect(const Question& question, const Candidate& plan, const Override& given) {
   const CatalogueRow* row = question.catalogue.Find(given.part);
   const bool fails =
@@ -261,12 +238,15 @@ std::string LacksEffect(const Question& question, const Candidate& plan, const O
   return there ? "" : "which is not in the best plan's bill";
 }
 
-void BillCandidate(const Question& question, const CableMarket& market, Candidate& out) {
-  const HostPart& part = question.accelerators[out.accelerator].part;
+void BillCandidate(ScreenMemo& memo, Candidate& out) {
+  constexpr std::size_t kRows = 16;  // of most bills
+  const Question& question = memo.question();
+  const AcceleratorChoice& choice = question.accelerators[out.accelerator];
   const SwitchChoice& chip = question.switches[out.chip];
-  const Chassis chassis = ChassisOf(question, out);
-  AddHosts(question.catalogue, part.part, "host", chassis.count, chassis.own, chassis.fitted,
-           part.power, out.bom);
+  out.bom.rows.reserve(kRows);
+  out.bom.rows = memo.ChassisOf(out.accelerator, out.design.nic).bom.rows;
+  for (BomRow& row : out.bom.rows)
+    row.quantity *= out.provisioned * choice.gpus_of_host / choice.part.gpus;
   Billing bill(question, out);
   const std::pair<const char*, std::int64_t> tiers[] = {
       {JoinsRouters(out.design.family) ? "router" : "leaf", out.counts.leaves},
@@ -276,7 +256,7 @@ void BillCandidate(const Question& question, const CableMarket& market, Candidat
     bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use + RailsOf(out.design), count,
              chip.part.power);
   AddFabric(out, bill);
-  AddSides(question, market, out, bill);
+  AddSides(memo, out, bill);
   bill.Add(PartKind::kRack, BomRole::kRack, "rack", "rack", out.racks - out.own_racks);
   out.totals = SumBom(out.bom);
   out.network = SumBom(out.bom, BomScope::kNetwork);

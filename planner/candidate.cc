@@ -8,6 +8,7 @@
 
 #include "base/ceil_div.h"
 #include "planner/bill.h"
+#include "planner/screen_memo.h"
 
 namespace weft {
 namespace {
@@ -47,7 +48,8 @@ void PlaceRacks(const Question& question, Candidate& out) {
 
 // At a NIC its own cage; where its lanes are slower than the switch's, which would leave half of
 // the switch's lanes unused, a QSFP112 is assumed, and said.
-void TakeKits(const Question& question, const CableMarket& market, Candidate& out) {
+void TakeKits(ScreenMemo& memo, Candidate& out) {
+  const Question& question = memo.question();
   const HostPart& host = question.accelerators[out.accelerator].part;
   const CagePart assumed = CageOfPort(out.design.nic_port());
   const CagePart own = host.nic_cage.value_or(assumed);
@@ -58,7 +60,7 @@ void TakeKits(const Question& question, const CableMarket& market, Candidate& ou
   for (std::size_t tier = 0; tier < 3; ++tier) {
     if (tier > 0 && links[tier] == 0) continue;
     const auto [a, b] = EndsOfLink(question, out, tier);
-    out.kits[tier] = FindLinkKit(market, a, b, out.lengths[tier]);
+    out.kits[tier] = memo.KitOf(a, b, out.lengths[tier]);
   }
 }
 
@@ -277,6 +279,12 @@ std::vector<Candidate> EnumerateCandidates(const Question& question,
 }
 
 void ScreenCandidate(const Question& question, const CableMarket& market, Candidate& candidate) {
+  ScreenMemo memo(question, market);
+  ScreenCandidate(memo, candidate);
+}
+
+void ScreenCandidate(ScreenMemo& memo, Candidate& candidate) {
+  const Question& question = memo.question();
   for (const JobChoice& job : question.jobs)
     if (job.trains() && !job.training[candidate.accelerator].infeasible.empty()) {
       candidate.broken.push_back(
@@ -290,10 +298,10 @@ void ScreenCandidate(const Question& question, const CableMarket& market, Candid
     return;
   }
   candidate.counts = *counts;
-  candidate.host_watts = DrawOfHost(question, candidate).count();
+  candidate.host_watts = memo.ChassisOf(candidate.accelerator, candidate.design.nic).draws.count();
   PlaceRacks(question, candidate);
-  TakeKits(question, market, candidate);
-  BillCandidate(question, market, candidate);
+  TakeKits(memo, candidate);
+  BillCandidate(memo, candidate);
   CountParts(question, candidate);
   for (RuleCheck& check : FindBrokenRules(question, candidate))
     candidate.broken.push_back(std::move(check));

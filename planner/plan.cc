@@ -138,6 +138,7 @@ Decision Planning::Order() {
 void Planning::Decide() {
   const Decision decision = Order();
   if (order_.empty()) return;
+  known_.clear();
   const Decision::Odds odds = decision.Draw("");
   const std::vector<std::size_t>& index = ranked_;
   for (std::size_t i = 0; i < index.size(); ++i)

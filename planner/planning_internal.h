@@ -61,7 +61,11 @@ class Planning {
                     std::size_t row) const;
   void ChooseShown();
   void Show(std::size_t candidate, const std::string& role);
+  std::map<std::string, std::string> ParametersOf(const Candidate& candidate) const;
+  PlanRow ScreenedRow(std::size_t candidate) const;
   PlanRow RowOf(std::size_t candidate) const;
+  // The figures by the closed forms' bound. Requires: feasible.
+  void FillBounded(std::size_t candidate, PlanRow& row) const;
   // With figures by the closed forms' bound, where it is feasible.
   PlanRow BoundedRow(std::size_t candidate) const;
   void FillReliability(std::size_t candidate, PlanRow& row) const;
@@ -70,7 +74,7 @@ class Planning {
   void SayUnranked();
   void SayFailures();
   void ShowNothingFeasible();
-  std::string MeasureOf(const Decision& decision, bool fabrics, std::size_t row) const;
+  std::string MeasureOf(const Decision& decision, bool fabrics, std::size_t row);
   void FillFlips(const Decision& decision, std::size_t best);
   // At which jobs another fabric is first. Requires: FillFlips().
   void FillWorkloadFlips(const Decision& decision, std::size_t best);
@@ -109,6 +113,7 @@ class Planning {
   std::map<std::pair<std::uint32_t, DesignFamily>, double> off_;
   // Of an accelerator: its cheapest and NVIDIA's reference, as they were simulated.
   std::map<std::uint32_t, std::pair<std::size_t, std::size_t>> taken_;
+  std::map<std::string, Decision::Odds> known_;  // of what is decided: with one doubt less
   std::vector<double> most_bps_;  // [accelerators] between any two, of any feasible candidate
   std::vector<std::pair<std::size_t, std::string>> shown_;
   std::map<std::size_t, PlanRow> figures_;  // of contenders

@@ -12,9 +12,13 @@ void Planning::Screen() {
   sizing_ = SizeAccelerators(question_);
   candidates_ = EnumerateCandidates(question_, sizing_);
   const auto count = static_cast<std::int64_t>(candidates_.size());
-#pragma omp parallel for schedule(dynamic, 64) num_threads(control_.jobs)
-  for (std::int64_t i = 0; i < count; ++i)
-    ScreenCandidate(question_, market_, candidates_[static_cast<std::size_t>(i)]);
+#pragma omp parallel num_threads(control_.jobs)
+  {
+    ScreenMemo memo(question_, market_);
+#pragma omp for schedule(dynamic, 64)
+    for (std::int64_t i = 0; i < count; ++i)
+      ScreenCandidate(memo, candidates_[static_cast<std::size_t>(i)]);
+  }
   out_.candidates = count;
   for (const Candidate& one : candidates_) {
     if (one.feasible())
@@ -50,14 +54,14 @@ Contender Planning::Bounded(std::size_t candidate) const {
 
 // At the middle of everything.
 double Planning::MetricOf(const Contender& contender) const {
-  return Decision(question_, {contender}, reference_s_).At(0, Inputs{}).metric;
+  return Decision::AtMiddle(question_, contender, reference_s_).metric;
 }
 
 // The metric by the screened bill, and by the least that any bill of the design comes to: what the
 // design is useful for hangs on neither.
 void Planning::SetBound(std::size_t candidate) {
   const Candidate& it = candidates_[candidate];
-  const Figures figures = Decision(question_, {Bounded(candidate)}, reference_s_).At(0, Inputs{});
+  const Figures figures = Decision::AtMiddle(question_, Bounded(candidate), reference_s_);
   screened_[candidate] = figures;
   const BillFloor least = LeastBill(question_, market_, it, link_options_);
   const PlanDecideSpec& decide = question_.spec().decide();
