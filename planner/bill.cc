@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/ceil_div.h"
 
@@ -14,7 +15,7 @@ constexpr int kManagementPorts = 48;
 
 class Billing {
  public:
-  Billing(const Question& question, Candidate& out) : question_(question), out_(out) {}
+  Billing(const Question& question, std::vector<BomRow>& out) : question_(question), out_(out) {}
 
   // `beside`: of a network that is counted and never built.
   void Add(PartKind kind, BomRole role, const std::string& part, std::string use,
@@ -24,7 +25,7 @@ class Billing {
     row.counted = beside_;
     row.links = links_;
     row.ports = ports_;
-    out_.bom.rows.push_back(row);
+    out_.push_back(row);
     row.links = 0;
     const double share = question_.spec().policy().spares();
     if (share == 0 || kind == PartKind::kHost || kind == PartKind::kRack) return;
@@ -32,7 +33,7 @@ class Billing {
     row.spare = true;
     row.quantity =
         static_cast<std::int64_t>(std::ceil(static_cast<double>(quantity) * share - 1e-9));
-    out_.bom.rows.push_back(std::move(row));
+    out_.push_back(std::move(row));
   }
 
   // Of the rows that follow: what they carry or serve.
@@ -45,15 +46,15 @@ class Billing {
   void AddLinks(const LinkKit& kit, BomRole role, const std::string& use, std::int64_t links,
                 std::int64_t plugs0, std::int64_t plugs1) {
     if (!kit.cable.empty()) {
-      const std::size_t first = out_.bom.rows.size();
+      const std::size_t first = out_.size();
       Serving(links, 0);
       Add(PartKind::kCable, role, kit.cable, use, links, kit.cable_draw);
       Serving(0, 0);
       // The catalogue prices a cable with plugs by the lane.
-      for (std::size_t i = first; i < out_.bom.rows.size(); ++i)
-        if (out_.bom.rows[i].unit_price)
-          out_.bom.rows[i].unit_price->range =
-              out_.bom.rows[i].unit_price->range * static_cast<double>(kit.cable_lanes);
+      for (std::size_t i = first; i < out_.size(); ++i)
+        if (out_[i].unit_price)
+          out_[i].unit_price->range =
+              out_[i].unit_price->range * static_cast<double>(kit.cable_lanes);
       return;
     }
     Serving(links, kit.ports_of_optic[0]);
@@ -80,7 +81,7 @@ class Billing {
 
  private:
   const Question& question_;
-  Candidate& out_;
+  std::vector<BomRow>& out_;
   bool beside_ = false;
   std::int64_t links_ = 0;
   int ports_ = 0;
@@ -239,15 +240,14 @@ std::string LacksEffect(const Question& question, const Candidate& plan, const O
 }
 
 void BillCandidate(ScreenMemo& memo, Candidate& out) {
-  constexpr std::size_t kRows = 16;  // of most bills
   const Question& question = memo.question();
   const AcceleratorChoice& choice = question.accelerators[out.accelerator];
   const SwitchChoice& chip = question.switches[out.chip];
-  out.bom.rows.reserve(kRows);
-  out.bom.rows = memo.ChassisOf(out.accelerator, out.design.nic).bom.rows;
-  for (BomRow& row : out.bom.rows)
+  std::vector<BomRow>& rows = memo.scratch();
+  rows = memo.ChassisOf(out.accelerator, out.design.nic).bom.rows;
+  for (BomRow& row : rows)
     row.quantity *= out.provisioned * choice.gpus_of_host / choice.part.gpus;
-  Billing bill(question, out);
+  Billing bill(question, rows);
   const std::pair<const char*, std::int64_t> tiers[] = {
       {JoinsRouters(out.design.family) ? "router" : "leaf", out.counts.leaves},
       {"spine", out.counts.spines},
@@ -258,6 +258,7 @@ void BillCandidate(ScreenMemo& memo, Candidate& out) {
   AddFabric(out, bill);
   AddSides(memo, out, bill);
   bill.Add(PartKind::kRack, BomRole::kRack, "rack", "rack", out.racks - out.own_racks);
+  out.bom.rows.assign(std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   out.totals = SumBom(out.bom);
   out.network = SumBom(out.bom, BomScope::kNetwork);
   out.site_watts = out.totals.power.mid.count() * question.spec().limits().pue();

@@ -273,8 +273,13 @@ std::vector<Candidate> EnumerateCandidates(const Question& question,
                                            const std::vector<SizingRow>& sizing) {
   std::vector<Candidate> out;
   // One basis for all: an accelerator without such a rate is not laid beside those that have one.
-  for (const SizingRow& row : sizing)
-    if (row.accelerators && row.basis == question.bases[0]) Enumeration(question, row, out).Run();
+  for (const SizingRow& row : sizing) {
+    if (!row.accelerators || row.basis != question.bases[0]) continue;
+    const std::size_t before = out.size();
+    Enumeration(question, row, out).Run();
+    // The others have about as many: a vector of thousands is not moved again and again.
+    if (before == 0) out.reserve(out.size() * question.accelerators.size());
+  }
   return out;
 }
 

@@ -37,11 +37,15 @@ class ScreenMemo {
   // FindLinkKit() of the market.
   const std::optional<LinkKit>& KitOf(const LinkEnd& a, const LinkEnd& b, Metres length);
 
+  // Where a bill is made before it is as long as it is kept.
+  std::vector<BomRow>& scratch() { return scratch_; }
+
  private:
   const Question& question_;
   const CableMarket& market_;
   std::vector<Metres> reaches_;  // of the market's parts, sorted: between two, lengths are alike
   std::map<std::pair<std::uint32_t, double>, Chassis> chassis_;
+  std::vector<BomRow> scratch_;
   std::map<std::array<double, 13>, std::optional<LinkKit>> kits_;
 };
 

@@ -16,8 +16,11 @@ void Planning::Screen() {
   {
     ScreenMemo memo(question_, market_);
 #pragma omp for schedule(dynamic, 64)
-    for (std::int64_t i = 0; i < count; ++i)
-      ScreenCandidate(memo, candidates_[static_cast<std::size_t>(i)]);
+    for (std::int64_t i = 0; i < count; ++i) {
+      Candidate& one = candidates_[static_cast<std::size_t>(i)];
+      ScreenCandidate(memo, one);
+      if (!one.feasible()) one.bom = {};  // its totals stay: most of its memory is the rows
+    }
   }
   out_.candidates = count;
   for (const Candidate& one : candidates_) {
