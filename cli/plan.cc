@@ -1,6 +1,7 @@
 #include "planner/plan.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -82,12 +83,21 @@ bool WriteFolder(const PlanArgs& args, const PlanReport& report, std::ostream& e
   return true;
 }
 
+// A plan builds fabric after fabric: what one of them freed is for the next, not for the system,
+// which would hand it back page by page.
+void KeepFreedMemory() {
+  constexpr int kBlock = 32 << 20, kFree = 256 << 20;  // bytes: the largest kept, and all of it
+  mallopt(M_MMAP_THRESHOLD, kBlock);
+  mallopt(M_TRIM_THRESHOLD, kFree);
+}
+
 Result<std::unique_ptr<ResultStore>> OpenStore(const PlanArgs& args) {
   if (args.options.out_dir.empty()) return std::unique_ptr<ResultStore>();
   return ResultStore::Open(args.options.out_dir + "/results.sqlite", args.resume);
 }
 
 int RunPlan(const PlanArgs& args, std::ostream& out, std::ostream& err) {
+  KeepFreedMemory();
   SourceTexts texts;
   const auto fail = [&](const Errors& errors) {
     PrintErrors(errors, texts, err);
