@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "cli/app.h"
+#include "cli/live_fabric.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
 #include "report/text.h"
@@ -86,7 +87,7 @@ Result<std::vector<PreparedScenario>> PrepareAll(const std::vector<Variant>& var
   FabricCache cache;
   std::vector<PreparedScenario> cases;
   for (const Variant& variant : variants) {
-    WEFT_TRY(Located<ScenarioSpec> spec, ReadScenario(variant.path, variant.sets, &texts));
+    WEFT_TRY(Located<ScenarioSpec> spec, ReadScenarioFile(variant.path, variant.sets, texts));
     WEFT_TRY(PreparedScenario prepared, Prepare(std::move(spec), cache, stop));
     const std::string& name = prepared.spec.message.name();
     const bool many = variants.front().path != variants.back().path;

@@ -8,6 +8,8 @@
 
 #include "base/schema/wording.h"
 #include "cli/app.h"
+#include "cli/output.h"
+#include "hardware/parts.h"
 #include "scenario/prepare.h"
 
 namespace weft::cli {
@@ -131,7 +133,12 @@ decide: {{ horizon: 3y, energy: 0.12USD/kWh, support: 5%, confidence: 80% }}
 
 int RunNew(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
   if (kind == "plan") {
-    out << fmt::format(fmt::runtime(kPlan), name == "hpn" ? "h100" : name);
+    const std::string accelerator = name == "hpn" ? "h100" : name;
+    if (const Result<GpuPart> part = NeedGpu(accelerator, {"weft", 0, 0}); !part) {
+      PrintErrors(part.error(), SourceTexts(), err);
+      return kBadInput;
+    }
+    out << fmt::format(fmt::runtime(kPlan), accelerator);
     return kOk;
   }
   std::vector<std::string> names = AllPresets().Names("fabric");

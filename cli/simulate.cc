@@ -36,10 +36,9 @@ int RunSimulate(const SimulateArgs& args, std::ostream& out, std::ostream& err) 
     PrintErrors(watch.error(), texts, err);
     return kBadInput;
   }
-  Result<Located<ScenarioSpec>> spec = ReadScenario(args.path, args.options.AllSets(), &texts);
+  Result<Located<ScenarioSpec>> spec = ReadScenarioFile(args.path, args.options.AllSets(), texts);
   if (!spec) {
-    const std::optional<Error> foreign = ForeignFormat(args.path);
-    PrintErrors(foreign ? Errors{*foreign} : spec.error(), texts, err);
+    PrintErrors(spec.error(), texts, err);
     return kBadInput;
   }
   if (!args.trace.empty() && !CanTrace(spec->message, err)) return kBadInput;

@@ -66,9 +66,12 @@ Result<AuditBill> BillReader::Read(std::string_view text) {
     SortByPosition(errors_);
     return tl::make_unexpected(std::move(errors_));
   }
-  if (!bill_.accelerators.empty())
-    if (const Preset* preset = HostOf(bill_.accelerators.front().gpu))
-      bill_.usual_nic_bps = ReadHostPreset(*preset).nic().bits_per_second();
+  // Of hosts that say no NIC and stand for their accelerators, too.
+  const std::string gpu = !bill_.accelerators.empty() ? bill_.accelerators.front().gpu
+                          : !bill_.hosts.empty()      ? bill_.hosts.front().gpu
+                                                      : "";
+  if (const Preset* preset = gpu.empty() ? nullptr : HostOf(gpu))
+    bill_.usual_nic_bps = ReadHostPreset(*preset).nic().bits_per_second();
   if (rows_ == 0)
     return Fail(ErrorCode::kSyntax, {file_, 1, 1}, "the bill has no rows",
                 "part,quantity,role: 64x400G,96,switch");

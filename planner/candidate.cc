@@ -46,13 +46,18 @@ void PlaceRacks(const Question& question, Candidate& out) {
   out.lengths = {Metres(in_segment * 1.1), Metres(in_hall * 1.1), Metres(in_hall * 1.1)};
 }
 
+std::optional<CagePart> OwnNicCage(const Question& question, const Candidate& it) {
+  std::optional<CagePart> cage = question.accelerators[it.accelerator].part.nic_cage;
+  if (cage) cage = CageOfNic(*cage, it.design.nic_ports);
+  return cage;
+}
+
 // At a NIC its own cage; where its lanes are slower than the switch's, which would leave half of
 // the switch's lanes unused, a QSFP112 is assumed, and said.
 void TakeKits(ScreenMemo& memo, Candidate& out) {
   const Question& question = memo.question();
-  const HostPart& host = question.accelerators[out.accelerator].part;
   const CagePart assumed = CageOfPort(out.design.nic_port());
-  const CagePart own = host.nic_cage.value_or(assumed);
+  const CagePart own = OwnNicCage(question, out).value_or(assumed);
   const BitRate lane = question.switches[out.chip].part.cage.lane;
   out.assumed_nic_cage = own.lane < lane && own.lane < assumed.lane;
   const std::int64_t links[] = {out.counts.nic_links, out.counts.leaf_links,
@@ -317,8 +322,8 @@ std::array<LinkEnd, 2> EndsOfLink(const Question& question, const Candidate& it,
   const BitRate rate = tier == 0 ? it.design.nic_port() : it.design.uplink;
   if (tier > 0) return {LinkEnd{cage, rate}, LinkEnd{cage, rate}};
   const CagePart assumed = CageOfPort(rate);
-  const HostPart& host = question.accelerators[it.accelerator].part;
-  const CagePart nic = it.assumed_nic_cage ? assumed : host.nic_cage.value_or(assumed);
+  const CagePart nic =
+      it.assumed_nic_cage ? assumed : OwnNicCage(question, it).value_or(assumed);
   return {LinkEnd{nic, rate}, LinkEnd{cage, rate}};
 }
 

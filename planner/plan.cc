@@ -210,7 +210,14 @@ Result<PlanReport> Planning::Run() {
   bound_.assign(candidates_.size(), 0);
   screened_.assign(candidates_.size(), Figures{});
   most_bps_.assign(question_.accelerators.size(), 0);
-  for (std::uint32_t a = 0; a < question_.accelerators.size(); ++a) Evaluate(a);
+  // Of each accelerator its finalists, and what page one shows beside them.
+  const double each = question_.spec().decide().finalists() + 2.0;
+  const auto accelerators = static_cast<double>(question_.accelerators.size());
+  if (simulates()) pace_.most = accelerators * each + question_.spec().decide().workload_runs();
+  for (std::uint32_t a = 0; a < question_.accelerators.size(); ++a) {
+    Evaluate(a);
+    pace_.done = each * (a + 1);
+  }
   RankShown();
   Decide();
   BuildBest();

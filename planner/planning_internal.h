@@ -2,6 +2,7 @@
 // stages and the ranking), answer.cc (what the report says). Included by these alone.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -19,10 +20,31 @@ namespace weft {
 
 inline constexpr std::size_t kNoCandidate = static_cast<std::size_t>(-1);
 
+// How far a plan is: simulations that are done, of those that there may be at most.
+struct Pace {
+  const PlanControl& control;
+  double done = 0, most = 0;
+
+  void Say(const std::string& what, double part = 0) const {
+    if (control.progress && most > 0) control.progress(what, std::min(1.0, (done + part) / most));
+  }
+  // Of one of `parts` runs of a simulation, each told as it goes on.
+  RunControl Run(const std::string& what, double part = 0, double parts = 1) const {
+    RunControl run;
+    run.threads = control.jobs;
+    run.stop = control.stop;
+    run.progress = [this, what, part, parts](double share) { Say(what, (part + share) / parts); };
+    return run;
+  }
+};
+
 class Planning {
  public:
   Planning(const Question& question, const PlanControl& control)
-      : question_(question), control_(control), market_(AllCables(question.catalogue)) {}
+      : question_(question),
+        control_(control),
+        pace_{control},
+        market_(AllCables(question.catalogue)) {}
 
   Result<PlanReport> Run();
 
@@ -93,6 +115,7 @@ class Planning {
 
   const Question& question_;
   const PlanControl& control_;
+  Pace pace_;
   CableMarket market_;
   PlanReport out_;
   std::vector<SizingRow> sizing_;

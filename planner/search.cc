@@ -103,15 +103,15 @@ bool Planning::MakeBillExact(std::size_t candidate, FabricCache* cache) {
 
 // Simulates every job, on the fabric whose bill is then the candidate's: so its bound is below it.
 bool Planning::Simulate(std::size_t candidate) {
-  RunControl run;
-  run.threads = control_.jobs;
-  run.stop = control_.stop;
   FabricCache cache;
   if (!MakeBillExact(candidate, &cache)) return false;
   Contender contender = Bounded(candidate);
+  const auto jobs = static_cast<double>(question_.jobs.size());
   for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
-    auto times = SimulateJob(question_, candidates_[candidate], question_.jobs[j], run,
-                             control_.store, cache);
+    const std::string& what = candidates_[candidate].id;
+    pace_.Say(what, static_cast<double>(j) / jobs);
+    auto times = SimulateJob(question_, candidates_[candidate], question_.jobs[j],
+                             pace_.Run(what, static_cast<double>(j), jobs), control_.store, cache);
     if (!times) {
       // What the engine refuses of one design is a reason against it, not against the question.
       candidates_[candidate].broken.push_back({"simulation", false, times.error()[0].message});
@@ -127,6 +127,7 @@ bool Planning::Simulate(std::size_t candidate) {
   }
   contender.simulated = true;
   ++out_.simulated;
+  ++pace_.done;
   contenders_[candidate] = std::move(contender);
   return true;
 }
@@ -338,8 +339,6 @@ void Planning::Search(std::uint32_t accelerator, const std::vector<std::size_t>&
     if (!MakeBillExact(i, nullptr) || MetricOf(Bounded(i)) > best) continue;
     ++done;
     if (!Simulate(i)) continue;
-    if (control_.progress)
-      control_.progress(candidates_[i].id, static_cast<double>(done) / static_cast<double>(cap));
     best = std::min(best, MetricOf(contenders_.at(i)));
   }
 }

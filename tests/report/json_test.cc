@@ -5,10 +5,12 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "planner/plan.h"
 #include "planner/question.h"
 #include "report/purchase.h"
+#include "report/table.h"
 #include "report/text.h"
 
 namespace weft {
@@ -173,6 +175,24 @@ TEST(PlanDifference, LeadsWithDecisionsAndShowsOnlyWhatDependsOnAPrice) {
   EXPECT_NE(same.find("capex: 1000MUSD"), std::string::npos) << same;
   const std::string larger = PlanDifference(plan, PlanWith("36kUSD", "growth: 1024\n"), 100);
   EXPECT_EQ(larger.rfind("decisions\nbest: ", 0), 0u) << larger;
+}
+
+// Lists break between their values, parameters are told key by key.
+TEST(PlanDifference, FitsTheTerminal) {
+  const std::string plan = PlanWith("36kUSD", "");
+  const std::string other = PlanWith("36kUSD", "growth: 1024\n");
+  for (const int width : {80, 160}) {
+    std::istringstream lines(PlanDifference(plan, other, width));
+    std::string line, all;
+    while (std::getline(lines, line)) {
+      EXPECT_LE(DisplayWidth(line), width) << line;
+      all += line + '\n';
+    }
+    EXPECT_THAT(all, testing::Not(HasSubstr("[\""))) << all;
+    EXPECT_THAT(all, testing::Not(HasSubstr("{\""))) << all;
+    EXPECT_THAT(all, HasSubstr("\ntie: ")) << all;
+    EXPECT_THAT(all, HasSubstr("\ntiers: 1 -> 2\n")) << all;
+  }
 }
 
 }  // namespace
