@@ -42,7 +42,7 @@ class ProgressLines {
     last_ = now;
     const double spent = duration<double>(now - start_).count();
     err_ << fmt::format("weft: {:.0f} s, {:.0f} %", spent, share * 100);
-    if (share > 0.01) err_ << fmt::format(", at most {:.0f} s left", spent / share - spent);
+    if (share > 0.01) err_ << fmt::format(", some {:.0f} s left", spent / share - spent);
     err_ << ": " << what << std::endl;
   }
 

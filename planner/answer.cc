@@ -35,8 +35,7 @@ std::map<std::string, std::string> Planning::ParametersOf(const Candidate& it) c
       {"spines", it.design.even ? "even" : "minimum"}};
   const RouterShape& shape = it.design.routers;
   if (JoinsRouters(it.design.family)) {
-    for (const char* none : {"tiers", "spine_oversubscription", "spines"})
-      out.erase(none);
+    for (const char* none : {"tiers", "spine_oversubscription", "spines"}) out.erase(none);
     const std::pair<const char*, std::int64_t> sizes[] = {
         {"p", shape.p}, {"a", shape.a}, {"h", shape.h}, {"groups", shape.groups}, {"q", shape.q}};
     for (const auto& [name, size] : sizes)
@@ -129,10 +128,9 @@ PlanRow Planning::BoundedRow(std::size_t candidate) const {
 }
 
 void Planning::FillBounded(std::size_t candidate, PlanRow& row) const {
-  const Figures figures =
-      candidates_[candidate].exact || screened_[candidate].metric == 0
-          ? Decision::AtMiddle(question_, Bounded(candidate), reference_s_)
-          : screened_[candidate];
+  const Figures figures = candidates_[candidate].exact || screened_[candidate].metric == 0
+                              ? Decision::AtMiddle(question_, Bounded(candidate), reference_s_)
+                              : screened_[candidate];
   row.metric = row.metric_p5 = row.metric_p95 = figures.metric;
   row.speed = figures.speed;
   row.goodput = figures.goodput;

@@ -345,8 +345,8 @@ void Auditor::CheckCores(std::int64_t cores) {
   const std::int64_t all = PortsOf(SwitchRole::kCore, ask_.up_bps);
   // Leaves and spines of three tiers that are told apart lead nowhere without cores.
   const bool part = bill_.whole && !bill_.whole->value;
-  const bool apart = Count(SwitchRole::kLeaf) > 0 && Count(SwitchRole::kSpine) > 0 &&
-                     Count(SwitchRole::kAny) == 0;
+  const bool apart =
+      Count(SwitchRole::kLeaf) > 0 && Count(SwitchRole::kSpine) > 0 && Count(SwitchRole::kAny) == 0;
   if (all >= uplinks_.above || (cores == 0 && (part || !apart))) return;
   const std::int64_t each = std::max<std::int64_t>(1, Ports(*core_, ask_.up_bps));
   const std::int64_t ports = uplinks_.above_meant;
@@ -402,9 +402,10 @@ void Auditor::CheckSpread() {
   const bool whole =
       Links(CableRow::End::kSwitch) > 0 && linked < uplinks && linked / leaves % of_plane == 0;
   if (up % of_plane != 0 && !whole)
-    Warn("uneven_spines", spine_->line,
-         fmt::format("{} of a leaf over {}", Counted(up, "uplink"), Counted(of_plane, "spine")),
-         fmt::format("{}, {} at least", Counted(even * ask_.planes, "spine"), fewest * ask_.planes));
+    Warn(
+        "uneven_spines", spine_->line,
+        fmt::format("{} of a leaf over {}", Counted(up, "uplink"), Counted(of_plane, "spine")),
+        fmt::format("{}, {} at least", Counted(even * ask_.planes, "spine"), fewest * ask_.planes));
   // Four bear the loss of one, or the fewest above that divide the uplinks; a few for the ports of
   // a service are no waste.
   // Leaves may be rails', which grow a leaf for every NIC of a host.

@@ -165,10 +165,8 @@ void AddSide(ScreenMemo& memo, const char* use, const Candidate& candidate, Bill
 void AddSides(ScreenMemo& memo, Candidate& out, Billing& bill) {
   const PlanNetworkSpec& sides = memo.question().spec().network();
   bill.set_beside(true);
-  if (sides.frontend() == PlanNetworkSpec::SIZE)
-    AddSide(memo, "frontend", out, bill, out.broken);
-  if (sides.storage() == PlanNetworkSpec::SIZE)
-    AddSide(memo, "storage", out, bill, out.broken);
+  if (sides.frontend() == PlanNetworkSpec::SIZE) AddSide(memo, "frontend", out, bill, out.broken);
+  if (sides.storage() == PlanNetworkSpec::SIZE) AddSide(memo, "storage", out, bill, out.broken);
   // A port of every host that the network sees and of every switch of the fabric.
   if (sides.oob() != PlanNetworkSpec::ABSENT)
     bill.Add(PartKind::kSwitch, BomRole::kSwitch, "48-port management switch", "out of band",
@@ -245,8 +243,7 @@ void BillCandidate(ScreenMemo& memo, Candidate& out) {
   const SwitchChoice& chip = question.switches[out.chip];
   std::vector<BomRow>& rows = memo.scratch();
   rows = memo.ChassisOf(out.accelerator, out.design.nic).bom.rows;
-  for (BomRow& row : rows)
-    row.quantity *= out.provisioned * choice.gpus_of_host / choice.part.gpus;
+  for (BomRow& row : rows) row.quantity *= out.provisioned * choice.gpus_of_host / choice.part.gpus;
   Billing bill(question, rows);
   const std::pair<const char*, std::int64_t> tiers[] = {
       {JoinsRouters(out.design.family) ? "router" : "leaf", out.counts.leaves},

@@ -322,8 +322,7 @@ std::array<LinkEnd, 2> EndsOfLink(const Question& question, const Candidate& it,
   const BitRate rate = tier == 0 ? it.design.nic_port() : it.design.uplink;
   if (tier > 0) return {LinkEnd{cage, rate}, LinkEnd{cage, rate}};
   const CagePart assumed = CageOfPort(rate);
-  const CagePart nic =
-      it.assumed_nic_cage ? assumed : OwnNicCage(question, it).value_or(assumed);
+  const CagePart nic = it.assumed_nic_cage ? assumed : OwnNicCage(question, it).value_or(assumed);
   return {LinkEnd{nic, rate}, LinkEnd{cage, rate}};
 }
 

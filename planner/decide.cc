@@ -175,8 +175,9 @@ double Decision::Goodput(const Contender& contender, std::size_t job, double exp
   for (std::size_t r = 0; r < failures.rows.size(); ++r) {
     const FailureRow& row = failures.rows[r];
     if (row.effect == FailureEffect::kMasked) continue;
-    const double monthly =
-        (draw != nullptr ? draw->rate[rate_of_row_[contender_row][job][r]] : row.monthly.mid) * inputs.failures;
+    const double drawn =
+        draw != nullptr ? draw->rate[rate_of_row_[contender_row][job][r]] : row.monthly.mid;
+    const double monthly = drawn * inputs.failures;
     if (row.effect == FailureEffect::kStops) stops += monthly;
     if (row.effect == FailureEffect::kDegrades) degraded += monthly;
   }

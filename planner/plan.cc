@@ -210,10 +210,12 @@ Result<PlanReport> Planning::Run() {
   bound_.assign(candidates_.size(), 0);
   screened_.assign(candidates_.size(), Figures{});
   most_bps_.assign(question_.accelerators.size(), 0);
-  // Of each accelerator its finalists, and what page one shows beside them.
-  const double each = question_.spec().decide().finalists() + 2.0;
+  // Of each accelerator its finalists, the non-blocking one, the cheapest and NVIDIA's reference,
+  // and what is compared.
+  const PlanDecideSpec& decide = question_.spec().decide();
+  const double each = decide.finalists() + 3.0 + decide.compare_size();
   const auto accelerators = static_cast<double>(question_.accelerators.size());
-  if (simulates()) pace_.most = accelerators * each + question_.spec().decide().workload_runs();
+  if (simulates()) pace_.most = accelerators * each + decide.workload_runs();
   for (std::uint32_t a = 0; a < question_.accelerators.size(); ++a) {
     Evaluate(a);
     pace_.done = each * (a + 1);

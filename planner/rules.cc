@@ -229,9 +229,8 @@ void Checks::CheckShape() {
                       (design_.nic_port() / design_.uplink) /
                       static_cast<double>(counts_.leaf_uplinks);
     Add("oversubscription of leaves", asked == 0 || std::abs(is - asked) <= 1e-9 * asked,
-        "{:.4g}:1, asked {}", is, [&] {
-          return asked == 0 ? std::string("for none") : fmt::format("{:.4g}:1", asked);
-        });
+        "{:.4g}:1, asked {}", is,
+        [&] { return asked == 0 ? std::string("for none") : fmt::format("{:.4g}:1", asked); });
   }
   if (design_.tiers == 3 && design_.family != DesignFamily::kHpn && counts_.spine_links > 0) {
     const double is =
@@ -306,11 +305,9 @@ void Checks::CheckHomes() {
       static_cast<double>(it_.stopped_gpus) / static_cast<double>(it_.accelerators);
   const bool limited = plan_.limits().has_failure_domain();
   Add("failure domain", !limited || share <= plan_.limits().failure_domain() * (1 + 1e-9),
-      "{} stops {} GPUs, {:.3g} %{}", it_.worst_part, it_.stopped_gpus, share * 100,
-      [&] {
-        return limited
-                   ? fmt::format(" of at most {:.3g} %", plan_.limits().failure_domain() * 100)
-                   : std::string();
+      "{} stops {} GPUs, {:.3g} %{}", it_.worst_part, it_.stopped_gpus, share * 100, [&] {
+        return limited ? fmt::format(" of at most {:.3g} %", plan_.limits().failure_domain() * 100)
+                       : std::string();
       });
   if (plan_.has_growth())
     Add("growth", counts_.reach_gpus >= plan_.growth(), "{} GPUs without cabling anew, {} asked",
@@ -337,8 +334,7 @@ void Checks::CheckHall() {
   const bool limited = plan_.limits().has_site_power();
   Add("site power", !limited || it_.site_watts <= plan_.limits().site_power(),
       "{:.4g} MW x pue {:.4g} = {:.4g} MW{}", it_.totals.power.mid.count() / 1e6,
-      plan_.limits().pue(), it_.site_watts / 1e6,
-      [&] {
+      plan_.limits().pue(), it_.site_watts / 1e6, [&] {
         return limited ? fmt::format(" of {:.4g} MW", plan_.limits().site_power() / 1e6)
                        : std::string();
       });
@@ -395,8 +391,7 @@ void Checks::CheckGoodput() {
       "{}: a stop every {:.3g} h; with checkpoints of {:.3g} h and restarts "
       "of {:.3g} h {}",
       whose, hours(of_least), hours(FromPicoseconds(spec.checkpoint())),
-      hours(FromPicoseconds(spec.restart())),
-      [&] {
+      hours(FromPicoseconds(spec.restart())), [&] {
         return least > 0 ? fmt::format("{:.1f} % of the time is useful, exactly {:.1f} %",
                                        least * 100, exact * 100)
                          : std::string("no interval between checkpoints leaves useful time");
@@ -458,18 +453,15 @@ void Checks::CheckBill() {
   Add("watts of the bill", std::abs(watts - drawn) <= 1e-9 * std::max(drawn, 1.0), "{:.0f} W",
       drawn);
   Add("every row from the catalogue", lacking.empty() && dated == priced,
-      "{} priced rows, {} with a date{}", priced, dated,
-      [&] {
+      "{} priced rows, {} with a date{}", priced, dated, [&] {
         return lacking.empty()
                    ? std::string()
-                   : ", no price or power for " + std::string(lacking) + ": give it a row in catalogue";
+                   : fmt::format(", no price or power for {}: give it a row in catalogue", lacking);
       });
   const bool limited = plan_.limits().has_capex();
-  Add("capex", !limited || total <= plan_.limits().capex(), "{:.4g} MUSD{}", total / 1e6,
-      [&] {
-        return limited ? fmt::format(" of {:.4g} MUSD", plan_.limits().capex() / 1e6)
-                       : std::string();
-      });
+  Add("capex", !limited || total <= plan_.limits().capex(), "{:.4g} MUSD{}", total / 1e6, [&] {
+    return limited ? fmt::format(" of {:.4g} MUSD", plan_.limits().capex() / 1e6) : std::string();
+  });
 }
 
 }  // namespace

@@ -23,8 +23,7 @@ const ScreenMemo::Chassis& ScreenMemo::ChassisOf(std::uint32_t accelerator, BitR
   return at->second;
 }
 
-const std::optional<LinkKit>& ScreenMemo::KitOf(const LinkEnd& a, const LinkEnd& b,
-                                                Metres length) {
+const std::optional<LinkKit>& ScreenMemo::KitOf(const LinkEnd& a, const LinkEnd& b, Metres length) {
   // A part reaches `length` or does not: of lengths between two reaches it is the same parts.
   const auto shorter = std::lower_bound(reaches_.begin(), reaches_.end(), length);
   std::array<double, 13> key{static_cast<double>(shorter - reaches_.begin())};

@@ -181,7 +181,7 @@ class WorkloadFlips {
   const Decision& decision_;
   std::uint32_t accelerator_;
   std::size_t reference_ = kNoCandidate;  // row of what others' speed is counted against
-  std::vector<std::size_t> rows_;  // that were simulated, the best first
+  std::vector<std::size_t> rows_;         // that were simulated, the best first
   std::map<std::size_t, FabricCache> fabrics_;
 };
 

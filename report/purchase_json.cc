@@ -241,14 +241,15 @@ std::map<std::string, Json> ByUse(const Json& bill) {
   return out;
 }
 
-// Key by key.
-void DifferKeys(const Json& a, const Json& b, std::string& out, int width) {
+// Key by key; `after` each key.
+void DifferKeys(const Json& a, const Json& b, const std::string& after, std::string& out,
+                int width) {
   std::set<std::string> keys;
   for (const Json* one : {&a, &b})
     if (one->is_object())
       for (const auto& [key, value] : one->items()) keys.insert(key);
   for (const std::string& key : keys)
-    Differ(key, At(a, {key.c_str()}), At(b, {key.c_str()}), out, width);
+    Differ(key + after, At(a, {key.c_str()}), At(b, {key.c_str()}), out, width);
 }
 
 // What of a list, or of a text line by line, the other lacks.
@@ -405,9 +406,10 @@ std::string PlanDifference(const std::string& a_text, const std::string& b_text,
   Differ("clear", At(a, {"answer", "clear"}), At(b, {"answer", "clear"}), decisions, width);
   Differ("tie", At(a, {"answer", "tie"}), At(b, {"answer", "tie"}), decisions, width);
   const Json best_a = BestRow(a), best_b = BestRow(b);
-  for (const char* key : {"accelerators", "hosts", "switches"})
+  for (const char* key : {"accelerators", "hosts"})
     Differ(key, At(best_a, {key}), At(best_b, {key}), decisions, width);
-  DifferKeys(At(best_a, {"parameters"}), At(best_b, {"parameters"}), decisions, width);
+  DifferKeys(At(best_a, {"switches"}), At(best_b, {"switches"}), " switches", decisions, width);
+  DifferKeys(At(best_a, {"parameters"}), At(best_b, {"parameters"}), "", decisions, width);
   Differ("accelerator", At(a, {"answer", "accelerator", "name"}),
          At(b, {"answer", "accelerator", "name"}), decisions, width);
   Differ("runner-up", RunnerUp(a), RunnerUp(b), decisions, width);

@@ -38,8 +38,8 @@ TEST(MakeSwitchPart, DerivesCagesThatNobodyNamed) {
   EXPECT_EQ(PartOf("{ ports: 256 }").cages, 32);
 }
 
-// An OSFP1600 of which four lanes of 200 Gb/s are wired: 800 Gb/s in one port of four lanes, or in two
-// of four lanes of 100 on the same eight contacts. One whose lanes are all there are stays as it is.
+// An OSFP1600 of which four lanes of 200 Gb/s are wired: 800 Gb/s in one port of four lanes, or in
+// two of four lanes of 100 on its eight contacts. One whose lanes are all there are stays as it is.
 TEST(CageOfNic, GivesSeveralPortsTheContactsThatOneLeavesIdle) {
   CagePart cage;
   cage.form = CageSpec::OSFP1600;

@@ -697,8 +697,8 @@ TEST(Audit, FindsNothingInRandomBillsThatCanBeBuiltAndTheOneThingThatIsBroken) {
   }
 }
 
-// Hosts that stand for their accelerators have the NICs that such hosts usually have: 400G, of which a
-// QM9700 has 64 ports, not the 800G that its cage could carry in 32.
+// Hosts that stand for their accelerators have the NICs that such hosts usually have: 400G, of
+// which a QM9700 has 64 ports, not the 800G that its cage could carry in 32.
 TEST(Audit, TakesTheUsualNicsOfHostsAlone) {
   EXPECT_EQ(Rules("8xh100,128,host\nqm9700,48,switch\n"), "");
   EXPECT_EQ(Rules("8xh100,128,host\nqm9700,32,leaf\nqm9700,16,spine\n"), "");
@@ -708,7 +708,8 @@ TEST(Audit, TakesTheUsualNicsOfHostsAlone) {
 // Three tiers whose leaves and spines are told apart, and no cores: said to be a part, nothing.
 TEST(Audit, FindsThatThreeTiersHaveNoCores) {
   const std::string bill = "h100,8192,accelerator\n64x400G,256,leaf\n64x400G,256,spine\ntiers,3,\n";
-  EXPECT_THAT(Said(bill), testing::HasSubstr("core_ports: 0 cores with 0 ports; needs 8192 ports, 128 cores"));
+  EXPECT_THAT(Said(bill),
+              testing::HasSubstr("core_ports: 0 cores with 0 ports; needs 8192 ports, 128 cores"));
   EXPECT_EQ(Rules(bill + "scope,part,\n"), "");
   EXPECT_EQ(Rules(bill + "64x400G,128,core\n"), "");
   EXPECT_EQ(Rules("h100,8192,accelerator\n64x400G,640,switch\ntiers,3,\n"), "");

@@ -499,10 +499,12 @@ TEST(MakeExact, GivesANicOfTwoPortsOnePlug) {
 // Of every candidate: what it has in common with those before changes nothing.
 TEST(ScreenMemo, GivesEachCandidateWhatItGetsAlone) {
   const char* questions[] = {
-      "need: { gpus: 1096 }\nparts: { accelerators: [h800, ascend-910b2], nic: [200Gbps, 400Gbps] }\n"
+      "need: { gpus: 1096 }\n"
+      "parts: { accelerators: [h800, ascend-910b2], nic: [200Gbps, 400Gbps] }\n"
       "policy: { spares: 3%, backup_hosts: 5% }\nnetwork: { storage: size, frontend: size }\n",
-      "need: { gpus: 3000 }\nparts: { accelerators: [ascend-910c, b300], switches: [sn5600, q3400] }"
-      "\nlimits: { reach: 60m }\n"};
+      "need: { gpus: 3000 }\n"
+      "parts: { accelerators: [ascend-910c, b300], switches: [sn5600, q3400] }\n"
+      "limits: { reach: 60m }\n"};
   for (const char* text : questions) {
     const Question question = QuestionOf(text);
     const CableMarket market = AllCables(question.catalogue);

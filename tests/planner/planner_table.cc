@@ -43,8 +43,8 @@ class Rows {
       return fmt::format(fmt::runtime(format), value) + (unit.empty() ? "" : " " + unit);
     };
     Print(what, text(expected), text(got),
-          tolerance == 0 ? "exact" : fmt::format("± {:.3g}{}", tolerance,
-                                                 unit.empty() ? "" : " " + unit),
+          tolerance == 0 ? "exact"
+                         : fmt::format("± {:.3g}{}", tolerance, unit.empty() ? "" : " " + unit),
           std::abs(got - expected) <= tolerance + 1e-9 * std::abs(expected));
   }
   void Exact(const std::string& what, std::int64_t expected, std::int64_t got) {
@@ -70,7 +70,9 @@ Question Ask(const std::string& text) {
   return *std::move(question);
 }
 
-std::string Rate(std::optional<double> tera) { return tera ? fmt::format("{:.6g}", *tera) : "none"; }
+std::string Rate(std::optional<double> tera) {
+  return tera ? fmt::format("{:.6g}", *tera) : "none";
+}
 
 // Peaks of data sheets, in TFLOPS or TOPS; none: it has no such units.
 void AddRates(Rows& rows) {
@@ -83,9 +85,9 @@ void AddRates(Rows& rows) {
                         {"ascend-910b2", 376, {}, 752},
                         {"ascend-910b3", 313, {}, 626},
                         {"ascend-910c", 752, {}, 1504}};
-  const Question question = Ask(
-      "need: { gpus: 8 }\n"
-      "parts: { accelerators: [h800, h20, ascend-910b2, ascend-910b3, ascend-910c] }\n");
+  const Question question =
+      Ask("need: { gpus: 8 }\n"
+          "parts: { accelerators: [h800, h20, ascend-910b2, ascend-910b3, ascend-910c] }\n");
   rows.Group("data sheets (docs/catalogue.md)",
              "TFLOPS bf16 dense, bf16 sparse, TOPS int8 dense (Ascend's assumed twice its bf16)");
   for (const AcceleratorChoice& choice : question.accelerators)
@@ -103,7 +105,8 @@ void AddRates(Rows& rows) {
         return fmt::format("{}, {}, {}", Rate(of[0]), Rate(of[1]), Rate(of[2]));
       };
       const std::optional<double> expected[] = {want.bf16, want.sparse, want.int8};
-      rows.Print("rates of " + choice.name, all(expected), all(got), "exact", all(expected) == all(got));
+      rows.Print("rates of " + choice.name, all(expected), all(got), "exact",
+                 all(expected) == all(got));
     }
 }
 
@@ -113,9 +116,9 @@ void AddSizing(Rows& rows) {
                                                         {"ascend-910b2", 13304},
                                                         {"ascend-910b3", 15976},
                                                         {"ascend-910c", 6912}};
-  const Question question = Ask(
-      "need: { compute: 5000PFLOPS }\n"
-      "parts: { accelerators: [h800, h20, ascend-910b2, ascend-910b3, ascend-910c] }\n");
+  const Question question =
+      Ask("need: { compute: 5000PFLOPS }\n"
+          "parts: { accelerators: [h800, h20, ascend-910b2, ascend-910b3, ascend-910c] }\n");
   rows.Group("from the rates", "⌈⌈5,000 PFLOPS / rate⌉ / unit⌉ × unit, dense");
   const std::vector<SizingRow> sizes = SizeAccelerators(question);
   for (const auto& [name, count] : dense)
@@ -179,8 +182,8 @@ void AddLinkFailures(Rows& rows) {
   rows.Group("[QXC+24 §2.3]", "0.057 % of links and 0.051 % of ToRs a month");
   ComponentCounts counts;
   counts.single_links = 3072;
-  rows.Add("stops of 3,072 NIC links, each its NIC's only one",
-           1.751, ExpectedFailures(counts, RatesOf("alibaba"), 4h).stops.mid, 5e-4, "a month");
+  rows.Add("stops of 3,072 NIC links, each its NIC's only one", 1.751,
+           ExpectedFailures(counts, RatesOf("alibaba"), 4h).stops.mid, 5e-4, "a month");
   counts.single_tors = 48;
   rows.Add("with their 48 ToRs", 1.776, ExpectedFailures(counts, RatesOf("alibaba"), 4h).stops.mid,
            5e-4, "a month");
@@ -213,12 +216,12 @@ void AddEttr(Rows& rows) {
   };
   rows.Group("[You74]", "1 − C/τ − (τ/2 + R)/M");
   for (const Want& want : {Want{30s, 10min, 87.3}, Want{30s, 5min, 90.0}, Want{10s, 5min, 93.1}})
-    rows.Add(fmt::format("its ETTR at C = {:.0f} s, R = {:.0f} min", want.checkpoint.count(),
-                         want.restart.count() / 60),
-             want.percent,
-             100 * Ettr(want.checkpoint, want.restart, between,
-                        YoungInterval(want.checkpoint, between)),
-             0.1, "%", "{:.2f}");
+    rows.Add(
+        fmt::format("its ETTR at C = {:.0f} s, R = {:.0f} min", want.checkpoint.count(),
+                    want.restart.count() / 60),
+        want.percent,
+        100 * Ettr(want.checkpoint, want.restart, between, YoungInterval(want.checkpoint, between)),
+        0.1, "%", "{:.2f}");
   rows.Group("[KKH+25]", "6.50 failures of 1,000 node-days");
   for (const auto& [gpus, hours, tolerance] :
        {std::tuple(16384, 1.80, 0.005), std::tuple(131072, 0.225, 0.0005)}) {
@@ -232,8 +235,8 @@ void AddEttr(Rows& rows) {
 
 // What the network of a fabric costs, built and cabled, at the catalogue's middle prices.
 double NetworkUsd(const std::string& fabric, const std::string& cabling = "{}") {
-  const auto spec = ParseScenario("fabric: " + fabric + "\ncabling: " + cabling + "\n", "fabric.yaml",
-                                  {}, nullptr);
+  const auto spec = ParseScenario("fabric: " + fabric + "\ncabling: " + cabling + "\n",
+                                  "fabric.yaml", {}, nullptr);
   WEFT_CHECK(spec.has_value());
   FabricCache cache;
   const auto built = PrepareFabric(*spec, cache);
@@ -245,8 +248,7 @@ double NetworkUsd(const std::string& fabric, const std::string& cabling = "{}") 
   WEFT_CHECK(plan.has_value());
   const auto catalogue = ReadCatalogue({}, nullptr);
   WEFT_CHECK(catalogue.has_value());
-  const BomTotals totals =
-      SumBom(MakeBom(**built, *parts, &*plan, *catalogue), BomScope::kNetwork);
+  const BomTotals totals = SumBom(MakeBom(**built, *parts, &*plan, *catalogue), BomScope::kNetwork);
   WEFT_CHECK(totals.priced());
   return totals.price.mid.count();
 }
@@ -286,7 +288,8 @@ void AddCostRatios(Rows& rows) {
     const double network = NetworkUsd(fabric, "{ media: [single_mode] }");
     return 100 * network / (network + hosts * kHostUsd);
   };
-  rows.Group("[CTO-SHEET]", "network of the built fabrics over all, with the sheet's hosts and facility");
+  rows.Group("[CTO-SHEET]",
+             "network of the built fabrics over all, with the sheet's hosts and facility");
   rows.Add("the network's share at 1,024 H100", 8.6,
            share("{ preset: superpod_ndr, units: 4, host: { preset: hgx-h100 } }", 128), 1, "%",
            "{:.2f}");

@@ -180,7 +180,11 @@ TEST(PlanDifference, LeadsWithDecisionsAndShowsOnlyWhatDependsOnAPrice) {
 // Lists break between their values, parameters are told key by key.
 TEST(PlanDifference, FitsTheTerminal) {
   const std::string plan = PlanWith("36kUSD", "");
-  const std::string other = PlanWith("36kUSD", "growth: 1024\n");
+  Json tied = Json::parse(PlanWith("36kUSD", "growth: 1024\n"));
+  for (const char* uplink : {"", "/up400G", "/up200G"})
+    tied["answer"]["tie"].push_back(
+        fmt::format("h100/rail_optimized/2-tier/400G/2-tor/51.2T{}/1:1/even", uplink));
+  const std::string other = tied.dump();
   for (const int width : {80, 160}) {
     std::istringstream lines(PlanDifference(plan, other, width));
     std::string line, all;
@@ -190,7 +194,8 @@ TEST(PlanDifference, FitsTheTerminal) {
     }
     EXPECT_THAT(all, testing::Not(HasSubstr("[\""))) << all;
     EXPECT_THAT(all, testing::Not(HasSubstr("{\""))) << all;
-    EXPECT_THAT(all, HasSubstr("\ntie: ")) << all;
+    EXPECT_THAT(all, HasSubstr("\ntie: none -> h100/rail_optimized/")) << all;
+    EXPECT_THAT(all, HasSubstr("\nspine switches: 0 -> 16\n")) << all;
     EXPECT_THAT(all, HasSubstr("\ntiers: 1 -> 2\n")) << all;
   }
 }

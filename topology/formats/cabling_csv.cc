@@ -273,7 +273,7 @@ std::string CablingCsv(const Fabric& fabric, const CablingParts& parts, const Ca
   EndWriter ends(fabric, plan);
   CellWriter row(out);
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> bundles;  // by racks
-  std::string length;  // of the cable before
+  std::string length;                                                      // of the cable before
   Metres length_of;
   for (std::size_t c = 0; c < plan.cables.size(); ++c) {
     const Cable& cable = plan.cables[c];
