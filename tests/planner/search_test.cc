@@ -228,7 +228,7 @@ TEST(Search, SaysHowFarItIs) {
           "families: [rail_optimized] }\n"
           "policy: { min_spines: 2, spines: both }\n"
           "jobs: [ { exposed: 20%, collective: { op: all_reduce, bytes: 16MiB } } ]\n"
-          "decide: { seeds: 2, finalists: 1, draws: 50, workload_runs: 2, compare: "
+          "decide: { seeds: 2, finalists: 1, draws: 100, workload_runs: 2, compare: "
           "[ h100/rail_optimized/2-tier/400G/25.6T/1:1/min, "
           "h100/rail_optimized/2-tier/400G/25.6T/3:1/min ] }\n");
   std::vector<double> shares;
