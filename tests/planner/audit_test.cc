@@ -723,5 +723,18 @@ TEST(Audit, OffersNoHostsToSpareWhereThereAreNone) {
               testing::HasSubstr("2 of the hosts by the role spare_host"));
 }
 
+// As spreadsheets of other languages export: semicolons or tabs, decimal commas, grouped digits.
+TEST(Audit, ReadsOtherSeparatorsAndGroupedDigits) {
+  EXPECT_EQ(Rules("role;part;quantity\naccelerator;h100;1 024\nleaf;64x400G;32\nspine;64x400G;12\n"
+                  "oversubscription;1,5;\n"),
+            Rules("h100,1024,accelerator\n64x400G,32,leaf\n64x400G,12,spine\n"
+                  "oversubscription,1.5,\n"));
+  EXPECT_EQ(Rules("part\tquantity\trole\nh100\t1024\taccelerator\n64x400G\t31\tleaf\n"
+                  "64x400G\t16\tspine\n"),
+            "leaf_ports");
+  EXPECT_EQ(Rules("h100,\"1,024\",accelerator\n64x400G,31,leaf\n64x400G,16,spine\n"), "leaf_ports");
+  EXPECT_FALSE(AuditText("h100;1,024;accelerator\n", "bill.csv"));  // a decimal comma
+}
+
 }  // namespace
 }  // namespace weft
