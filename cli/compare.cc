@@ -9,6 +9,7 @@
 #include <set>
 
 #include "cli/app.h"
+#include "cli/live_fabric.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
 #include "report/text.h"
@@ -132,7 +133,8 @@ std::vector<PreparedScenario> PrepareAll(const std::vector<Variant>& variants,
   std::vector<std::string> names;
   for (const Variant& variant : variants) {
     names.push_back(ShortName(variant, many));
-    Result<Located<ScenarioSpec>> spec = ReadScenario(variant.path, variant.sets, &texts, set_by);
+    Result<Located<ScenarioSpec>> spec =
+        ReadScenarioFile(variant.path, variant.sets, texts, set_by);
     Result<PreparedScenario> prepared =
         spec ? Prepare(*std::move(spec), cache, stop) : tl::make_unexpected(spec.error());
     if (!prepared) {

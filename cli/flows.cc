@@ -2,6 +2,7 @@
 #include <ostream>
 
 #include "cli/app.h"
+#include "cli/live_fabric.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
 #include "scenario/flow_list.h"
@@ -18,7 +19,7 @@ struct FlowsArgs {
 
 int RunFlows(const FlowsArgs& args, std::ostream& out, std::ostream& err) {
   SourceTexts texts;
-  Result<Located<ScenarioSpec>> spec = ReadScenario(args.path, args.sets, &texts);
+  Result<Located<ScenarioSpec>> spec = ReadScenarioFile(args.path, args.sets, texts);
   if (!spec) {
     PrintErrors(spec.error(), texts, err);
     return kBadInput;

@@ -29,6 +29,37 @@ bool LooksLikeScenario(const std::string& path, const std::string& text) {
          text.find("\nfabric:") != std::string::npos || text.starts_with("fabric:");
 }
 
+// Whether a line of `text` starts with `key`.
+bool HasKey(std::string_view text, std::string_view key) {
+  for (std::size_t at = text.find(key); at != std::string::npos; at = text.find(key, at + 1))
+    if (at == 0 || text[at - 1] == '\n') return true;
+  return false;
+}
+
+// What weft itself writes or reads elsewhere.
+std::optional<Error> OwnFormat(const std::string& path, const std::string& text) {
+  constexpr std::string_view kSchema = "\"schema\": \"weft.";
+  const std::size_t at = std::string_view(text).substr(0, 200).find(kSchema);
+  if (text[0] == '{' && at != std::string::npos) {
+    const std::size_t from = at + kSchema.size();
+    const std::string kind = text.substr(from, text.find('/', from) - from);
+    return Error{ErrorCode::kSyntax,
+                 {path, 0, 0},
+                 kind == "plan" ? "is no scenario file: weft plan wrote it"
+                                : fmt::format("is no scenario file: it is JSON of weft.{}", kind),
+                 kind == "plan" ? "weft diff holds it against another plan, weft plan asks it "
+                                  "again; weft import cabling makes a fabric of the links.csv "
+                                  "beside it"
+                                : "a scenario has `fabric:`; weft new prints one"};
+  }
+  if (HasKey(text, "need:") && HasKey(text, "parts:") && !HasKey(text, "fabric:"))
+    return Error{ErrorCode::kSyntax,
+                 {path, 0, 0},
+                 "is no scenario file: it is a question for the planner",
+                 fmt::format("weft plan {}", path)};
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<std::string> ReadBytes(const std::string& path, SourceTexts& texts) {
@@ -54,7 +85,9 @@ Result<std::string> ReadBytes(const std::string& path, SourceTexts& texts) {
 std::optional<Error> ForeignFormat(const std::string& path) {
   SourceTexts unused;
   const Result<std::string> text = ReadBytes(path, unused);
-  if (!text || LooksLikeScenario(path, *text)) return std::nullopt;
+  if (!text) return std::nullopt;
+  if (std::optional<Error> own = OwnFormat(path, *text)) return own;
+  if (LooksLikeScenario(path, *text)) return std::nullopt;
   // Their first words: what is sent, and no fabric.
   for (const std::string_view first :
        {"HYBRID_TRANSFORMER", "HYBRID_DLRM", "MICRO\n", "comm_type,"})
@@ -71,6 +104,17 @@ std::optional<Error> ForeignFormat(const std::string& path) {
                {path, 0, 0},
                fmt::format("is no scenario file: it looks like {}", format->doc),
                fmt::format("weft import {} {} -o fabric.yaml makes one of it", format->name, path)};
+}
+
+Result<Located<ScenarioSpec>> ReadScenarioFile(const std::string& path,
+                                               const std::vector<std::string>& sets,
+                                               SourceTexts& texts,
+                                               const std::map<std::string, std::string>& set_by) {
+  Result<Located<ScenarioSpec>> spec = ReadScenario(path, sets, &texts, set_by);
+  if (spec) return spec;
+  if (const std::optional<Error> foreign = ForeignFormat(path))
+    return tl::make_unexpected(Errors{*foreign});
+  return spec;
 }
 
 std::vector<std::string> ReadableFormats() {

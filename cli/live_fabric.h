@@ -1,12 +1,14 @@
 // A fabric from a file of another tool.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "base/schema/source_text.h"
+#include "scenario/prepare.h"
 #include "topology/formats/format.h"
 
 namespace weft::cli {
@@ -18,9 +20,15 @@ Result<std::string> ReadBytes(const std::string& path, SourceTexts& texts);
 std::vector<std::string> ReadableFormats();
 std::vector<std::string> WritableFormats();
 
-// What to say of a file that is no scenario and looks like another tool's fabric; none where it
-// does not.
+// What to say of a file that is no scenario: it looks like another tool's fabric, or like what weft
+// writes or reads elsewhere; none where it does not.
 std::optional<Error> ForeignFormat(const std::string& path);
+
+// ReadScenario(); of a file that is none but one of these, that alone. `set_by`: as there.
+Result<Located<ScenarioSpec>> ReadScenarioFile(const std::string& path,
+                                               const std::vector<std::string>& sets,
+                                               SourceTexts& texts,
+                                               const std::map<std::string, std::string>& set_by = {});
 
 // What `path` says in `format`; without one, in the format it looks like, which may be a scenario
 // file.

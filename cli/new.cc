@@ -133,12 +133,12 @@ decide: {{ horizon: 3y, energy: 0.12USD/kWh, support: 5%, confidence: 80% }}
 
 int RunNew(const std::string& kind, const std::string& name, std::ostream& out, std::ostream& err) {
   if (kind == "plan") {
-    const Result<GpuPart> gpu = NeedGpu(name == "hpn" ? "h100" : name, {"weft", 0, 0});
-    if (!gpu) {
-      PrintErrors(gpu.error(), {}, err);
+    const std::string accelerator = name == "hpn" ? "h100" : name;
+    if (const Result<GpuPart> part = NeedGpu(accelerator, {"weft", 0, 0}); !part) {
+      PrintErrors(part.error(), SourceTexts(), err);
       return kBadInput;
     }
-    out << fmt::format(fmt::runtime(kPlan), name == "hpn" ? "h100" : name);
+    out << fmt::format(fmt::runtime(kPlan), accelerator);
     return kOk;
   }
   std::vector<std::string> names = AllPresets().Names("fabric");

@@ -1,8 +1,10 @@
 #include "planner/plan.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -25,6 +27,29 @@ struct PlanArgs {
   std::string path;
   RunOptions options;  // sets, out_dir, json, quiet, time_limit
   bool screen_only = false, explain = false, resume = false;
+};
+
+// Where no terminal draws how far it is, a line now and then: a plan may run for minutes.
+class ProgressLines {
+ public:
+  ProgressLines(std::ostream& err, bool quiet) : err_(err), quiet_(quiet) {}
+
+  void Say(const std::string& what, double share) {
+    using std::chrono::duration;
+    constexpr duration<double> kBetween{10};
+    const auto now = std::chrono::steady_clock::now();
+    if (quiet_ || now - last_ < kBetween) return;
+    last_ = now;
+    const double spent = duration<double>(now - start_).count();
+    err_ << fmt::format("weft: {:.0f} s, {:.0f} %", spent, share * 100);
+    if (share > 0.01) err_ << fmt::format(", some {:.0f} s left", spent / share - spent);
+    err_ << ": " << what << std::endl;
+  }
+
+ private:
+  std::ostream& err_;
+  bool quiet_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), last_ = start_;
 };
 
 // The question of a file, or of a plan.json that an earlier run wrote: then what that was made of.
@@ -82,12 +107,21 @@ bool WriteFolder(const PlanArgs& args, const PlanReport& report, std::ostream& e
   return true;
 }
 
+// A plan builds fabric after fabric: what one of them freed is for the next, not for the system,
+// which would hand it back page by page.
+void KeepFreedMemory() {
+  constexpr int kBlock = 32 << 20, kFree = 256 << 20;  // bytes: the largest kept, and all of it
+  mallopt(M_MMAP_THRESHOLD, kBlock);
+  mallopt(M_TRIM_THRESHOLD, kFree);
+}
+
 Result<std::unique_ptr<ResultStore>> OpenStore(const PlanArgs& args) {
   if (args.options.out_dir.empty()) return std::unique_ptr<ResultStore>();
   return ResultStore::Open(args.options.out_dir + "/results.sqlite", args.resume);
 }
 
 int RunPlan(const PlanArgs& args, std::ostream& out, std::ostream& err) {
+  KeepFreedMemory();
   SourceTexts texts;
   const auto fail = [&](const Errors& errors) {
     PrintErrors(errors, texts, err);
@@ -115,8 +149,9 @@ int RunPlan(const PlanArgs& args, std::ostream& out, std::ostream& err) {
   control.files = !args.options.out_dir.empty();
   control.store = store->get();
   control.stop = run.stop;
-  control.progress = [&](const std::string&, double share) {
-    if (run.progress) run.progress(share);
+  ProgressLines lines(err, args.options.quiet);
+  control.progress = [&](const std::string& what, double share) {
+    run.progress ? run.progress(share) : lines.Say(what, share);
   };
   Result<PlanReport> report = MakePlan(*question, control);
   watch->ClearProgress();
@@ -148,6 +183,7 @@ void AddPlan(CLI::App& app, Command& chosen) {
                    "write plan.json, plan.txt, bom.csv, links.csv, ports.csv, racks.csv, "
                    "candidates.csv, and results.sqlite for --resume")
       ->type_name("DIR");
+  command->add_flag("--quiet", args->options.quiet, "no progress");
   command->add_option("--json", args->options.json, "write JSON; -: to standard output")
       ->type_name("FILE|-");
   command->add_option("--jobs", args->options.threads, "threads; absent: one a core")

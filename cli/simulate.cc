@@ -37,10 +37,9 @@ int RunSimulate(const SimulateArgs& args, std::ostream& out, std::ostream& err) 
     return kBadInput;
   }
   Result<Located<ScenarioSpec>> spec =
-      ReadScenario(args.path, args.options.AllSets(), &texts, args.options.SetBy());
+      ReadScenarioFile(args.path, args.options.AllSets(), texts, args.options.SetBy());
   if (!spec) {
-    const std::optional<Error> foreign = ForeignFormat(args.path);
-    PrintErrors(foreign ? Errors{*foreign} : spec.error(), texts, err);
+    PrintErrors(spec.error(), texts, err);
     return kBadInput;
   }
   if (!args.trace.empty() && !CanTrace(spec->message, err)) return kBadInput;

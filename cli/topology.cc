@@ -36,13 +36,7 @@ struct TopologyArgs {
 Result<Located<ScenarioSpec>> ReadTarget(const TopologyArgs& args, SourceTexts& texts) {
   const bool named =
       !std::filesystem::exists(args.target) && args.target.find_first_of("./") == std::string::npos;
-  if (!named) {
-    Result<Located<ScenarioSpec>> spec = ReadScenario(args.target, args.options.sets, &texts);
-    if (spec) return spec;
-    if (const std::optional<Error> foreign = ForeignFormat(args.target))
-      return tl::make_unexpected(Errors{*foreign});
-    return spec;
-  }
+  if (!named) return ReadScenarioFile(args.target, args.options.sets, texts);
   const PresetTable presets = AllPresets();
   if (presets.Find("fabric", args.target) == nullptr) {
     const std::vector<std::string> names = presets.Names("fabric"), families = FabricFamilies();

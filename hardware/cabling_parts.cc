@@ -120,6 +120,18 @@ CagePart MakeCagePart(const CageSpec& spec, int ports) {
   return out;
 }
 
+CagePart CageOfNic(CagePart cage, int nic_ports) {
+  const bool eight = cage.form == CageSpec::QSFP_DD || cage.form == CageSpec::OSFP ||
+                     cage.form == CageSpec::OSFP1600;
+  const int contacts = eight ? 8 : 4;
+  if (cage.lanes >= contacts) return cage;
+  cage.ports = std::min(cage.ports, nic_ports);
+  if (cage.ports == 1) return cage;
+  cage.lane = cage.lane * (static_cast<double>(cage.lanes) / contacts);
+  cage.lanes = contacts;
+  return cage;
+}
+
 CagePart CageOfLane(BitRate lane) {
   CagePart out;
   out.lane = lane;

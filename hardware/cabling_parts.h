@@ -86,6 +86,11 @@ inline constexpr Metres kRackUnit{0.04445};  // [EIA-310]
 // `ports` is what a cage splits into where the spec does not say.
 CagePart MakeCagePart(const CageSpec& spec, int ports);
 
+// `cage` as a NIC of so many ports uses it. One whose lanes leave contacts of its form idle is that
+// NIC's alone: one port has the lanes as they are, several share all contacts, each at the rate
+// that is then left (four lanes of 200 Gb/s of an OSFP1600: 1 x 800G, or 2 x 400G in 8 of 100).
+CagePart CageOfNic(CagePart cage, int nic_ports);
+
 // A switch's cage of lanes of `lane`, one port a lane: a QSFP of four; an OSFP1600 above 100 Gb/s.
 CagePart CageOfLane(BitRate lane);
 // The smallest cage of lanes of 100 Gb/s at most that carries one port of `rate`; of 200 Gb/s

@@ -18,15 +18,11 @@ std::string FourDigits(double value) {
 
 }  // namespace
 
-PlanRow Planning::RowOf(std::size_t candidate) const {
-  const Candidate& it = candidates_[candidate];
-  PlanRow row;
-  row.id = it.id;
-  row.family = NameOf(it.design.family);
+std::map<std::string, std::string> Planning::ParametersOf(const Candidate& it) const {
   const auto rate = [](BitRate one) {
     return FormatQuantity(one.bits_per_second(), Unit::BIT_RATE);
   };
-  row.parameters = {
+  std::map<std::string, std::string> out = {
       {"accelerator", question_.accelerators[it.accelerator].name},
       {"switch", question_.switches[it.chip].preset},
       {"nic", rate(it.design.nic)},
@@ -39,13 +35,21 @@ PlanRow Planning::RowOf(std::size_t candidate) const {
       {"spines", it.design.even ? "even" : "minimum"}};
   const RouterShape& shape = it.design.routers;
   if (JoinsRouters(it.design.family)) {
-    for (const char* none : {"tiers", "spine_oversubscription", "spines"})
-      row.parameters.erase(none);
+    for (const char* none : {"tiers", "spine_oversubscription", "spines"}) out.erase(none);
     const std::pair<const char*, std::int64_t> sizes[] = {
         {"p", shape.p}, {"a", shape.a}, {"h", shape.h}, {"groups", shape.groups}, {"q", shape.q}};
     for (const auto& [name, size] : sizes)
-      if (size > 0) row.parameters[name] = std::to_string(size);
+      if (size > 0) out[name] = std::to_string(size);
   }
+  return out;
+}
+
+// What candidates.csv has of it.
+PlanRow Planning::ScreenedRow(std::size_t candidate) const {
+  const Candidate& it = candidates_[candidate];
+  PlanRow row;
+  row.id = it.id;
+  row.family = NameOf(it.design.family);
   row.feasible = it.feasible();
   if (!it.feasible()) {
     row.rule = it.broken[0].rule;
@@ -66,6 +70,13 @@ PlanRow Planning::RowOf(std::size_t candidate) const {
   row.site_w = it.site_watts;
   row.gpu_rate_bps = it.gpu_rate().bits_per_second();
   row.exact = it.exact;
+  return row;
+}
+
+PlanRow Planning::RowOf(std::size_t candidate) const {
+  const Candidate& it = candidates_[candidate];
+  PlanRow row = ScreenedRow(candidate);
+  row.parameters = ParametersOf(it);
   row.worst_part = it.worst_part;
   if (it.counts.leaves > 0) {
     row.oversubscription = it.oversubscription();
@@ -112,16 +123,18 @@ PlanRow Planning::RankedRow(std::size_t candidate, const Decision& decision,
 
 PlanRow Planning::BoundedRow(std::size_t candidate) const {
   PlanRow row = RowOf(candidate);
-  if (!row.feasible) return row;
-  const Figures figures =
-      candidates_[candidate].exact || screened_[candidate].metric == 0
-          ? Decision(question_, {Bounded(candidate)}, reference_s_).At(0, Inputs{})
-          : screened_[candidate];
+  if (row.feasible) FillBounded(candidate, row);
+  return row;
+}
+
+void Planning::FillBounded(std::size_t candidate, PlanRow& row) const {
+  const Figures figures = candidates_[candidate].exact || screened_[candidate].metric == 0
+                              ? Decision::AtMiddle(question_, Bounded(candidate), reference_s_)
+                              : screened_[candidate];
   row.metric = row.metric_p5 = row.metric_p95 = figures.metric;
   row.speed = figures.speed;
   row.goodput = figures.goodput;
   row.stops_per_month = figures.stops_per_month;
-  return row;
 }
 
 // What breaks in a month, of the fabric and of each job. Requires: the candidate can be bought.
@@ -397,9 +410,11 @@ void Planning::FillBest(std::size_t best) {
 void Planning::FillScreened() {
   std::set<std::string> there;
   for (const PlanRow& row : out_.rows) there.insert(row.id);
+  out_.screened.reserve(static_cast<std::size_t>(out_.feasible));
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     if (!candidates_[i].feasible() || there.count(candidates_[i].id) > 0) continue;
-    out_.screened.push_back(BoundedRow(i));
+    out_.screened.push_back(ScreenedRow(i));
+    FillBounded(i, out_.screened.back());
   }
 }
 

@@ -343,7 +343,11 @@ void Auditor::CheckUppers() {
 
 void Auditor::CheckCores(std::int64_t cores) {
   const std::int64_t all = PortsOf(SwitchRole::kCore, ask_.up_bps);
-  if (cores == 0 || all >= uplinks_.above) return;
+  // Leaves and spines of three tiers that are told apart lead nowhere without cores.
+  const bool part = bill_.whole && !bill_.whole->value;
+  const bool apart =
+      Count(SwitchRole::kLeaf) > 0 && Count(SwitchRole::kSpine) > 0 && Count(SwitchRole::kAny) == 0;
+  if (all >= uplinks_.above || (cores == 0 && (part || !apart))) return;
   const std::int64_t each = std::max<std::int64_t>(1, Ports(*core_, ask_.up_bps));
   const std::int64_t ports = uplinks_.above_meant;
   std::vector<std::string> alternatives;
@@ -393,19 +397,15 @@ void Auditor::CheckSpread() {
       std::max<std::int64_t>(1, CeilDiv(CeilDiv(GrownUplinks(uplinks), ask_.planes), ports));
   std::int64_t even = fewest;
   while (even < up && up % even != 0) ++even;
-  const std::vector<std::string> evenly = {Counted(even * ask_.planes, "spine")};
   // Legs of split cables that lie unused are no uplinks.
   const std::int64_t linked = LeafLinks(uplinks);
   const bool whole =
       Links(CableRow::End::kSwitch) > 0 && linked < uplinks && linked / leaves % of_plane == 0;
   if (up % of_plane != 0 && !whole)
-    Warn("uneven_spines", spine_->line,
-         fmt::format("{} of a leaf over {}", Counted(up, "uplink"), Counted(of_plane, "spine")),
-         fmt::format("{}, {} at least", Counted(even * ask_.planes, "spine"), fewest * ask_.planes),
-         evenly);
-  std::vector<std::string> or_growth = evenly;
-  or_growth.push_back(fmt::format("growth,N where they wait for more than {}",
-                                  Counted(Accelerators(), "accelerator")));
+    Warn(
+        "uneven_spines", spine_->line,
+        fmt::format("{} of a leaf over {}", Counted(up, "uplink"), Counted(of_plane, "spine")),
+        fmt::format("{}, {} at least", Counted(even * ask_.planes, "spine"), fewest * ask_.planes));
   // Four bear the loss of one, or the fewest above that divide the uplinks; a few for the ports of
   // a service are no waste.
   // Leaves may be rails', which grow a leaf for every NIC of a host.
@@ -420,7 +420,8 @@ void Auditor::CheckSpread() {
     Warn("excess_spines", spine_->line, Counted(spines, "spine"),
          fmt::format("{} {} the ports, {} spread evenly", Counted(fewest * ask_.planes, "spine"),
                      fewest * ask_.planes == 1 ? "has" : "have", even * ask_.planes),
-         std::move(or_growth));
+         {fmt::format("growth,N where they wait for more than {}",
+                      Counted(Accelerators(), "accelerator"))});
 }
 
 Result<std::vector<Finding>> AuditText(std::string_view text, const std::string& file_name) {

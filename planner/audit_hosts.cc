@@ -30,14 +30,16 @@ void Auditor::CheckHosts() {
   if (in_hosts == listed) return;
   const HostRow& host = bill_.hosts.front();
   // Hosts beside those that are asked for stand in for what fails.
-  if (listed < in_hosts)
+  if (listed < in_hosts) {
+    std::vector<std::string> alternatives{Counted(in_hosts, "accelerator")};
+    if (const std::int64_t spare = (in_hosts - listed) / std::max(1, host.gpus); spare > 0)
+      alternatives.push_back(fmt::format("{} of the hosts by the role spare_host", spare));
     return Warn("gpus_per_host", host.line,
                 fmt::format("{} in hosts that hold {}", Counted(listed, "accelerator"), in_hosts),
                 fmt::format("{} of {}", Counted(CeilDiv(listed, std::max(1, host.gpus)), "host"),
                             host.gpus),
-                {Counted(in_hosts, "accelerator"),
-                 fmt::format("{} of the hosts by the role spare_host",
-                             (in_hosts - listed) / std::max(1, host.gpus))});
+                std::move(alternatives));
+  }
   Find("gpus_per_host", host.line,
        fmt::format("{} in hosts that hold {}", Counted(listed, "accelerator"), in_hosts),
        fmt::format("{} of {}", Counted(CeilDiv(listed, std::max(1, host.gpus)), "host"), host.gpus),

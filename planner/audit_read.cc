@@ -57,18 +57,61 @@ std::string RoleOfSwitch(const std::string& role, const std::string& use) {
   return word == "core" || word == "router" ? word : role;
 }
 
+// What parts the cells of the first row: semicolons or tabs where there are more of them.
+char SeparatorOf(std::string_view row) {
+  const auto count = [&](char c) { return std::count(row.begin(), row.end(), c); };
+  for (const char other : {';', '\t'})
+    if (count(other) > count(',')) return other;
+  return ',';
+}
+
+// A row whose cells `separator` parts, where a comma is a decimal one, with commas between them.
+std::string WithCommas(std::string_view line, char separator) {
+  std::string out(line);
+  bool quoted = false;
+  for (char& c : out) {
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == separator)
+      c = ',';
+    else if (c == ',')
+      c = '.';
+  }
+  return out;
+}
+
+// "1,024", "1 024": without what groups its digits by threes.
+std::string Ungrouped(const std::string& text) {
+  static const std::regex kGroups(R"(^\d{1,3}([, '_]\d{3})+$)");
+  if (!std::regex_match(text, kGroups)) return text;
+  std::string out;
+  for (const char c : text)
+    if (c >= '0' && c <= '9') out += c;
+  return out;
+}
+
 }  // namespace
 
 Result<AuditBill> BillReader::Read(std::string_view text) {
-  for (const TextLine& line : SplitLines(text))
-    if (!IsBlankOrComment(line)) ReadLine(line.text, line.number);
+  char separator = 0;  // of the first row; 0: not seen
+  for (const TextLine& line : SplitLines(text)) {
+    if (IsBlankOrComment(line)) continue;
+    if (separator == 0) separator = SeparatorOf(line.text);
+    if (separator == ',')
+      ReadLine(line.text, line.number);
+    else
+      ReadLine(WithCommas(line.text, separator), line.number);
+  }
   if (!errors_.empty()) {
     SortByPosition(errors_);
     return tl::make_unexpected(std::move(errors_));
   }
-  if (!bill_.accelerators.empty())
-    if (const Preset* preset = HostOf(bill_.accelerators.front().gpu))
-      bill_.usual_nic_bps = ReadHostPreset(*preset).nic().bits_per_second();
+  // Of hosts that say no NIC and stand for their accelerators, too.
+  const std::string gpu = !bill_.accelerators.empty() ? bill_.accelerators.front().gpu
+                          : !bill_.hosts.empty()      ? bill_.hosts.front().gpu
+                                                      : "";
+  if (const Preset* preset = gpu.empty() ? nullptr : HostOf(gpu))
+    bill_.usual_nic_bps = ReadHostPreset(*preset).nic().bits_per_second();
   if (rows_ == 0)
     return Fail(ErrorCode::kSyntax, {file_, 1, 1}, "the bill has no rows",
                 "part,quantity,role: 64x400G,96,switch");
@@ -136,7 +179,7 @@ void BillReader::ReadRow(const CsvCell& part, const CsvCell& quantity, const Csv
                     fmt::format("there is no role {}", Quoted(role.text)),
                     nearest.empty() ? JoinOr(names) : fmt::format("did you mean '{}'?", nearest));
   }
-  const auto count = ScanWhole(quantity.text, Unit::NONE);
+  const auto count = ScanWhole(Ungrouped(quantity.text), Unit::NONE);
   if (!count || *count < 0 || *count > 1'000'000'000)
     return Complain(ErrorCode::kSyntax, quantity.column,
                     fmt::format("the quantity is {}", Quoted(quantity.text)),

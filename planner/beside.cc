@@ -69,14 +69,14 @@ void Planning::FillBeside() {
     plans.push_back(order_[1]);
   out_.beside_note = WhyNotBeside(plans[0]);
   if (!out_.beside_note.empty()) return;
-  RunControl run;
-  run.threads = control_.jobs;
-  run.stop = control_.stop;
   std::vector<Contender> slowed;
   for (const std::size_t i : plans) {
     FabricCache cache;
-    if (control_.progress) control_.progress("jobs beside each other on " + candidates_[i].id, 1);
-    const auto found = SimulateBeside(question_, candidates_[i], run, control_.store, cache);
+    const std::string what = "jobs beside each other on " + candidates_[i].id;
+    pace_.done = pace_.most;
+    pace_.Say(what);
+    const auto found =
+        SimulateBeside(question_, candidates_[i], pace_.Run(what), control_.store, cache);
     if (!found) {
       out_.beside_note = found.error()[0].message;
       return;

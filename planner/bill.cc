@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/ceil_div.h"
 
@@ -12,24 +13,9 @@ namespace {
 
 constexpr int kManagementPorts = 48;
 
-// A host as it is bought: a supernode is many of those that the network sees.
-struct Chassis {
-  std::int64_t count = 0;
-  HostContents own, fitted;
-};
-
-Chassis ChassisOf(const Question& question, const Candidate& candidate) {
-  const AcceleratorChoice& choice = question.accelerators[candidate.accelerator];
-  Chassis out;
-  out.count = candidate.provisioned * choice.gpus_of_host / choice.part.gpus;
-  out.own = out.fitted = ContentsOf(choice.part);
-  out.fitted.nic = candidate.design.nic;
-  return out;
-}
-
 class Billing {
  public:
-  Billing(const Question& question, Candidate& out) : question_(question), out_(out) {}
+  Billing(const Question& question, std::vector<BomRow>& out) : question_(question), out_(out) {}
 
   // `beside`: of a network that is counted and never built.
   void Add(PartKind kind, BomRole role, const std::string& part, std::string use,
@@ -39,7 +25,7 @@ class Billing {
     row.counted = beside_;
     row.links = links_;
     row.ports = ports_;
-    out_.bom.rows.push_back(row);
+    out_.push_back(row);
     row.links = 0;
     const double share = question_.spec().policy().spares();
     if (share == 0 || kind == PartKind::kHost || kind == PartKind::kRack) return;
@@ -47,7 +33,7 @@ class Billing {
     row.spare = true;
     row.quantity =
         static_cast<std::int64_t>(std::ceil(static_cast<double>(quantity) * share - 1e-9));
-    out_.bom.rows.push_back(std::move(row));
+    out_.push_back(std::move(row));
   }
 
   // Of the rows that follow: what they carry or serve.
@@ -60,15 +46,15 @@ class Billing {
   void AddLinks(const LinkKit& kit, BomRole role, const std::string& use, std::int64_t links,
                 std::int64_t plugs0, std::int64_t plugs1) {
     if (!kit.cable.empty()) {
-      const std::size_t first = out_.bom.rows.size();
+      const std::size_t first = out_.size();
       Serving(links, 0);
       Add(PartKind::kCable, role, kit.cable, use, links, kit.cable_draw);
       Serving(0, 0);
       // The catalogue prices a cable with plugs by the lane.
-      for (std::size_t i = first; i < out_.bom.rows.size(); ++i)
-        if (out_.bom.rows[i].unit_price)
-          out_.bom.rows[i].unit_price->range =
-              out_.bom.rows[i].unit_price->range * static_cast<double>(kit.cable_lanes);
+      for (std::size_t i = first; i < out_.size(); ++i)
+        if (out_[i].unit_price)
+          out_[i].unit_price->range =
+              out_[i].unit_price->range * static_cast<double>(kit.cable_lanes);
       return;
     }
     Serving(links, kit.ports_of_optic[0]);
@@ -95,7 +81,7 @@ class Billing {
 
  private:
   const Question& question_;
-  Candidate& out_;
+  std::vector<BomRow>& out_;
   bool beside_ = false;
   std::int64_t links_ = 0;
   int ports_ = 0;
@@ -135,8 +121,8 @@ void AddFabric(const Candidate& it, Billing& bill) {
 }
 
 // A network of one port a host, 1:1, of the fewest tiers: towards users, or towards storage.
-void AddSide(const Question& question, const char* use, const CableMarket& market,
-             const Candidate& candidate, Billing& bill, std::vector<RuleCheck>& broken) {
+void AddSide(ScreenMemo& memo, const char* use, const Candidate& candidate, Billing& bill,
+             std::vector<RuleCheck>& broken) {
   Design side = candidate.design;
   side.family = DesignFamily::kFatTree;
   side.nics_of_host = side.nic_ports = 1;
@@ -153,12 +139,12 @@ void AddSide(const Question& question, const char* use, const CableMarket& marke
     broken.push_back({"side networks", false, std::string(use) + ": " + counts.error().text});
     return;
   }
-  const SwitchChoice& chip = question.switches[candidate.chip];
+  const SwitchChoice& chip = memo.question().switches[candidate.chip];
   bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use, counts->switches(),
            chip.part.power);
   const LinkEnd nic{CageOfPort(side.nic), side.nic}, port{chip.part.cage, side.nic};
-  const auto host = FindLinkKit(market, nic, port, candidate.lengths[1]);
-  const auto fabric = FindLinkKit(market, port, port, candidate.lengths[1]);
+  const auto& host = memo.KitOf(nic, port, candidate.lengths[1]);
+  const auto& fabric = memo.KitOf(port, port, candidate.lengths[1]);
   if (!host || !fabric) {
     broken.push_back({"side networks", false,
                       std::string(use) + ": no cable or optic fits both cages at its length"});
@@ -176,13 +162,11 @@ void AddSide(const Question& question, const char* use, const CableMarket& marke
   plugs(counts->spine_links, counts->spines, counts->cores);
 }
 
-void AddSides(const Question& question, const CableMarket& market, Candidate& out, Billing& bill) {
-  const PlanNetworkSpec& sides = question.spec().network();
+void AddSides(ScreenMemo& memo, Candidate& out, Billing& bill) {
+  const PlanNetworkSpec& sides = memo.question().spec().network();
   bill.set_beside(true);
-  if (sides.frontend() == PlanNetworkSpec::SIZE)
-    AddSide(question, "frontend", market, out, bill, out.broken);
-  if (sides.storage() == PlanNetworkSpec::SIZE)
-    AddSide(question, "storage", market, out, bill, out.broken);
+  if (sides.frontend() == PlanNetworkSpec::SIZE) AddSide(memo, "frontend", out, bill, out.broken);
+  if (sides.storage() == PlanNetworkSpec::SIZE) AddSide(memo, "storage", out, bill, out.broken);
   // A port of every host that the network sees and of every switch of the fabric.
   if (sides.oob() != PlanNetworkSpec::ABSENT)
     bill.Add(PartKind::kSwitch, BomRole::kSwitch, "48-port management switch", "out of band",
@@ -236,14 +220,6 @@ std::vector<BomKey> KeysOf(const Question& question, const Candidate& it) {
   return out;
 }
 
-Watts DrawOfHost(const Question& question, const Candidate& candidate) {
-  const HostPart& part = question.accelerators[candidate.accelerator].part;
-  const Chassis chassis = ChassisOf(question, candidate);
-  Bom one;
-  AddHosts(question.catalogue, part.part, "host", 1, chassis.own, chassis.fitted, part.power, one);
-  return SumBom(one).power.mid;
-}
-
 std::string LacksEffect(const Question& question, const Candidate& plan, const Override& given) {
   const CatalogueRow* row = question.catalogue.Find(given.part);
   const bool fails =
@@ -261,13 +237,14 @@ std::string LacksEffect(const Question& question, const Candidate& plan, const O
   return there ? "" : "which is not in the best plan's bill";
 }
 
-void BillCandidate(const Question& question, const CableMarket& market, Candidate& out) {
-  const HostPart& part = question.accelerators[out.accelerator].part;
+void BillCandidate(ScreenMemo& memo, Candidate& out) {
+  const Question& question = memo.question();
+  const AcceleratorChoice& choice = question.accelerators[out.accelerator];
   const SwitchChoice& chip = question.switches[out.chip];
-  const Chassis chassis = ChassisOf(question, out);
-  AddHosts(question.catalogue, part.part, "host", chassis.count, chassis.own, chassis.fitted,
-           part.power, out.bom);
-  Billing bill(question, out);
+  std::vector<BomRow>& rows = memo.scratch();
+  rows = memo.ChassisOf(out.accelerator, out.design.nic).bom.rows;
+  for (BomRow& row : rows) row.quantity *= out.provisioned * choice.gpus_of_host / choice.part.gpus;
+  Billing bill(question, rows);
   const std::pair<const char*, std::int64_t> tiers[] = {
       {JoinsRouters(out.design.family) ? "router" : "leaf", out.counts.leaves},
       {"spine", out.counts.spines},
@@ -276,8 +253,9 @@ void BillCandidate(const Question& question, const CableMarket& market, Candidat
     bill.Add(PartKind::kSwitch, BomRole::kSwitch, chip.part.part, use + RailsOf(out.design), count,
              chip.part.power);
   AddFabric(out, bill);
-  AddSides(question, market, out, bill);
+  AddSides(memo, out, bill);
   bill.Add(PartKind::kRack, BomRole::kRack, "rack", "rack", out.racks - out.own_racks);
+  out.bom.rows.assign(std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   out.totals = SumBom(out.bom);
   out.network = SumBom(out.bom, BomScope::kNetwork);
   out.site_watts = out.totals.power.mid.count() * question.spec().limits().pue();

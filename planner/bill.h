@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "planner/candidate.h"
+#include "planner/screen_memo.h"
 
 namespace weft {
 
@@ -31,9 +32,6 @@ std::string RailsOf(const Design& design);
 // first day, and a ratio of leaves, of HPN's once full, where the network is not 1:1. Requires:
 // counts.
 std::vector<BomKey> KeysOf(const Question& question, const Candidate& candidate);
-
-// What a host draws with the candidate's NICs; of a supernode all of it.
-Watts DrawOfHost(const Question& question, const Candidate& candidate);
 
 // Why a reader's figure says nothing of the plan; empty: it does, of a row of its bill or of what
 // fails in it.
@@ -57,6 +55,6 @@ BillFloor LeastBill(const Question& question, const CableMarket& market, const C
                     LinkOptions& known);
 
 // Fills bom, totals, network and site_watts. Requires: counts, kits and racks.
-void BillCandidate(const Question& question, const CableMarket& market, Candidate& candidate);
+void BillCandidate(ScreenMemo& memo, Candidate& candidate);
 
 }  // namespace weft

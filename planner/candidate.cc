@@ -8,6 +8,7 @@
 
 #include "base/ceil_div.h"
 #include "planner/bill.h"
+#include "planner/screen_memo.h"
 
 namespace weft {
 namespace {
@@ -45,12 +46,18 @@ void PlaceRacks(const Question& question, Candidate& out) {
   out.lengths = {Metres(in_segment * 1.1), Metres(in_hall * 1.1), Metres(in_hall * 1.1)};
 }
 
+std::optional<CagePart> OwnNicCage(const Question& question, const Candidate& it) {
+  std::optional<CagePart> cage = question.accelerators[it.accelerator].part.nic_cage;
+  if (cage) cage = CageOfNic(*cage, it.design.nic_ports);
+  return cage;
+}
+
 // At a NIC its own cage; where its lanes are slower than the switch's, which would leave half of
 // the switch's lanes unused, a QSFP112 is assumed, and said.
-void TakeKits(const Question& question, const CableMarket& market, Candidate& out) {
-  const HostPart& host = question.accelerators[out.accelerator].part;
+void TakeKits(ScreenMemo& memo, Candidate& out) {
+  const Question& question = memo.question();
   const CagePart assumed = CageOfPort(out.design.nic_port());
-  const CagePart own = host.nic_cage.value_or(assumed);
+  const CagePart own = OwnNicCage(question, out).value_or(assumed);
   const BitRate lane = question.switches[out.chip].part.cage.lane;
   out.assumed_nic_cage = own.lane < lane && own.lane < assumed.lane;
   const std::int64_t links[] = {out.counts.nic_links, out.counts.leaf_links,
@@ -58,7 +65,7 @@ void TakeKits(const Question& question, const CableMarket& market, Candidate& ou
   for (std::size_t tier = 0; tier < 3; ++tier) {
     if (tier > 0 && links[tier] == 0) continue;
     const auto [a, b] = EndsOfLink(question, out, tier);
-    out.kits[tier] = FindLinkKit(market, a, b, out.lengths[tier]);
+    out.kits[tier] = memo.KitOf(a, b, out.lengths[tier]);
   }
 }
 
@@ -271,12 +278,23 @@ std::vector<Candidate> EnumerateCandidates(const Question& question,
                                            const std::vector<SizingRow>& sizing) {
   std::vector<Candidate> out;
   // One basis for all: an accelerator without such a rate is not laid beside those that have one.
-  for (const SizingRow& row : sizing)
-    if (row.accelerators && row.basis == question.bases[0]) Enumeration(question, row, out).Run();
+  for (const SizingRow& row : sizing) {
+    if (!row.accelerators || row.basis != question.bases[0]) continue;
+    const std::size_t before = out.size();
+    Enumeration(question, row, out).Run();
+    // The others have about as many: a vector of thousands is not moved again and again.
+    if (before == 0) out.reserve(out.size() * question.accelerators.size());
+  }
   return out;
 }
 
 void ScreenCandidate(const Question& question, const CableMarket& market, Candidate& candidate) {
+  ScreenMemo memo(question, market);
+  ScreenCandidate(memo, candidate);
+}
+
+void ScreenCandidate(ScreenMemo& memo, Candidate& candidate) {
+  const Question& question = memo.question();
   for (const JobChoice& job : question.jobs)
     if (job.trains() && !job.training[candidate.accelerator].infeasible.empty()) {
       candidate.broken.push_back(
@@ -290,10 +308,10 @@ void ScreenCandidate(const Question& question, const CableMarket& market, Candid
     return;
   }
   candidate.counts = *counts;
-  candidate.host_watts = DrawOfHost(question, candidate).count();
+  candidate.host_watts = memo.ChassisOf(candidate.accelerator, candidate.design.nic).draws.count();
   PlaceRacks(question, candidate);
-  TakeKits(question, market, candidate);
-  BillCandidate(question, market, candidate);
+  TakeKits(memo, candidate);
+  BillCandidate(memo, candidate);
   CountParts(question, candidate);
   for (RuleCheck& check : FindBrokenRules(question, candidate))
     candidate.broken.push_back(std::move(check));
@@ -304,8 +322,7 @@ std::array<LinkEnd, 2> EndsOfLink(const Question& question, const Candidate& it,
   const BitRate rate = tier == 0 ? it.design.nic_port() : it.design.uplink;
   if (tier > 0) return {LinkEnd{cage, rate}, LinkEnd{cage, rate}};
   const CagePart assumed = CageOfPort(rate);
-  const HostPart& host = question.accelerators[it.accelerator].part;
-  const CagePart nic = it.assumed_nic_cage ? assumed : host.nic_cage.value_or(assumed);
+  const CagePart nic = it.assumed_nic_cage ? assumed : OwnNicCage(question, it).value_or(assumed);
   return {LinkEnd{nic, rate}, LinkEnd{cage, rate}};
 }
 

@@ -30,6 +30,8 @@
 
 namespace weft {
 
+class ScreenMemo;
+
 struct RuleCheck {
   std::string rule;  // "leaf ports"
   bool ok = true;
@@ -71,6 +73,8 @@ std::vector<Candidate> EnumerateCandidates(const Question& question,
 
 // Fills everything below `design` and finds what it breaks.
 void ScreenCandidate(const Question& question, const CableMarket& market, Candidate& candidate);
+// The same of many: `memo` keeps what they have in common.
+void ScreenCandidate(ScreenMemo& memo, Candidate& candidate);
 
 // Every rule, in order, passed or not. Requires: screened.
 std::vector<RuleCheck> CheckRules(const Question& question, const Candidate& candidate);

@@ -83,10 +83,7 @@ struct Decision::Factors {
 
 Decision::Decision(const Question& question, std::vector<Contender> contenders,
                    std::vector<std::vector<double>> reference_s)
-    : question_(question),
-      contenders_(std::move(contenders)),
-      reference_s_(std::move(reference_s)),
-      table_(question_) {
+    : Decision(NoDraws{}, question, std::move(contenders), std::move(reference_s)) {
   for (const Contender& one : contenders_) {
     for (const BomRow& row : one.candidate->bom.rows) InsertSorted(parts_, row.part);
     for (const MonthlyFailures& of_job : one.failures)
@@ -94,6 +91,20 @@ Decision::Decision(const Question& question, std::vector<Contender> contenders,
   }
   FindRates();
   FindFigures();
+}
+
+Decision::Decision(NoDraws, const Question& question, std::vector<Contender> contenders,
+                   std::vector<std::vector<double>> reference_s)
+    : question_(question),
+      contenders_(std::move(contenders)),
+      reference_s_(std::move(reference_s)),
+      table_(question_) {}
+
+Figures Decision::AtMiddle(const Question& question, Contender contender,
+                           const std::vector<std::vector<double>>& reference_s) {
+  std::vector<Contender> one;
+  one.push_back(std::move(contender));
+  return Decision(NoDraws{}, question, std::move(one), reference_s).At(0, Inputs{});
 }
 
 void Decision::FindRates() {
@@ -137,12 +148,12 @@ void Decision::FindFigures() {
 double Decision::PriceOf(const Contender& contender, const Inputs& inputs,
                          const Factors* draw) const {
   const auto& rows = contender.candidate->bom.rows;
-  const auto& figure_of = figure_of_row_[static_cast<std::size_t>(&contender - contenders_.data())];
+  const auto row = static_cast<std::size_t>(&contender - contenders_.data());
   double usd = 0;
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    if (figure_of[r] == kNoFigure) continue;
-    double unit =
-        draw != nullptr ? draw->price[figure_of[r]] : rows[r].unit_price->range.mid.count();
+    if (!rows[r].unit_price) continue;
+    double unit = draw != nullptr ? draw->price[figure_of_row_[row][r]]
+                                  : rows[r].unit_price->range.mid.count();
     if (!inputs.price_of.empty() && rows[r].part == inputs.price_of) unit *= inputs.price;
     usd += unit * static_cast<double>(rows[r].quantity);
   }
@@ -158,14 +169,15 @@ double Decision::Goodput(const Contender& contender, std::size_t job, double exp
   if (scaled)
     other = contender.failures[job].WithStoppingFlaps(flaps * inputs.stopping_flaps, flaps);
   const MonthlyFailures& failures = scaled ? other : contender.failures[job];
-  const auto& rate_of = rate_of_row_[static_cast<std::size_t>(&contender - contenders_.data())];
+  const auto contender_row = static_cast<std::size_t>(&contender - contenders_.data());
   const PlanReliabilitySpec& spec = question_.spec().reliability();
   double stops = 0, degraded = 0;
   for (std::size_t r = 0; r < failures.rows.size(); ++r) {
     const FailureRow& row = failures.rows[r];
     if (row.effect == FailureEffect::kMasked) continue;
-    const double monthly =
-        (draw != nullptr ? draw->rate[rate_of[job][r]] : row.monthly.mid) * inputs.failures;
+    const double drawn =
+        draw != nullptr ? draw->rate[rate_of_row_[contender_row][job][r]] : row.monthly.mid;
+    const double monthly = drawn * inputs.failures;
     if (row.effect == FailureEffect::kStops) stops += monthly;
     if (row.effect == FailureEffect::kDegrades) degraded += monthly;
   }

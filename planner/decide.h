@@ -111,6 +111,10 @@ class Decision {
   Decision(const Question& question, std::vector<Contender> contenders,
            std::vector<std::vector<double>> reference_s);
 
+  // At the middle of everything, of one: without what draws are made of.
+  static Figures AtMiddle(const Question& question, Contender contender,
+                          const std::vector<std::vector<double>>& reference_s);
+
   const std::vector<Contender>& contenders() const { return contenders_; }
   Figures At(std::size_t contender, const Inputs& inputs) const;
   std::vector<JobFigures> JobsAt(std::size_t contender) const;  // at the middle of everything
@@ -150,6 +154,9 @@ class Decision {
  private:
   struct Factors;
   struct Streams;
+  struct NoDraws {};
+  Decision(NoDraws, const Question& question, std::vector<Contender> contenders,
+           std::vector<std::vector<double>> reference_s);
   // `jobs`, where not null, gets each one's.
   Figures Evaluate(const Contender& contender, const Inputs& inputs, const Factors* draw,
                    std::vector<JobFigures>* jobs = nullptr) const;

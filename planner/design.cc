@@ -1,9 +1,11 @@
 #include "planner/design.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <vector>
 
 #include "base/ceil_div.h"
@@ -274,6 +276,15 @@ Counted CountHpn(const Design& design) {
   return out;
 }
 
+// As "{:.6g}" has it; of small whole numbers, which most are, without its cost.
+void AddSixDigits(double value, std::string& out) {
+  const int whole = std::abs(value) < 1e6 ? static_cast<int>(value) : 0;
+  if (whole == value && !(whole == 0 && std::signbit(value)))
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}"), whole);
+  else
+    fmt::format_to(std::back_inserter(out), "{:.6g}", value);
+}
+
 std::string RateText(BitRate rate) {
   return FormatQuantity(rate.bits_per_second(), Unit::BIT_RATE);
 }
@@ -355,24 +366,31 @@ std::string FabricText(const Design& design, const DesignCounts& counts, std::st
 }
 
 std::string DesignName(const Design& design) {
-  const auto gigabits = [](BitRate rate) {
-    return fmt::format("{:.6g}G", rate.bits_per_second() / 1e9);
+  std::string out;
+  const auto add = [&](std::string_view before, double value, std::string_view after) {
+    out += before;
+    AddSixDigits(value, out);
+    out += after;
   };
   const RouterShape& shape = design.routers;
-  const std::string size =
-      !JoinsRouters(design.family) ? fmt::format("{}-tier", design.tiers)
-      : shape.p == 0               ? fmt::format("{:.6g}:1", design.oversubscription)
-      : shape.q > 0                ? fmt::format("q{}-p{}", shape.q, shape.p)
-                    : fmt::format("p{}-a{}-h{}-g{}", shape.p, shape.a, shape.h, shape.groups);
-  std::string out = fmt::format("{}/{}/{}", NameOf(design.family), size, gigabits(design.nic));
-  if (design.nic_ports > 1)
-    out += fmt::format("/{}-{}", design.nic_ports, design.port_planes ? "plane" : "tor");
-  out += fmt::format("/{:.6g}T", design.chip.bits_per_second() / 1e12);
-  if (design.uplink != design.nic_port()) out += "/up" + gigabits(design.uplink);
+  out += NameOf(design.family);
+  if (!JoinsRouters(design.family)) {
+    add("/", design.tiers, "-tier");
+  } else if (shape.p == 0) {
+    add("/", design.oversubscription, ":1");
+  } else if (shape.q > 0) {
+    out += fmt::format("/q{}-p{}", shape.q, shape.p);
+  } else {
+    out += fmt::format("/p{}-a{}-h{}-g{}", shape.p, shape.a, shape.h, shape.groups);
+  }
+  add("/", design.nic.bits_per_second() / 1e9, "G");
+  if (design.nic_ports > 1) add("/", design.nic_ports, design.port_planes ? "-plane" : "-tor");
+  add("/", design.chip.bits_per_second() / 1e12, "T");
+  if (design.uplink != design.nic_port()) add("/up", design.uplink.bits_per_second() / 1e9, "G");
   if (design.family == DesignFamily::kHpn || JoinsRouters(design.family) || design.tiers == 1)
     return out;
-  out += fmt::format("/{:.6g}:1", design.oversubscription);
-  if (design.tiers == 3) out += fmt::format("/{:.6g}:1", design.spine_oversubscription);
+  add("/", design.oversubscription, ":1");
+  if (design.tiers == 3) add("/", design.spine_oversubscription, ":1");
   return out + (design.even ? "/even" : "/min");
 }
 

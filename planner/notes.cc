@@ -13,7 +13,7 @@ namespace weft {
 
 // What, once known, would make the first surest: a quote first, then a calibration, then months.
 // `row`: of a contender among its fabrics, else of an accelerator among the others.
-std::string Planning::MeasureOf(const Decision& decision, bool fabrics, std::size_t row) const {
+std::string Planning::MeasureOf(const Decision& decision, bool fabrics, std::size_t row) {
   struct Source {
     const char *name, *words;
   };
@@ -27,7 +27,9 @@ std::string Planning::MeasureOf(const Decision& decision, bool fabrics, std::siz
   for (const Source& source : kSources) {
     // What is common to all of them splits nothing.
     if (fabrics && std::string_view(source.name) == "compute") continue;
-    const Decision::Odds odds = decision.Draw(source.name);
+    const auto [known, is_new] = known_.try_emplace(source.name);
+    if (is_new) known->second = decision.Draw(source.name);
+    const Decision::Odds& odds = known->second;
     const double p = fabrics ? odds.p_first[row] : odds.p_accelerator[row];
     const bool splits = p >= out_.confidence;
     if (splits || p > most) {

@@ -138,6 +138,7 @@ Decision Planning::Order() {
 void Planning::Decide() {
   const Decision decision = Order();
   if (order_.empty()) return;
+  known_.clear();
   const Decision::Odds odds = decision.Draw("");
   const std::vector<std::size_t>& index = ranked_;
   for (std::size_t i = 0; i < index.size(); ++i)
@@ -209,7 +210,16 @@ Result<PlanReport> Planning::Run() {
   bound_.assign(candidates_.size(), 0);
   screened_.assign(candidates_.size(), Figures{});
   most_bps_.assign(question_.accelerators.size(), 0);
-  for (std::uint32_t a = 0; a < question_.accelerators.size(); ++a) Evaluate(a);
+  // Of each accelerator its finalists, the non-blocking one, the cheapest and NVIDIA's reference,
+  // and what is compared.
+  const PlanDecideSpec& decide = question_.spec().decide();
+  const double each = decide.finalists() + 3.0 + decide.compare_size();
+  const auto accelerators = static_cast<double>(question_.accelerators.size());
+  if (simulates()) pace_.most = accelerators * each + decide.workload_runs();
+  for (std::uint32_t a = 0; a < question_.accelerators.size(); ++a) {
+    Evaluate(a);
+    pace_.done = each * (a + 1);
+  }
   RankShown();
   Decide();
   BuildBest();

@@ -2,6 +2,7 @@
 // stages and the ranking), answer.cc (what the report says). Included by these alone.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -19,10 +20,31 @@ namespace weft {
 
 inline constexpr std::size_t kNoCandidate = static_cast<std::size_t>(-1);
 
+// How far a plan is: simulations that are done, of those that there may be at most.
+struct Pace {
+  const PlanControl& control;
+  double done = 0, most = 0;
+
+  void Say(const std::string& what, double part = 0) const {
+    if (control.progress && most > 0) control.progress(what, std::min(1.0, (done + part) / most));
+  }
+  // Of one of `parts` runs of a simulation, each told as it goes on.
+  RunControl Run(const std::string& what, double part = 0, double parts = 1) const {
+    RunControl run;
+    run.threads = control.jobs;
+    run.stop = control.stop;
+    run.progress = [this, what, part, parts](double share) { Say(what, (part + share) / parts); };
+    return run;
+  }
+};
+
 class Planning {
  public:
   Planning(const Question& question, const PlanControl& control)
-      : question_(question), control_(control), market_(AllCables(question.catalogue)) {}
+      : question_(question),
+        control_(control),
+        pace_{control},
+        market_(AllCables(question.catalogue)) {}
 
   Result<PlanReport> Run();
 
@@ -61,7 +83,11 @@ class Planning {
                     std::size_t row) const;
   void ChooseShown();
   void Show(std::size_t candidate, const std::string& role);
+  std::map<std::string, std::string> ParametersOf(const Candidate& candidate) const;
+  PlanRow ScreenedRow(std::size_t candidate) const;
   PlanRow RowOf(std::size_t candidate) const;
+  // The figures by the closed forms' bound. Requires: feasible.
+  void FillBounded(std::size_t candidate, PlanRow& row) const;
   // With figures by the closed forms' bound, where it is feasible.
   PlanRow BoundedRow(std::size_t candidate) const;
   void FillReliability(std::size_t candidate, PlanRow& row) const;
@@ -70,7 +96,7 @@ class Planning {
   void SayUnranked();
   void SayFailures();
   void ShowNothingFeasible();
-  std::string MeasureOf(const Decision& decision, bool fabrics, std::size_t row) const;
+  std::string MeasureOf(const Decision& decision, bool fabrics, std::size_t row);
   void FillFlips(const Decision& decision, std::size_t best);
   // At which jobs another fabric is first. Requires: FillFlips().
   void FillWorkloadFlips(const Decision& decision, std::size_t best);
@@ -89,6 +115,7 @@ class Planning {
 
   const Question& question_;
   const PlanControl& control_;
+  Pace pace_;
   CableMarket market_;
   PlanReport out_;
   std::vector<SizingRow> sizing_;
@@ -109,6 +136,7 @@ class Planning {
   std::map<std::pair<std::uint32_t, DesignFamily>, double> off_;
   // Of an accelerator: its cheapest and NVIDIA's reference, as they were simulated.
   std::map<std::uint32_t, std::pair<std::size_t, std::size_t>> taken_;
+  std::map<std::string, Decision::Odds> known_;  // of what is decided: with one doubt less
   std::vector<double> most_bps_;  // [accelerators] between any two, of any feasible candidate
   std::vector<std::pair<std::size_t, std::string>> shown_;
   std::map<std::size_t, PlanRow> figures_;  // of contenders

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "base/ceil_div.h"
 #include "planner/candidate.h"
@@ -11,6 +14,18 @@ namespace weft {
 namespace {
 
 std::string Terabits(double bps) { return fmt::format("{:.6g}T", bps / 1e12); }
+
+// What is said of a rule that is listed: what it costs to put into words is a callable, which is
+// asked for none that is not.
+template <class Arg>
+decltype(auto) Said(Arg&& arg) {
+  if constexpr (std::is_invocable_v<Arg>)
+    return arg();
+  else
+    return std::forward<Arg>(arg);
+}
+template <class Arg>
+using SaidAs = std::remove_cvref_t<decltype(Said(std::declval<Arg>()))>;
 
 class Checks {
  public:
@@ -39,8 +54,10 @@ class Checks {
 
  private:
   template <class... Args>
-  void Add(const char* rule, bool ok, fmt::format_string<Args...> text, Args&&... args) {
-    if (all_ || !ok) out_.push_back({rule, ok, fmt::format(text, std::forward<Args>(args)...)});
+  void Add(const char* rule, bool ok, fmt::format_string<SaidAs<Args>...> text, Args&&... args) {
+    if (all_ || !ok)
+      out_.push_back(
+          {rule, ok, fmt::vformat(text, fmt::make_format_args(Said(std::forward<Args>(args))...))});
   }
   void CheckPorts();
   void CheckChip(const char* rule, std::int64_t nic_ports, std::int64_t uplinks);
@@ -121,8 +138,10 @@ void Checks::CheckPorts() {
 void Checks::CheckChip(const char* rule, std::int64_t nic_ports, std::int64_t uplinks) {
   const double bps = static_cast<double>(nic_ports) * design_.nic_port().bits_per_second() +
                      static_cast<double>(uplinks) * design_.uplink.bits_per_second();
-  Add(rule, bps <= chip_.rate.bits_per_second() * (1 + 1e-9), "{} of {}", Terabits(bps),
-      Terabits(chip_.rate.bits_per_second()));
+  const double chip = chip_.rate.bits_per_second();
+  Add(
+      rule, bps <= chip * (1 + 1e-9), "{} of {}", [&] { return Terabits(bps); },
+      [&] { return Terabits(chip); });
 }
 
 // k endpoints of a leaf in one tier, k²/2 of a network in two and k³/4 in three, at 1:1;
@@ -167,10 +186,12 @@ void Checks::CheckLink(std::size_t tier) {
   constexpr const char* kRouters[] = {"host to router", "router to router", ""};
   const char* name = JoinsRouters(design_.family) ? kRouters[tier] : kNames[tier];
   const std::optional<LinkKit>& kit = it_.kits[tier];
-  Add("cable fits", kit.has_value(), "{}: {}", name,
-      kit ? kit->cable.empty() ? kit->optics[0] + " to " + kit->optics[1] : kit->cable
-          : fmt::format("no cable or optic fits both cages at {:.1f} m",
-                        it_.lengths[tier].count()));
+  Add("cable fits", kit.has_value(), "{}: {}", name, [&] {
+    if (!kit)
+      return fmt::format("no cable or optic fits both cages at {:.1f} m",
+                         it_.lengths[tier].count());
+    return kit->cable.empty() ? kit->optics[0] + " to " + kit->optics[1] : kit->cable;
+  });
   if (!kit) return;
   const BitRate rate = tier == 0 ? design_.nic_port() : design_.uplink;
   Add("equal rates", kit->rate[0] == rate && kit->rate[1] == rate, "{}: {:.6g}G and {:.6g}G", name,
@@ -178,15 +199,18 @@ void Checks::CheckLink(std::size_t tier) {
   const CageSpec::Form forms[] = {tier == 0 ? NicForm() : chip_.cage.form, chip_.cage.form};
   for (const int end : {0, 1})
     Add("plug fits its cage", kit->fits(end, forms[end]), "{}: {}", name, NameOf(forms[end]));
-  Add("media interoperate", kit->standard[0] == kit->standard[1], "{}: {}", name,
-      kit->standard[0].empty() ? "one cable with its plugs"
-                               : kit->standard[0] + " and " + kit->standard[1]);
+  Add("media interoperate", kit->standard[0] == kit->standard[1], "{}: {}", name, [&] {
+    return kit->standard[0].empty() ? std::string("one cable with its plugs")
+                                    : kit->standard[0] + " and " + kit->standard[1];
+  });
   Add("reach of the medium", it_.lengths[tier] <= kit->reach, "{}: {:.1f} m of {:.0f} m", name,
       it_.lengths[tier].count(), kit->reach.count());
   for (const std::size_t end : {0u, 1u})
     Add("plug power", !kit->allowed[end] || kit->draw[end] <= *kit->allowed[end],
-        "{}: {:.1f} W of {}", name, kit->draw[end].count(),
-        kit->allowed[end] ? fmt::format("{:.1f} W", kit->allowed[end]->count()) : "no limit");
+        "{}: {:.1f} W of {}", name, kit->draw[end].count(), [&] {
+          return kit->allowed[end] ? fmt::format("{:.1f} W", kit->allowed[end]->count())
+                                   : std::string("no limit");
+        });
   if (plan_.limits().has_reach())
     Add("length in the hall", it_.lengths[tier].count() <= plan_.limits().reach(),
         "{}: {:.1f} m of {:.0f} m", name, it_.lengths[tier].count(), plan_.limits().reach());
@@ -205,7 +229,8 @@ void Checks::CheckShape() {
                       (design_.nic_port() / design_.uplink) /
                       static_cast<double>(counts_.leaf_uplinks);
     Add("oversubscription of leaves", asked == 0 || std::abs(is - asked) <= 1e-9 * asked,
-        "{:.4g}:1, asked {}", is, asked == 0 ? "for none" : fmt::format("{:.4g}:1", asked));
+        "{:.4g}:1, asked {}", is,
+        [&] { return asked == 0 ? std::string("for none") : fmt::format("{:.4g}:1", asked); });
   }
   if (design_.tiers == 3 && design_.family != DesignFamily::kHpn && counts_.spine_links > 0) {
     const double is =
@@ -254,9 +279,11 @@ void Checks::CheckRouters() {
       design_.oversubscription);
   const bool joined = shape.q > 0 ? degree >= 2 : shape.groups - 1 <= shape.a * shape.h;
   Add("connected", joined && counts_.leaves == shape.routers(), "{} routers{}", counts_.leaves,
-      shape.q > 0 ? std::string(", no two more than two cables apart")
-                  : fmt::format(", {} global cables of a group to {} others", GroupUplinks(design_),
-                                shape.groups - 1));
+      [&] {
+        return shape.q > 0 ? std::string(", no two more than two cables apart")
+                           : fmt::format(", {} global cables of a group to {} others",
+                                         GroupUplinks(design_), shape.groups - 1);
+      });
   // Of a group of one router none is left to be cut off.
   Add("one switch less", degree >= 2 || counts_.leaves <= 2,
       "{} cables of a router: the others stay joined without it", degree);
@@ -278,8 +305,10 @@ void Checks::CheckHomes() {
       static_cast<double>(it_.stopped_gpus) / static_cast<double>(it_.accelerators);
   const bool limited = plan_.limits().has_failure_domain();
   Add("failure domain", !limited || share <= plan_.limits().failure_domain() * (1 + 1e-9),
-      "{} stops {} GPUs, {:.3g} %{}", it_.worst_part, it_.stopped_gpus, share * 100,
-      limited ? fmt::format(" of at most {:.3g} %", plan_.limits().failure_domain() * 100) : "");
+      "{} stops {} GPUs, {:.3g} %{}", it_.worst_part, it_.stopped_gpus, share * 100, [&] {
+        return limited ? fmt::format(" of at most {:.3g} %", plan_.limits().failure_domain() * 100)
+                       : std::string();
+      });
   if (plan_.has_growth())
     Add("growth", counts_.reach_gpus >= plan_.growth(), "{} GPUs without cabling anew, {} asked",
         counts_.reach_gpus, plan_.growth());
@@ -305,8 +334,10 @@ void Checks::CheckHall() {
   const bool limited = plan_.limits().has_site_power();
   Add("site power", !limited || it_.site_watts <= plan_.limits().site_power(),
       "{:.4g} MW x pue {:.4g} = {:.4g} MW{}", it_.totals.power.mid.count() / 1e6,
-      plan_.limits().pue(), it_.site_watts / 1e6,
-      limited ? fmt::format(" of {:.4g} MW", plan_.limits().site_power() / 1e6) : "");
+      plan_.limits().pue(), it_.site_watts / 1e6, [&] {
+        return limited ? fmt::format(" of {:.4g} MW", plan_.limits().site_power() / 1e6)
+                       : std::string();
+      });
 }
 
 void Checks::CheckCompute() {
@@ -316,9 +347,10 @@ void Checks::CheckCompute() {
   const std::optional<Peak> peak = choice.gpu.PeakOf(question_.type, question_.bases[0]);
   if (question_.ops) {
     const double have = peak ? peak->per_second * static_cast<double>(it_.accelerators) : 0;
-    Add("compute", have >= *question_.ops * (1 - 1e-12), "{} {} of {}",
-        ComputeText(have, question_.integer()), NameOf(question_.bases[0]),
-        ComputeText(*question_.ops, question_.integer()));
+    Add(
+        "compute", have >= *question_.ops * (1 - 1e-12), "{} {} of {}",
+        [&] { return ComputeText(have, question_.integer()); }, NameOf(question_.bases[0]),
+        [&] { return ComputeText(*question_.ops, question_.integer()); });
   } else {
     Add("compute", it_.accelerators >= question_.gpus, "{} accelerators of {}", it_.accelerators,
         question_.gpus);
@@ -359,10 +391,11 @@ void Checks::CheckGoodput() {
       "{}: a stop every {:.3g} h; with checkpoints of {:.3g} h and restarts "
       "of {:.3g} h {}",
       whose, hours(of_least), hours(FromPicoseconds(spec.checkpoint())),
-      hours(FromPicoseconds(spec.restart())),
-      least > 0 ? fmt::format("{:.1f} % of the time is useful, exactly {:.1f} %", least * 100,
-                              exact * 100)
-                : std::string("no interval between checkpoints leaves useful time"));
+      hours(FromPicoseconds(spec.restart())), [&] {
+        return least > 0 ? fmt::format("{:.1f} % of the time is useful, exactly {:.1f} %",
+                                       least * 100, exact * 100)
+                         : std::string("no interval between checkpoints leaves useful time");
+      });
 }
 
 // Pieces of the fabric's own rows against what the design counts; spares and networks beside it
@@ -403,7 +436,7 @@ void Checks::CheckBill() {
   CheckPieces();
   double usd = 0, watts = 0;
   std::size_t dated = 0, priced = 0;
-  std::string lacking;  // a part without a figure, which would count as free
+  std::string_view lacking;  // a part without a figure, which would count as free
   for (const BomRow& row : it_.bom.rows) {
     const auto count = static_cast<double>(row.quantity);
     const bool no_power = row.kind == PartKind::kHost && !row.unit_power;
@@ -420,11 +453,15 @@ void Checks::CheckBill() {
   Add("watts of the bill", std::abs(watts - drawn) <= 1e-9 * std::max(drawn, 1.0), "{:.0f} W",
       drawn);
   Add("every row from the catalogue", lacking.empty() && dated == priced,
-      "{} priced rows, {} with a date{}", priced, dated,
-      lacking.empty() ? "" : ", no price or power for " + lacking + ": give it a row in catalogue");
+      "{} priced rows, {} with a date{}", priced, dated, [&] {
+        return lacking.empty()
+                   ? std::string()
+                   : fmt::format(", no price or power for {}: give it a row in catalogue", lacking);
+      });
   const bool limited = plan_.limits().has_capex();
-  Add("capex", !limited || total <= plan_.limits().capex(), "{:.4g} MUSD{}", total / 1e6,
-      limited ? fmt::format(" of {:.4g} MUSD", plan_.limits().capex() / 1e6) : "");
+  Add("capex", !limited || total <= plan_.limits().capex(), "{:.4g} MUSD{}", total / 1e6, [&] {
+    return limited ? fmt::format(" of {:.4g} MUSD", plan_.limits().capex() / 1e6) : std::string();
+  });
 }
 
 }  // namespace

@@ -12,9 +12,16 @@ void Planning::Screen() {
   sizing_ = SizeAccelerators(question_);
   candidates_ = EnumerateCandidates(question_, sizing_);
   const auto count = static_cast<std::int64_t>(candidates_.size());
-#pragma omp parallel for schedule(dynamic, 64) num_threads(control_.jobs)
-  for (std::int64_t i = 0; i < count; ++i)
-    ScreenCandidate(question_, market_, candidates_[static_cast<std::size_t>(i)]);
+#pragma omp parallel num_threads(control_.jobs)
+  {
+    ScreenMemo memo(question_, market_);
+#pragma omp for schedule(dynamic, 64)
+    for (std::int64_t i = 0; i < count; ++i) {
+      Candidate& one = candidates_[static_cast<std::size_t>(i)];
+      ScreenCandidate(memo, one);
+      if (!one.feasible()) one.bom = {};  // its totals stay: most of its memory is the rows
+    }
+  }
   out_.candidates = count;
   for (const Candidate& one : candidates_) {
     if (one.feasible())
@@ -50,14 +57,14 @@ Contender Planning::Bounded(std::size_t candidate) const {
 
 // At the middle of everything.
 double Planning::MetricOf(const Contender& contender) const {
-  return Decision(question_, {contender}, reference_s_).At(0, Inputs{}).metric;
+  return Decision::AtMiddle(question_, contender, reference_s_).metric;
 }
 
 // The metric by the screened bill, and by the least that any bill of the design comes to: what the
 // design is useful for hangs on neither.
 void Planning::SetBound(std::size_t candidate) {
   const Candidate& it = candidates_[candidate];
-  const Figures figures = Decision(question_, {Bounded(candidate)}, reference_s_).At(0, Inputs{});
+  const Figures figures = Decision::AtMiddle(question_, Bounded(candidate), reference_s_);
   screened_[candidate] = figures;
   const BillFloor least = LeastBill(question_, market_, it, link_options_);
   const PlanDecideSpec& decide = question_.spec().decide();
@@ -96,15 +103,15 @@ bool Planning::MakeBillExact(std::size_t candidate, FabricCache* cache) {
 
 // Simulates every job, on the fabric whose bill is then the candidate's: so its bound is below it.
 bool Planning::Simulate(std::size_t candidate) {
-  RunControl run;
-  run.threads = control_.jobs;
-  run.stop = control_.stop;
   FabricCache cache;
   if (!MakeBillExact(candidate, &cache)) return false;
   Contender contender = Bounded(candidate);
+  const auto jobs = static_cast<double>(question_.jobs.size());
   for (std::size_t j = 0; j < question_.jobs.size(); ++j) {
-    auto times = SimulateJob(question_, candidates_[candidate], question_.jobs[j], run,
-                             control_.store, cache);
+    const std::string& what = candidates_[candidate].id;
+    pace_.Say(what, static_cast<double>(j) / jobs);
+    auto times = SimulateJob(question_, candidates_[candidate], question_.jobs[j],
+                             pace_.Run(what, static_cast<double>(j), jobs), control_.store, cache);
     if (!times) {
       // What the engine refuses of one design is a reason against it, not against the question.
       candidates_[candidate].broken.push_back({"simulation", false, times.error()[0].message});
@@ -120,6 +127,7 @@ bool Planning::Simulate(std::size_t candidate) {
   }
   contender.simulated = true;
   ++out_.simulated;
+  ++pace_.done;
   contenders_[candidate] = std::move(contender);
   return true;
 }
@@ -331,8 +339,6 @@ void Planning::Search(std::uint32_t accelerator, const std::vector<std::size_t>&
     if (!MakeBillExact(i, nullptr) || MetricOf(Bounded(i)) > best) continue;
     ++done;
     if (!Simulate(i)) continue;
-    if (control_.progress)
-      control_.progress(candidates_[i].id, static_cast<double>(done) / static_cast<double>(cap));
     best = std::min(best, MetricOf(contenders_.at(i)));
   }
 }

@@ -130,11 +130,9 @@ std::string Joined(const std::vector<std::string>& words) {
 // Of one accelerator's contenders, which are rows of `decision`.
 class WorkloadFlips {
  public:
-  WorkloadFlips(const Question& question, const PlanControl& control, const Decision& decision,
+  WorkloadFlips(const Question& question, Pace& pace, const Decision& decision,
                 std::uint32_t accelerator, const Candidate* yardstick)
-      : question_(question), control_(control), decision_(decision), accelerator_(accelerator) {
-    run_.threads = control.jobs;
-    run_.stop = control.stop;
+      : question_(question), pace_(pace), decision_(decision), accelerator_(accelerator) {
     for (std::size_t row = 0; row < decision.contenders().size(); ++row) {
       const Contender& one = decision.contenders()[row];
       if (one.simulated && one.candidate->accelerator == accelerator) rows_.push_back(row);
@@ -179,12 +177,11 @@ class WorkloadFlips {
   void Add(const Knob& knob, const Point& at, double low);
 
   const Question& question_;
-  const PlanControl& control_;
+  Pace& pace_;
   const Decision& decision_;
   std::uint32_t accelerator_;
   std::size_t reference_ = kNoCandidate;  // row of what others' speed is counted against
-  RunControl run_;
-  std::vector<std::size_t> rows_;  // that were simulated, the best first
+  std::vector<std::size_t> rows_;         // that were simulated, the best first
   std::map<std::size_t, FabricCache> fabrics_;
 };
 
@@ -226,12 +223,13 @@ bool WorkloadFlips::Simulate(const Knob& knob, const std::vector<std::size_t>& r
   const int seeds = std::min(decide.workload_seeds(), decide.seeds());
   for (const std::size_t row : wanted) {
     const Contender& contender = decision_.contenders()[row];
-    if (control_.progress)
-      control_.progress(fmt::format("{} {:.6g} {}", knob.input, point.value, knob.unit),
-                        static_cast<double>(runs) / decide.workload_runs());
+    const std::string what = fmt::format("{} {:.6g} {}, on {}", knob.input, point.value, knob.unit,
+                                         contender.candidate->id);
+    pace_.Say(what);
     ++runs;
-    const auto times = SimulateJob(question_, *contender.candidate, point.job, run_, control_.store,
-                                   fabrics_[row], seeds);
+    const auto times = SimulateJob(question_, *contender.candidate, point.job, pace_.Run(what),
+                                   pace_.control.store, fabrics_[row], seeds);
+    ++pace_.done;
     if (!times || times->seconds.empty()) {
       stopped = stopped || times.has_value();
       return false;
@@ -390,7 +388,7 @@ void Planning::FillWorkloadFlips(const Decision& decision, std::size_t best) {
   if (!simulates() || out_.partial || decide.workload_runs() == 0) return;
   const std::uint32_t accelerator = candidates_[best].accelerator;
   const std::size_t yardstick = yardstick_[accelerator];
-  WorkloadFlips search(question_, control_, decision, accelerator,
+  WorkloadFlips search(question_, pace_, decision, accelerator,
                        yardstick == kNoCandidate ? nullptr : &candidates_[yardstick]);
   search.Run();
   out_.flips.insert(out_.flips.end(), search.flips.begin(), search.flips.end());

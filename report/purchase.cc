@@ -1,8 +1,11 @@
 #include "report/purchase.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <map>
 
 #include "report/numbers.h"
@@ -282,20 +285,28 @@ std::string CandidatesCsv(const PlanReport& report) {
   };
   // figures: of a simulation, or of closed forms alone; bill: of the fabric built and cabled, or
   // as screened; p_first: of those that were ranked.
+  const auto add = [&](const auto& format, const auto&... values) {
+    fmt::format_to(std::back_inserter(out), format, values...);
+  };
+  const auto whole = [&](double value) {  // as "{:.0f}": to even, and exact below 2^53
+    add(FMT_COMPILE("{},"), static_cast<std::int64_t>(std::nearbyint(value)));
+  };
   for (const std::vector<PlanRow>* rows : {&report.rows, &report.screened})
     for (const PlanRow& row : *rows) {
       if (!row.feasible) continue;
-      out += fmt::format(
-          "{},{},true,,,{},{},{},{},{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{:.0f},"
-          "{:.6f},{:.6f},{:.4f},{:.6f},{},{},{}\n",
-          row.id, row.family, row.accelerators, row.hosts, row.leaves, row.spines, row.cores,
-          row.cables, row.racks, row.capex_low, row.capex_mid, row.capex_high, row.power_w,
-          row.site_w, row.speed, row.goodput, row.stops_per_month, row.metric,
-          row.ranked ? fmt::format("{:.4f}", row.p_first) : "",
-          row.simulated ? "simulated" : "closed form", row.exact ? "built" : "screened");
+      add(FMT_COMPILE("{},{},true,,,{},{},{},{},{},{},{},"), row.id, row.family, row.accelerators,
+          row.hosts, row.leaves, row.spines, row.cores, row.cables, row.racks);
+      for (const double value :
+           {row.capex_low, row.capex_mid, row.capex_high, row.power_w, row.site_w})
+        whole(value);
+      add(FMT_COMPILE("{:.6f},{:.6f},{:.4f},{:.6f},"), row.speed, row.goodput, row.stops_per_month,
+          row.metric);
+      if (row.ranked) add(FMT_COMPILE("{:.4f}"), row.p_first);
+      add(FMT_COMPILE(",{},{}\n"), row.simulated ? "simulated" : "closed form",
+          row.exact ? "built" : "screened");
     }
   for (const PlanRejected& one : report.rejected)
-    out += fmt::format("{},,false,{},{},,,,,,,,,,,,,,,,,,,\n", one.id, one.rule, quoted(one.said));
+    add(FMT_COMPILE("{},,false,{},{},,,,,,,,,,,,,,,,,,,\n"), one.id, one.rule, quoted(one.said));
   return out;
 }
 

@@ -190,15 +190,22 @@ Json ToJson(const PlanTarget& target) {
           {"counts", counts}};
 }
 
+// As people read it: a list's values with room to break the line between them.
+std::string DifferText(const Json& one) {
+  if (one.is_null() || (one.is_array() && one.empty())) return "none";
+  if (one.is_string()) return one.get<std::string>();
+  if (one.is_boolean()) return one.get<bool>() ? "yes" : "no";
+  if (one.is_number_float()) return fmt::format("{:.6g}", one.get<double>());
+  if (!one.is_array()) return one.dump();
+  std::string out;
+  for (const Json& item : one) out += (out.empty() ? "" : ", ") + DifferText(item);
+  return out;
+}
+
 // One line of a difference: where, and the two values.
 void Differ(const std::string& what, const Json& a, const Json& b, std::string& out, int width) {
   if (a == b) return;
-  const auto text = [](const Json& one) {
-    return one.is_string()         ? one.get<std::string>()
-           : one.is_number_float() ? fmt::format("{:.6g}", one.get<double>())
-                                   : one.dump();
-  };
-  std::string line = fmt::format("{}: {} -> {}", what, text(a), text(b));
+  std::string line = fmt::format("{}: {} -> {}", what, DifferText(a), DifferText(b));
   if (a.is_number() && b.is_number() && a.get<double>() != 0)
     line += fmt::format(" ({:+.2f} %)", (b.get<double>() / a.get<double>() - 1) * 100);
   out += Wrap(line, width, 2) + '\n';
@@ -232,6 +239,17 @@ std::map<std::string, Json> ByUse(const Json& bill) {
     out[key] = one;
   }
   return out;
+}
+
+// Key by key; `after` each key.
+void DifferKeys(const Json& a, const Json& b, const std::string& after, std::string& out,
+                int width) {
+  std::set<std::string> keys;
+  for (const Json* one : {&a, &b})
+    if (one->is_object())
+      for (const auto& [key, value] : one->items()) keys.insert(key);
+  for (const std::string& key : keys)
+    Differ(key + after, At(a, {key.c_str()}), At(b, {key.c_str()}), out, width);
 }
 
 // What of a list, or of a text line by line, the other lacks.
@@ -388,8 +406,10 @@ std::string PlanDifference(const std::string& a_text, const std::string& b_text,
   Differ("clear", At(a, {"answer", "clear"}), At(b, {"answer", "clear"}), decisions, width);
   Differ("tie", At(a, {"answer", "tie"}), At(b, {"answer", "tie"}), decisions, width);
   const Json best_a = BestRow(a), best_b = BestRow(b);
-  for (const char* key : {"accelerators", "hosts", "switches", "parameters"})
+  for (const char* key : {"accelerators", "hosts"})
     Differ(key, At(best_a, {key}), At(best_b, {key}), decisions, width);
+  DifferKeys(At(best_a, {"switches"}), At(best_b, {"switches"}), " switches", decisions, width);
+  DifferKeys(At(best_a, {"parameters"}), At(best_b, {"parameters"}), "", decisions, width);
   Differ("accelerator", At(a, {"answer", "accelerator", "name"}),
          At(b, {"answer", "accelerator", "name"}), decisions, width);
   Differ("runner-up", RunnerUp(a), RunnerUp(b), decisions, width);

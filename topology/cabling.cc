@@ -190,6 +190,7 @@ Result<DeviceKind> MakeKind(const Said<HostSpec>& said, const SourceMap& sources
   if (said.spec != nullptr) {
     WEFT_TRY(part, MakeHostPart(*said.spec, sources, said.path));
   }
+  if (part.nic_cage) part.nic_cage = CageOfNic(*part.nic_cage, part.nic_ports);
   return DeviceKind{said.name,     said.path,        {},        part.units,
                     part.power,    part.nic_cage,    0,         part.part,
                     part.own_rack, ContentsOf(part), part.racks};

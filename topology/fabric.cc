@@ -152,7 +152,7 @@ LinkId Fabric::FindLink(VertexId from, VertexId to) const {
 }
 
 std::string Fabric::HostName(HostId id) const {
-  return host_names_.empty() ? fmt::format("host{}", Index(id)) : host_names_[Index(id)];
+  return host_names_.empty() ? "host" + std::to_string(Index(id)) : host_names_[Index(id)];
 }
 
 std::optional<HostId> Fabric::FindHost(std::string_view name) const {
@@ -182,11 +182,11 @@ std::string Fabric::Name(VertexId id) const {
   const Vertex& vertex = vertices_[Index(id)];
   switch (vertex.kind) {
     case VertexKind::kGpu:
-      return fmt::format("{}/gpu{}", HostName(vertex.host), vertex.number);
+      return HostName(vertex.host) + "/gpu" + std::to_string(vertex.number);
     case VertexKind::kNvswitch:
       return HostName(vertex.host) + "/nvswitch";
     case VertexKind::kNic:
-      return fmt::format("{}/nic{}", HostName(vertex.host), vertex.number);
+      return HostName(vertex.host) + "/nic" + std::to_string(vertex.number);
     case VertexKind::kSwitch:
       break;
   }
@@ -194,27 +194,28 @@ std::string Fabric::Name(VertexId id) const {
     return switch_names_[switch_names_.size() - vertices_.size() + Index(id)];
   const TierNaming& tier = naming(vertex.tier);
   std::string out;
-  if (tier.in_pod) out += fmt::format("pod{}/", vertex.pod);
-  if (tier.in_plane) out += fmt::format("plane{}/", vertex.plane);
-  if (tier.in_segment) out += fmt::format("segment{}/", vertex.segment);
-  return out + fmt::format("{}{}", tier.noun, vertex.number);
+  if (tier.in_pod) out += "pod" + std::to_string(vertex.pod) + '/';
+  if (tier.in_plane) out += "plane" + std::to_string(vertex.plane) + '/';
+  if (tier.in_segment) out += "segment" + std::to_string(vertex.segment) + '/';
+  return out + tier.noun + std::to_string(vertex.number);
 }
 
 std::string Fabric::PortName(LinkId id) const {
   const Link& out = link(id);
   const Vertex &from = vertex(out.from), &to = vertex(out.to);
-  const std::string from_name = Name(out.from), to_name = Name(out.to);
+  std::string name = Name(out.from);
   if (from.kind == VertexKind::kNic && out.link_class == LinkClass::kNetwork)
-    return fmt::format("{}/port{}", from_name, out.number);
+    return name + "/port" + std::to_string(out.number);
   // Upwards, and inside a host, a neighbour's own number tells it; downwards a pod's
   // switches repeat their numbers.
+  const std::string to_name = Name(out.to);
   const bool last_part = from.host != kNoHost || to.tier > from.tier;
   const std::string_view towards =
-      last_part ? LastPart(to_name)
-                : std::string_view(to_name).substr(SharedParts(from_name, to_name));
+      last_part ? LastPart(to_name) : std::string_view(to_name).substr(SharedParts(name, to_name));
   const std::uint32_t parallel = Index(id) - Index(FindLink(out.from, out.to));
-  return parallel == 0 ? fmt::format("{}/{}", from_name, towards)
-                       : fmt::format("{}/{}.{}", from_name, towards, parallel);
+  name += '/';
+  name += towards;
+  return parallel == 0 ? name : name + '.' + std::to_string(parallel);
 }
 
 std::optional<ElementId> Fabric::FindElement(std::string_view name) const {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -34,10 +35,14 @@ tl::expected<std::string, std::string> ReadText(const std::string& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file) return tl::make_unexpected(std::strerror(errno == 0 ? ENOENT : errno));
-  std::string text(kMaxTextBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  std::string text;
+  std::array<char, 16384> some;  // most files are no longer
+  while (file && text.size() <= kMaxTextBytes) {
+    const std::size_t left = kMaxTextBytes + 1 - text.size();
+    file.read(some.data(), static_cast<std::streamsize>(std::min(left, some.size())));
+    text.append(some.data(), static_cast<std::size_t>(file.gcount()));
+  }
   if (file.bad()) return tl::make_unexpected("the reading failed");
-  text.resize(static_cast<std::size_t>(file.gcount()));
   return text;
 }
 

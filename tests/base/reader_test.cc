@@ -337,6 +337,19 @@ class Folder {
   std::filesystem::path path_;
 };
 
+// Read piece by piece: of one, of some, of an end on a piece's edge.
+TEST(ReadFile, ReadsFilesOfAnyLength) {
+  const PresetTable presets = Presets();
+  const std::string file = testing::TempDir() + "/long.yaml";
+  for (const std::size_t length : {100u, 16384u, 16385u, 50000u}) {
+    const std::string end = "\nname: the last line\nfabric: { family: clos, leaves: 4 }";
+    std::ofstream(file) << '#' << std::string(length - 1 - end.size(), 'x') << end;
+    const auto spec = ReadFile<Spec>(file, {&presets, {}, nullptr});
+    ASSERT_TRUE(spec) << length << ErrorLines(spec.error());
+    EXPECT_EQ(spec->message.name(), "the last line");
+  }
+}
+
 TEST(ReadFile, LaysTheFileOverWhatItIncludes) {
   const Folder folder;
   folder.Write("sub/base.yaml",

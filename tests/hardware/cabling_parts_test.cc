@@ -38,6 +38,32 @@ TEST(MakeSwitchPart, DerivesCagesThatNobodyNamed) {
   EXPECT_EQ(PartOf("{ ports: 256 }").cages, 32);
 }
 
+// An OSFP1600 of which four lanes of 200 Gb/s are wired: 800 Gb/s in one port of four lanes, or in
+// two of four lanes of 100 on its eight contacts. One whose lanes are all there are stays as it is.
+TEST(CageOfNic, GivesSeveralPortsTheContactsThatOneLeavesIdle) {
+  CagePart cage;
+  cage.form = CageSpec::OSFP1600;
+  cage.lanes = 4;
+  cage.lane = GigabitsPerSecond(200);
+  cage.ports = 2;
+  const CagePart one = CageOfNic(cage, 1), two = CageOfNic(cage, 2), four = CageOfNic(cage, 4);
+  EXPECT_EQ(one.lanes, 4);
+  EXPECT_EQ(one.lane, GigabitsPerSecond(200));
+  EXPECT_EQ(one.ports, 1);  // the cage is the NIC's own
+  EXPECT_EQ(two.lanes, 8);
+  EXPECT_EQ(two.lane, GigabitsPerSecond(100));
+  EXPECT_EQ(two.ports, 2);
+  EXPECT_EQ(four, two);  // no more than it splits into
+  CagePart whole;
+  whole.form = CageSpec::OSFP;
+  whole.lanes = 8;
+  whole.ports = 2;  // of two NICs
+  EXPECT_EQ(CageOfNic(whole, 1), whole);
+  CagePart single = cage;
+  single.ports = 1;
+  EXPECT_EQ(CageOfNic(single, 2), single);  // a cage a port
+}
+
 TEST(CageOfPort, TakesTheSmallestThatCarriesThePort) {
   EXPECT_EQ(CageOfPort(GigabitsPerSecond(200)).form, CageSpec::QSFP112);
   EXPECT_EQ(CageOfPort(GigabitsPerSecond(400)).form, CageSpec::QSFP112);

@@ -697,5 +697,44 @@ TEST(Audit, FindsNothingInRandomBillsThatCanBeBuiltAndTheOneThingThatIsBroken) {
   }
 }
 
+// Hosts that stand for their accelerators have the NICs that such hosts usually have: 400G, of
+// which a QM9700 has 64 ports, not the 800G that its cage could carry in 32.
+TEST(Audit, TakesTheUsualNicsOfHostsAlone) {
+  EXPECT_EQ(Rules("8xh100,128,host\nqm9700,48,switch\n"), "");
+  EXPECT_EQ(Rules("8xh100,128,host\nqm9700,32,leaf\nqm9700,16,spine\n"), "");
+  EXPECT_EQ(Rules("8xh100,512,host\nqm9700,192,switch\ntiers,2,\n"), "reach");
+}
+
+// Three tiers whose leaves and spines are told apart, and no cores: said to be a part, nothing.
+TEST(Audit, FindsThatThreeTiersHaveNoCores) {
+  const std::string bill = "h100,8192,accelerator\n64x400G,256,leaf\n64x400G,256,spine\ntiers,3,\n";
+  EXPECT_THAT(Said(bill),
+              testing::HasSubstr("core_ports: 0 cores with 0 ports; needs 8192 ports, 128 cores"));
+  EXPECT_EQ(Rules(bill + "scope,part,\n"), "");
+  EXPECT_EQ(Rules(bill + "64x400G,128,core\n"), "");
+  EXPECT_EQ(Rules("h100,8192,accelerator\n64x400G,640,switch\ntiers,3,\n"), "");
+}
+
+// Less than a host of empty places is no host to spare.
+TEST(Audit, OffersNoHostsToSpareWhereThereAreNone) {
+  EXPECT_THAT(Said("h100,1020,accelerator\n8xh100,128,host\n"),
+              testing::Not(testing::HasSubstr("spare_host")));
+  EXPECT_THAT(Said("h100,1008,accelerator\n8xh100,128,host\n"),
+              testing::HasSubstr("2 of the hosts by the role spare_host"));
+}
+
+// As spreadsheets of other languages export: semicolons or tabs, decimal commas, grouped digits.
+TEST(Audit, ReadsOtherSeparatorsAndGroupedDigits) {
+  EXPECT_EQ(Rules("role;part;quantity\naccelerator;h100;1 024\nleaf;64x400G;32\nspine;64x400G;12\n"
+                  "oversubscription;1,5;\n"),
+            Rules("h100,1024,accelerator\n64x400G,32,leaf\n64x400G,12,spine\n"
+                  "oversubscription,1.5,\n"));
+  EXPECT_EQ(Rules("part\tquantity\trole\nh100\t1024\taccelerator\n64x400G\t31\tleaf\n"
+                  "64x400G\t16\tspine\n"),
+            "leaf_ports");
+  EXPECT_EQ(Rules("h100,\"1,024\",accelerator\n64x400G,31,leaf\n64x400G,16,spine\n"), "leaf_ports");
+  EXPECT_FALSE(AuditText("h100;1,024;accelerator\n", "bill.csv"));  // a decimal comma
+}
+
 }  // namespace
 }  // namespace weft

@@ -2,6 +2,7 @@
 #include "planner/bill.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -457,6 +458,93 @@ TEST(LeastBill, IsBelowTheBillOfTheFabricThatIsBuilt) {
   }
   EXPECT_GT(built, 60);
   EXPECT_GT(shares / built, 0.97);
+}
+
+std::string SaidOf(const Candidate& plan) {
+  std::string out;
+  for (const RuleCheck& check : plan.broken) out += check.rule + ": " + check.said + '\n';
+  return out;
+}
+
+// A ConnectX-8 has one cage: two ports of 400G share a plug, one of 800G has its own.
+TEST(MakeExact, GivesANicOfTwoPortsOnePlug) {
+  struct Want {
+    const char* parts;
+    int cages;
+  };
+  for (const Want& want : {Want{"accelerators: [b300], switches: [sn5600], nic_ports: [2]", 8},
+                           Want{"accelerators: [b300], switches: [q3400], nic_ports: [1]", 8},
+                           Want{"accelerators: [h100], switches: [sn5600], nic_ports: [2]", 8},
+                           Want{"accelerators: [h100], switches: [sn5600], nic_ports: [1]", 4}}) {
+    SCOPED_TRACE(want.parts);
+    const Question question =
+        QuestionOf(fmt::format("need: {{ gpus: 512 }}\nparts: {{ {} }}\n", want.parts));
+    const CableMarket market = AllCables(question.catalogue);
+    int built = 0;
+    for (Candidate& plan : EnumerateCandidates(question, SizeAccelerators(question))) {
+      ScreenCandidate(question, market, plan);
+      if (!plan.feasible() || built == 3) continue;
+      ExactFiles files;
+      MakeExact(question, plan, &files);
+      ASSERT_TRUE(plan.feasible()) << plan.id << SaidOf(plan);
+      EXPECT_THAT(files.ports, testing::HasSubstr(fmt::format("\nhost0,0,1,{0},{0},", want.cages)))
+          << plan.id << '\n'
+          << files.ports.substr(0, 200);
+      ++built;
+    }
+    EXPECT_EQ(built, 3);
+  }
+}
+
+// Of every candidate: what it has in common with those before changes nothing.
+TEST(ScreenMemo, GivesEachCandidateWhatItGetsAlone) {
+  const char* questions[] = {
+      "need: { gpus: 1096 }\n"
+      "parts: { accelerators: [h800, ascend-910b2], nic: [200Gbps, 400Gbps] }\n"
+      "policy: { spares: 3%, backup_hosts: 5% }\nnetwork: { storage: size, frontend: size }\n",
+      "need: { gpus: 3000 }\n"
+      "parts: { accelerators: [ascend-910c, b300], switches: [sn5600, q3400] }\n"
+      "limits: { reach: 60m }\n"};
+  for (const char* text : questions) {
+    const Question question = QuestionOf(text);
+    const CableMarket market = AllCables(question.catalogue);
+    ScreenMemo memo(question, market);
+    int feasible = 0, broken = 0;
+    for (const Candidate& plan : EnumerateCandidates(question, SizeAccelerators(question))) {
+      Candidate alone = plan, after = plan;
+      ScreenCandidate(question, market, alone);
+      ScreenCandidate(memo, after);
+      ASSERT_EQ(BomCsv(after.bom), BomCsv(alone.bom)) << plan.id;
+      ASSERT_EQ(SaidOf(after), SaidOf(alone)) << plan.id;
+      ASSERT_EQ(after.capex(), alone.capex()) << plan.id;
+      ASSERT_EQ(after.host_watts, alone.host_watts) << plan.id;
+      ++(after.feasible() ? feasible : broken);
+    }
+    EXPECT_GT(feasible, 20);
+    EXPECT_GT(broken, 20);
+  }
+}
+
+// What is kept of a rule is what was said of it, words that are made when they are asked for, too.
+TEST(FindBrokenRules, SaysOfARuleWhatCheckRulesSays) {
+  const Question question = QuestionOf(
+      "need: { gpus: 512 }\nparts: { accelerators: [h100] }\n"
+      "limits: { site_power: 500kW, capex: 1MUSD, failure_domain: 1% }\n");
+  int found = 0;
+  const CableMarket market = AllCables(question.catalogue);
+  for (Candidate& plan : EnumerateCandidates(question, SizeAccelerators(question))) {
+    ScreenCandidate(question, market, plan);
+    if (plan.counts.leaves == 0) continue;
+    std::string said;
+    for (const RuleCheck& check : CheckRules(question, plan))
+      if (!check.ok) said += check.rule + ": " + check.said + '\n';
+    std::string kept;
+    for (const RuleCheck& check : FindBrokenRules(question, plan))
+      kept += check.rule + ": " + check.said + '\n';
+    EXPECT_EQ(kept, said) << plan.id;
+    if (!said.empty()) ++found;
+  }
+  EXPECT_GT(found, 20);
 }
 
 std::string QuoteFile(const char* name, const std::string& rows) {

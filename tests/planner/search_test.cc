@@ -219,6 +219,37 @@ TEST(MakePlan, FindsWhatBruteForceFinds) {
   EXPECT_LT(simulated, all);
 }
 
+// Of all accelerators, of what is compared and of changed jobs together it goes up alone, and it is
+// not done before it ends.
+TEST(Search, SaysHowFarItIs) {
+  const Question question =
+      Ask("need: { gpus: 64 }\n"
+          "parts: { accelerators: [h100, h20], switches: [25.6T], nic_ports: [1], "
+          "families: [rail_optimized] }\n"
+          "policy: { min_spines: 2, spines: both }\n"
+          "jobs: [ { exposed: 20%, collective: { op: all_reduce, bytes: 16MiB } } ]\n"
+          "decide: { seeds: 2, finalists: 1, draws: 100, workload_runs: 2, compare: "
+          "[ h100/rail_optimized/2-tier/400G/25.6T/1:1/min, "
+          "h100/rail_optimized/2-tier/400G/25.6T/3:1/min ] }\n");
+  std::vector<double> shares;
+  std::set<std::string> told;
+  PlanControl control;
+  control.progress = [&](const std::string& what, double share) {
+    shares.push_back(share);
+    told.insert(what);
+  };
+  const auto report = MakePlan(question, control);
+  ASSERT_TRUE(report);
+  ASSERT_GT(shares.size(), 6u);
+  EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+  EXPECT_LT(shares.front(), 0.2);
+  EXPECT_LT(shares[shares.size() / 2], 1);
+  EXPECT_LE(shares.back(), 1);
+  EXPECT_EQ(told.count("h100/rail_optimized/2-tier/400G/25.6T/3:1/min"), 1u);
+  EXPECT_TRUE(std::any_of(told.begin(), told.end(),
+                          [](const std::string& one) { return one.rfind("h20/", 0) == 0; }));
+}
+
 // What was not built may win as what was not simulated may: a cap leaves no winner clear, and
 // without one nothing is open.
 TEST(Search, CallsNobodyClearWhileOthersCouldBeBuilt) {

@@ -5,10 +5,12 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "planner/plan.h"
 #include "planner/question.h"
 #include "report/purchase.h"
+#include "report/table.h"
 #include "report/text.h"
 
 namespace weft {
@@ -173,6 +175,29 @@ TEST(PlanDifference, LeadsWithDecisionsAndShowsOnlyWhatDependsOnAPrice) {
   EXPECT_NE(same.find("capex: 1000MUSD"), std::string::npos) << same;
   const std::string larger = PlanDifference(plan, PlanWith("36kUSD", "growth: 1024\n"), 100);
   EXPECT_EQ(larger.rfind("decisions\nbest: ", 0), 0u) << larger;
+}
+
+// Lists break between their values, parameters are told key by key.
+TEST(PlanDifference, FitsTheTerminal) {
+  const std::string plan = PlanWith("36kUSD", "");
+  Json tied = Json::parse(PlanWith("36kUSD", "growth: 1024\n"));
+  for (const char* uplink : {"", "/up400G", "/up200G"})
+    tied["answer"]["tie"].push_back(
+        fmt::format("h100/rail_optimized/2-tier/400G/2-tor/51.2T{}/1:1/even", uplink));
+  const std::string other = tied.dump();
+  for (const int width : {80, 160}) {
+    std::istringstream lines(PlanDifference(plan, other, width));
+    std::string line, all;
+    while (std::getline(lines, line)) {
+      EXPECT_LE(DisplayWidth(line), width) << line;
+      all += line + '\n';
+    }
+    EXPECT_THAT(all, testing::Not(HasSubstr("[\""))) << all;
+    EXPECT_THAT(all, testing::Not(HasSubstr("{\""))) << all;
+    EXPECT_THAT(all, HasSubstr("\ntie: none -> h100/rail_optimized/")) << all;
+    EXPECT_THAT(all, HasSubstr("\nspine switches: 0 -> 16\n")) << all;
+    EXPECT_THAT(all, HasSubstr("\ntiers: 1 -> 2\n")) << all;
+  }
 }
 
 }  // namespace

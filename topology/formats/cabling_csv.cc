@@ -25,6 +25,27 @@ std::string Field(std::string_view text) {
 
 std::string Rate(BitRate rate) { return FormatQuantity(rate.bits_per_second(), Unit::BIT_RATE); }
 
+// Cells of a row that is being written.
+class CellWriter {
+ public:
+  explicit CellWriter(std::string& out) : out_(out) {}
+
+  CellWriter& Add(std::string_view text, char after = ',') {
+    out_ += text;
+    out_ += after;
+    return *this;
+  }
+  CellWriter& Add(std::uint64_t number, char after = ',') {
+    const fmt::format_int digits(number);
+    return Add(std::string_view(digits.data(), digits.size()), after);
+  }
+
+ private:
+  std::string& out_;
+};
+
+std::uint64_t Count(int number) { return static_cast<std::uint64_t>(number); }
+
 // Rows of cable ends; the text of a device and of a rate is made once.
 class EndWriter {
  public:
@@ -39,15 +60,16 @@ class EndWriter {
     return rate_text_;
   }
 
-  void Add(const CableEnd& end, LinkId link, std::string& out) {
+  void Add(const CableEnd& end, LinkId link, CellWriter& out) {
     const Cage& cage = plan_.cage(end.cage);
     const Place& place = plan_.racks.place[Index(cage.device)];
     std::string& name = names_[Index(cage.device)];
     if (name.empty()) name = DeviceName(fabric_, cage.device);
     const int first = end.port * cage.port_lanes;
-    fmt::format_to(std::back_inserter(out), "{},{},{},{}x{},{}-{},{},{},", name,
-                   fabric_.PortName(link), cage.number, cage.split, RateOf(cage.rate), first,
-                   first + cage.port_lanes - 1, place.rack, place.unit);
+    out.Add(name).Add(fabric_.PortName(link)).Add(Count(cage.number));
+    out.Add(Count(cage.split), 'x').Add(RateOf(cage.rate));
+    out.Add(Count(first), '-').Add(Count(first + cage.port_lanes - 1));
+    out.Add(place.rack).Add(Count(place.unit));
   }
 
  private:
@@ -242,8 +264,17 @@ std::string CablingCsv(const Fabric& fabric, const CablingParts& parts, const Ca
       "cable,a_device,a_port,a_cage,a_breakout,a_lanes,a_rack,a_unit,"
       "b_device,b_port,b_cage,b_breakout,b_lanes,b_rack,b_unit,"
       "rate,medium,part,a_optic,b_optic,assembly,bundle,plane,rail,length_m,status\n";
+  const auto names = [](const auto& rows) {
+    std::vector<std::string> fields;
+    for (const auto& one : rows) fields.push_back(Field(one.part));
+    return fields;
+  };
+  const std::vector<std::string> cables = names(parts.cables), plugs = names(parts.optics);
   EndWriter ends(fabric, plan);
+  CellWriter row(out);
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> bundles;  // by racks
+  std::string length;                                                      // of the cable before
+  Metres length_of;
   for (std::size_t c = 0; c < plan.cables.size(); ++c) {
     const Cable& cable = plan.cables[c];
     const Cage &a = plan.cage(cable.a.cage), &b = plan.cage(cable.b.cage);
@@ -253,17 +284,22 @@ std::string CablingCsv(const Fabric& fabric, const CablingParts& parts, const Ca
     const std::pair<std::uint32_t, std::uint32_t> racks =
         std::minmax(plan.racks.place[Index(a.device)].rack, plan.racks.place[Index(b.device)].rack);
     const std::size_t bundle = bundles.try_emplace(racks, bundles.size()).first->second;
-    fmt::format_to(std::back_inserter(out), "{},", c);
-    ends.Add(cable.a, cable.link, out);
-    ends.Add(cable.b, link.reverse, out);
-    fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{},planned\n",
-                   ends.RateOf(a.rate), NameOf(cable.medium),
-                   optics ? "fibre" : Field(parts.cables[a.part].part),
-                   optics ? Field(parts.optics[a.part].part) : "",
-                   optics ? Field(parts.optics[b.part].part) : "", cable.assembly, bundle,
-                   fabric.vertex(link.to).plane,
-                   lower.kind == VertexKind::kNic ? fmt::format("{}", lower.number) : "",
-                   cable.length.count());
+    row.Add(c);
+    ends.Add(cable.a, cable.link, row);
+    ends.Add(cable.b, link.reverse, row);
+    row.Add(ends.RateOf(a.rate)).Add(NameOf(cable.medium));
+    row.Add(optics ? "fibre" : cables[a.part]);
+    row.Add(optics ? plugs[a.part] : "").Add(optics ? plugs[b.part] : "");
+    row.Add(cable.assembly).Add(bundle).Add(fabric.vertex(link.to).plane);
+    if (lower.kind == VertexKind::kNic)
+      row.Add(lower.number);
+    else
+      row.Add("");
+    if (length.empty() || cable.length != length_of) {
+      length_of = cable.length;
+      length = fmt::format("{}", length_of.count());
+    }
+    row.Add(length).Add("planned", '\n');
   }
   return out;
 }
