@@ -68,7 +68,8 @@ void FlowSimulation::Restart() {
     system_->Restart(Capacities(input_));
   else
     system_.emplace(Capacities(input_),
-                    MaxMinOptions{input_.options.work_list, input_.options.replace});
+                    MaxMinOptions{input_.options.work_list, input_.options.replace,
+                                  input_.options.silent_links});
   clocks_.emplace(input_.fabric->link_count());
   FindSilentLinks();
   routes_.emplace(*input_.fabric, paths_, input_.fault_policy.qps);

@@ -201,7 +201,8 @@ bool MaxMinSystem::TakeAlone(std::uint32_t l, std::uint32_t id, std::uint32_t cr
   LinkRow& link = links_[l];
   if (link.alone != kNoVariable) EndAlone(l);
   Variable& v = variables_[id];
-  if (v.count > kFewLinks || link.count > 0 || link.share_bps < kInfinite) return false;
+  const bool empty = link.count == 0 && link.share_bps == kInfinite;
+  if (!options_.alone || v.count > kFewLinks || !empty) return false;
   members_.Give(link.members);
   link.members = {crossing, 0};
   link.alone = id;
@@ -624,7 +625,7 @@ bool MaxMinSystem::Settle() {
     LinkRow& link = links_[l];
     if (link.count == 0)
       Empty(l);
-    else if (link.count == 1 && link.wides == 0)
+    else if (options_.alone && link.count == 1 && link.wides == 0)
       LeaveAlone(l);
   }
   for (const std::uint32_t l : touched_) {

@@ -68,6 +68,7 @@ constexpr std::uint32_t Index(TermsId id) { return static_cast<std::uint32_t>(id
 struct MaxMinOptions {
   bool work_list = true;  // look again only at what can change; else fill anew
   bool replace = true;    // a variable replaced by its like changes nothing
+  bool alone = true;      // a link that one variable alone crosses is a cap of that variable
 };
 
 class MaxMinSystem {

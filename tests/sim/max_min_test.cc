@@ -87,16 +87,19 @@ struct Churn {
   std::uint32_t links;
   MaxMinSystem system;
   std::vector<TermsId> ranges;
+  std::size_t most = 0;  // live at a time
   std::vector<std::uint32_t> live, paused;
 };
 
-// In every other one some variables cross more than 64 links, which are solved otherwise.
-Churn RandomSystem(Random& random) {
+// In every other one some variables cross more than 64 links, which are solved otherwise; in every
+// other one so few are live that most links are crossed by one alone, or none.
+Churn RandomSystem(Random& random, const MaxMinOptions& options = {}) {
   const bool wide = random.Below(2) == 0;
+  const std::size_t most = random.Below(2) == 0 ? 1 + random.Below(8) : 1000;
   const std::uint32_t links = wide ? 70 + random.Below(130) : 1 + random.Below(30);
   std::vector<double> capacity(links);
   for (double& c : capacity) c = 25e9 * (1 + random.Below(32));
-  Churn churn{links, MaxMinSystem(capacity), {}, {}, {}};
+  Churn churn{links, MaxMinSystem(capacity, options), {}, most, {}, {}};
   for (int i = 0; i < 60; ++i) {
     std::vector<Term> terms;
     const std::uint32_t start = random.Below(links);
@@ -120,7 +123,7 @@ std::uint32_t TakeAny(std::vector<std::uint32_t>& from, Random& random) {
 void Step(Churn& churn, Random& random) {
   const TermsId range = churn.ranges[random.Below(60)];
   const double cap = random.Below(4) == 0 ? 1e9 * (1 + random.Below(100)) : 0;
-  switch (random.Below(8)) {
+  switch (churn.live.size() < churn.most ? random.Below(8) : random.Below(3)) {
     case 0:
       if (!churn.live.empty()) churn.system.Remove(TakeAny(churn.live, random));
       break;
@@ -157,22 +160,60 @@ TEST(MaxMinSystem, MeetsTheFairnessConditionsAfterEveryChange) {
   }
 }
 
-// The work list against the filling, which was used alone before it.
+// The work list against the filling, which was used alone before it, and both against a list in
+// which a variable that is alone on a link is a member of it like any other.
 TEST(MaxMinSystem, TheWorkListAgreesWithFilling) {
   for (std::uint64_t seed : TestSeeds(60)) {
     SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
-    Random random(seed), same(seed);
+    Random random(seed), same(seed), again(seed);
     Churn list = RandomSystem(random), filling = RandomSystem(same);
+    Churn members = RandomSystem(again, {.alone = false});
     for (int step = 0; step < 150; ++step) {
       Step(list, random);
       Step(filling, same);
+      Step(members, again);
       list.system.Resolve();
       filling.system.ResolveByFilling();
-      for (std::uint32_t id : list.live)
-        ASSERT_NEAR(list.system.rate_bps(id) / filling.system.rate_bps(id), 1, 1e-10)
-            << "step " << step << " id " << id;
+      members.system.Resolve();
+      for (std::uint32_t id : list.live) {
+        const double rate = list.system.rate_bps(id);
+        ASSERT_NEAR(rate / filling.system.rate_bps(id), 1, 1e-10) << "step " << step;
+        ASSERT_NEAR(rate / members.system.rate_bps(id), 1, 1e-10) << "step " << step;
+      }
     }
   }
+}
+
+// By hand: the second of two flows shares the first one's last link, and goes again.
+TEST(MaxMinSystem, ALinkThatOneAloneCrossesIsItsCap) {
+  MaxMinSystem system({k100G, 2 * k100G, k100G});
+  const TermsId path = system.AddTerms(std::vector{Term{0, 1}, Term{1, 1}, Term{2, 1}});
+  const TermsId last = system.AddTerms(std::vector{Term{2, 1}});
+  const std::uint32_t a = system.Add(path, 1, 0);
+  MaxMinSystem::Changes changes = system.Resolve();
+  EXPECT_TRUE(system.by_itself(a));
+  EXPECT_EQ(system.bottleneck(a), LinkId{2});  // of equal ones the last
+  EXPECT_EQ(system.rate_bps(a), k100G);
+  EXPECT_TRUE(changes.links.empty());
+
+  const std::uint32_t b = system.Add(last, 1, 0);
+  changes = system.Resolve();
+  EXPECT_FALSE(system.by_itself(a));
+  EXPECT_EQ(system.share_bps(2), k100G / 2);
+  EXPECT_EQ(changes.variables.size(), 2u);
+
+  system.Remove(b);
+  changes = system.Resolve();
+  EXPECT_TRUE(system.by_itself(a));
+  EXPECT_EQ(system.rate_bps(a), k100G);
+  EXPECT_EQ(std::vector(changes.variables.begin(), changes.variables.end()), std::vector{a});
+
+  system.SetCapacity(1, k100G / 4);
+  changes = system.Resolve();
+  EXPECT_TRUE(system.by_itself(a));
+  EXPECT_EQ(system.bottleneck(a), LinkId{1});
+  EXPECT_EQ(system.rate_bps(a), k100G / 4);
+  EXPECT_EQ(std::vector(changes.variables.begin(), changes.variables.end()), std::vector{a});
 }
 
 // What keeps time by shares and bottlenecks alone must learn of every one that changes.
@@ -181,7 +222,7 @@ TEST(MaxMinSystem, ReportsEveryShareAndBottleneckThatChanged) {
     SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
     Random random(seed);
     Churn churn = RandomSystem(random);
-    std::vector<double> share(200, 0.0);
+    std::vector<double> share(200, 0.0), level(400, 0.0);
     std::vector<LinkId> bottleneck(400, kNoLink);
     std::vector<std::uint8_t> known(400, 0);
     for (int step = 0; step < 150; ++step) {
@@ -196,6 +237,9 @@ TEST(MaxMinSystem, ReportsEveryShareAndBottleneckThatChanged) {
         ASSERT_TRUE(variables.count(id) == 1 || (known[id] == 1 && bottleneck[id] == now))
             << "step " << step << " id " << id;
         bottleneck[id] = now;
+        const bool same = variables.count(id) == 1 || level[id] == churn.system.level_bps(id);
+        ASSERT_TRUE(!churn.system.by_itself(id) || same) << "step " << step << " id " << id;
+        level[id] = churn.system.level_bps(id);
         if (now == kNoLink) continue;
         ASSERT_TRUE(links.count(Index(now)) == 1 || variables.count(id) == 1 ||
                     share[Index(now)] == churn.system.share_bps(Index(now)))
