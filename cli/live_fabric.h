@@ -25,10 +25,9 @@ std::vector<std::string> WritableFormats();
 std::optional<Error> ForeignFormat(const std::string& path);
 
 // ReadScenario(); of a file that is none but one of these, that alone. `set_by`: as there.
-Result<Located<ScenarioSpec>> ReadScenarioFile(const std::string& path,
-                                               const std::vector<std::string>& sets,
-                                               SourceTexts& texts,
-                                               const std::map<std::string, std::string>& set_by = {});
+Result<Located<ScenarioSpec>> ReadScenarioFile(
+    const std::string& path, const std::vector<std::string>& sets, SourceTexts& texts,
+    const std::map<std::string, std::string>& set_by = {});
 
 // What `path` says in `format`; without one, in the format it looks like, which may be a scenario
 // file.

@@ -1,8 +1,8 @@
 // What happens next: at most one time for each id, in order of time.
 //
-// An indexed heap of times, four ways at a node and those of a node on one cache line, each with the ids that are due then: ids that
-// are set to one time after the other, as a symmetric collective does, share an
-// entry of the heap. Nothing is allocated once the tables have grown.
+// An indexed heap of times, four ways at a node and those of a node on one cache line, each with
+// the ids that are due then: ids that are set to one time after the other, as a symmetric
+// collective does, share an entry of the heap. Nothing is allocated once the tables have grown.
 //
 // Cost     O(log n) a time, O(1) an id that joins the time set before it.
 #pragma once

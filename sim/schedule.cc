@@ -17,11 +17,17 @@ std::uint32_t Schedule::Append(const Program& program) {
   open_count_ += row_count() - first;
   if (streams_.size() < program.stream_count) streams_.resize(program.stream_count);
   first_of_stream_.resize(streams_.size(), kNone);
+  const auto first_standing = static_cast<std::uint32_t>(standings_.size());
   AddStandings(program, first);
   for (std::uint32_t row = first; row < row_count(); ++row) Await(row);
-  for (std::uint32_t row = first; row < row_count(); ++row) {
-    const auto count = static_cast<std::uint32_t>(StandingsOf(row).size());
-    for (std::uint32_t i = 0; i < count; ++i) Stand(row, rows_[row].first_standing + i);
+  for (auto at = first_standing; at < standings_.size(); ++at) {
+    Stream& stream = streams_[standings_[at].stream];
+    (stream.last == kNone ? first_of_stream_[standings_[at].stream]
+                          : standings_[stream.last].next) = at;
+    stream.last = at;
+    if (stream.at != kNone) continue;
+    stream.at = stream.block_start = at;
+    Enter(stream);
   }
   return first;
 }
@@ -35,22 +41,8 @@ void Schedule::AddStandings(const Program& program, std::uint32_t first_row) {
     const Op& op = program.ops[row - first_row];
     rows_[row].first_standing = next;
     for (std::uint32_t i = 0; i < op.stream_count; ++i)
-      standings_[next++].stream = program.streams[op.first_stream + i];
+      standings_[next++] = {program.streams[op.first_stream + i], row, kNone};
   }
-}
-
-// The row is the last of the stream of its standing.
-void Schedule::Stand(std::uint32_t row, std::uint32_t standing) {
-  const std::uint32_t stream = standings_[standing].stream;
-  Stream& s = streams_[stream];
-  if (s.last == kNone)
-    first_of_stream_[stream] = row;
-  else
-    standings_[s.last].next = row;
-  s.last = standing;
-  if (s.head != kNone) return;
-  s.head = s.block_start = row;
-  Enter(stream);
 }
 
 void Schedule::AddPlaces(const Program& program, std::uint32_t first_row) {
@@ -103,10 +95,10 @@ void Schedule::Reset() {
     row.dropped = false;
   }
   for (std::uint32_t row = 0; row < row_count(); ++row) Await(row);
-  for (std::uint32_t stream = 0; stream < streams_.size(); ++stream) {
-    Stream& s = streams_[stream];
-    s.pass = 0;
-    s.head = s.block_start = first_of_stream_[stream];
+  for (std::uint32_t s = 0; s < streams_.size(); ++s) {
+    Stream& stream = streams_[s];
+    stream.pass = 0;
+    stream.at = stream.block_start = first_of_stream_[s];
     Enter(stream);
   }
 }
@@ -216,40 +208,31 @@ void Schedule::Drop(std::uint32_t row) {
 void Schedule::LeaveStreams(std::uint32_t row) {
   for (const Standing& standing : StandingsOf(row)) {
     Stream& stream = streams_[standing.stream];
-    if (stream.head != row) continue;
-    Step(stream, standing.next);
-    Enter(standing.stream);
+    if (stream.at == kNone || &standings_[stream.at] != &standing) continue;
+    Step(stream);
+    Enter(stream);
   }
 }
 
 // To the row that comes next, or to the block's first row of this stream for another pass.
-void Schedule::Step(Stream& stream, std::uint32_t next) {
-  const std::uint32_t row = stream.head;
-  const bool last = next == kNone || block(next) != block(row);
+void Schedule::Step(Stream& stream) {
+  const auto [id, row, next] = standings_[stream.at];
+  const bool last = next == kNone || block(standings_[next].row) != block(row);
   if (block(row) != 0 && last && stream.pass + 1 < times(row)) {
     ++stream.pass;
-    stream.head = stream.block_start;
+    stream.at = stream.block_start;
     return;
   }
-  stream.head = next;
+  stream.at = next;
   if (block(row) != 0 && !last) return;
   stream.pass = 0;
   stream.block_start = next;
 }
 
 // The stream has come to a row, or its end; rows that were dropped are passed over.
-void Schedule::Enter(std::uint32_t stream) {
-  Stream& s = streams_[stream];
-  while (s.head != kNone && rows_[s.head].dropped) Step(s, NextOf(s.head, stream));
-  if (s.head != kNone) Arrive(s.head);
-}
-
-// Requires: the row stands in the stream.
-std::uint32_t Schedule::NextOf(std::uint32_t row, std::uint32_t stream) const {
-  const std::span<const Standing> standings = StandingsOf(row);
-  return std::find_if(standings.begin(), standings.end(),
-                      [&](const Standing& standing) { return standing.stream == stream; })
-      ->next;
+void Schedule::Enter(Stream& stream) {
+  while (stream.at != kNone && rows_[standings_[stream.at].row].dropped) Step(stream);
+  if (stream.at != kNone) Arrive(standings_[stream.at].row);
 }
 
 std::vector<Waiting> Schedule::WaitingRows() const {
@@ -265,7 +248,7 @@ std::vector<Waiting> Schedule::WaitingRows() const {
         if (rows_[on].passes_done < Needed(row, on, dep.back)) w.for_row = RowId{on};
       }
       for (const Standing& standing : StandingsOf(row)) {
-        const std::uint32_t head = streams_[standing.stream].head;
+        const std::uint32_t head = standings_[streams_[standing.stream].at].row;
         if (w.for_row == kNoRow && head != row) w.for_row = RowId{head};
       }
     }

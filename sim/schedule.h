@@ -98,13 +98,15 @@ class Schedule {
   };
   // A row in one of its streams, in the op's order.
   struct Standing {
-    std::uint32_t stream = 0;
-    std::uint32_t next = kNone;  // the row that comes after it there
+    std::uint32_t stream = 0, row = 0;
+    std::uint32_t next = kNone;  // row of standings_: what comes after it in the stream
   };
+  // Rows of standings_; kNone: there is none.
   struct Stream {
-    std::uint32_t head = kNone, pass = 0;  // the row that it has come to; kNone: it is at its end
-    std::uint32_t block_start = kNone;     // its first row of the head's block
-    std::uint32_t last = kNone;            // of standings_
+    std::uint32_t at = kNone;           // what it has come to; kNone: its end
+    std::uint32_t block_start = kNone;  // its first of that block
+    std::uint32_t last = kNone;
+    std::uint32_t pass = 0;
   };
 
   const Place& PlaceOf(std::uint32_t row) const { return places_[rows_[row].place]; }
@@ -123,17 +125,15 @@ class Schedule {
         row + 1 < row_count() ? rows_[row + 1].first_standing : standings_.size();
     return std::span(standings_).subspan(first, end - first);
   }
-  void Stand(std::uint32_t row, std::uint32_t standing);
-  void Step(Stream& stream, std::uint32_t next);
-  void Enter(std::uint32_t stream);
-  std::uint32_t NextOf(std::uint32_t row, std::uint32_t stream) const;
+  void Step(Stream& stream);
+  void Enter(Stream& stream);
 
   std::vector<Place> places_;
   Table<Row> rows_;
   Table<std::uint32_t> dependents_;   // rows
   std::vector<std::uint16_t> backs_;  // of each dependent; empty: all 0
   Table<Stream> streams_;
-  std::vector<std::uint32_t> first_of_stream_;  // [streams] row
+  std::vector<std::uint32_t> first_of_stream_;  // [streams] row of standings_; kNone: none
   Table<Standing> standings_;
   std::vector<std::uint32_t> ready_, scratch_;
   std::uint32_t open_count_ = 0, block_count_ = 0, program_count_ = 0;

@@ -5,8 +5,8 @@
 // many those are, and a flow is filed under the reading at which it is done. When
 // the link's share moves, the clock goes on at another pace: one entry of the
 // event queue moves, and no flow does. This is the virtual time of fair queueing
-// [PG93 §III] with one clock a bottleneck. A flow that its own cap holds back has
-// a clock of its own; with `shared` off every flow has.
+// [PG93 §III] with one clock a bottleneck. A flow that
+// its own cap holds back, or a link that nothing else crosses, has a clock of its own.
 //
 // Units    bits a unit of weight ("left"), and the same a second ("level"); a flow
 //          of weight 4 with 8 Gbit to go has 2 Gbit left.
@@ -32,7 +32,8 @@ class FlowClocks {
  public:
   explicit FlowClocks(std::uint32_t link_count) : row_of_link_(link_count, kNoRow) {}
 
-  // The clock of `link` goes at `level` from `now` on. Infinite: it holds nothing.
+  // The clock of `link` goes at `level` from `now` on. Infinite: it holds nothing. A link without
+  // flows has none, and nothing happens.
   void SetLevel(std::uint32_t link, double level, SimTime now);
   // Files flow `id`, new or known, with `left` to go on the link's clock, which goes at `level`.
   void Place(std::uint32_t id, LinkId link, double left, double level, SimTime now);

@@ -86,8 +86,7 @@ void FlowSimulation::StartPattern(std::uint32_t row) {
   if (pipelined) {
     const std::vector<SimDuration>& startup = StartupOf(row);
     for (std::uint16_t c = 0; c < subject.channels; ++c)
-      if (parts.open_edges[c] > 0)
-        AddTimer(now_ + launch + startup[c], Timer::Kind::kFlow, row, c);
+      if (parts.open_edges[c] > 0) AddTimer(now_ + launch + startup[c], Timer::Kind::kFlow, row, c);
   } else if (subject.pattern->advance == Pattern::Advance::kIndependent) {
     for (std::uint32_t e = 0; e < subject.edge_count; ++e)
       AddTimer(now_ + launch + paths_.edges()[subject.first_edge + e].latency, Timer::Kind::kFlow,
@@ -254,8 +253,7 @@ void FlowSimulation::RoundDone(const Running& run, const PathTable::Subject& sub
   Parts& parts = PartsOf(run);
   --parts.round_open[round];
   const std::uint32_t end = rounds.first_round[sender + 1];
-  while (parts.sender_round[sender] < end &&
-         parts.round_open[parts.sender_round[sender]] == 0) {
+  while (parts.sender_round[sender] < end && parts.round_open[parts.sender_round[sender]] == 0) {
     const std::uint32_t next = parts.sender_round[sender]++ + subject.pattern->window;
     if (next < end) StartRound(run, next, SimDuration{});
   }

@@ -77,7 +77,7 @@ void FlowSimulation::Restart() {
   instants_ = 0;
   next_event_ = serial_ = at_work_ = 0;
   starts_ = epoch_ = memoised_ = 0;
-  replaying_ = recording_ = kNobody;
+  next_flow_ = replaying_ = recording_ = kNobody;
   recordings_.clear();
   timers_.Clear();
   slot_of_row_.clear();
@@ -269,8 +269,8 @@ void FlowSimulation::Reschedule() {
   LookAhead(Stage::kStream);
 }
 
-// Asks the memory for what the end of the next flow will read, and the start of what stands after it
-// in the tables, as what follows it mostly does. On a large fabric these are rows of some twenty
+// Asks the memory for what the end of the next flow will read, and the start of what stands after
+// it in the tables, as what follows it mostly does. On a large fabric these are rows of some twenty
 // tables, each a miss, and where one lies another says: so a stage is asked for while the event at
 // hand goes on, and the next stage later in it.
 void FlowSimulation::LookAhead(Stage stage) {
@@ -312,8 +312,8 @@ void FlowSimulation::LookAhead(Stage stage) {
 
 // Files a flow with the link that holds it back now; by itself where it is so there.
 void FlowSimulation::Reclock(std::uint32_t id) {
-  const double left = clocks_->placed(id) ? clocks_->Left(id, now_)
-                                          : flows_[id].left_bits / system_->weight(id);
+  const double left =
+      clocks_->placed(id) ? clocks_->Left(id, now_) : flows_[id].left_bits / system_->weight(id);
   const double level = system_->level_bps(id);
   if (system_->by_itself(id) || !input_.options.implicit_rates)
     return clocks_->PlaceAlone(id, left, level, now_);

@@ -104,7 +104,8 @@ class FlowSimulation final : public Simulation {
     std::vector<std::uint32_t> sender_round;  // kRounds: [senders] oldest open round
     std::vector<std::uint32_t> round_open;    // kRounds: [rounds of senders] open edges
   };
-  // A variable of the solver; rows are its ids.
+  static_assert(sizeof(Running) == 64);
+  // A variable of the solver; rows are its ids. Two share a cache line.
   struct Flow {
     double left_bits = 0;  // when it was last credited
     std::uint32_t row = 0;
@@ -245,7 +246,7 @@ class FlowSimulation final : public Simulation {
   Table<Running> slots_;
   std::vector<Parts> parts_;  // [slots], as far as any was of a pattern
   std::vector<std::uint32_t> free_slots_;
-  Table<Flow> flows_;        // by the solver's ids
+  Table<Flow> flows_;                // by the solver's ids
   std::vector<SimTime> stalled_at_;  // likewise, as far as any has stalled
   std::vector<std::uint8_t> tight_;  // [rows], for Coupling::kAuto
   bool plan_known_ = false;

@@ -193,8 +193,7 @@ double FlowSimulation::CapOf(const Flow& flow) const {
 
 // What a flow has left now.
 double FlowSimulation::LeftBits(std::uint32_t id) const {
-  return clocks_->placed(id) ? clocks_->Left(id, now_) * system_->weight(id)
-                             : flows_[id].left_bits;
+  return clocks_->placed(id) ? clocks_->Left(id, now_) * system_->weight(id) : flows_[id].left_bits;
 }
 
 // Books what was sent since it was last credited.

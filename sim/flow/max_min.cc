@@ -201,7 +201,7 @@ bool MaxMinSystem::TakeAlone(std::uint32_t l, std::uint32_t id, std::uint32_t cr
   LinkRow& link = links_[l];
   if (link.alone != kNoVariable) EndAlone(l);
   Variable& v = variables_[id];
-  const bool empty = link.count == 0 && link.share_bps == kInfinite;
+  const bool empty = link.count == 0 && link.share_bps == kInfinite && link.capacity_bps > 0;
   if (!options_.alone || v.count > kFewLinks || !empty) return false;
   members_.Give(link.members);
   link.members = {crossing, 0};
@@ -295,7 +295,7 @@ void MaxMinSystem::Leave(std::uint32_t id) {
   }
   v.count = 0;
   v.level = 0;
-  v.bottleneck = kNoLink;
+  v.bottleneck = v.cap_link = kNoLink;
 }
 
 void MaxMinSystem::Note(std::uint32_t id) {
@@ -399,9 +399,9 @@ bool MaxMinSystem::AskBounds(LinkRow& link, double share) {
   return differs;
 }
 
-// Whether the one variable on the link leaves its share as it is: ShareOfOne() where nothing need
-// be asked.
-bool MaxMinSystem::StaysAlone(LinkRow& link) {
+// Whether the one member of the link leaves its share as it is: ShareOfOne() where nothing need be
+// asked. It is wide, or no variable is taken to be alone.
+bool MaxMinSystem::StaysAsOne(LinkRow& link) {
   Member& m = members_[link.members.first];
   const double alone = link.capacity_bps / m.amount;
   if (link.share_bps == kInfinite) {
@@ -625,12 +625,12 @@ bool MaxMinSystem::Settle() {
     LinkRow& link = links_[l];
     if (link.count == 0)
       Empty(l);
-    else if (options_.alone && link.count == 1 && link.wides == 0)
+    else if (options_.alone && link.count == 1 && link.wides == 0 && link.capacity_bps > 0)
       LeaveAlone(l);
   }
   for (const std::uint32_t l : touched_) {
     LinkRow& link = links_[l];
-    if (link.count > 0 && !IsSlack(link) && !(link.count == 1 && StaysAlone(link))) Queue(l);
+    if (link.count > 0 && !IsSlack(link) && !(link.count == 1 && StaysAsOne(link))) Queue(l);
   }
   std::size_t budget = 1000 + 16 * touched_.size();
   while (!work_.empty() && budget-- > 0) {
@@ -652,7 +652,11 @@ bool MaxMinSystem::Settle() {
     }
   }
   const bool settled = work_.empty();
-  while (!work_.empty()) links_[work_.Pop().link].queued = Queued::kNo;
+  while (!work_.empty()) {  // filling starts there, too: a link that was left to one leads nowhere
+    const std::uint32_t link = work_.Pop().link;
+    links_[link].queued = Queued::kNo;
+    Touch(link);
+  }
   return settled;
 }
 

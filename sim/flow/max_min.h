@@ -10,8 +10,8 @@
 //     o ============== o ================= o     variable 1 (a, b)   50G
 //                                                variable 2 (b)      50G
 //
-// Method   Every link has a share: the level at which it is full, given what its
-//          variables can get elsewhere (infinite: it never fills). Shares that
+// Method   Every link that several variables cross has a share: the level at which it is
+//          full, given what its variables can get elsewhere (infinite: it never fills). Shares that
 //          agree with each other are the max-min allocation: a variable's level
 //          is its least share or its cap, and that link is its bottleneck. After a
 //          change only links whose share can differ are looked at again, lowest
@@ -21,9 +21,11 @@
 // Implicit A variable has no rate of its own: its level is its bottleneck's share.
 //          What a change costs is the links whose share moves and the variables
 //          that change bottleneck, not the variables whose rate moves with them.
-// Alone    A link that one variable alone crosses is no more than a cap of its own: it has no share,
-//          is in no list, and nothing is looked at when that variable comes, moves or goes. Of few
-//          flows on many links most crossings are such. Variables of many links are left out.
+// Alone    A link that one variable alone crosses is no more than a cap of its own: it has no
+// share,
+//          is in no list, and nothing is looked at when that variable moves or goes, nor when it
+//          comes to a link that was empty before. Of few flows on many links most crossings are
+//          such. Variables of many links are left out.
 // Replaced A variable that leaves and comes back with the same terms, weight and
 //          cap before the next Resolve() has not changed anything.
 // Shapes   L links, V variables, P terms in all variables together.
@@ -169,9 +171,10 @@ class MaxMinSystem {
   void PrefetchRow(TermsId terms) const { __builtin_prefetch(&rows_[Index(terms)] + 1, 1); }
   void PrefetchTermsAfter(TermsId terms) const {
     const TermsRow& row = rows_[Index(terms)];
-    const Term* const next = terms_.data() + row.first + row.count + row.silent;
-    __builtin_prefetch(next);
-    __builtin_prefetch(next + 4);
+    const std::size_t next = row.first + row.count + row.silent, line = 64 / sizeof(Term);
+    if (next + line >= terms_.size()) return;
+    __builtin_prefetch(&terms_[next]);
+    __builtin_prefetch(&terms_[next + line]);
   }
 
   // A copy of what is solved, twins that are silent included, for MaxMinResidual(). Cost O(L + P).
@@ -202,8 +205,8 @@ class MaxMinSystem {
     Chunk crossings;
     std::uint32_t count = 0;  // of crossings
     TermsId terms{0};
-    LinkId bottleneck = kNoLink;  // kNoLink: its cap_level holds it
-    LinkId cap_link = kNoLink;    // whose level cap_level is; kNoLink: its own
+    LinkId bottleneck = kNoLink;   // kNoLink: its cap_level holds it
+    LinkId cap_link = kNoLink;     // whose level cap_level is; kNoLink: its own
     std::uint32_t wide = kNarrow;  // row of wides_
     State state = State::kFree;
     bool noted = false;  // it is in noted_
@@ -228,8 +231,8 @@ class MaxMinSystem {
   // A variable on a link, as the variable sees it …
   struct Crossing {
     std::uint32_t link = 0;
-    std::uint32_t member = 0;            // the link's that is this one; kNoMember: it is alone there
-    double amount = 1;                   // weight · coefficient
+    std::uint32_t member = 0;  // the link's that is this one; kNoMember: it is alone there
+    double amount = 1;         // weight · coefficient
   };
   // … and as the link does, with a copy of what it reads of the variable. The copy is
   // kept where the link is full. Of a variable that it holds back it is a lower bound
@@ -261,10 +264,10 @@ class MaxMinSystem {
     // Where the share is infinite: what its members get elsewhere. Kept in passing,
     // and summed anew whenever it comes near the capacity.
     double load_bps = 0;
-    double open_weight = 1;  // of the members it held back when its share was last found
-    Chunk members;            // of a variable that is alone: `first` is its crossing
-    std::uint32_t count = 0;  // of members, 0 where a variable is alone
-    std::uint32_t wides = 0;  // of these wide
+    double open_weight = 1;             // of the members it held back when its share was last found
+    Chunk members;                      // of a variable that is alone: `first` is its crossing
+    std::uint32_t count = 0;            // of members, 0 where a variable is alone
+    std::uint32_t wides = 0;            // of these wide
     std::uint32_t alone = kNoVariable;  // the one that crosses it and is no member
     Queued queued = Queued::kNo;
     bool touched = false, moved = false;
@@ -318,7 +321,7 @@ class MaxMinSystem {
   void TellOther(const Crossing& c, double before, double after);
   double ShareOf(LinkRow& link);
   double ShareOfOne(LinkRow& link);
-  bool StaysAlone(LinkRow& link);
+  bool StaysAsOne(LinkRow& link);
   void AskLevels(LinkRow& link);
   bool AskBounds(LinkRow& link, double share);
   bool IsSlack(const LinkRow& link) const;
@@ -364,7 +367,7 @@ class MaxMinSystem {
   std::vector<std::uint32_t> leaving_;  // removed since the last Resolve()
   std::vector<std::uint32_t> touched_;  // links whose members or capacity changed
   std::vector<std::uint32_t> noted_, reported_, moved_links_;
-  std::vector<double> own_caps_;      // [V], as far as any has a cap
+  std::vector<double> own_caps_;  // [V], as far as any has a cap
 
   // Scratch of one Resolve().
   WorkList work_;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -543,6 +544,70 @@ TEST(Memoise, KnowsItsBytesInTheMiddle) {
     sum = sum + a[l];
   }
   EXPECT_GT(sum, Bytes(0));
+}
+
+// Three programs, two of them appended on the way, jobs cancelled, faults, sometimes a run that was
+// stopped before: when each row ended, and how. The rates are fair wherever it stands still.
+using Ends = std::map<std::pair<std::uint32_t, std::uint32_t>, Completion>;
+Ends RunMixed(std::uint64_t seed, const SimOptions& options) {
+  Random random(seed);
+  const Net net = RandomNet(random);
+  std::vector<Builder> programs;
+  for (int i = 0; i < 3; ++i) programs.push_back(RandomProgram(net, random));
+  for (Builder& builder : programs)
+    for (Op& op : builder.program.ops) op.job = JobId{static_cast<std::uint16_t>(random.Below(3))};
+  SimulationInput input = net.Input();
+  input.seed = HashSeed{seed};
+  input.physics.launch = 2us;
+  input.physics.coupling = seed % 2 == 0 ? Coupling::kTight : Coupling::kLoose;
+  input.fault_policy = {
+      20us, 10us, {}, seed % 2 == 0 ? FaultPolicy::Qps::kMove : FaultPolicy::Qps::kStay};
+  if (seed % 3 == 0) input.events = RandomEvents(net, random);
+  input.options = options;
+  FlowSimulation simulation(input);
+  SimTime until{};
+  const auto go_on = [&] {
+    until += std::chrono::microseconds(random.Below(200)) + SimDuration(137'777);
+    simulation.Run(until, kNoBudget);
+    EXPECT_LT(MaxMinResidual(simulation.Rates()), 1e-9);
+  };
+  simulation.Append(programs[0].program);
+  if (seed % 5 == 0) {
+    go_on();
+    simulation.Reset(HashSeed{seed});
+    until = SimTime{};
+  }
+  for (int i = 1; i < 3; ++i) {
+    go_on();
+    simulation.Append(programs[static_cast<std::size_t>(i)].program);
+    go_on();
+    simulation.Cancel(JobId{static_cast<std::uint16_t>(random.Below(3))});
+  }
+  simulation.Run(kForever, kNoBudget);
+  Ends ends;
+  for (const Completion& c : simulation.completions()) ends[{Index(c.row), c.pass}] = c;
+  return ends;
+}
+
+TEST(FlowOptions, ProgramsThatComeAndGoEndAlikeWithoutEachTechnique) {
+  for (const std::uint64_t seed : TestSeeds(60)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    const Ends with = RunMixed(seed, {});
+    for (const Technique& technique : kTechniques) {
+      SimOptions options;
+      if (!(options.*technique.on)) continue;
+      options.*technique.on = false;
+      const Ends without = RunMixed(seed, options);
+      ASSERT_EQ(with.size(), without.size()) << technique.name;
+      for (const auto& [row, end] : with) {
+        ASSERT_EQ(without.count(row), 1u) << technique.name;
+        const Completion& other = without.at(row);
+        ASSERT_EQ(other.status, end.status) << technique.name;
+        ASSERT_NEAR(ToSeconds(other.end), ToSeconds(end.end), 1e-9 * ToSeconds(end.end) + 3e-12)
+            << technique.name << " row " << row.first;
+      }
+    }
+  }
 }
 
 }  // namespace

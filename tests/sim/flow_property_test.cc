@@ -127,6 +127,23 @@ TEST(FlowSimulation, ResetEqualsFreshAndRepeatsItself) {
   }
 }
 
+// What is left of a run that was stopped on the way does not reach the next.
+TEST(FlowSimulation, ResetOnTheWayEqualsFresh) {
+  for (const std::uint64_t seed : TestSeeds(50)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Case c = RandomCase(seed, seed % 2 == 0);
+    FlowSimulation fresh(c.input), simulation(c.input);
+    fresh.Append(c.builder.program);
+    simulation.Append(c.builder.program);
+    const std::string expected = RunAll(fresh);
+    for (const std::uint64_t instants : {3u, 7u, 15u, 30u}) {
+      simulation.Run(kForever, instants);
+      simulation.Reset(HashSeed{seed});
+    }
+    EXPECT_EQ(RunAll(simulation), expected);
+  }
+}
+
 // Streams are common to all programs; sends are bound after the patterns of
 // their own program, so halves without patterns bind alike.
 TEST(FlowSimulation, AppendingInTwoHalvesEqualsOne) {

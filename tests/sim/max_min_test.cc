@@ -184,6 +184,32 @@ TEST(MaxMinSystem, TheWorkListAgreesWithFilling) {
   }
 }
 
+// Each of a chain of links is full, of the flow to the link before and of that to the one after.
+// The first link is left to one flow, or slows when it is: all others move, more of them than the
+// work list looks at, so that the rest is filled anew from where the list was.
+TEST(MaxMinSystem, ALinkLeftToOneMovesALongChain) {
+  for (const std::uint32_t links : {500u, 1500u, 3000u})
+    for (const double slower : {-4e-4, 4e-4}) {
+      std::vector<double> share(links + 1), capacity(links + 1);
+      for (std::uint32_t l = 0; l <= links; ++l) share[l] = 1e9 * (1 + l * 1e-3);
+      capacity[0] = 2 * share[0];
+      for (std::uint32_t l = 1; l <= links; ++l) capacity[l] = share[l] + share[l - 1];
+      MaxMinSystem system(capacity);
+      const std::uint32_t first = system.Add(system.AddTerms(std::vector{Term{0, 1}}), 1, 0);
+      for (std::uint32_t l = 0; l < links; ++l)
+        system.Add(system.AddTerms(std::vector{Term{l, 1}, Term{l + 1, 1}}), 1, 0);
+      system.Add(system.AddTerms(std::vector{Term{links, 1}}), 1, 0);
+      system.Resolve();
+      system.Remove(first);
+      system.SetCapacity(0, share[0] * (1 - slower));
+      system.Resolve();
+      EXPECT_LT(MaxMinResidual(system.Snap()), 1e-10) << links;
+      system.SetCapacity(0, share[0] * (1 + slower));
+      system.Resolve();
+      EXPECT_LT(MaxMinResidual(system.Snap()), 1e-10) << links;
+    }
+}
+
 // By hand: the second of two flows shares the first one's last link, and goes again.
 TEST(MaxMinSystem, ALinkThatOneAloneCrossesIsItsCap) {
   MaxMinSystem system({k100G, 2 * k100G, k100G});

@@ -47,19 +47,19 @@ TEST(ProductSeconds, IsNearMeasuredProducts) {
   EXPECT_GT(rms(200), 1.3 * rms(134));
 }
 
-// Products of uniform numbers that an H100, at two times, and an H200 were timed with after a second
-// at 700 W, the mean of two runs of weft-probe each (tests/validate/data has the first of the
-// H100's and the first of the H200's; two runs differ by up to 6 %). hopper.yaml's plateau is
+// Products of uniform numbers that an H100, at two times, and an H200 were timed with after a
+// second at 700 W, the mean of two runs of weft-probe each (tests/validate/data has the first of
+// the H100's and the first of the H200's; two runs differ by up to 6 %). hopper.yaml's plateau is
 // another machine's, and nothing is fitted to these.
 TEST(ProductSeconds, IsNearWhatTheProbeMeasures) {
   struct Row {
     double m, n, k, h100, later_h100, h200;  // TFLOPS
   };
   constexpr Row kRows[] = {
-      {4096, 4096, 4096, 664.7, 680.6, 662.2},     {8192, 8192, 8192, 695.4, 659.9, 669.8},
-      {16384, 16384, 16384, 700.7, 679.6, 666.8},  {4096, 12288, 4096, 682.6, 665.8, 659.0},
-      {4096, 16384, 4096, 670.3, 657.2, 653.0},    {4096, 4096, 16384, 714.1, 700.0, 694.6},
-      {4096, 28672, 8192, 692.4, 673.2, 664.1},    {4096, 8192, 28672, 704.1, 691.9, 690.7},
+      {4096, 4096, 4096, 664.7, 680.6, 662.2},    {8192, 8192, 8192, 695.4, 659.9, 669.8},
+      {16384, 16384, 16384, 700.7, 679.6, 666.8}, {4096, 12288, 4096, 682.6, 665.8, 659.0},
+      {4096, 16384, 4096, 670.3, 657.2, 653.0},   {4096, 4096, 16384, 714.1, 700.0, 694.6},
+      {4096, 28672, 8192, 692.4, 673.2, 664.1},   {4096, 8192, 28672, 704.1, 691.9, 690.7},
   };
   GpuRates gpu = H800();
   gpu.efficiency.half_k = 134;
