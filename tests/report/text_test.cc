@@ -25,10 +25,11 @@ TEST(AuditReport, HasEveryAlternativeAndSaysNoneTwice) {
                                           "32 uplinks of a leaf over 15 spines",
                                           "16 spines, 14 at least",
                                           {"16 spines", "6 spines", "growth,N"}}};
-  EXPECT_EQ(AuditReportText("b.csv", findings, 200),
-            "b.csv: 0 errors, 1 warning\n"
-            "b.csv:3: warning: uneven_spines: 32 uplinks of a leaf over 15 spines; needs 16 spines, "
-            "14 at least\n    or 6 spines\n    or growth,N\n");
+  EXPECT_EQ(
+      AuditReportText("b.csv", findings, 200),
+      "b.csv: 0 errors, 1 warning\n"
+      "b.csv:3: warning: uneven_spines: 32 uplinks of a leaf over 15 spines; needs 16 spines, "
+      "14 at least\n    or 6 spines\n    or growth,N\n");
   const auto json = nlohmann::json::parse(AuditReportJson("b.csv", findings));
   EXPECT_EQ(json["findings"][0]["alternatives"],
             (std::vector<std::string>{"16 spines", "6 spines", "growth,N"}));

@@ -51,8 +51,7 @@ struct CsvCell {
 };
 
 // One line's cells without the blanks around them; none where a quote is not closed.
-inline std::optional<std::vector<CsvCell>> SplitCells(std::string_view line,
-                                                      char separator = ',') {
+inline std::optional<std::vector<CsvCell>> SplitCells(std::string_view line, char separator = ',') {
   std::vector<CsvCell> out(1);
   bool quoted = false;
   for (std::size_t i = 0; i < line.size(); ++i) {
