@@ -46,6 +46,17 @@ void BuildApp(CLI::App& app, Command& chosen) {
 
 namespace {
 
+// What CLI11 says as "--seeds: 1 required INT missing" or "--seeds: At Most 1 required but received
+// 2", in weft's words.
+std::string SayMismatch(const std::string& what) {
+  const std::size_t colon = what.find(':');
+  if (colon == std::string::npos) return what;
+  const std::string option = what.substr(0, colon);
+  if (what.find(": At Most ") == std::string::npos) return option + " wants a value";
+  const std::string times = what.substr(what.rfind(' ') + 1);
+  return option + " is given " + (times == "2" ? "twice" : times + " times");
+}
+
 // Says which command or option nobody knows, and which one was probably meant.
 // `args` stand last first.
 int Refuse(const CLI::App& app, const std::vector<std::string>& args, const CLI::ParseError& e,
@@ -83,7 +94,7 @@ int Refuse(const CLI::App& app, const std::vector<std::string>& args, const CLI:
   std::string what = e.what();
   for (const CLI::Option* option : chosen.front()->get_options())
     if (what == option->get_name() + " is required") what += " (" + option->get_description() + ')';
-  if (e.get_name() == "ArgumentMismatch") what = what.substr(0, what.find(':')) + " wants a value";
+  if (e.get_name() == "ArgumentMismatch") what = SayMismatch(what);
   err << "weft: error: " << chosen.front()->get_name() << ": " << what << '\n';
   return kBadInput;
 }

@@ -13,6 +13,7 @@
 #include "base/schema/quantity.h"
 #include "base/schema/wording.h"
 #include "cli/app.h"
+#include "cli/live_fabric.h"
 #include "cli/output.h"
 #include "hardware/parts.h"
 #include "report/plan.h"
@@ -145,6 +146,15 @@ std::string MatrixText(const std::string& text) {
   return fmt::format("{{ file: \"{}\" }}", text);
 }
 
+// Of what could not be read with a --fabric that is a file of another kind, that alone.
+template <class T>
+Result<T> OrForeign(Result<T> result, const std::string& fabric) {
+  if (result || fabric.empty()) return result;
+  if (const std::optional<Error> foreign = ForeignFormat(fabric))
+    return tl::make_unexpected(Errors{*foreign});
+  return result;
+}
+
 // --matrix: a file, or YAML such as '{ skew: 1 }'. Returns a file's own size.
 Result<std::optional<Bytes>> ReadMatrix(const CollectiveArgs& args, SourceTexts& texts,
                                         CollectiveQuestion& question) {
@@ -185,7 +195,7 @@ Result<Asked> ReadArgs(const CollectiveArgs& args, SourceTexts& texts) {
     WEFT_TRY(out.sizes, ParseSizes(args.sizes.empty() ? kSizes : args.sizes));
   }
   if (args.host.empty() && !args.fabric.empty()) {
-    WEFT_TRY(out.question.host, HostOfFabric(OnFabric(args), &texts));
+    WEFT_TRY(out.question.host, OrForeign(HostOfFabric(OnFabric(args), &texts), args.fabric));
   } else {
     WEFT_TRY(out.question.host, ReadHost(HostName(args), texts));
   }
@@ -236,7 +246,8 @@ Result<std::vector<CollectiveTimeRow>> Simulated(const CollectiveArgs& args,
                                                  const CollectiveModel& model, const Asked& asked,
                                                  SourceTexts& texts, int& seeds) {
   WEFT_TRY(const FabricTimes times,
-           SimulateCollective(model, asked.question, OnFabric(args), asked.sizes, &texts));
+           OrForeign(SimulateCollective(model, asked.question, OnFabric(args), asked.sizes, &texts),
+                     args.fabric));
   seeds = times.seeds;
   std::vector<CollectiveTimeRow> rows = times.rows;
   for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -123,7 +123,9 @@ std::vector<PreparedScenario> PrepareAll(const std::vector<Variant>& variants,
                                          const std::function<bool()>& stop,
                                          std::vector<Refused>& refused) {
   constexpr std::size_t kMostFailures = 32;
-  const bool many = variants.front().path != variants.back().path;
+  const bool many = std::any_of(variants.begin(), variants.end(), [&](const Variant& one) {
+    return one.path != variants.front().path;
+  });
   std::map<std::string, std::string> set_by = args.options.SetBy();
   for (const std::string& vary : args.varies) set_by[vary.substr(0, vary.find('='))] = "--vary";
   FabricCache cache;

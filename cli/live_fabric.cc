@@ -94,9 +94,9 @@ std::optional<Error> ForeignFormat(const std::string& path) {
     if (text->starts_with(first))
       return Error{
           ErrorCode::kSyntax,
-          {path, 1, 1},
-          "this is no scenario file: it looks like a workload of SimAI or AICB, which weft "
-          "does not read",
+          {path, 0, 0},
+          "is no scenario file: it looks like a workload of SimAI or AICB, which weft does not "
+          "read",
           "weft new training prints a scenario that says what is trained, and how"};
   const FabricFormat* format = RecognizeFormat(*text);
   if (format == nullptr) return std::nullopt;

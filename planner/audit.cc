@@ -401,11 +401,16 @@ void Auditor::CheckSpread() {
   const std::int64_t linked = LeafLinks(uplinks);
   const bool whole =
       Links(CableRow::End::kSwitch) > 0 && linked < uplinks && linked / leaves % of_plane == 0;
+  // None does where a leaf has fewer uplinks than the spines that there must be.
+  std::vector<std::string> evenly;
+  if (up % even == 0) evenly.push_back(Counted(even * ask_.planes, "spine"));
   if (up % of_plane != 0 && !whole)
-    Warn(
-        "uneven_spines", spine_->line,
-        fmt::format("{} of a leaf over {}", Counted(up, "uplink"), Counted(of_plane, "spine")),
-        fmt::format("{}, {} at least", Counted(even * ask_.planes, "spine"), fewest * ask_.planes));
+    Warn("uneven_spines", spine_->line,
+         fmt::format("{} of a leaf over {}", Counted(up, "uplink"), Counted(of_plane, "spine")),
+         evenly.empty() ? fmt::format("{} at least, and no fewer uplinks of a leaf",
+                                      Counted(fewest * ask_.planes, "spine"))
+                        : fmt::format("{}, {} at least", evenly[0], fewest * ask_.planes),
+         evenly);
   // Four bear the loss of one, or the fewest above that divide the uplinks; a few for the ports of
   // a service are no waste.
   // Leaves may be rails', which grow a leaf for every NIC of a host.
@@ -416,12 +421,15 @@ void Auditor::CheckSpread() {
   std::int64_t four =
       std::max<std::int64_t>(CeilDiv(CeilDiv(GrownUplinks(uplinks, step), ask_.planes), ports), 4);
   while (four < up && up % four != 0) ++four;
-  if (of_plane > four)
-    Warn("excess_spines", spine_->line, Counted(spines, "spine"),
-         fmt::format("{} {} the ports, {} spread evenly", Counted(fewest * ask_.planes, "spine"),
-                     fewest * ask_.planes == 1 ? "has" : "have", even * ask_.planes),
-         {fmt::format("growth,N where they wait for more than {}",
-                      Counted(Accelerators(), "accelerator"))});
+  if (of_plane <= four) return;
+  std::string needs = fmt::format("{} {} the ports", Counted(fewest * ask_.planes, "spine"),
+                                  fewest * ask_.planes == 1 ? "has" : "have");
+  if (!evenly.empty())
+    needs += fmt::format(", {} spread{} evenly", evenly[0], even * ask_.planes == 1 ? "s" : "");
+  evenly.push_back(fmt::format("growth,N where they wait for more than {}",
+                               Counted(Accelerators(), "accelerator")));
+  Warn("excess_spines", spine_->line, Counted(spines, "spine"), std::move(needs),
+       std::move(evenly));
 }
 
 Result<std::vector<Finding>> AuditText(std::string_view text, const std::string& file_name) {

@@ -57,25 +57,29 @@ std::string RoleOfSwitch(const std::string& role, const std::string& use) {
   return word == "core" || word == "router" ? word : role;
 }
 
-// What parts the cells of the first row: semicolons or tabs where there are more of them.
+// What parts the cells of the first row: semicolons where there are no fewer of them than commas,
+// which may be decimal ones ("need;1,5PFLOPS"), or tabs where there are more.
 char SeparatorOf(std::string_view row) {
-  const auto count = [&](char c) { return std::count(row.begin(), row.end(), c); };
-  for (const char other : {';', '\t'})
-    if (count(other) > count(',')) return other;
-  return ',';
+  std::int64_t commas = 0, semicolons = 0, tabs = 0;
+  bool quoted = false;
+  for (const char c : row) {
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    commas += c == ',' ? 1 : 0;
+    semicolons += c == ';' ? 1 : 0;
+    tabs += c == '\t' ? 1 : 0;
+  }
+  if (semicolons > 0 && semicolons >= commas) return ';';
+  return tabs > commas ? '\t' : ',';
 }
 
-// A row whose cells `separator` parts, where a comma is a decimal one, with commas between them.
-std::string WithCommas(std::string_view line, char separator) {
+// A row whose cells semicolons part, with a point for every decimal comma.
+std::string WithPoints(std::string_view line) {
   std::string out(line);
   bool quoted = false;
   for (char& c : out) {
     if (c == '"') quoted = !quoted;
-    if (quoted) continue;
-    if (c == separator)
-      c = ',';
-    else if (c == ',')
-      c = '.';
+    if (c == ',' && !quoted) c = '.';
   }
   return out;
 }
@@ -93,14 +97,13 @@ std::string Ungrouped(const std::string& text) {
 }  // namespace
 
 Result<AuditBill> BillReader::Read(std::string_view text) {
-  char separator = 0;  // of the first row; 0: not seen
   for (const TextLine& line : SplitLines(text)) {
     if (IsBlankOrComment(line)) continue;
-    if (separator == 0) separator = SeparatorOf(line.text);
-    if (separator == ',')
-      ReadLine(line.text, line.number);
+    if (separator_ == 0) separator_ = SeparatorOf(line.text);
+    if (separator_ == ';')
+      ReadLine(WithPoints(line.text), line.number);
     else
-      ReadLine(WithCommas(line.text, separator), line.number);
+      ReadLine(line.text, line.number);
   }
   if (!errors_.empty()) {
     SortByPosition(errors_);
@@ -135,7 +138,7 @@ void BillReader::ReadLine(std::string_view line, int number) {
   line_ = number;
   // Excel begins its UTF-8 with a byte-order mark, which is no part of the first cell.
   if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
-  auto cells = SplitCells(line);
+  auto cells = SplitCells(line, separator_);
   if (!cells) return Complain(ErrorCode::kSyntax, 1, "a quote is not closed", "\"a, b\"");
   if (rows_ == 0 && !named_)
     if (const auto columns = ParseBillColumns(*cells)) {

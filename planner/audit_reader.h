@@ -81,6 +81,7 @@ class BillReader {
   std::map<std::string, int> key_lines_;
   BillColumns columns_;
   bool named_ = false;  // the columns were
+  char separator_ = 0;  // of cells, as the first row has it; 0: not seen
   std::string use_;     // of the row that is read, in lower case
   int line_ = 0, rows_ = 0;
 };

@@ -182,9 +182,17 @@ class Enumeration {
     for (const bool even : {true, false}) {
       if (fixed ? !even : policy != "both" && even != (policy == "even")) continue;
       one.design.even = even;
-      Take(one);
-      if (!fixed && question_.spec().has_growth()) Grown(one);
+      const bool repeats = policy == "both" && !even;
+      if (!repeats || !SameByBothRules(CountDesign(one.design))) Take(one);
+      if (!fixed && question_.spec().has_growth()) Grown(one, repeats);
     }
+  }
+
+  // Whether the fewest spines and cores spread their links evenly as it is: then both rules build
+  // one fabric.
+  static bool SameByBothRules(const tl::expected<DesignCounts, Binding>& counts) {
+    return counts && counts->minimum_spines == counts->even_spines &&
+           counts->minimum_cores == counts->even_cores;
   }
 
   // Of each oversubscription those of the fewest routers, or one that says why there is none; of
@@ -235,8 +243,9 @@ class Enumeration {
     if (seen_.insert(one.id).second) out_.push_back(one);
   }
 
-  // The same with the spines, from the first day, that its growth will need.
-  void Grown(Candidate one) {
+  // The same with the spines, from the first day, that its growth will need. `repeats`: unless the
+  // even rule has put up the same.
+  void Grown(Candidate one, bool repeats) {
     const std::int64_t growth = question_.spec().growth();
     auto counts = CountDesign(one.design);
     if (!counts || one.design.tiers != 2 || counts->reach_gpus >= growth) return;
@@ -246,7 +255,7 @@ class Enumeration {
       counts = CountDesign(one.design);
       if (!counts) return;
     }
-    if (counts->reach_gpus < growth) return;
+    if (counts->reach_gpus < growth || (repeats && SameByBothRules(counts))) return;
     one.id += fmt::format("/{}-spines", counts->spines_of_pod);
     if (seen_.insert(one.id).second) out_.push_back(one);
   }

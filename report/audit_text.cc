@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "base/version.h"
@@ -17,6 +18,19 @@ const char* NameOf(Finding::Severity severity) {
 
 std::string Plural(std::ptrdiff_t count, const char* what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+// Whether `needs` says the alternative already, as words of its own: "16 spines" of "16 spines, 14
+// at least", not of "116 spines".
+bool Says(std::string_view needs, std::string_view other) {
+  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  for (std::size_t at = needs.find(other); at != std::string_view::npos;
+       at = needs.find(other, at + 1)) {
+    const std::size_t end = at + other.size();
+    if ((at == 0 || !is_word(needs[at - 1])) && (end == needs.size() || !is_word(needs[end])))
+      return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -37,7 +51,7 @@ std::string AuditReportText(const std::string& file, const std::vector<Finding>&
                 width, 4) +
            '\n';
     for (const std::string& other : one.alternatives)
-      if (other != one.needs) out += "    " + Wrap("or " + other, width - 4, 7) + '\n';
+      if (!Says(one.needs, other)) out += "    " + Wrap("or " + other, width - 4, 7) + '\n';
   }
   return out;
 }

@@ -392,7 +392,7 @@ std::string WhyText(const Comparison& comparison, int width) {
 }
 
 std::string WholePercent(const Interval<double>& ratio) {
-  const auto one = [](double r) { return fmt::format("{:+.0f}", (r - 1) * 100); };
+  const auto one = [](double r) { return FormatSigned((r - 1) * 100, 0); };
   return fmt::format("{} % [{}, {}]", one(ratio.median), one(ratio.p5), one(ratio.p95));
 }
 

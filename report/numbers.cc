@@ -84,8 +84,14 @@ std::string FormatPercent(double share, int digits) {
   return fmt::format("{:.{}f} %", share * 100, digits);
 }
 
+std::string FormatSigned(double value, int digits) {
+  std::string out = fmt::format("{:+.{}f}", value, digits);
+  if (out.find_first_of("123456789") == std::string::npos) out[0] = '+';
+  return out;
+}
+
 std::string FormatSignedPercent(double share, int digits) {
-  return fmt::format("{:+.{}f} %", share * 100, digits);
+  return FormatSigned(share * 100, digits) + " %";
 }
 
 std::string UpperCase(std::string text) {
@@ -107,7 +113,7 @@ std::string FormatGBpsInterval(const Interval<double>& bytes_per_second) {
 
 std::string FormatSignedPercentInterval(const Interval<double>& share) {
   return WithInterval(
-      share, [](double value) { return fmt::format("{:+.1f}", value * 100); }, "%");
+      share, [](double value) { return FormatSigned(value * 100, 1); }, "%");
 }
 
 }  // namespace weft

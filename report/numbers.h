@@ -13,7 +13,8 @@ std::string FormatSeconds(double seconds);        // 41.52 ms, 9.600 us, 0 s
 std::string FormatBytes(Bytes bytes);             // 64 MiB, 2 MB, 1,536 B: exact, whole units only
 std::string FormatRate(BitRate rate);             // 400 Gb/s
 std::string FormatGBps(double bytes_per_second);  // 146.9, in 1e9 bytes a second, no unit
-std::string FormatPercent(double share, int digits = 1);        // 12.5 %
+std::string FormatPercent(double share, int digits = 1);  // 12.5 %
+std::string FormatSigned(double value, int digits);       // +12.5; of what rounds to nothing +0.0
 std::string FormatSignedPercent(double share, int digits = 1);  // +12.5 %
 std::string FormatSignificant(double value, int digits);        // plain decimal, no exponent
 

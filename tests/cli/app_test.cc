@@ -123,8 +123,8 @@ TEST(Weft, KnowsFilesOfOtherTools) {
   std::ofstream(path) << "HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: 8 ep: 1\n5\n";
   const Ran ran = Weft({"simulate", path});
   EXPECT_EQ(ran.status, kBadInput);
-  EXPECT_THAT(ran.err, testing::StartsWith(path + ":1:1: error: this is no scenario file: it looks "
-                                                  "like a workload of SimAI or AICB"));
+  EXPECT_THAT(ran.err, testing::StartsWith(path + ": error: is no scenario file: it looks like a "
+                                                  "workload of SimAI or AICB"));
   EXPECT_THAT(ran.err, HasSubstr("(weft new training prints a scenario"));
   std::filesystem::remove(path);
 }
@@ -368,6 +368,10 @@ TEST(Weft, TellsCasesApartThatHaveOneName) {
       (std::vector<std::string>{
           "small (" + scenario.path() + "): rdma.qps=1", "small (" + other + "): rdma.qps=1",
           "small (" + scenario.path() + "): rdma.qps=2", "small (" + other + "): rdma.qps=2"}));
+  const std::string first = "small (" + scenario.path() + "): rdma.qps=1";
+  EXPECT_EQ(
+      labels({scenario.path(), other, scenario.path(), "--vary", "rdma.qps=1"}),
+      (std::vector<std::string>{first, "small (" + other + "): rdma.qps=1", first + " (#2)"}));
   std::filesystem::remove(other);
 }
 
@@ -390,6 +394,14 @@ TEST(Weft, SaysWhatANumberOfTheCommandLineMayBe) {
                   "' is no whole number of 1 or more\n");
   EXPECT_EQ(error({"simulate", "x.yaml", "--seeds"}),
             "weft: error: simulate: --seeds wants a value\n");
+  for (const auto& [option, first, second] :
+       {std::array{"--gpus", "8", "16"}, {"--seeds", "1", "2"}, {"--seeds", "1", "1"}})
+    EXPECT_EQ(error({"collective", "all_reduce", option, first, option, second}),
+              "weft: error: collective: " + std::string(option) + " is given twice\n");
+  EXPECT_EQ(error({"plan", "x.yaml", "--out", "a", "--out=b"}),
+            "weft: error: plan: --out is given twice\n");
+  EXPECT_EQ(error({"plan", "x.yaml", "--out", "a", "--out", "b", "--out", "c"}),
+            "weft: error: plan: --out is given 3 times\n");
   EXPECT_EQ(error({"new"}),
             "weft: error: new: kind is required (collective, traffic, training, fault or plan)\n");
 }

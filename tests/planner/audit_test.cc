@@ -394,6 +394,18 @@ TEST(Audit, TellsSpareHostsFromTooFew) {
 
 // Spines that wait for more accelerators are said to; then these must be within reach, too.
 TEST(Audit, HoldsSpinesAgainstGrowth) {
+  // 28 leaves of 32 uplinks fill 14 spines; 16 spread them, and no number of spines that the growth
+  // takes, of which there are more than uplinks of a leaf.
+  EXPECT_EQ(Said("h100,896,accelerator\n64x400G,28,leaf\n64x400G,15,spine\n"),
+            "uneven_spines: 32 uplinks of a leaf over 15 spines; needs 16 spines, 14 at least | 16 "
+            "spines\n");
+  EXPECT_THAT(
+      Said("h100,2048,accelerator\n64x400G,64,leaf\n64x400G,80,spine\ngrowth,4352,\n"),
+      testing::StartsWith(
+          "uneven_spines: 32 uplinks of a leaf over 80 spines; needs 68 spines at least, and no "
+          "fewer uplinks of a leaf\n"
+          "excess_spines: 80 spines; needs 68 spines have the ports | growth,N where they wait for "
+          "more than 2048 accelerators\n"));
   const std::string bill = "h100,2048,accelerator\n64x400G,64,leaf\n64x400G,64,spine\nplanes,2,\n";
   EXPECT_EQ(Rules(bill), "excess_spines?");
   EXPECT_EQ(Said(bill + "growth,4096,\n"), "");
@@ -439,7 +451,8 @@ TEST(Audit, FillsLeavesAsFarAsTheirUplinksLeavePorts) {
   EXPECT_EQ(Said(bill + "growth,192,\n"), "");
   EXPECT_THAT(Said(bill + "growth,96,\n"),
               testing::StartsWith("excess_spines: 60 spines; needs 23 spines have the ports, 30 "
-                                  "spread evenly"));
+                                  "spines spread evenly | 30 spines | growth,N where they wait for "
+                                  "more than 16 accelerators"));
 }
 
 // Ports that spare leaves have free are no cabled uplinks: a network cabled for 1:1 wants 1:1
@@ -734,6 +747,24 @@ TEST(Audit, ReadsOtherSeparatorsAndGroupedDigits) {
             "leaf_ports");
   EXPECT_EQ(Rules("h100,\"1,024\",accelerator\n64x400G,31,leaf\n64x400G,16,spine\n"), "leaf_ports");
   EXPECT_FALSE(AuditText("h100;1,024;accelerator\n", "bill.csv"));  // a decimal comma
+  // Of tabs a comma is what the sheet shows: digits in groups, or part of a name.
+  EXPECT_EQ(Said("h100\t1,024\taccelerator\n64x400G\t31\tleaf\n64x400G\t16\tspine\n"
+                 "MPO, OM4\t1,024\thost_cable\nMPO\t1,024\tisl_cable\n"),
+            Said("h100,1024,accelerator\n64x400G,31,leaf\n64x400G,16,spine\n"
+                 "MPO,1024,host_cable\nMPO,1024,isl_cable\n"));
+  EXPECT_EQ(Said("64x400G\t1,024\tswitch\n"), Said("64x400G,1024,switch\n"));
+  const auto tabs = AuditText("tiers\t2\n64x400G\t1,5\tswitch\n", "bill.csv");
+  ASSERT_FALSE(tabs);
+  EXPECT_EQ(ErrorLines(tabs.error()),
+            "bill.csv:2:9: error: the quantity is '1,5' (a whole number, such as 96)\n");
+  // As many commas as semicolons: those are decimal.
+  EXPECT_EQ(Said("need;1,5PFLOPS\nh100;8;accelerator\n"),
+            Said("need,1.5PFLOPS\nh100,8,accelerator\n"));
+  EXPECT_EQ(Said("need;1,5PFLOPS\nh100;1;accelerator\n"),
+            Said("need,1.5PFLOPS\nh100,1,accelerator\n"));
+  EXPECT_EQ(Rules("need;1,5PFLOPS\nh100;1;accelerator\n"), "basis");
+  EXPECT_EQ(Rules("\"AOC, 3 m, OM4\";64;cable\n8xh100;8;host\n64x400G;1;switch\n"),
+            Rules("\"AOC, 3 m, OM4\",64,cable\n8xh100,8,host\n64x400G,1,switch\n"));
 }
 
 }  // namespace

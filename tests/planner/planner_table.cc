@@ -282,7 +282,7 @@ void AddCostRatios(Rows& rows) {
   rows.Add("Fire-Flyer's two zones over three tiers of its hosts", 350.0 / 600,
            zones / fire_flyer("endpoints: 1600, tiers: 3"), 0.10, "", "{:.3f}");
   rows.Add("and over three tiers of a NIC a GPU", 350.0 / 4000,
-           zones / fire_flyer("endpoints: 10560, tiers: 3"), 0.10, "", "{:.4f}");
+           zones / fire_flyer("endpoints: 10560, tiers: 3"), 0.10 * 350 / 4000, "", "{:.4f}");
   const auto share = [](const char* fabric, double hosts) {
     constexpr double kHostUsd = 310e3 + 50e3;  // a host and its facility
     const double network = NetworkUsd(fabric, "{ media: [single_mode] }");

@@ -229,8 +229,8 @@ TEST(Search, SaysHowFarItIs) {
           "policy: { min_spines: 2, spines: both }\n"
           "jobs: [ { exposed: 20%, collective: { op: all_reduce, bytes: 16MiB } } ]\n"
           "decide: { seeds: 2, finalists: 1, draws: 100, workload_runs: 2, compare: "
-          "[ h100/rail_optimized/2-tier/400G/25.6T/1:1/min, "
-          "h100/rail_optimized/2-tier/400G/25.6T/3:1/min ] }\n");
+          "[ h100/rail_optimized/2-tier/400G/25.6T/1:1/even, "
+          "h100/rail_optimized/2-tier/400G/25.6T/3:1/even ] }\n");
   std::vector<double> shares;
   std::set<std::string> told;
   PlanControl control;
@@ -245,7 +245,7 @@ TEST(Search, SaysHowFarItIs) {
   EXPECT_LT(shares.front(), 0.2);
   EXPECT_LT(shares[shares.size() / 2], 1);
   EXPECT_LE(shares.back(), 1);
-  EXPECT_EQ(told.count("h100/rail_optimized/2-tier/400G/25.6T/3:1/min"), 1u);
+  EXPECT_EQ(told.count("h100/rail_optimized/2-tier/400G/25.6T/3:1/even"), 1u);
   EXPECT_TRUE(std::any_of(told.begin(), told.end(),
                           [](const std::string& one) { return one.rfind("h20/", 0) == 0; }));
 }
@@ -283,6 +283,39 @@ TEST(EnumerateCandidates, PutsUpTheSpinesThatGrowthNeeds) {
       EXPECT_EQ(one.counts.spines_of_pod, 32);
     }
   EXPECT_EQ(feasible.count("h800/rail_only/2-tier/400G/25.6T/1:1/even/qm9700/32-spines"), 1u);
+}
+
+// A fabric by what its candidate is called but for the rule of its spines, and by its counts.
+std::multiset<std::string> Fabrics(const std::string& spines, int growth) {
+  std::multiset<std::string> out;
+  for (const Candidate& one : Screened(Ask(fmt::format(
+           "need: {{ gpus: 1536 }}\ngrowth: {}\nparts: {{ accelerators: [h100], switches: [51.2T, "
+           "qm9700], nic_ports: [1, 2] }}\npolicy: {{ spines: {} }}\n",
+           growth, spines)))) {
+    const DesignCounts& counts = one.counts;
+    if (counts.leaves == 0) continue;  // there is no such design
+    Design design = one.design;
+    design.even = true;
+    out.insert(fmt::format("{} of {}: {} leaves, {} spines, {} of a pod, {} cores, {} + {} links",
+                           DesignName(design), one.chip, counts.leaves, counts.spines,
+                           counts.spines_of_pod, counts.cores, counts.leaf_links,
+                           counts.spine_links));
+  }
+  return out;
+}
+
+// `spines: both` lists all that either rule does, and what both of them build once.
+TEST(EnumerateCandidates, ListsAFabricOfBothRulesOnce) {
+  for (const int growth : {1536, 3072, 6144}) {
+    SCOPED_TRACE(growth);
+    const auto even = Fabrics("even", growth), least = Fabrics("minimum", growth),
+               both = Fabrics("both", growth);
+    std::set<std::string> either(even.begin(), even.end());
+    either.insert(least.begin(), least.end());
+    EXPECT_THAT(both, testing::ElementsAreArray(either));
+    EXPECT_GT(both.size(), even.size());
+    EXPECT_LT(both.size(), even.size() + least.size());
+  }
 }
 
 // Routers for today's hosts alone have no room for growth, those for its hosts do; and one row says

@@ -40,6 +40,10 @@ TEST(FormatSecondsInterval, LeavesOutABracketThatSaysNothing) {
 TEST(FormatSignedPercent, ShowsTheSign) {
   EXPECT_EQ(FormatSignedPercent(0.716), "+71.6 %");
   EXPECT_EQ(FormatSignedPercent(-0.0625, 2), "-6.25 %");
+  // Of nothing, or what rounds to it, there is no minus.
+  EXPECT_EQ(FormatSignedPercent(-0.0004), "+0.0 %");
+  EXPECT_EQ(FormatSignedPercent(-0.0004, 2), "-0.04 %");
+  EXPECT_EQ(FormatSignedPercentInterval({-0.0001, -0.195, -0.0}), "+0.0 % [-19.5, +0.0]");
 }
 
 }  // namespace

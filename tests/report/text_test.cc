@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "report/audit_text.h"
 #include "report/plan.h"
 #include "report/table.h"
 #include "report/validation.h"
@@ -14,6 +16,24 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+
+// What mends a finding is in the data whole; the text leaves out what `needs` says already.
+TEST(AuditReport, HasEveryAlternativeAndSaysNoneTwice) {
+  const std::vector<Finding> findings = {{"uneven_spines",
+                                          Finding::Severity::kWarning,
+                                          3,
+                                          "32 uplinks of a leaf over 15 spines",
+                                          "16 spines, 14 at least",
+                                          {"16 spines", "6 spines", "growth,N"}}};
+  EXPECT_EQ(
+      AuditReportText("b.csv", findings, 200),
+      "b.csv: 0 errors, 1 warning\n"
+      "b.csv:3: warning: uneven_spines: 32 uplinks of a leaf over 15 spines; needs 16 spines, "
+      "14 at least\n    or 6 spines\n    or growth,N\n");
+  const auto json = nlohmann::json::parse(AuditReportJson("b.csv", findings));
+  EXPECT_EQ(json["findings"][0]["alternatives"],
+            (std::vector<std::string>{"16 spines", "6 spines", "growth,N"}));
+}
 
 // Two causes that NCCL's lines say, and one that is inferred.
 TEST(ComparisonText, TellsWhatIsStatedFromWhatTimesSay) {

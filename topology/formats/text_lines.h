@@ -51,7 +51,7 @@ struct CsvCell {
 };
 
 // One line's cells without the blanks around them; none where a quote is not closed.
-inline std::optional<std::vector<CsvCell>> SplitCells(std::string_view line) {
+inline std::optional<std::vector<CsvCell>> SplitCells(std::string_view line, char separator = ',') {
   std::vector<CsvCell> out(1);
   bool quoted = false;
   for (std::size_t i = 0; i < line.size(); ++i) {
@@ -61,7 +61,7 @@ inline std::optional<std::vector<CsvCell>> SplitCells(std::string_view line) {
       ++i;
     } else if (c == '"') {
       quoted = !quoted;
-    } else if (c == ',' && !quoted) {
+    } else if (c == separator && !quoted) {
       out.push_back({{}, static_cast<int>(i) + 2});
     } else {
       out.back().text += c;
