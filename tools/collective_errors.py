@@ -34,8 +34,8 @@ LIMITS = {"one host": (15, 14, 10), "several hosts, ib or roce": (12, 10, 8),
 WHY = {"one host": "what launches and small steps cost differs from site to site by more than the "
                    "constants of a generation say",
        "several hosts, ib or roce": "hosts whose launch takes 40 us where others take 5",
-       "several hosts, efa": "four hosts of B200 whose every operation is timed alone; an excerpt "
-                             "with the software of 2023",
+       "several hosts, efa": "four hosts of B200 whose every operation is timed alone, which explains "
+                             "a part of it; an excerpt with the software of 2023",
        "several hosts, slingshot": "LL through libfabric is measured six times slower than any "
                                    "latency would make it"}
 
@@ -44,7 +44,8 @@ BEND_WHY = {"one host": "what the smallest sizes take differs from site to site;
             "several hosts, ib or roce": "ten hosts of eight H100 gather and reduce-scatter below "
                                          "1 GiB at half the rate that rings over one or two GPUs "
                                          "a host reach on the same network",
-            "several hosts, efa": "four hosts of B200 whose every operation is timed alone",
+            "several hosts, efa": "four hosts of B200 whose every operation is timed alone, which "
+                                  "explains a part of it",
             "several hosts, slingshot": "measured curves fall themselves: four to 32 hosts take "
                                         "longer for 1 MiB a rank by a ring than for two, and LL "
                                         "of 64 KiB to 1 MiB takes up to ten times a rendezvous; "
