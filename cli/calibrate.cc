@@ -14,8 +14,10 @@ struct CalibrateArgs {
   std::string output, leave_out, report;
 };
 
-Result<CalibrationResult> CalibrateTables(const CalibrateArgs& args, SourceTexts& texts) {
+Result<CalibrationResult> CalibrateTables(const CalibrateArgs& args, SourceTexts& texts,
+                                          std::ostream& err) {
   WEFT_TRY(std::vector<TableEntry> entries, ReadEntries(args.tables, args.known, &texts));
+  PrintWarnings(WarningsOfGpus(entries), err);
   // A search is long, and the tables that are only for checking are never fitted.
   for (TableEntry& entry : entries)
     if (entry.use == TableUse::kCheck || entry.label == TableLabel::kDegraded ||
@@ -29,7 +31,7 @@ int RunCalibrate(const CalibrateArgs& args, std::ostream& out, std::ostream& err
   SourceTexts texts;
   if (!CheckWritable(args.output, err)) return kBadInput;
   if (!args.report.empty() && !CheckWritable(args.report, err)) return kBadInput;
-  const Result<CalibrationResult> result = CalibrateTables(args, texts);
+  const Result<CalibrationResult> result = CalibrateTables(args, texts, err);
   if (!result) {
     PrintErrors(result.error(), texts, err);
     return kBadInput;

@@ -294,6 +294,8 @@ Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts
   const NcclComm& comm = model.comm();
   if (!model.nccl_version_known())
     warn(fmt::format("NCCL {} is not known; 2.{} stands for it", args.nccl, comm.rules->minor));
+  if (std::string why = WarningOfForced(asked.question.host, asked.question.forced); !why.empty())
+    warn(std::move(why));
   CollectiveTable table;
   WEFT_TRY(table.plan, BuildNcclPlan(args.op, comm, asked.sizes, asked.question.forced));
   if (!args.matrix.empty() && args.op != "all_to_all_v")

@@ -51,8 +51,9 @@ Result<Sheet> AcceptanceSheet(const ValidateArgs& args, SourceTexts& texts) {
 }
 
 struct Judgement {
+  std::vector<Error> warnings;
   std::vector<AcceptanceVerdict> verdicts;
-  std::vector<UnusedTable> unused;
+  std::vector<TableNote> assumed, unused;
 };
 
 Result<Judgement> Judge(const ValidateArgs& args, SourceTexts& texts) {
@@ -63,7 +64,8 @@ Result<Judgement> Judge(const ValidateArgs& args, SourceTexts& texts) {
   texts.Add(args.accept, text.str());
   WEFT_TRY(const std::vector<AcceptanceLine> lines, ParseAcceptanceSheet(text.str(), args.accept));
   WEFT_TRY(const std::vector<TableEntry> entries, ReadEntries(args.tables, args.known, &texts));
-  return Judgement{JudgeAcceptance(lines, entries), UnusedTables(lines, entries)};
+  return Judgement{WarningsOfGpus(entries), JudgeAcceptance(lines, entries),
+                   AssumedTables(lines, entries), UnusedTables(lines, entries)};
 }
 
 int Accept(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
@@ -83,10 +85,12 @@ int Accept(const ValidateArgs& args, std::ostream& out, std::ostream& err) {
     PrintErrors(got.error(), texts, err);
     return kBadInput;
   }
+  PrintWarnings(got->warnings, err);
   RunOptions target;
   target.json = args.json;
-  if (!WriteResult(target, AcceptanceText(got->verdicts, got->unused, TerminalWidth()),
-                   AcceptanceJson(got->verdicts, got->unused), out, err))
+  if (!WriteResult(target,
+                   AcceptanceText(got->verdicts, got->assumed, got->unused, TerminalWidth()),
+                   AcceptanceJson(got->verdicts, got->assumed, got->unused), out, err))
     return kBadInput;
   const bool all = std::all_of(got->verdicts.begin(), got->verdicts.end(),
                                [](const AcceptanceVerdict& one) { return one.pass(); });
@@ -175,6 +179,7 @@ int RunValidate(const ValidateArgs& args, std::ostream& out, std::ostream& err) 
     PrintErrors(got.error(), texts, err);
     return kBadInput;
   }
+  PrintWarnings(WarningsOfGpus(got->comparison.entries), err);
   if (!args.out.empty())
     for (const auto& [name, svg] : ComparisonPlots(got->comparison))
       if (!WriteFile((std::filesystem::path(args.out) / name).string(), svg, err)) return kBadInput;

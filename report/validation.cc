@@ -218,7 +218,12 @@ std::string VerdictText(const TableEntry& entry, const Diagnosis& one) {
   if (one.verdict == Verdict::kDegraded) text += CausesText(one);
   if (one.verdict == Verdict::kSlow && !one.signatures.empty())
     text += "; likelier than health, though not decisively" + CausesText(one);
-  if (!one.stated.empty()) text += "; NCCL's own lines say: " + NamesText(one.stated);
+  std::vector<Signature> by_nccl = one.stated;
+  std::erase_if(by_nccl, [&](Signature each) {
+    return std::find(one.by_command.begin(), one.by_command.end(), each) != one.by_command.end();
+  });
+  if (!by_nccl.empty()) text += "; NCCL's own lines say: " + NamesText(by_nccl);
+  if (!one.by_command.empty()) text += "; the command says: " + NamesText(one.by_command);
   if (one.verdict == Verdict::kDegraded && !one.ruled_out.empty())
     text += "; by NCCL's own lines it is not: " + NamesText(one.ruled_out);
   text += UnseenText(one);
@@ -288,8 +293,9 @@ Json DiagnosisJson(const Diagnosis& one) {
   out["sources"] = one.sources;
   out["in_range"] = one.in_range;
   out["least_loss"] = Rounded(one.least_loss());
-  for (const auto& [key, list] :
-       {std::pair("stated", &one.stated), {"ruled_out", &one.ruled_out}}) {
+  for (const auto& [key, list] : {std::pair("stated", &one.stated),
+                                  {"by_command", &one.by_command},
+                                  {"ruled_out", &one.ruled_out}}) {
     Json names = Json::array();
     for (const Signature of : *list) names.push_back(NameOf(of));
     out[key] = std::move(names);
@@ -452,7 +458,8 @@ std::string AcceptanceSheetText(const std::string& notes, const std::vector<Acce
 }
 
 std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts,
-                           const std::vector<UnusedTable>& unused, int width) {
+                           const std::vector<TableNote>& assumed,
+                           const std::vector<TableNote>& unused, int width) {
   Table text;
   text.AddColumn("op", Align::kLeft);
   for (const char* column : {"ranks", "hosts", "runs", "size", "expected", "least", "measured"})
@@ -473,13 +480,27 @@ std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts,
   if (partial > 0)
     out +=
         fmt::format("{} PARTIAL: fast enough where it ran, which was not on all hosts\n", partial);
-  for (const UnusedTable& one : unused)
+  for (const TableNote& one : assumed)
+    out += Wrap(fmt::format("assumed: {}:{}: {}", one.file, one.line, one.why), width, 2) + "\n";
+  for (const TableNote& one : unused)
     out += Wrap(fmt::format("not used: {}:{}: {}", one.file, one.line, one.why), width, 2) + "\n";
   return out;
 }
 
+namespace {
+
+Json NotesJson(const std::vector<TableNote>& notes) {
+  Json out = Json::array();
+  for (const TableNote& one : notes)
+    out.push_back({{"file", one.file}, {"line", one.line}, {"why", one.why}});
+  return out;
+}
+
+}  // namespace
+
 std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts,
-                           const std::vector<UnusedTable>& unused) {
+                           const std::vector<TableNote>& assumed,
+                           const std::vector<TableNote>& unused) {
   Json lines = Json::array();
   for (const AcceptanceVerdict& one : verdicts) {
     Json line = {{"op", one.line.op},
@@ -494,14 +515,12 @@ std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts,
     line["verdict"] = WordOf(one);
     lines.push_back(std::move(line));
   }
-  Json left = Json::array();
-  for (const UnusedTable& one : unused)
-    left.push_back({{"file", one.file}, {"line", one.line}, {"why", one.why}});
   const Json out = {{"schema", "weft.acceptance/1"},
                     {"weft", kWeftVersion},
                     {"pass", Passed(verdicts) == verdicts.size()},
                     {"lines", std::move(lines)},
-                    {"unused", std::move(left)}};
+                    {"assumed", NotesJson(assumed)},
+                    {"unused", NotesJson(unused)}};
   return out.dump(2) + "\n";
 }
 

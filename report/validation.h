@@ -32,11 +32,14 @@ std::vector<std::pair<std::string, std::string>> ComparisonPlots(
 std::string AcceptanceSheetText(const std::string& notes, const std::vector<AcceptanceLine>& lines,
                                 int width);
 
-// PASS, FAIL, PARTIAL (not run on all hosts) or MISSING by line, then the tables that none is of.
+// PASS, FAIL, PARTIAL (not run on all hosts) or MISSING by line, then the tables whose hosts are
+// assumed, and those that no line is of.
 std::string AcceptanceText(const std::vector<AcceptanceVerdict>& verdicts,
-                           const std::vector<UnusedTable>& unused, int width);
+                           const std::vector<TableNote>& assumed,
+                           const std::vector<TableNote>& unused, int width);
 std::string AcceptanceJson(const std::vector<AcceptanceVerdict>& verdicts,
-                           const std::vector<UnusedTable>& unused);
+                           const std::vector<TableNote>& assumed,
+                           const std::vector<TableNote>& unused);
 
 // A published figure a line, as a table of Markdown.
 std::string PublishedText(const std::vector<PublishedClaim>& claims);

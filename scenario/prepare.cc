@@ -17,6 +17,7 @@
 #include "scenario/silent_keys.h"
 #include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
+#include "workloads/collectives/nccl/plan.h"
 #include "workloads/collectives/nccl/rules.h"
 #include "workloads/collectives/ring.h"
 #include "workloads/training/build_training.h"
@@ -419,6 +420,9 @@ Result<std::optional<PreparedNccl>> PrepareNccl(const PreparedScenario& scenario
     return Fail(ErrorCode::kOutOfRange, spec.At("collectives.protocol"),
                 fmt::format("NCCL has no protocol '{}'", keys.protocol()),
                 "LL, LL128, Simple, auto");
+  if (std::string why = WarningOfForced(*host, forced); !why.empty())
+    warnings.push_back(
+        {ErrorCode::kInconsistent, spec.At("collectives.protocol"), std::move(why), {}});
   if (asked && keys.sharp() && host->transport != HostSpec::IB)
     return Fail(ErrorCode::kInconsistent, spec.At("collectives.sharp"),
                 "'sharp' needs InfiniBand, and the hosts' transport is another",

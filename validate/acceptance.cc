@@ -324,14 +324,28 @@ std::vector<AcceptanceVerdict> JudgeAcceptance(const std::vector<AcceptanceLine>
   return out;
 }
 
-std::vector<UnusedTable> UnusedTables(const std::vector<AcceptanceLine>& lines,
-                                      const std::vector<TableEntry>& entries) {
-  std::vector<UnusedTable> out;
+std::vector<TableNote> UnusedTables(const std::vector<AcceptanceLine>& lines,
+                                    const std::vector<TableEntry>& entries) {
+  std::vector<TableNote> out;
   const std::vector<std::optional<HostPart>> hosts = HostsOf(entries);
   for (std::size_t e = 0; e < entries.size(); ++e)
     for (const MeasuredTable& table : entries[e].tables)
       if (std::string why = WhyUnused(table, hosts[e], lines); !why.empty())
         out.push_back({entries[e].name, table.line, std::move(why)});
+  return out;
+}
+
+std::vector<TableNote> AssumedTables(const std::vector<AcceptanceLine>& lines,
+                                     const std::vector<TableEntry>& entries) {
+  std::vector<TableNote> out;
+  const std::vector<std::optional<HostPart>> hosts = HostsOf(entries);
+  for (std::size_t e = 0; e < entries.size(); ++e)
+    for (const MeasuredTable& table : entries[e].tables)
+      if (table.hosts_assumed && WhyUnused(table, hosts[e], lines).empty())
+        out.push_back({entries[e].name, table.line,
+                       fmt::format("nobody says on how many hosts its {} ranks are, {} {} assumed: "
+                                   "--gpus-per-host may",
+                                   table.ranks, table.hosts, table.hosts == 1 ? "is" : "are")});
   return out;
 }
 

@@ -64,13 +64,17 @@ struct AcceptanceVerdict {
 std::vector<AcceptanceVerdict> JudgeAcceptance(const std::vector<AcceptanceLine>& lines,
                                                const std::vector<TableEntry>& entries);
 
-// A table that no line of the sheet has a point of, and why.
-struct UnusedTable {
+// A table of which something is to be known beside its verdict.
+struct TableNote {
   std::string file;
   int line = 0;  // of its first row
   std::string why;
 };
-std::vector<UnusedTable> UnusedTables(const std::vector<AcceptanceLine>& lines,
-                                      const std::vector<TableEntry>& entries);
+// Tables that no line of the sheet has a point of.
+std::vector<TableNote> UnusedTables(const std::vector<AcceptanceLine>& lines,
+                                    const std::vector<TableEntry>& entries);
+// Tables that a line has a point of because nobody says on how many hosts they are.
+std::vector<TableNote> AssumedTables(const std::vector<AcceptanceLine>& lines,
+                                     const std::vector<TableEntry>& entries);
 
 }  // namespace weft

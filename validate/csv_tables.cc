@@ -336,8 +336,9 @@ class CsvReader {
     const auto& names = layout_.names;
     layout_.op = Find(names, {"op", "operation", "collective"});
     layout_.type = Find(names, {"dtype", "type", "datatype"});
-    layout_.ranks = Find(names, {"ranks", "gpus", "num_gpus", "num_ranks", "nranks", "ngpus",
-                                 "world_size", "total_gpus", "total_ranks", "num_processes"});
+    // What says that it is of all goes before gpus, which may be those of a host.
+    layout_.ranks = Find(names, {"ranks", "num_ranks", "nranks", "total_ranks", "world_size",
+                                 "total_gpus", "num_processes", "gpus", "num_gpus", "ngpus"});
     layout_.hosts = Find(names, {"nodes", "hosts", "num_nodes", "num_hosts", "nnodes", "nhosts"});
     layout_.per_host =
         Find(names, {"ranks_per_node", "ranks_per_host", "gpus_per_node", "gpus_per_host"});

@@ -278,15 +278,16 @@ SetupState SaidOf(Signature signature, const NcclSetup& setup, const HostPart& h
   }
 }
 
-// The same of points that may be of several tables of a file: what they agree on.
+// The same of points that may be of several tables of a file: what they agree on. `own`: by NCCL's
+// own lines alone, not by what was typed.
 SetupState SaidOf(Signature signature, const MeasuredCases& cases, const CasesOfEntry& mine,
-                  const PointList& points) {
+                  const PointList& points, bool own = false) {
   SetupState out = SetupState::kUnsaid;
   std::set<std::size_t> tables;
   for (const MeasuredCase* point : points) tables.insert(point->table);
   for (const std::size_t table : tables) {
     const NcclSetup& setup = cases.entries[mine.entry].tables[table].setup;
-    const SetupState one = SaidOf(signature, setup, mine.host, points);
+    const SetupState one = SaidOf(signature, own ? setup.OwnLines() : setup, mine.host, points);
     if (one == SetupState::kUnsaid) continue;
     if (out != SetupState::kUnsaid && out != one) return SetupState::kUnsaid;
     out = one;
@@ -510,9 +511,12 @@ Diagnosis DiagnoseShape(const MeasuredCases& cases, std::size_t table, const Poi
     return out;
   }
   for (std::size_t s = 0; s < kSignatures; ++s) {
-    const SetupState said = SaidOf(static_cast<Signature>(s), cases, mine, all);
-    if (said != SetupState::kUnsaid)
-      (said == SetupState::kOn ? out.stated : out.ruled_out).push_back(static_cast<Signature>(s));
+    const auto signature = static_cast<Signature>(s);
+    const SetupState said = SaidOf(signature, cases, mine, all);
+    if (said == SetupState::kUnsaid) continue;
+    (said == SetupState::kOn ? out.stated : out.ruled_out).push_back(signature);
+    if (said == SetupState::kOn && SaidOf(signature, cases, mine, all, true) != said)
+      out.by_command.push_back(signature);
   }
   out.nics = mine.host.nics;
   out.ranks = points.front()->which.ranks;

@@ -26,9 +26,10 @@
 // NCCL may know of the rate that is left, as of a cable that came up at half its rate, and chooses
 // by it, or not, as of one that loses packets: both are simulated, what fits counts. Other
 // operations of the same file on the same ranks are one run, unless NCCL's lines say the opposite
-// of them: a cause has to explain them too. What NCCL's own lines in the log say (nccl_setup.h)
-// goes before all likelihood: what they deny is not named, what they say is named first if it fits.
-// Of NVLS they count where NCCL would take it in health, of the network between hosts.
+// of them: a cause has to explain them too. What NCCL's own lines in the log say (nccl_setup.h),
+// and where they say nothing the command that was typed, goes before all likelihood: what they deny
+// is not named, what they say is named first if it fits. Of NVLS they count where NCCL would take
+// it in health, of the network between hosts.
 //
 // Whatever it is, a table has one verdict, by its large sizes; of a file that holds several numbers
 // of ranks or hosts, each is judged by itself and the worst of them is the file's:
@@ -76,7 +77,7 @@ struct SignatureFit {
   std::optional<double> value;  // what was fitted: GB/s a NIC of tcp, share of the rate of slow_nic
   double misfit = 0;            // -2 log of the likelihood
   double score = 0;             // the less, the likelier: the misfit, and the price
-  bool stated = false;          // NCCL's own lines in the log say that it is so
+  bool stated = false;          // NCCL's own lines in the log, or the command, say that it is so
   bool alike = false;           // the table tells it from the first no better than by chance
 };
 
@@ -98,9 +99,10 @@ struct Diagnosis {
   // Nearest first, of a degraded table; of a slow one those that fit it and are likelier than
   // health.
   std::vector<SignatureFit> signatures;
-  // By NCCL's own lines, of any table: what is so, and what is not.
+  // By NCCL's own lines, or by what was typed, of any table: what is so, and what is not.
   std::vector<Signature> stated, ruled_out;
-  int nics = 0;  // of a host
+  std::vector<Signature> by_command;  // of `stated`, what was typed alone says
+  int nics = 0;                       // of a host
   Verdict verdict = Verdict::kNotJudged;
   std::string why_not;       // it is not judged; else empty
   std::string beside;        // "; not judged on …": numbers of ranks beside those that are

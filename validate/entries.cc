@@ -293,32 +293,83 @@ std::string ProjectOf(const TableEntry& entry) {
   return entry.source.substr(0, second);
 }
 
+namespace {
+
+// In capitals: NVIDIA, H100, 80GB, HBM3.
+std::set<std::string> WordsOfGpu(std::string_view text) {
+  std::set<std::string> out;
+  std::string word;
+  for (const char c : std::string(text) + ' ') {
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      word += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    else if (!word.empty())
+      out.insert(std::exchange(word, {}));
+  }
+  return out;
+}
+
+// Without what says that it is a card.
+std::set<std::string> ModelOfGpu(std::string_view name) {
+  std::set<std::string> out = WordsOfGpu(name);
+  out.erase("PCIE");
+  return out;
+}
+
+bool Includes(const std::set<std::string>& all, const std::set<std::string>& some) {
+  return std::includes(all.begin(), all.end(), some.begin(), some.end());
+}
+
+// Whether a driver's name for a GPU is that of a preset, or of AMD's Instincts, of which there is
+// none: MI300X.
+bool IsKnownGpu(const std::set<std::string>& device) {
+  const std::vector<std::string> names = AllPresets().Names("gpu");
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return Includes(device, ModelOfGpu(name)); }) ||
+         std::any_of(device.begin(), device.end(), [](const std::string& word) {
+           return word.size() > 2 && word.starts_with("MI") &&
+                  std::isdigit(static_cast<unsigned char>(word[2]));
+         });
+}
+
+}  // namespace
+
 std::vector<std::string> HostsOfGpu(std::string_view device, int gpus) {
-  const auto words = [](std::string_view text) {
-    std::set<std::string> out;
-    std::string word;
-    for (const char c : std::string(text) + ' ') {
-      if (std::isalnum(static_cast<unsigned char>(c)))
-        word += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-      else if (!word.empty())
-        out.insert(std::exchange(word, {}));
-    }
-    return out;
-  };
-  const std::set<std::string> of_device = words(device);
+  const std::set<std::string> of_device = WordsOfGpu(device);
   const bool card = of_device.count("PCIE") + of_device.count("NVL") > 0;
   std::vector<std::string> exact, larger;
   for (const std::string& name : AllPresets().Names("host")) {
     const auto host = FindHost(name);
     if (!host || host->gpu_name.empty() || host->gpus < gpus) continue;
-    std::set<std::string> of_host = words(host->gpu_name);
-    const bool host_card = of_host.erase("PCIE") > 0;
-    if (host_card == card &&
-        std::includes(of_device.begin(), of_device.end(), of_host.begin(), of_host.end()))
+    const bool host_card = WordsOfGpu(host->gpu_name).contains("PCIE");
+    if (host_card == card && Includes(of_device, ModelOfGpu(host->gpu_name)))
       (host->gpus == gpus ? exact : larger).push_back(name);
   }
   exact.insert(exact.end(), larger.begin(), larger.end());
   return exact;
+}
+
+std::vector<Error> WarningsOfGpus(const std::vector<TableEntry>& entries) {
+  constexpr std::size_t kMost = 20;
+  std::vector<Error> out;
+  std::map<std::string, std::string> of_host;  // its GPUs' name, by its text
+  for (const TableEntry& entry : entries) {
+    if (entry.host.empty() || out.size() >= kMost) continue;
+    const auto [at, fresh] = of_host.try_emplace(entry.host);
+    if (fresh)
+      if (const auto host = ReadHostText(entry.host, entry.pos)) at->second = host->gpu_name;
+    if (at->second.empty()) continue;
+    for (const MeasuredTable& table : entry.tables) {
+      const std::set<std::string> device = WordsOfGpu(table.gpu);
+      if (Includes(device, ModelOfGpu(at->second)) || !IsKnownGpu(device)) continue;
+      out.push_back({ErrorCode::kInconsistent,
+                     {table.file, table.line, 1},
+                     fmt::format("the table is of GPUs called '{}', its host is said to have {}",
+                                 table.gpu, at->second),
+                     "what is simulated is that host; --host or the list's column says another"});
+      break;
+    }
+  }
+  return out;
 }
 
 Result<HostPart> ReadHostText(const std::string& text, const SourcePos& pos) {

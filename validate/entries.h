@@ -68,6 +68,9 @@ std::string ProjectOf(const TableEntry& entry);
 // least `gpus` of them: those with exactly as many first, 0 of any number.
 std::vector<std::string> HostsOfGpu(std::string_view device, int gpus);
 
+// Where a log names GPUs that are known and are not those of its host: a warning an entry, at it.
+std::vector<Error> WarningsOfGpus(const std::vector<TableEntry>& entries);
+
 // A host as --host and a list write it: a preset's name, a file, or a mapping in YAML.
 Result<HostPart> ReadHostText(const std::string& text, const SourcePos& pos);
 

@@ -259,8 +259,11 @@ class LogReader {
       new_table_ = true;
     }
     Command(WordsOf(line));
-    for (NcclVariable& one : NcclVariablesIn(line))
+    for (NcclVariable& one : NcclVariablesIn(line)) {
+      if (one.exported)
+        std::erase_if(typed_, [&](const NcclVariable& was) { return was.name == one.name; });
       (one.exported ? exported_ : typed_).push_back(std::move(one));
+    }
     for (const std::string_view mark : {"NCCL version ", "nccl-library="})
       if (const std::size_t at = line.find(mark); at != line.npos && !has("RCCL"))
         Version(line.substr(at + mark.size()));
@@ -385,7 +388,11 @@ class LogReader {
       table.gpu = gpu_.empty() ? hints_.gpu : gpu_;
       table.hosts = hosts > 0 ? hosts : hints_.hosts;
       table.setup = setup_;
-      for (const NcclVariable& one : environment_) table.setup.AddVariable(one.name, one.value);
+      for (const NcclVariable& one : environment_)
+        if (one.unset)
+          table.setup.RemoveVariable(one.name);
+        else
+          table.setup.AddVariable(one.name, one.value);
       std::set<std::string> names;
       for (const Rank& rank : ranks_) names.insert(rank.host);
       table.host_names.assign(names.begin(), names.end());

@@ -77,7 +77,8 @@ void NcclSetup::AddLine(std::string_view line) {
   } else if (const auto value = Behind(*said, " set by environment to ")) {
     std::string_view word = FirstWord(*value);
     while (word.ends_with('.')) word.remove_suffix(1);
-    AddVariable(FirstWord(*said), word);
+    own_.insert_or_assign(std::string(FirstWord(*said)), std::string(word));
+    Interpret();
   }
 }
 
@@ -96,14 +97,40 @@ void NcclSetup::Connection(std::string_view via) {
 }
 
 void NcclSetup::AddVariable(std::string_view name, std::string_view value) {
-  const bool zero = value == "0", set = WholeNumber<int>(value).value_or(0) != 0;
-  if (name == "NCCL_NET" && value == "Socket") rdma_.forbidden = true;
-  if (name == "NCCL_P2P_DISABLE" && set) p2p_.forbidden = true;
-  if (name == "NCCL_P2P_LEVEL" && (value == "LOC" || zero)) p2p_.forbidden = true;
-  if (name == "NCCL_NET_GDR_LEVEL" && (value == "LOC" || zero)) gdr_.forbidden = true;
-  if (name == "NCCL_NVLS_ENABLE" && zero) nvls_.forbidden = true;
-  if (name == "NCCL_PXN_DISABLE" && set) pxn_.forbidden = true;
-  if (name == "NCCL_ALGO") Algorithms(value);
+  typed_.insert_or_assign(std::string(name), std::string(value));
+  Interpret();
+}
+
+void NcclSetup::RemoveVariable(std::string_view name) {
+  if (const auto at = typed_.find(name); at != typed_.end()) typed_.erase(at);
+  Interpret();
+}
+
+NcclSetup NcclSetup::OwnLines() const {
+  NcclSetup out = *this;
+  out.typed_.clear();
+  out.Interpret();
+  return out;
+}
+
+void NcclSetup::Interpret() {
+  for (Feature* const one : {&rdma_, &gdr_, &p2p_, &nvls_, &pxn_})
+    one->own_forbids = one->typed_forbids = false;
+  no_nvls_ = no_nvls_tree_ = false;
+  Variables all = own_;
+  all.insert(typed_.begin(), typed_.end());  // where NCCL says nothing of them
+  for (const auto& [name, value] : all) {
+    bool Feature::*const forbids =
+        own_.contains(name) ? &Feature::own_forbids : &Feature::typed_forbids;
+    const bool zero = value == "0", set = WholeNumber<int>(value).value_or(0) != 0;
+    if (name == "NCCL_NET" && value == "Socket") rdma_.*forbids = true;
+    if (name == "NCCL_P2P_DISABLE" && set) p2p_.*forbids = true;
+    if (name == "NCCL_P2P_LEVEL" && (value == "LOC" || zero)) p2p_.*forbids = true;
+    if (name == "NCCL_NET_GDR_LEVEL" && (value == "LOC" || zero)) gdr_.*forbids = true;
+    if (name == "NCCL_NVLS_ENABLE" && zero) nvls_.*forbids = true;
+    if (name == "NCCL_PXN_DISABLE" && set) pxn_.*forbids = true;
+    if (name == "NCCL_ALGO") Algorithms(value);
+  }
 }
 
 // Ring,Tree: these alone; ^NVLS: all but these. Of one operation or another (allreduce:ring)
@@ -128,21 +155,34 @@ bool IsOneOf(std::string_view word, std::initializer_list<std::string_view> all)
   return std::find(all.begin(), all.end(), word) != all.end();
 }
 
+constexpr std::string_view kQuotes = "\"'";
+
+std::string_view Unquoted(std::string_view word) {
+  while (!word.empty() && kQuotes.find(word.front()) != kQuotes.npos) word.remove_prefix(1);
+  while (!word.empty() && (kQuotes.find(word.back()) != kQuotes.npos || word.back() == ';'))
+    word.remove_suffix(1);
+  return word;
+}
+
+bool IsName(std::string_view word) {
+  return !word.empty() && !std::isdigit(static_cast<unsigned char>(word.front())) &&
+         std::all_of(word.begin(), word.end(),
+                     [](unsigned char c) { return c == '_' || std::isalnum(c); });
+}
+
+// NAME=VALUE of any program.
+bool IsAssignment(std::string_view word) {
+  const std::size_t sign = word.find('=');
+  return sign != word.npos && IsName(word.substr(0, sign));
+}
+
 // NCCL_ALGO=^NVLS, quoted or not; none where it is no such word.
 std::optional<NcclVariable> AssignmentIn(std::string_view word) {
-  constexpr std::string_view kQuotes = "\"'";
-  while (!word.empty() && kQuotes.find(word.front()) != kQuotes.npos) word.remove_prefix(1);
+  word = Unquoted(word);
+  if (!word.starts_with("NCCL_") || !IsAssignment(word)) return std::nullopt;
   const std::size_t sign = word.find('=');
-  if (!word.starts_with("NCCL_") || sign == word.npos) return std::nullopt;
-  for (const char c : word.substr(0, sign))
-    if (c != '_' && !std::isupper(static_cast<unsigned char>(c)) &&
-        !std::isdigit(static_cast<unsigned char>(c)))
-      return std::nullopt;
-  std::string_view value = word.substr(sign + 1);
-  while (!value.empty() && kQuotes.find(value.front()) != kQuotes.npos) value.remove_prefix(1);
-  while (!value.empty() && (kQuotes.find(value.back()) != kQuotes.npos || value.back() == ';'))
-    value.remove_suffix(1);
-  return NcclVariable{std::string(word.substr(0, sign)), std::string(value)};
+  return NcclVariable{std::string(word.substr(0, sign)),
+                      std::string(Unquoted(word.substr(sign + 1)))};
 }
 
 // Names a test's program: ./build/all_reduce_perf.
@@ -150,27 +190,98 @@ bool IsTest(std::string_view word) {
   return word.ends_with("_perf") || word.ends_with("_perf_mpi");
 }
 
+// Ends what a shell prints before a command: $, user@host:~$, root@host:/#; + and > stand alone.
+bool IsPromptsEnd(std::string_view word, std::string_view before) {
+  if (IsOneOf(word, {"+", "++", ">"})) return before.empty() || before.ends_with(':');
+  return word.ends_with('$') ||
+         (word.find('@') != word.npos && (word.ends_with('#') || word.ends_with('%')));
+}
+
+using Command = std::vector<std::string_view>;
+
+// The commands of a line, split at `;` and `&&`: without a prompt, a comment and the sign that the
+// line goes on. #SBATCH is no comment: its options count.
+std::vector<Command> CommandsOf(std::string_view line) {
+  constexpr std::size_t kLongestPrompt = 4;
+  std::vector<Command> out(1);
+  for (const Word& word : WordsOf(line)) {
+    Command& last = out.back();
+    if (word.text.starts_with('#') && word.text != "#SBATCH") break;
+    if (out.size() == 1 && last.size() < kLongestPrompt &&
+        IsPromptsEnd(word.text, last.empty() ? std::string_view() : last.back())) {
+      last.clear();
+      continue;
+    }
+    if (!IsOneOf(word.text, {"&&", ";", "\\"})) last.push_back(word.text);
+    if (word.text == "&&" || word.text.ends_with(';')) out.emplace_back();
+  }
+  return out;
+}
+
+// ALL,NCCL_ALGO=Ring,NCCL_NET=Socket, as srun and sbatch have it.
+void TakeList(std::string_view list, std::vector<NcclVariable>& out) {
+  list = Unquoted(list);
+  for (std::size_t at = 0; at < list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    if (auto one = AssignmentIn(list.substr(at, end - at))) out.push_back(*std::move(one));
+    at = end + 1;
+  }
+}
+
+bool IsExport(const Command& words) {
+  return !words.empty() && IsOneOf(words.front(), {"export", "unset"});
+}
+
+// Behind `export` or `unset`.
+void TakeExport(const Command& words, std::vector<NcclVariable>& out) {
+  const bool unset = words.front() == "unset";
+  for (const std::string_view word : words) {
+    const std::string_view name = Unquoted(word);
+    if (auto one = AssignmentIn(word); one && !unset) {
+      one->exported = true;
+      out.push_back(*std::move(one));
+    } else if (unset && name.starts_with("NCCL_") && IsName(name)) {
+      out.push_back({std::string(name), {}, true, true});
+    }
+  }
+}
+
+// Of a launcher, of a test's program, or assignments alone; those that a command begins with where
+// it goes on in the next line, or behind `env`.
+void TakeCommand(const Command& words, bool goes_on, std::vector<NcclVariable>& out) {
+  const auto test = std::find_if(words.begin(), words.end(), IsTest);
+  const auto env = std::find(words.begin(), words.end(), "env");
+  const auto first = env == words.end() ? words.begin() : env + 1;
+  const auto led = std::find_if_not(first, words.end(), IsAssignment);
+  const bool leads = led == words.end() || goes_on || env != words.end();
+  for (auto word = words.begin(); word != words.end(); ++word) {
+    const std::string_view before = word == words.begin() ? std::string_view() : word[-1];
+    for (const std::string_view option : {"--export=", "--env="})
+      if (word->starts_with(option)) TakeList(word->substr(option.size()), out);
+    if (before == "--export") TakeList(*word, out);
+    if (before == "-u" && word->starts_with("NCCL_") && IsName(*word))
+      out.push_back({std::string(*word), {}, false, true});
+    const bool sets =
+        (word < test && test != words.end()) || (leads && first <= word && word < led);
+    if (auto one = AssignmentIn(*word); one && (sets || IsOneOf(before, {"-x", "-e", "--env"})))
+      out.push_back(*std::move(one));
+  }
+}
+
 }  // namespace
 
 std::vector<NcclVariable> NcclVariablesIn(std::string_view line) {
   std::vector<NcclVariable> out;
   if (line.find("NCCL_") == line.npos || line.find("NCCL INFO ") != line.npos) return out;
-  std::vector<std::string_view> words;
-  for (const Word& word : WordsOf(line)) words.push_back(word.text);
-  if (words.size() > 1 && words.back() == "\\") words.pop_back();  // the command goes on
-  const bool command = std::any_of(words.begin(), words.end(), IsTest);
-  bool alone = true, exported = false;  // nothing but variables so far; behind `export`
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string_view before = i > 0 ? words[i - 1] : std::string_view();
-    if (auto one = AssignmentIn(words[i])) {
-      one->exported = exported;
-      if (command || exported || IsOneOf(before, {"-x", "-e", "--env", "env"}) ||
-          (alone && i + 1 == words.size()))
-        out.push_back(*std::move(one));
-      continue;
-    }
-    exported = words[i] == "export";
-    alone = alone && IsOneOf(words[i], {"$", "+", ">"});
+  const std::size_t last = line.find_last_not_of(" \t\r");
+  const bool goes_on = line[last] == '\\';
+  bool start = true;  // of the line: nothing yet but what sets variables, which prose does not do
+  for (const Command& words : CommandsOf(line)) {
+    if (start && IsExport(words))
+      TakeExport(words, out);
+    else
+      TakeCommand(words, goes_on, out);
+    start = start && (IsExport(words) || std::all_of(words.begin(), words.end(), IsAssignment));
   }
   return out;
 }

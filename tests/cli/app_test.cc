@@ -96,6 +96,40 @@ TEST(Weft, TakesNcclsOwnNamesOfOperations) {
   EXPECT_NE(Weft({"collective", "allto", "--gpus", "16"}).status, 0);
 }
 
+// As EFA's plugin, which leaves what NCCL_PROTO says and warns.
+TEST(Weft, WarnsOfAProtocolThatThePluginWouldNotTake) {
+  const auto run = [](const char* protocol) {
+    return Weft({"collective", "all_reduce", "--gpus", "16", "--sizes", "8KiB", "--host",
+                 "{ preset: dgx-a100, transport: efa }", "--protocol", protocol});
+  };
+  const Ran ll = run("LL");
+  EXPECT_EQ(ll.status, kOk) << ll.err;
+  EXPECT_THAT(ll.err, HasSubstr("LL is forced where EFA's plugin has NCCL keep to Simple"));
+  EXPECT_THAT(run("Simple").err, testing::Not(HasSubstr("is forced")));
+}
+
+// A table of other GPUs than the host's, and on hosts that nobody counts.
+TEST(Weft, SaysWhatATableIsTakenFor) {
+  const Scenario log(
+      "# Rank  0 Group  0 Pid 9 on a device  0 [0x1b] AMD Instinct MI300X\n"
+      "1073741824 268435456 float sum -1 10887.4 98.62 184.92 0 10867.5 98.80 185.26 0\n");
+  const Ran other = Weft({"validate", log.path(), "--host", "hgx-h100", "--gpus", "8"});
+  EXPECT_THAT(other.err, HasSubstr("GPUs called 'AMD Instinct MI300X', its host is said to have"));
+  const std::string sheet = testing::TempDir() + "weft_app_test_sheet.tsv";
+  std::ofstream(sheet) << "op\tranks\thosts\tsize_bytes\texpected_GBps\tleast_GBps\n"
+                          "all_reduce\t16\t2\t1073741824\t190\t100\n";
+  const Scenario row(
+      "1073741824 268435456 float sum -1 10887.4 98.62 184.92 0 10867.5 98.80 185.26 0\n");
+  const std::string file = testing::TempDir() + "weft_app_test_all_reduce.log";
+  std::filesystem::copy_file(row.path(), file, std::filesystem::copy_options::overwrite_existing);
+  const Ran judged =
+      Weft({"validate", file, "--host", "hgx-h100", "--gpus", "16", "--accept", sheet});
+  EXPECT_EQ(judged.status, kOk) << judged.out << judged.err;
+  EXPECT_THAT(judged.out, HasSubstr("assumed: " + file + ":1: nobody says on how many hosts"));
+  std::filesystem::remove(sheet);
+  std::filesystem::remove(file);
+}
+
 // What ran stands in the table, not what NCCL would have run.
 TEST(Weft, PrintsTheRingThatRanInPlaceOfAChoice) {
   const Ran ran = Weft({"collective", "all_gather", "--gpus", "32", "--sizes", "1MiB", "--sharp",

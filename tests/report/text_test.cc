@@ -56,6 +56,26 @@ TEST(ComparisonText, TellsWhatIsStatedFromWhatTimesSay) {
               HasSubstr("staged in host memory (1.10 times as long as simulated so) and NVLS off: "
                         "rings or trees in place of the NVSwitches' sums (1.20 times as long as "
                         "simulated so); by its times also half of the NICs' ports"));
+  EXPECT_THAT(
+      ComparisonText(judged, 1000),
+      HasSubstr("; NCCL's own lines say: GPUDirect RDMA off: staged in host memory, NVLS off"));
+  one.by_command = {Signature::kNoNvls};
+  EXPECT_THAT(ComparisonText(judged, 1000), HasSubstr("; the command says: NVLS off"));
+  EXPECT_THAT(
+      ComparisonText(judged, 1000),
+      Not(HasSubstr("NCCL's own lines say: GPUDirect RDMA off: staged in host memory, NVLS")));
+  EXPECT_THAT(ComparisonJson(judged), HasSubstr("\"by_command\": [\n"));
+}
+
+// What passes by an assumption is said to, beside what no line is of.
+TEST(AcceptanceText, NamesTablesWhoseHostsAreAssumed) {
+  const std::vector<TableNote> assumed = {{"x.log", 7, "2 are assumed"}};
+  const std::vector<TableNote> unused = {{"y.log", 9, "no line is of broadcast"}};
+  EXPECT_THAT(AcceptanceText({}, assumed, unused, 80),
+              HasSubstr("assumed: x.log:7: 2 are assumed\nnot used: y.log:9: no line is of"));
+  EXPECT_THAT(AcceptanceText({}, {}, unused, 80), Not(HasSubstr("assumed")));
+  EXPECT_THAT(AcceptanceJson({}, assumed, {}),
+              HasSubstr("\"assumed\": [\n    {\n      \"file\": \"x.log\",\n      \"line\": 7,"));
 }
 
 TEST(CalibrationText, SaysThatNothingWasHeldOut) {

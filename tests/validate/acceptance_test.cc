@@ -154,7 +154,7 @@ TEST(Acceptance, SaysWhyATableIsNotUsed) {
     table.type = type;
     table.line = 7;
     table.points.push_back({size, SimDuration(20'000'000), std::nullopt, 7});
-    const std::vector<UnusedTable> got = UnusedTables(lines, {entry});
+    const std::vector<TableNote> got = UnusedTables(lines, {entry});
     EXPECT_LE(got.size(), 1u);
     if (got.empty()) return std::string("used");
     EXPECT_EQ(got[0].line, 7);
@@ -173,6 +173,30 @@ TEST(Acceptance, SaysWhyATableIsNotUsed) {
             "nobody says how many hosts: --gpus-per-host may");
   EXPECT_EQ(why("all_reduce", 0, 1, "float", MiB(1)), "nobody says how many ranks: --gpus may");
   EXPECT_THAT(why("", 8, 1, "float", MiB(1)), HasSubstr("nobody says the operation"));
+}
+
+// A table whose hosts nobody says passes a line, and is said to by an assumption.
+TEST(Acceptance, SaysWhoseHostsAreAssumed) {
+  TableEntry entry;
+  entry.name = "x.log";
+  MeasuredTable& table = entry.tables.emplace_back();
+  table.op = "all_reduce";
+  table.ranks = 16;
+  table.hosts = 2;
+  table.line = 7;
+  table.points.push_back({MiB(1), SimDuration(20'000'000), std::nullopt, 7});
+  const std::vector<AcceptanceLine> lines = {{"all_reduce", 16, 2, MiB(1), 95, 90}};
+  EXPECT_TRUE(AssumedTables(lines, {entry}).empty());
+  table.hosts_assumed = true;
+  EXPECT_TRUE(JudgeAcceptance(lines, {entry})[0].pass());
+  const std::vector<TableNote> got = AssumedTables(lines, {entry});
+  ASSERT_THAT(got, SizeIs(1));
+  EXPECT_EQ(got[0].file, "x.log");
+  EXPECT_EQ(got[0].line, 7);
+  EXPECT_EQ(got[0].why,
+            "nobody says on how many hosts its 16 ranks are, 2 are assumed: --gpus-per-host may");
+  table.ranks = 32;  // no line has it
+  EXPECT_TRUE(AssumedTables(lines, {entry}).empty());
 }
 
 // A line that every one of two hosts is to run: one host's log is of one, however often it is
@@ -678,6 +702,23 @@ TEST(Diagnose, BlamesNothingThatHealthHasNoUseOf) {
   EXPECT_THAT(got[1].stated, ElementsAre(Signature::kTcp, Signature::kNoGdr, Signature::kNoNvls,
                                          Signature::kNoPxn, Signature::kOneNic));
   EXPECT_THAT(got[2].stated, ElementsAre(Signature::kNoNvls));
+}
+
+// Who says it: NCCL's own lines, or, where they do not, the command.
+TEST(Diagnose, TellsNcclsLinesFromTheCommand) {
+  constexpr Machine kTwo[] = {{"hgx-h100", 8, 2}};
+  MeasuredCases cases = HealthyTables(kTwo, {"all_gather"});
+  for (MeasuredCase& point : cases.tables[0].points)
+    point.measured_us = cases.models[point.model].Time(point.which, CollectiveConstants()).us;
+  NcclSetup& setup = cases.entries[0].tables[0].setup;
+  setup.AddVariable("NCCL_P2P_DISABLE", "1");
+  setup.AddVariable("NCCL_NET", "Socket");
+  setup.AddLine("n1:5:9 [0] NCCL INFO Using network Socket");
+  setup.AddLine("n1:5:9 [0] NCCL INFO NCCL_PXN_DISABLE set by environment to 1.");
+  const Diagnosis got = Diagnose(cases, 0, OwnCalibration());
+  using testing::ElementsAre;
+  EXPECT_THAT(got.stated, ElementsAre(Signature::kTcp, Signature::kNoP2p, Signature::kNoPxn));
+  EXPECT_THAT(got.by_command, ElementsAre(Signature::kNoP2p));
 }
 
 // A tray lists its own NICs, not the rack's.

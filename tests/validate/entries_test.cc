@@ -137,6 +137,36 @@ TEST(HostsOfGpu, NamesThePresetsThatFit) {
   EXPECT_THAT(HostsOfGpu("", 8), testing::IsEmpty());
 }
 
+// A host's GPUs beside those that the log names: a warning where both are known and differ.
+TEST(WarningsOfGpus, TellsTheGpusOfALogFromItsHosts) {
+  const auto warnings = [](const char* host, const char* gpu) {
+    TableEntry entry;
+    entry.host = host;
+    MeasuredTable& table = entry.tables.emplace_back();
+    table.file = "x.log";
+    table.line = 9;
+    table.gpu = gpu;
+    entry.tables.push_back(table);
+    return WarningsOfGpus({entry});
+  };
+  const std::vector<Error> got = warnings("hgx-h100", "AMD Instinct MI300X");
+  ASSERT_EQ(got.size(), 1U);  // one an entry
+  EXPECT_EQ(got[0].pos, (SourcePos{"x.log", 9, 1}));
+  EXPECT_EQ(got[0].message,
+            "the table is of GPUs called 'AMD Instinct MI300X', its host is said to have h100");
+  EXPECT_EQ(warnings("hgx-h100", "NVIDIA H200").size(), 1U);
+  EXPECT_EQ(warnings("{ preset: hgx-h100, nics: 4 }", "NVIDIA A100-SXM4-80GB").size(), 1U);
+  for (const auto& [host, gpu] : {std::pair("hgx-h100", "NVIDIA H100 80GB HBM3"),
+                                  {"dgx-a100", "A100-SXM4-40GB"},
+                                  {"pcie-a100", "NVIDIA A100 80GB PCIe"},
+                                  {"alps-gh200", "NVIDIA GH200 120GB"},
+                                  {"hgx-h100", ""},
+                                  {"hgx-h100", "NVIDIA Graphics Device"},
+                                  {"", "NVIDIA H200"},
+                                  {"dgx-z100", "NVIDIA H200"}})
+    EXPECT_TRUE(warnings(host, gpu).empty()) << host << ' ' << gpu;
+}
+
 TEST(ReadHostText, PlacesAWrongHostAtItsLine) {
   const SourcePos pos{"INDEX.tsv", 7, 1};
   EXPECT_EQ(ReadHostText("{ preset: dgx-a100, nics: 4 }", pos)->nics, 4);

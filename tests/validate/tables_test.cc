@@ -390,7 +390,8 @@ TEST(NcclSetup, ReadsTheVariablesOfCommands) {
   const auto read = [](std::string_view line) {
     std::string out;
     for (const NcclVariable& one : NcclVariablesIn(line))
-      out += one.name + '=' + one.value + (one.exported ? "!" : "") + ' ';
+      out += (one.unset ? '-' + one.name : one.name + '=' + one.value) + (one.exported ? "!" : "") +
+             ' ';
     return out;
   };
   EXPECT_EQ(read("mpirun -np 8 -x NCCL_ALGO=^NVLS -x NCCL_DEBUG -x NCCL_P2P_DISABLE=1 \\"),
@@ -400,10 +401,34 @@ TEST(NcclSetup, ReadsTheVariablesOfCommands) {
   EXPECT_EQ(read("export NCCL_ALGO=Ring NCCL_NVLS_ENABLE=0;"),
             "NCCL_ALGO=Ring! NCCL_NVLS_ENABLE=0! ");
   EXPECT_EQ(read("NCCL_PXN_DISABLE=1"), "NCCL_PXN_DISABLE=1 ");
+  // All of a line of assignments alone, and those that lead a command which goes on.
+  for (const char* const line :
+       {"NCCL_ALGO=Ring NCCL_NET=Socket \\", "$ A=1 NCCL_ALGO=Ring NCCL_NET=Socket",
+        "NCCL_ALGO=Ring NCCL_NET=Socket mpirun -np 8 \\", "env NCCL_ALGO=Ring NCCL_NET=Socket x",
+        "srun --export=ALL,NCCL_ALGO=Ring,NCCL_NET=Socket \\",
+        "#SBATCH --export ALL,NCCL_ALGO=Ring,NCCL_NET=Socket"})
+    EXPECT_EQ(read(line), "NCCL_ALGO=Ring NCCL_NET=Socket ") << line;
+  // At the start of a line, whatever the prompt.
+  for (const char* const prompt :
+       {"", "$ ", "user@node-1:~$ ", "(venv) [user@node-1 dir]$ ", "root@node-1:/tests# ", "+ ",
+        "0: + ", "> ", "A=1; ", "export A=1 && "}) {
+    EXPECT_EQ(read(prompt + std::string("export NCCL_ALGO=Ring # NCCL_NET=Socket")),
+              "NCCL_ALGO=Ring! ")
+        << prompt;
+    EXPECT_EQ(read(prompt + std::string("unset NCCL_ALGO NCCL_NET;")), "-NCCL_ALGO! -NCCL_NET! ")
+        << prompt;
+  }
+  EXPECT_EQ(read("export NCCL_ALGO=Ring; NCCL_NET=Socket ./all_reduce_perf -b 8"),
+            "NCCL_ALGO=Ring! NCCL_NET=Socket ");
+  EXPECT_EQ(read("env -u NCCL_ALGO ./all_reduce_perf"), "-NCCL_ALGO ");
   EXPECT_EQ(read("docker run -e \"NCCL_ALGO=Ring\" image"), "NCCL_ALGO=Ring ");
   for (const char* const prose :
        {"we also tried NCCL_P2P_DISABLE=1 without success", "NCCL_ALGO=Ring is slower here",
-        "n1:5:9 [0] NCCL INFO NCCL_ALGO=Ring", "set NCCL_ALGO"})
+        "n1:5:9 [0] NCCL INFO NCCL_ALGO=Ring", "set NCCL_ALGO",
+        "# do not set export NCCL_P2P_DISABLE=1", "# export NCCL_P2P_DISABLE=1",
+        "do not export NCCL_P2P_DISABLE=1", "we did so; export NCCL_P2P_DISABLE=1 was not needed",
+        "all_reduce_perf hangs without NCCL_P2P_DISABLE=1", "shared memory + NCCL_P2P_DISABLE=1",
+        "you may unset NCCL_P2P_DISABLE"})
     EXPECT_EQ(read(prose), "") << prose;
 }
 
@@ -428,6 +453,40 @@ TEST(ParseTables, KnowsARunsEnvironment) {
   EXPECT_EQ((*tables)[1].setup.pxn(), SetupState::kUnsaid);
   for (const std::size_t later : {2u, 3u})
     EXPECT_EQ((*tables)[later].setup.pxn(), SetupState::kOff);
+}
+
+// Of a variable the last value counts, whoever typed it; NCCL's own word goes before all that.
+TEST(ParseTables, TakesTheLastValueOfAVariable) {
+  const std::string start = "# nThread 1 nGpus 8 minBytes 8 maxBytes 8\n";
+  const std::string row =
+      "1073741824 268435456 float sum -1 10887.4 98.62 184.92 0 10867.5 98.80 185.26 0\n";
+  const std::string off = "export NCCL_P2P_DISABLE=1\n";
+  const auto p2p = [&](const std::string& text) {
+    const auto tables = ParseTables(text + row, "all_reduce.log", {});
+    return tables->back().setup.p2p();
+  };
+  using enum SetupState;
+  EXPECT_EQ(p2p(off + start), kOff);
+  EXPECT_EQ(p2p(off + "export NCCL_P2P_DISABLE=0\n" + start), kUnsaid);
+  EXPECT_EQ(p2p("export NCCL_P2P_DISABLE=0\n" + off + start), kOff);
+  EXPECT_EQ(p2p(off + "unset NCCL_P2P_DISABLE\n" + start), kUnsaid);
+  EXPECT_EQ(p2p(off + "NCCL_P2P_DISABLE=0 ./all_reduce_perf -b 8\n" + start), kUnsaid);
+  EXPECT_EQ(p2p("NCCL_P2P_DISABLE=0\n" + off + start), kOff);
+  // One run's own is not the next one's, whose shell has it exported.
+  EXPECT_EQ(p2p(off + "NCCL_P2P_DISABLE=0 ./all_reduce_perf -b 8\n" + start + row + start), kOff);
+  const std::string own = "n1:5:9 [0] NCCL INFO NCCL_P2P_DISABLE set by environment to ";
+  EXPECT_EQ(p2p(off + start + own + "0.\n"), kUnsaid);
+  EXPECT_EQ(p2p("export NCCL_P2P_DISABLE=0\n" + start + own + "1.\n"), kOff);
+  EXPECT_EQ(p2p(start + own + "1.\n" + own + "0.\n"), kUnsaid);
+  EXPECT_EQ(p2p(off + start + "n1:5:9 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM\n"),
+            kOn);
+  // Two that a command of several lines begins with.
+  const auto both = ParseTables(
+      "NCCL_PXN_DISABLE=1 NCCL_P2P_DISABLE=1 \\\n ./all_reduce_perf -b 8\n" + start + row,
+      "all_reduce.log", {});
+  EXPECT_EQ(both->front().setup.pxn(), kOff);
+  EXPECT_EQ(both->front().setup.p2p(), kOff);
+  EXPECT_EQ(both->front().setup.OwnLines().p2p(), kUnsaid);
 }
 
 // Figures in groups of three; a decimal comma in their place is a thousand times less, which the
@@ -812,6 +871,21 @@ TEST(ParseTables, TurnsRatesIntoTimesByTheRanksInTheColumnsName) {
   EXPECT_NEAR(Microseconds(got[1].points[0].time), 21474.836, 0.001);
   ASSERT_THAT(got[1].rejected, SizeIs(1));  // 0.01 may be 0.005 or 0.015
   EXPECT_EQ(got[1].rejected[0].line, 3);
+}
+
+// Ranks of all before GPUs, which are a host's where both stand there.
+TEST(ParseTables, TakesTheRanksOfAllBeforeAHostsGpus) {
+  for (const char* const all : {"world_size", "total_gpus", "total_ranks", "num_processes"})
+    for (const char* const some : {"gpus", "ngpus", "num_gpus"})
+      for (const std::string header :
+           {std::string(some) + "," + all, std::string(all) + "," + some})
+        EXPECT_EQ(Tables("size," + header + ",time_us\n1048576," +
+                             (header.starts_with(all) ? "16,8" : "8,16") + ",100\n",
+                         "x_allreduce.csv")[0]
+                      .ranks,
+                  16)
+            << header;
+  EXPECT_EQ(Tables("size,ngpus,time_us\n1048576,8,100\n", "x_allreduce.csv")[0].ranks, 8);
 }
 
 // 1 MiB in 10.48576 us: 100 GB/s, 800 Gb/s.

@@ -5,6 +5,7 @@
 
 #include "tests/workloads/nccl_host.h"
 #include "workloads/collectives/nccl/choice.h"
+#include "workloads/collectives/nccl/plan.h"
 
 namespace weft {
 namespace {
@@ -93,6 +94,29 @@ TEST(ChooseNccl, TakesWhatIsForcedAndNothingThatIsOff) {
       BuildNcclComm(NcclHost("hgx-h100"), 2, 8, DefaultNcclRules(), {true, std::nullopt});
   for (const Algorithm a : {Algorithm::kNvls, Algorithm::kCollNetChain, Algorithm::kCollNetDirect})
     EXPECT_TRUE(ChooseNccl(sharp, NcclOp::kAllReduce, size, {a, {}})) << NcclName(a);
+}
+
+// EFA's plugin sets NCCL_PROTO=Simple where the NICs do not write, unless it is set; then it warns.
+TEST(ChooseNccl, TakesAForcedProtocolWhereThePluginWouldKeepToSimple) {
+  HostPart host = NcclHost("dgx-a100");
+  host.transport = HostSpec::EFA;
+  for (const int nodes : {1, 2}) {
+    const NcclComm comm = BuildNcclComm(host, nodes, 8, DefaultNcclRules());
+    for (const NcclCandidate& one : NcclCandidates(comm, NcclOp::kAllReduce, MiB(1)))
+      EXPECT_EQ(one.protocol, Protocol::kSimple);
+    const auto ring = ChooseNccl(comm, NcclOp::kAllReduce, KiB(8), {Algorithm::kRing, {}});
+    EXPECT_EQ(ring->protocol, Protocol::kSimple);
+    for (const Protocol p : {Protocol::kLl, Protocol::kLl128}) {
+      const auto forced = ChooseNccl(comm, NcclOp::kAllReduce, KiB(8), {{}, p});
+      ASSERT_TRUE(forced);
+      EXPECT_EQ(forced->protocol, p);
+      EXPECT_THAT(WarningOfForced(host, {{}, p}),
+                  testing::HasSubstr("where EFA's plugin has NCCL keep to Simple"));
+    }
+  }
+  EXPECT_EQ(WarningOfForced(host, {}), "");
+  EXPECT_EQ(WarningOfForced(host, {{}, Protocol::kSimple}), "");
+  EXPECT_EQ(WarningOfForced(NcclHost("dgx-a100"), {{}, Protocol::kLl}), "");
 }
 
 // LL128's stores must arrive in order, which PCIe alone does not promise; PAT is for one GPU a

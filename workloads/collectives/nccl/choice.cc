@@ -55,6 +55,7 @@ std::vector<NcclCandidate> NcclCandidates(const NcclComm& comm, NcclOp op, Bytes
       if (comm.Cost(op, algorithm, protocol).rate <= 0) continue;
       if (forced.algorithm.value_or(algorithm) != algorithm) continue;
       if (forced.protocol.value_or(protocol) != protocol) continue;
+      if (comm.two_sided && !forced.protocol && protocol != Protocol::kSimple) continue;
       out.push_back({algorithm, protocol, TimeUs(comm, op, algorithm, protocol, whole)});
     }
   }

@@ -149,14 +149,15 @@ double NetLatency(const HostPart& host) {
   return host.nic_port.bits_per_second() > 100e9 ? kLaterEfaLatencyUs : kEfaLatencyUs;
 }
 
+}  // namespace
+
 // Platforms before Hopper have NICs that do not write: EFA's plugin sends over them, and then asks
-// for Simple alone, for what is sent does not arrive in order, also inside a host [AWS-OFI
-// src/platform-aws.c default_protocol, configure_nccl_proto; NCCL's lines of a p4d: #715].
-bool TwoSided(const HostPart& host) {
+// for Simple alone, for what is sent does not arrive in order, also inside a host; where NCCL_PROTO
+// is set it leaves it and warns [AWS-OFI src/platform-aws.c default_protocol, configure_nccl_proto;
+// NCCL's lines of a p4d: #715].
+bool KeepsToSimple(const HostPart& host) {
   return host.transport == HostSpec::EFA && host.compute_capability < 90;
 }
-
-}  // namespace
 
 double EfaHopShare(const HostPart& host) {
   return host.transport == HostSpec::EFA ? NetLatency(host) / kEfaLatencyUs : 1;
@@ -182,7 +183,7 @@ NcclComm BuildNcclComm(const HostPart& host, int nodes, int per_node, const Nccl
   comm.per_node = per_node;
   comm.compute_capability = host.compute_capability;
   comm.net_latency_us = NetLatency(host);
-  comm.two_sided = TwoSided(host);
+  comm.two_sided = KeepsToSimple(host);
   comm.cpu = host.cpu;
   comm.nvswitch = system.nvswitch() != kNoNcclVertex;
   comm.all_nvlink = system.all_nvlink();

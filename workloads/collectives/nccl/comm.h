@@ -43,7 +43,7 @@ struct NcclComm {
   int nodes = 1, per_node = 1;
   int compute_capability = 0;
   double net_latency_us = 0;  // as the network's plugin says it to NCCL: EFA's alone does
-  bool two_sided = false;     // its NICs send and do not write: the plugin allows Simple alone
+  bool two_sided = false;     // KeepsToSimple(): of protocols that nobody forces Simple alone is on
   HostSpec::Cpu cpu = HostSpec::CPU_INTEL_SAPPHIRE_RAPIDS;
   bool nvswitch = false, all_nvlink = false;
   bool nvls_on = false, collnet_on = false;
@@ -67,6 +67,10 @@ HostPart AsNcclSees(const HostPart& host);
 
 // Of what a step over EFA's NICs of 100 Gb/s takes, as its plugin has it; 1 of other transports.
 double EfaHopShare(const HostPart& host);
+
+// Whether NICs send and do not write, as EFA's before Hopper: its plugin then has NCCL keep to
+// Simple, also inside a host, unless the user names a protocol.
+bool KeepsToSimple(const HostPart& host);
 
 // Requires: nodes >= 1, 1 <= per_node <= host.gpus, a host whose GPU has a compute capability.
 NcclComm BuildNcclComm(const HostPart& host, int nodes, int per_node, const NcclRules& rules,

@@ -57,7 +57,7 @@ bool Ll128Works(const NcclComm& comm, const NcclGraph& graph) {
 bool IsOn(const NcclComm& comm, NcclOp op, Algorithm a, Protocol p) {
   const NcclRules& rules = *comm.rules;
   const NcclGraph& graph = comm.GraphOf(a);
-  if (graph.channels() == 0 || (comm.two_sided && p != Protocol::kSimple)) return false;
+  if (graph.channels() == 0) return false;
   if (IsNvls(a)) {
     if (!comm.nvls_on || (a == Algorithm::kNvlsTree && comm.nodes == 1)) return false;
     if (a == Algorithm::kNvls && comm.nodes > 1 && !comm.collnet_on) return false;

@@ -74,6 +74,15 @@ Result<NcclChoice> ChooseNcclOrSay(const NcclComm& comm, const std::string& name
   return *choice;
 }
 
+std::string WarningOfForced(const HostPart& host, const NcclForced& forced) {
+  if (!forced.protocol || *forced.protocol == NcclProtocol::kSimple || !KeepsToSimple(host))
+    return {};
+  return fmt::format(
+      "{} is forced where EFA's plugin has NCCL keep to Simple: what these NICs send does not "
+      "arrive in order, and the plugin warns that data may be corrupted",
+      NcclName(*forced.protocol));
+}
+
 Result<NcclPlan> BuildNcclPlan(std::string op, NcclComm comm, const std::vector<Bytes>& sizes,
                                const NcclForced& forced) {
   const auto known =

@@ -40,6 +40,9 @@ std::optional<NcclOp> NcclOpOf(std::string_view name);
 Result<NcclChoice> ChooseNcclOrSay(const NcclComm& comm, const std::string& name, NcclOp op,
                                    Bytes bytes, const NcclForced& forced);
 
+// What to warn of a forced protocol that such hosts' network plugin would not take; empty: nothing.
+std::string WarningOfForced(const HostPart& host, const NcclForced& forced);
+
 // The operations that a plan knows, in the order of its help.
 std::vector<std::string> NcclPlanOps();
 
