@@ -77,9 +77,9 @@ class Clocks {
   }
 
   void Place(std::uint32_t id, bool shared) {
-    const double left = flows_.count(id) > 0 ? clocks_.Left(id, now_)
-                                             : (random_.Below(2) == 0 ? 1e6 : 1e11) *
-                                                   (1 + random_.Below(10));
+    const double left = flows_.count(id) > 0
+                            ? clocks_.Left(id, now_)
+                            : (random_.Below(2) == 0 ? 1e6 : 1e11) * (1 + random_.Below(10));
     if (shared) {
       const std::uint32_t link = random_.Below(links());
       clocks_.Place(id, LinkId{link}, left, level_[link], now_);
@@ -103,8 +103,8 @@ class Clocks {
   SimTime now_{};
 };
 
-// Against arithmetic, flow by flow, also where a clock has read more than it keeps (2^35 bits). Times
-// are whole picoseconds, at 800 Gb/s a bit each.
+// Against arithmetic, flow by flow, also where a clock has read more than it keeps (2^35 bits).
+// Times are whole picoseconds, at 800 Gb/s a bit each.
 TEST(FlowClocks, AgreeWithArithmetic) {
   for (const std::uint64_t seed : TestSeeds(200)) {
     SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);

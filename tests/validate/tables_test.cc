@@ -877,7 +877,7 @@ TEST(ParseTables, TurnsRatesIntoTimesByTheRanksInTheColumnsName) {
 TEST(ParseTables, TakesTheRanksOfAllBeforeAHostsGpus) {
   for (const char* const all : {"world_size", "total_gpus", "total_ranks", "num_processes"})
     for (const char* const some : {"gpus", "ngpus", "num_gpus"})
-      for (const std::string header :
+      for (const std::string& header :
            {std::string(some) + "," + all, std::string(all) + "," + some})
         EXPECT_EQ(Tables("size," + header + ",time_us\n1048576," +
                              (header.starts_with(all) ? "16,8" : "8,16") + ",100\n",
