@@ -54,7 +54,8 @@ BEND_WHY = {"one host": "what the smallest sizes take differs from site to site;
 
 
 def percent(value):
-    return "-" if value is None else f"{100 * value:.1f} %"
+    # A share that rounds to nothing has no sign: -0.0 + 0.0 is 0.0.
+    return "-" if value is None else f"{round(100 * value, 1) + 0.0:.1f} %"
 
 
 def class_lines(classes):
