@@ -11,6 +11,22 @@
 #include "scenario/scenario.pb.h"
 
 namespace weft::cli {
+namespace {
+
+// Where what is said of a key, or of one of its values, begins: after the label and the blanks that
+// follow it. 0: the line has no label.
+std::size_t AfterLabel(const std::string& line) {
+  constexpr std::size_t kLabels = 12;  // columns, where labels are no longer
+  const std::size_t label = line.find_first_not_of(' ');
+  if (label == 0 || label == std::string::npos) return 0;
+  if (label >= kLabels) return label;
+  const std::size_t blanks = line.find("  ", label);
+  const std::size_t end = blanks == std::string::npos ? line.find(' ', label) : blanks;
+  const std::size_t said = line.find_first_not_of(' ', end);
+  return said == std::string::npos ? 0 : said;
+}
+
+}  // namespace
 
 void AddExplain(CLI::App& app, Command& chosen) {
   const auto key = std::make_shared<std::string>();
@@ -29,14 +45,13 @@ void AddExplain(CLI::App& app, Command& chosen) {
         PrintErrors(errors, SourceTexts(), err);
         return kBadInput;
       }
-      constexpr int kLabels = 12;  // columns, before what is said of a key
       const int width = TerminalWidth();
       std::istringstream lines(*text);
-      for (std::string line; std::getline(lines, line);)
-        out << (DisplayWidth(line) > width && line.starts_with("  ")
-                    ? WrapAfter(line.substr(0, kLabels), line.substr(kLabels), width)
-                    : line)
+      for (std::string line; std::getline(lines, line);) {
+        const std::size_t said = DisplayWidth(line) > width ? AfterLabel(line) : 0;
+        out << (said > 0 ? WrapAfter(line.substr(0, said), line.substr(said), width) : line)
             << '\n';
+      }
       return kOk;
     };
   });

@@ -176,6 +176,8 @@ TEST(Weft, ExitsWithTwoOnAnUnknownOption) {
 }
 
 TEST(Weft, ExplainsAKey) {
+  const Ran policies = Weft({"explain", "routing.policy"});  // wraps, in 80 columns
+  EXPECT_THAT(policies.out, HasSubstr("\n    disjoint     ECMP, and each host searches"));
   const Ran ran = Weft({"explain", "fabric.segments"});
   EXPECT_EQ(ran.status, kOk);
   EXPECT_THAT(ran.out, HasSubstr("segments"));
