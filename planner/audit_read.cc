@@ -84,9 +84,10 @@ std::string WithPoints(std::string_view line) {
   return out;
 }
 
-// "1,024", "1 024": without what groups its digits by threes.
+// "1,024", "1 024", also with a blank that does not break a line (U+00A0, U+202F): without what
+// groups its digits by threes.
 std::string Ungrouped(const std::string& text) {
-  static const std::regex kGroups(R"(^\d{1,3}([, '_]\d{3})+$)");
+  static const std::regex kGroups("^\\d{1,3}((,| |'|_|\xC2\xA0|\xE2\x80\xAF)\\d{3})+$");
   if (!std::regex_match(text, kGroups)) return text;
   std::string out;
   for (const char c : text)

@@ -746,6 +746,9 @@ TEST(Audit, ReadsOtherSeparatorsAndGroupedDigits) {
                   "64x400G\t16\tspine\n"),
             "leaf_ports");
   EXPECT_EQ(Rules("h100,\"1,024\",accelerator\n64x400G,31,leaf\n64x400G,16,spine\n"), "leaf_ports");
+  EXPECT_EQ(Rules("h100,1\xC2\xA0"
+                  "024,accelerator\n64x400G,31,leaf\n64x400G,16,spine\n"),
+            "leaf_ports");
   EXPECT_FALSE(AuditText("h100;1,024;accelerator\n", "bill.csv"));  // a decimal comma
   // Of tabs a comma is what the sheet shows: digits in groups, or part of a name.
   EXPECT_EQ(Said("h100\t1,024\taccelerator\n64x400G\t31\tleaf\n64x400G\t16\tspine\n"
