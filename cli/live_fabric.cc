@@ -44,7 +44,7 @@ std::optional<Error> OwnFormat(const std::string& path, const std::string& text)
     const std::size_t from = at + kSchema.size();
     const std::string kind = text.substr(from, text.find('/', from) - from);
     return Error{ErrorCode::kSyntax,
-                 {path, 0, 0},
+                 {path, 1, 1},
                  kind == "plan" ? "is no scenario file: weft plan wrote it"
                                 : fmt::format("is no scenario file: it is JSON of weft.{}", kind),
                  kind == "plan" ? "weft diff holds it against another plan, weft plan asks it "
@@ -54,7 +54,7 @@ std::optional<Error> OwnFormat(const std::string& path, const std::string& text)
   }
   if (HasKey(text, "need:") && HasKey(text, "parts:") && !HasKey(text, "fabric:"))
     return Error{ErrorCode::kSyntax,
-                 {path, 0, 0},
+                 {path, 1, 1},
                  "is no scenario file: it is a question for the planner",
                  fmt::format("weft plan {}", path)};
   return std::nullopt;
@@ -94,14 +94,14 @@ std::optional<Error> ForeignFormat(const std::string& path) {
     if (text->starts_with(first))
       return Error{
           ErrorCode::kSyntax,
-          {path, 0, 0},
+          {path, 1, 1},
           "is no scenario file: it looks like a workload of SimAI or AICB, which weft does not "
           "read",
           "weft new training prints a scenario that says what is trained, and how"};
   const FabricFormat* format = RecognizeFormat(*text);
   if (format == nullptr) return std::nullopt;
   return Error{ErrorCode::kSyntax,
-               {path, 0, 0},
+               {path, 1, 1},
                fmt::format("is no scenario file: it looks like {}", format->doc),
                fmt::format("weft import {} {} -o fabric.yaml makes one of it", format->name, path)};
 }

@@ -158,8 +158,9 @@ TEST(Weft, KnowsFilesOfOtherTools) {
   std::ofstream(path) << "HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: 8 ep: 1\n5\n";
   const Ran ran = Weft({"simulate", path});
   EXPECT_EQ(ran.status, kBadInput);
-  EXPECT_THAT(ran.err, testing::StartsWith(path + ": error: is no scenario file: it looks like a "
-                                                  "workload of SimAI or AICB"));
+  EXPECT_THAT(ran.err,
+              testing::StartsWith(path + ":1:1: error: is no scenario file: it looks like a "
+                                         "workload of SimAI or AICB"));
   EXPECT_THAT(ran.err, HasSubstr("(weft new training prints a scenario"));
   std::filesystem::remove(path);
 }
