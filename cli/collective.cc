@@ -146,15 +146,6 @@ std::string MatrixText(const std::string& text) {
   return fmt::format("{{ file: \"{}\" }}", text);
 }
 
-// Of what could not be read with a --fabric that is a file of another kind, that alone.
-template <class T>
-Result<T> OrForeign(Result<T> result, const std::string& fabric) {
-  if (result || fabric.empty()) return result;
-  if (const std::optional<Error> foreign = ForeignFormat(fabric))
-    return tl::make_unexpected(Errors{*foreign});
-  return result;
-}
-
 // --matrix: a file, or YAML such as '{ skew: 1 }'. Returns a file's own size.
 Result<std::optional<Bytes>> ReadMatrix(const CollectiveArgs& args, SourceTexts& texts,
                                         CollectiveQuestion& question) {

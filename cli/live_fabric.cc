@@ -110,11 +110,7 @@ Result<Located<ScenarioSpec>> ReadScenarioFile(const std::string& path,
                                                const std::vector<std::string>& sets,
                                                SourceTexts& texts,
                                                const std::map<std::string, std::string>& set_by) {
-  Result<Located<ScenarioSpec>> spec = ReadScenario(path, sets, &texts, set_by);
-  if (spec) return spec;
-  if (const std::optional<Error> foreign = ForeignFormat(path))
-    return tl::make_unexpected(Errors{*foreign});
-  return spec;
+  return OrForeign(ReadScenario(path, sets, &texts, set_by), path);
 }
 
 std::vector<std::string> ReadableFormats() {

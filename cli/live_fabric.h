@@ -24,6 +24,15 @@ std::vector<std::string> WritableFormats();
 // writes or reads elsewhere; none where it does not.
 std::optional<Error> ForeignFormat(const std::string& path);
 
+// `result`; where that is errors and `path` is no scenario but one of these, the latter alone.
+template <typename T>
+Result<T> OrForeign(Result<T> result, const std::string& path) {
+  if (result) return result;
+  if (const std::optional<Error> foreign = ForeignFormat(path))
+    return tl::make_unexpected(Errors{*foreign});
+  return result;
+}
+
 // ReadScenario(); of a file that is none but one of these, that alone. `set_by`: as there.
 Result<Located<ScenarioSpec>> ReadScenarioFile(
     const std::string& path, const std::vector<std::string>& sets, SourceTexts& texts,

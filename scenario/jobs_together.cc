@@ -229,17 +229,8 @@ TogetherResult RunTogether(const PreparedScenario& scenario,
   result.finished = RunUntilRepeated(jobs, programs, rows, control, *simulation);
   result.sim_s = control.clock_s() - start_s;
   const Outcome outcome = simulation->Finish();
-  if (!outcome.gave_up.empty()) {
-    result.finished = false;
-    result.gave_up = outcome.gave_up;
-    return result;
-  }
-  result.makespan_s = ToSeconds(outcome.end);
-  result.events = outcome.events;
-  result.loose_operations = outcome.loose_operations;
-  result.path_search = outcome.path_search;
+  if (!result.Take(outcome, *scenario.fabric)) return result;
   result.jobs = ReadJobs(jobs, rows, *simulation);
-  result.ports = SharesOfPorts(*scenario.fabric, outcome);
   if (!links) return result;
   result.links =
       ReportLinks(scenario, *simulation, outcome, seed, [&](RowId row, std::uint32_t edge) {

@@ -27,16 +27,8 @@ struct JobResult {
 };
 
 // What all did under one seed.
-struct TogetherResult {
-  bool finished = false;
-  std::string gave_up;  // as SeedResult::gave_up
-  double makespan_s = 0, sim_s = 0;
-  std::uint64_t events = 0;
-  std::uint32_t loose_operations = 0;
-  SearchWork path_search;
+struct TogetherResult : RunFigures {
   std::vector<JobResult> jobs;
-  std::optional<LinksReport> links;
-  std::optional<PortShares> ports;
 };
 
 // When all of `jobs` have started.

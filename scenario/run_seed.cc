@@ -319,6 +319,17 @@ std::vector<bool> EventsFelt(const PreparedScenario& scenario, const Simulation&
 
 }  // namespace
 
+bool RunFigures::Take(const Outcome& outcome, const Fabric& fabric) {
+  gave_up = outcome.gave_up;
+  if (!gave_up.empty()) return finished = false;
+  makespan_s = ToSeconds(outcome.end);
+  events = outcome.events;
+  path_search = outcome.path_search;
+  loose_operations = outcome.loose_operations;
+  ports = SharesOfPorts(fabric, outcome);
+  return true;
+}
+
 SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Coupling coupling,
                    bool details, const RunControl& control) {
   SeedResult result;
@@ -333,19 +344,10 @@ SeedResult RunSeed(const PreparedScenario& scenario, std::uint64_t seed, Couplin
   result.finished = RunSliced(*simulation, control);
   result.sim_s = control.clock_s() - start_s;
   Outcome outcome = simulation->Finish();
-  if (!outcome.gave_up.empty()) {
-    result.finished = false;
-    result.gave_up = outcome.gave_up;
-    return result;
-  }
-  result.makespan_s = ToSeconds(outcome.end);
-  result.events = outcome.events;
+  if (!result.Take(outcome, *scenario.fabric)) return result;
   result.folded = outcome.folded;
   result.memoised = static_cast<std::int64_t>(outcome.memoised);
   result.not_folded = outcome.not_folded;
-  result.path_search = outcome.path_search;
-  result.loose_operations = outcome.loose_operations;
-  result.ports = SharesOfPorts(*scenario.fabric, outcome);
   if (scenario.workload->training && result.finished && outcome.waiting.empty())
     AddIteration(scenario, *simulation, outcome, details, control, result);
   const ByRow by_row = IndexByRow(*simulation, scenario.workload->program.ops.size());

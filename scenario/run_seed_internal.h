@@ -31,18 +31,25 @@ struct ItemResult {
   std::int64_t completed = 0;
 };
 
-struct SeedResult {
+// What a run under one seed says of itself, whatever it ran.
+struct RunFigures {
   bool finished = false;
   double makespan_s = 0, sim_s = 0;
   std::uint64_t events = 0;
-  std::int64_t folded = 0, memoised = 0;
-  std::string not_folded;
   std::string gave_up;  // Outcome::gave_up: not finished then, and nothing else is here
   SearchWork path_search;
   std::uint32_t loose_operations = 0;
-  std::vector<ItemResult> items;
   std::optional<PortShares> ports;
   std::optional<LinksReport> links;  // of the seed shown in detail
+
+  // From `outcome`, all but `sim_s` and `links`. False where the engine gave up.
+  bool Take(const Outcome& outcome, const Fabric& fabric);
+};
+
+struct SeedResult : RunFigures {
+  std::int64_t folded = 0, memoised = 0;
+  std::string not_folded;
+  std::vector<ItemResult> items;
   std::vector<std::string> bottlenecks;
   std::vector<std::optional<double>> startups_s;  // [items]
   std::vector<bool> event_felt;                   // [events] a QP was, or is, bound over it

@@ -229,7 +229,7 @@ void FlowSimulation::Instant(SimTime time) {
   const std::size_t completions = completions_.size(), channel_ends = channel_ends_.size();
   if (!clocks_->empty() && clocks_->next() <= now_) {
     clocks_->TakeEnded(ended_, input_.options.batch);
-    LookAhead(Stage::kFlow);
+    FindNextFlow();
     for (const std::uint32_t id : ended_) FinishFlow(id);
     LookAhead(Stage::kRow);
   }
@@ -269,17 +269,18 @@ void FlowSimulation::Reschedule() {
   LookAhead(Stage::kStream);
 }
 
+// The flow that ends next, as things stand: whose rows LookAhead() asks for.
+void FlowSimulation::FindNextFlow() {
+  next_flow_ = clocks_->empty() ? kNobody : clocks_->next_flow();
+  if (next_flow_ >= flows_.size() || !flows_[next_flow_].live) next_flow_ = kNobody;
+  if (next_flow_ != kNobody) system_->Prefetch(next_flow_);
+}
+
 // Asks the memory for what the end of the next flow will read, and the start of what stands after
 // it in the tables, as what follows it mostly does. On a large fabric these are rows of some twenty
 // tables, each a miss, and where one lies another says: so a stage is asked for while the event at
 // hand goes on, and the next stage later in it.
 void FlowSimulation::LookAhead(Stage stage) {
-  if (stage == Stage::kFlow) {
-    next_flow_ = clocks_->empty() ? kNobody : clocks_->next_flow();
-    if (next_flow_ >= flows_.size() || !flows_[next_flow_].live) next_flow_ = kNobody;
-    if (next_flow_ != kNobody) system_->Prefetch(next_flow_);
-    return;
-  }
   if (next_flow_ == kNobody) return;
   const Flow& flow = flows_[next_flow_];
   if (!flow.live || flow.terms == kNoTerms || !AtWork(flow.row)) {
@@ -287,8 +288,6 @@ void FlowSimulation::LookAhead(Stage stage) {
     return;
   }
   switch (stage) {
-    case Stage::kFlow:
-      return;
     case Stage::kRow:
       schedule_.PrefetchRow(flow.row);
       __builtin_prefetch(&RunOf(flow.row), 1);

@@ -137,7 +137,8 @@ class FlowSimulation final : public Simulation {
   void SortTail(std::size_t first_completion, std::size_t first_channel_end);
   void Instant(SimTime time);
   void Reschedule();
-  enum class Stage : std::uint8_t { kFlow, kRow, kOp, kLinks, kStream };
+  void FindNextFlow();
+  enum class Stage : std::uint8_t { kRow, kOp, kLinks, kStream };
   void LookAhead(Stage stage);
   void Reclock(std::uint32_t id);
   void AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part);

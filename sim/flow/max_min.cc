@@ -203,12 +203,17 @@ bool MaxMinSystem::TakeAlone(std::uint32_t l, std::uint32_t id, std::uint32_t cr
   Variable& v = variables_[id];
   const bool empty = link.count == 0 && link.share_bps == kInfinite && link.capacity_bps > 0;
   if (!options_.alone || v.count > kFewLinks || !empty) return false;
+  LeaveTo(link, id, crossing);
+  CapByLink(v, crossings_[crossing]);
+  return true;
+}
+
+// From now on the link, of which nothing is a member, has the variable alone.
+void MaxMinSystem::LeaveTo(LinkRow& link, std::uint32_t id, std::uint32_t crossing) {
   members_.Give(link.members);
   link.members = {crossing, 0};
   link.alone = id;
   crossings_[crossing].member = kNoMember;
-  CapByLink(v, crossings_[crossing]);
-  return true;
 }
 
 // A link on which the variable is alone, as a cap.
@@ -255,12 +260,9 @@ void MaxMinSystem::EndAlone(std::uint32_t l) {
 void MaxMinSystem::LeaveAlone(std::uint32_t l) {
   LinkRow& link = links_[l];
   const Member m = members_[link.members.first];
-  members_.Give(link.members);
-  link.members = {m.crossing, 0};
   link.count = 0;
-  link.alone = m.variable;
+  LeaveTo(link, m.variable, m.crossing);
   Empty(l);
-  crossings_[m.crossing].member = kNoMember;
   Variable& v = variables_[m.variable];
   const Held was{v.level, v.elsewhere, v.bottleneck};
   const LinkId cap_link = v.cap_link;

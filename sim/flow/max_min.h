@@ -289,6 +289,7 @@ class MaxMinSystem {
   void Enter(std::uint32_t id);
   bool TakeAlone(std::uint32_t l, std::uint32_t id, std::uint32_t crossing);
   void LeaveAlone(std::uint32_t l);
+  void LeaveTo(LinkRow& link, std::uint32_t id, std::uint32_t crossing);
   void EndAlone(std::uint32_t l);
   double OwnCap(std::uint32_t id) const {
     return id < own_caps_.size() ? own_caps_[id] : kInfinite;
