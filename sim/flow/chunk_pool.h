@@ -1,8 +1,8 @@
 // Many small arrays that grow and shrink, in one vector that begins a cache line.
 //
-// An array is a chunk of 2, 4, 8 … rows; a chunk that is given back serves another
-// array of its size. Nothing is allocated once the pool has grown to its size. Rows
-// move when Take() grows the vector: keep indices, not pointers.
+// An array is a chunk of 2, 4, 8 … rows, on no more cache lines than it needs; one that is given
+// back serves another array of its size. Nothing is allocated once the pool has grown to its size.
+// Rows move when Take() grows the vector: keep indices, not pointers.
 #pragma once
 
 #include <algorithm>
@@ -34,6 +34,8 @@ class ChunkPool {
     std::vector<std::uint32_t>& free = FreeOf(room);
     Chunk chunk{used_, room};
     if (free.empty()) {
+      for (; used_ % std::min(room, kLineRows) != 0; used_ += 2) Give({used_, 2});
+      chunk.first = used_;
       used_ += room;
       if (used_ > rows_.size()) rows_.resize(used_);
     } else {
@@ -65,6 +67,7 @@ class ChunkPool {
   }
 
  private:
+  static constexpr std::uint32_t kLineRows = std::max<std::uint32_t>(1, 64 / sizeof(Row));
   std::vector<std::uint32_t>& FreeOf(std::uint32_t room) {
     const auto level = static_cast<std::size_t>(std::bit_width(room));
     if (free_.size() <= level) free_.resize(level + 1);

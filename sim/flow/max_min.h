@@ -18,14 +18,14 @@
 //          share first. Where much changes at once, or the list does not settle
 //          soon, the component that the change can reach is filled anew by
 //          weighted progressive filling [BG92 §6.5.2].
-// Implicit A variable has no rate of its own: its level is its bottleneck's share.
-//          What a change costs is the links whose share moves and the variables
-//          that change bottleneck, not the variables whose rate moves with them.
+// Implicit A variable has no rate of its own: its level is its bottleneck's share, and another
+//          link that it crosses reads it there. What a change costs is the links whose share moves,
+//          their members and the variables that change bottleneck; of one that only gets another
+//          level nothing is written but what is left of its other links.
 // Alone    A link that one variable alone crosses is no more than a cap of its own: it has no
-// share,
-//          is in no list, and nothing is looked at when that variable moves or goes, nor when it
-//          comes to a link that was empty before. Of few flows on many links most crossings are
-//          such. Variables of many links are left out.
+//          share, is in no list, and nothing is looked at when that variable moves or goes, nor
+//          when it comes to a link that was empty before. Of few flows on many links most
+//          crossings are such. Variables of many links are left out.
 // Replaced A variable that leaves and comes back with the same terms, weight and
 //          cap before the next Resolve() has not changed anything.
 // Shapes   L links, V variables, P terms in all variables together.
@@ -34,10 +34,12 @@
 // Cost     Resolve O(terms of the variables on links that are looked at), or
 //          O(p log l) for a component of p terms and l links; nothing is allocated
 //          once the tables have grown to their size.
-// Repeats  a link's load is summed from its members in id order, so rates do not
-//          depend on the order in which they came, but for kSettled.
+// Repeats  a link's load is summed from its members in id order, those of even and of odd places
+//          each, so rates do not depend on the order in which they came, but for kSettled, nor on
+//          the machine.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -133,9 +135,9 @@ class MaxMinSystem {
   // The same by filling alone: the reference that Resolve() is tested against.
   Changes ResolveByFilling();
 
-  double level_bps(std::uint32_t id) const { return variables_[id].level; }
+  double level_bps(std::uint32_t id) const { return LevelOf(variables_[id]); }
   double weight(std::uint32_t id) const { return variables_[id].weight; }
-  double rate_bps(std::uint32_t id) const { return variables_[id].level * variables_[id].weight; }
+  double rate_bps(std::uint32_t id) const { return level_bps(id) * weight(id); }
   // The full link that holds the variable back; kNoLink: its cap does.
   LinkId bottleneck(std::uint32_t id) const {
     return by_itself(id) ? variables_[id].cap_link : variables_[id].bottleneck;
@@ -151,8 +153,11 @@ class MaxMinSystem {
   template <typename Visit>
   void ForEachHeld(std::uint32_t link, Visit visit) const {
     const LinkRow& row = links_[link];
-    for (std::uint32_t i = row.members.first; i < row.members.first + row.count; ++i)
-      if (variables_[members_[i].variable].bottleneck == LinkId{link}) visit(members_[i].variable);
+    for (std::uint32_t i = row.members.first; i < row.members.first + row.count; ++i) {
+      const Member& m = members_[i];
+      const bool is_wide = m.kind == Member::Kind::kWide;
+      if (is_wide ? variables_[m.variable].bottleneck == LinkId{link} : m.held()) visit(m.variable);
+    }
   }
 
   // Ask the memory for what Remove(id) and its links will read: first for the variable, then for
@@ -190,7 +195,6 @@ class MaxMinSystem {
   static constexpr double kInfinite = std::numeric_limits<double>::infinity();
   static constexpr std::uint32_t kNoVariable = 0xffffffff, kNarrow = 0xffffffff;
   static constexpr std::uint32_t kNoMember = 0xffffffff;
-  static constexpr std::uint32_t kCrossingBits = 0x7fffffff;
   static constexpr std::uint32_t kFewLinks = 64;  // more: a variable is wide
   enum class State : std::uint8_t { kFree, kPaused, kLive, kLeaving };
   struct TermsRow {
@@ -198,10 +202,9 @@ class MaxMinSystem {
     std::uint32_t leaving = 0;  // a variable with these terms that was removed, + 1
   };
   struct alignas(64) Variable {
-    double level = 0;              // of its bottleneck or cap
     double elsewhere = kInfinite;  // the least of all but the bottleneck, or less (see Member)
     double weight = 1;
-    double cap_level = kInfinite;  // the least of its own and of links that it alone crosses
+    double cap_level = 0;  // the least of its own and of links that it alone crosses
     Chunk crossings;
     std::uint32_t count = 0;  // of crossings
     TermsId terms{0};
@@ -234,16 +237,35 @@ class MaxMinSystem {
     std::uint32_t member = 0;  // the link's that is this one; kNoMember: it is alone there
     double amount = 1;         // weight · coefficient
   };
-  // … and as the link does, with a copy of what it reads of the variable. The copy is
-  // kept where the link is full. Of a variable that it holds back it is a lower bound
-  // only: that the second of its links moved matters to nobody before the first has
-  // come up to it, and then ShareOf() asks.
+  // … and as the link does. What the variable gets elsewhere is the share of the link that holds it
+  // back, and is read there. Of a variable that this link holds back it is a lower bound only: that
+  // the second of its links moved matters to nobody before the first has come up to it, and then
+  // ShareOf() asks.
   struct Member {
-    double elsewhere = kInfinite;  // what the variable can get at its other links
+    enum class Kind : std::uint8_t {
+      kOfLink,  // this link or another holds it back
+      kOfCap,   // its cap does
+      kWide     // it has many links, and is asked
+    };
+    bool held() const { return std::signbit(elsewhere); }  // by this link
+    double bound() const { return -elsewhere; }            // where it is held
+
+    // What the variable gets elsewhere, as AskWides() or its cap says; of one that another link
+    // holds back no less than Variable::elsewhere. Negative where this link does: a lower bound.
+    double elsewhere = kInfinite;
     double amount = 1;
     std::uint32_t variable = 0;
-    std::uint32_t crossing : 31 = 0;  // row of crossings_
-    std::uint32_t bound : 1 = 0;      // `elsewhere` may be less than it is
+    std::uint32_t crossing = 0;  // row of crossings_
+    std::uint32_t link = 0;      // the other that holds it; where none does one that never fills
+    // Of a variable that is not wide: of crossings, and which of them this one is.
+    std::uint8_t count = 0, place = 0;
+    Kind kind = Kind::kWide;
+    std::uint8_t unused = 0;  // it is copied in two equal parts
+  };
+  // Of members of a link, by their place there.
+  struct Places {
+    std::vector<std::uint32_t> at;
+    std::uint32_t count = 0;
   };
   struct Share {
     double level = 0;
@@ -252,7 +274,6 @@ class MaxMinSystem {
       return level != other.level ? level > other.level : link > other.link;
     }
   };
-  enum class Queued : std::uint8_t { kNo, kStale, kExact };
   // What holds a variable.
   struct Held {
     double level = 0, elsewhere = 0;
@@ -261,15 +282,16 @@ class MaxMinSystem {
   // What a step of the work list reads of a link, in one cache line.
   struct alignas(64) LinkRow {
     double capacity_bps = 0, share_bps = kInfinite;
-    // Where the share is infinite: what its members get elsewhere. Kept in passing,
-    // and summed anew whenever it comes near the capacity.
-    double load_bps = 0;
+    // Where the share is infinite: what its members, by what they get elsewhere, leave of the
+    // capacity until it is nearly full, kept in passing and found anew with the share. -infinite
+    // where that is not; and infinite while the link is told or queued, whatever its share.
+    double slack_bps = 0;
     double open_weight = 1;             // of the members it held back when its share was last found
     Chunk members;                      // of a variable that is alone: `first` is its crossing
     std::uint32_t count = 0;            // of members, 0 where a variable is alone
     std::uint32_t wides = 0;            // of these wide
     std::uint32_t alone = kNoVariable;  // the one that crosses it and is no member
-    Queued queued = Queued::kNo;
+    bool told = false, queued = false;  // it is in told_, in work_
     bool touched = false, moved = false;
     bool untidy = false;  // members are dead or out of order
   };
@@ -291,6 +313,9 @@ class MaxMinSystem {
   void LeaveAlone(std::uint32_t l);
   void LeaveTo(LinkRow& link, std::uint32_t id, std::uint32_t crossing);
   void EndAlone(std::uint32_t l);
+  double LevelOf(const Variable& v) const {
+    return v.bottleneck == kNoLink ? v.cap_level : links_[Index(v.bottleneck)].share_bps;
+  }
   double OwnCap(std::uint32_t id) const {
     return id < own_caps_.size() ? own_caps_[id] : kInfinite;
   }
@@ -299,7 +324,10 @@ class MaxMinSystem {
   void Leave(std::uint32_t id);
   void LeaveForGood();
   void Touch(std::uint32_t link);
-  void AddMember(LinkRow& link, Member member);
+  Member NewMember(std::uint32_t id, std::uint32_t crossing) const;
+  void SetMember(const Variable& v, Member& m) const;
+  void SetMembers(const Variable& v);
+  void AddMember(LinkRow& link, const Member& member);
   void DropMember(LinkRow& link, std::uint32_t at);
   void Place(std::uint32_t at, const Member& member);
   void Note(std::uint32_t id);
@@ -307,29 +335,43 @@ class MaxMinSystem {
   void Begin();
   Changes Report();
 
-  // max_min.cc: the work list
+  // max_min_settle.cc: the work list
   bool Settle();
   void Queue(std::uint32_t link);
   void Empty(std::uint32_t link);
   void NoteMoved(std::uint32_t link);
   void SetShare(std::uint32_t link, double share);
-  void SetShareOfWide(std::uint32_t member, std::uint32_t link, double before, double share);
-  void Hold(Variable& v, std::uint32_t link, Member& own);
-  void Raise(Variable& v, double level);
-  void LowerBound(Variable& v, double share);
-  void TellBottleneck(const Variable& v);
+  void SetShareOfWide(Member& own, std::uint32_t link, double before, double share);
+  void SortOut(const LinkRow& link, double share, bool rises);
+  void Raise(const LinkRow& link, double share, double more);
+  [[gnu::noinline]] void TellRaised(const Crossing& c, double more);
+  void SetShareOfOther(Member& m, std::uint32_t link, double before, double share);
+  void Put(std::uint32_t link, double level, std::uint32_t moves);
+  void LowerBound(Member& m, double share);
+  void Rehold(std::uint32_t id, std::uint32_t link, double before);
   void TellOthers(const Variable& v, std::uint32_t link, const Held& was);
   void TellOther(const Crossing& c, double before, double after);
+  [[gnu::noinline]] void Tell(std::uint32_t link);
+  void QueueTold();
   double ShareOf(LinkRow& link);
   double ShareOfOne(LinkRow& link);
+  double ShareOfTwo(LinkRow& link);
   bool StaysAsOne(LinkRow& link);
-  void AskLevels(LinkRow& link);
+  // Without a branch: which of the two it is is no pattern.
+  double GetsElsewhere(const Member& m) const {
+    const double share = links_[m.link].share_bps;
+    const double elsewhere = std::abs(m.elsewhere);
+    return share < elsewhere ? share : elsewhere;
+  }
   bool AskBounds(LinkRow& link, double share);
-  bool IsSlack(const LinkRow& link) const;
+  static void SetLoad(LinkRow& link, double bps) {
+    link.slack_bps = link.capacity_bps * (1 - kNearlyFull) - bps;
+  }
   static double Elsewhere(const Held& held, std::uint32_t link) {
     return held.bottleneck == LinkId{link} ? held.elsewhere : held.level;
   }
-  // Level, elsewhere and bottleneck from the shares.
+  Held HeldNow(const Variable& v) const { return {LevelOf(v), v.elsewhere, v.bottleneck}; }
+  // Elsewhere and bottleneck from the shares.
   void Hold(Variable& v) const;
 
   // max_min_wide.cc: variables of many links
@@ -355,7 +397,8 @@ class MaxMinSystem {
   void Fix(std::uint32_t id, double level);
 
   MaxMinOptions options_;
-  Table<LinkRow> links_;           // [L]
+  std::uint32_t link_count_ = 0;   // L
+  Table<LinkRow> links_;           // [L + 1], the last one never fills
   ChunkPool<Member> members_;      // by link, ascending by variable once tidy
   ChunkPool<Crossing> crossings_;  // by variable, as its terms
   Table<Term> terms_;
@@ -368,14 +411,18 @@ class MaxMinSystem {
   std::vector<std::uint32_t> leaving_;  // removed since the last Resolve()
   std::vector<std::uint32_t> touched_;  // links whose members or capacity changed
   std::vector<std::uint32_t> noted_, reported_, moved_links_;
-  std::vector<double> own_caps_;  // [V], as far as any has a cap
+  std::vector<std::uint32_t> told_;  // links to look at once those now told of it have been
+  std::vector<double> own_caps_;     // [V], as far as any has a cap
 
   // Scratch of one Resolve().
   WorkList work_;
+  std::uint32_t moves_ = 1;  // of shares, and one; a share on the list is right while none moves
+  Places held_, others_;     // of a link whose share moves: those it holds, and those to look at
   std::uint32_t epoch_ = 0;
   std::vector<std::uint32_t> link_epoch_, variable_epoch_, fixed_epoch_;
   std::vector<std::uint32_t> component_links_, component_;
-  std::vector<Filling> filling_;  // [L], once anything is filled
+  std::vector<Filling> filling_;      // [L], once anything is filled
+  std::vector<double> filled_level_;  // [V], of those fixed
   std::size_t open_variables_ = 0;
   std::vector<Share> heap_, caps_;
 };

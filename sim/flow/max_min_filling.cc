@@ -11,32 +11,24 @@ namespace weft {
 void MaxMinSystem::FillComponent() {
   Collect();
   Fill();
-  for (const std::uint32_t l : component_links_) {
-    LinkRow& link = links_[l];
-    link.load_bps = 0;
-    for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
-      const Member& m = members_[i];
-      const Variable& v = variables_[m.variable];
-      link.load_bps += v.level * m.amount;
-    }
-    if (link.share_bps == filling_[l].share_before || link.moved) continue;
-    link.moved = true;
-    moved_links_.push_back(l);
-  }
   for (const std::uint32_t id : component_) {
     Variable& v = variables_[id];
     const LinkId before = v.bottleneck;
     if (v.wide != kNarrow) FindFull(v);
     Hold(v);
     if (v.bottleneck != before) Note(id);
-    if (v.wide != kNarrow) continue;
-    const Held held{v.level, v.elsewhere, v.bottleneck};
-    for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
-      if (crossings_[i].member == kNoMember) continue;
-      Member& m = members_[crossings_[i].member];
-      m.elsewhere = Elsewhere(held, crossings_[i].link);
-      m.bound = v.bottleneck == LinkId{crossings_[i].link};
-    }
+    if (v.wide == kNarrow) SetMembers(v);
+  }
+  for (const std::uint32_t l : component_links_) {
+    LinkRow& link = links_[l];
+    double load_bps = 0;
+    for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i)
+      load_bps += LevelOf(variables_[members_[i].variable]) * members_[i].amount;
+    SetLoad(link, load_bps);
+    if (link.share_bps < kInfinite) link.slack_bps = -kInfinite;
+    if (link.share_bps == filling_[l].share_before || link.moved) continue;
+    link.moved = true;
+    moved_links_.push_back(l);
   }
 }
 
@@ -73,7 +65,7 @@ double MaxMinSystem::ExactShare(std::uint32_t l) const {
   for (std::uint32_t i = link.members.first; i < link.members.first + link.count; ++i) {
     const Member& m = members_[i];
     if (fixed_epoch_[m.variable] == epoch_)
-      spare -= variables_[m.variable].level * m.amount;
+      spare -= filled_level_[m.variable] * m.amount;
     else
       open += m.amount;
   }
@@ -81,10 +73,10 @@ double MaxMinSystem::ExactShare(std::uint32_t l) const {
 }
 
 void MaxMinSystem::Fix(std::uint32_t id, double level) {
-  Variable& v = variables_[id];
+  const Variable& v = variables_[id];
   fixed_epoch_[id] = epoch_;
   --open_variables_;
-  v.level = level;
+  filled_level_[id] = level;
   for (std::uint32_t i = v.crossings.first; i < v.crossings.first + v.count; ++i) {
     const Crossing& c = crossings_[i];
     if (c.member == kNoMember) continue;
@@ -96,7 +88,8 @@ void MaxMinSystem::Fix(std::uint32_t id, double level) {
 }
 
 void MaxMinSystem::Fill() {
-  filling_.resize(links_.size());
+  filling_.resize(link_count_);
+  filled_level_.resize(variables_.size());
   heap_.clear();
   caps_.clear();
   for (const std::uint32_t link : component_links_) {

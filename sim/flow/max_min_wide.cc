@@ -29,7 +29,7 @@ struct MaxMinSystem::TermsOfLinks {
 MaxMinSystem::TermsOfLinks MaxMinSystem::WideTermsOfLinks() const {
   constexpr std::uint32_t kNone = 0xffffffff;
   TermsOfLinks all;
-  all.first.assign(links_.size() + 1, 0);
+  all.first.assign(link_count_ + 1, 0);
   const auto for_each = [&](bool wide, const auto& visit) {
     for (std::uint32_t row = 0; row < rows_.size(); ++row)
       if ((rows_[row].count > kFewLinks) == wide)
@@ -37,8 +37,8 @@ MaxMinSystem::TermsOfLinks MaxMinSystem::WideTermsOfLinks() const {
   };
   for_each(true, [&](std::uint32_t, const Term& term) { ++all.first[term.link + 1]; });
   for_each(false, [&](std::uint32_t, const Term& term) { all.first[term.link + 1] = 0; });
-  std::vector<std::uint32_t> at(links_.size(), kNone);  // where its next entry goes
-  for (std::uint32_t l = 0; l < links_.size(); ++l) {
+  std::vector<std::uint32_t> at(link_count_, kNone);  // where its next entry goes
+  for (std::uint32_t l = 0; l < link_count_; ++l) {
     if (all.first[l + 1] > 0) at[l] = all.first[l];
     all.first[l + 1] += all.first[l];
   }
@@ -60,7 +60,7 @@ void MaxMinSystem::SilenceTwins() {
     std::uint32_t link = 0;
   };
   std::vector<Key> keys;
-  for (std::uint32_t l = 0; l < links_.size(); ++l) {
+  for (std::uint32_t l = 0; l < link_count_; ++l) {
     if (all.of(l).empty()) continue;
     Key key{0, links_[l].capacity_bps, l};
     for (const TermsOfLinks::Entry& entry : all.of(l))
@@ -70,7 +70,7 @@ void MaxMinSystem::SilenceTwins() {
   std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
     return std::tie(a.hash, a.capacity_bps, a.link) < std::tie(b.hash, b.capacity_bps, b.link);
   });
-  std::vector<std::uint8_t> silent(links_.size(), 0);
+  std::vector<std::uint8_t> silent(link_count_, 0);
   const auto same = [&](std::uint32_t a, std::uint32_t b) {
     const auto x = all.of(a), y = all.of(b);
     return std::equal(x.begin(), x.end(), y.begin(), y.end());
@@ -101,7 +101,7 @@ void MaxMinSystem::SilenceTerms(std::uint32_t r, const IsSilent& is_silent) {
 }
 
 void MaxMinSystem::SilenceLone(std::span<const std::uint8_t> lone) {
-  WEFT_CHECK(variables_.empty() && lone.size() == links_.size());
+  WEFT_CHECK(variables_.empty() && lone.size() == link_count_);
   const auto level = [&](const Term& term) {
     return links_[term.link].capacity_bps / term.coefficient;
   };
@@ -248,36 +248,31 @@ void MaxMinSystem::TrackFull(const Variable& v, std::uint32_t crossing, double b
 // As Hold(): of links with equal shares the first of its terms is the bottleneck.
 void MaxMinSystem::HoldWide(Variable& v) const {
   const std::vector<Wide::Full>& full = wides_[v.wide].full;
-  v.level = v.cap_level;
   v.elsewhere = full.empty() ? kInfinite : full.front().share_bps;
   v.bottleneck = kNoLink;
-  if (!(v.elsewhere < v.level)) return;
-  std::swap(v.level, v.elsewhere);
+  if (!(v.elsewhere < v.cap_level)) return;
+  v.elsewhere = v.cap_level;
   for (std::size_t row = 1; row < std::min<std::size_t>(full.size(), 3); ++row)
     v.elsewhere = std::min(v.elsewhere, full[row].share_bps);
   v.bottleneck = LinkId{crossings_[v.crossings.first + full.front().crossing].link};
 }
 
 // SetShare() for one wide member: what it can get elsewhere is kept exactly.
-void MaxMinSystem::SetShareOfWide(std::uint32_t member, std::uint32_t link, double before,
-                                  double share) {
-  Member& own = members_[member];
+void MaxMinSystem::SetShareOfWide(Member& own, std::uint32_t link, double before, double share) {
   Variable& v = variables_[own.variable];
   TrackFull(v, own.crossing, before, share);
-  const Held was{v.level, v.elsewhere, v.bottleneck};
-  if (was.bottleneck == LinkId{link} && share <= was.elsewhere) {
-    v.level = share;
-    return TellOthersWide(v, link, was);
-  }
-  if (was.bottleneck != LinkId{link} && std::min(before, share) > was.elsewhere) return;
-  Hold(v, link, own);
+  const bool holds = v.bottleneck == LinkId{link};
+  if (holds && share <= v.elsewhere)
+    return TellOthersWide(v, link, {before, v.elsewhere, v.bottleneck});
+  if (!holds && std::min(before, share) > v.elsewhere) return;
+  Rehold(own.variable, link, before);
 }
 
 // TellOthers(), but for the links' copies: they ask. Of a link of its own that does not fill
 // nothing more is asked.
 void MaxMinSystem::TellOthersWide(const Variable& v, std::uint32_t link, const Held& was) {
   constexpr std::uint32_t kAhead = 8;
-  const Held now{v.level, v.elsewhere, v.bottleneck};
+  const Held now = HeldNow(v);
   const Crossing* const first = crossings_.At(v.crossings.first);
   for (std::uint32_t i = 0; i < v.count; ++i) {
     if (i + kAhead < v.count) __builtin_prefetch(&links_[first[i + kAhead].link], 1);
@@ -286,18 +281,15 @@ void MaxMinSystem::TellOthersWide(const Variable& v, std::uint32_t link, const H
     const double before = Elsewhere(was, c.link), after = Elsewhere(now, c.link);
     if (before == after) continue;
     LinkRow& other = links_[c.link];
-    if (other.queued == Queued::kNo) {
-      if (std::min(before, after) >= other.share_bps) continue;
-      if (other.share_bps == kInfinite) {
-        other.load_bps += (after - before) * c.amount;
-        if (other.load_bps < other.capacity_bps * (1 - kNearlyFull)) continue;
-        if (other.count == 1 && after <= other.capacity_bps / c.amount) {
-          other.load_bps = after * c.amount;  // as ShareOfOne()
-          continue;
-        }
-      }
+    if (std::min(before, after) >= other.share_bps) continue;
+    other.slack_bps -= (after - before) * c.amount;
+    if (other.slack_bps > 0) continue;
+    const bool own = other.count == 1 && other.share_bps == kInfinite;
+    if (own && after <= other.capacity_bps / c.amount && !other.told && !other.queued) {
+      SetLoad(other, after * c.amount);  // as ShareOfOne()
+      continue;
     }
-    Queue(c.link);
+    Tell(c.link);
   }
 }
 
@@ -307,7 +299,7 @@ void MaxMinSystem::AskWides(LinkRow& link) {
     Member& m = members_[i];
     const Variable& v = variables_[m.variable];
     if (v.wide == kNarrow) continue;
-    m.elsewhere = Elsewhere({v.level, v.elsewhere, v.bottleneck}, crossings_[m.crossing].link);
+    m.elsewhere = Elsewhere(HeldNow(v), crossings_[m.crossing].link);
   }
 }
 

@@ -160,6 +160,40 @@ TEST(MaxMinSystem, MeetsTheFairnessConditionsAfterEveryChange) {
   }
 }
 
+// All to all over two spines: some forty variables a link, of which with each that leaves nearly
+// all get another level, and some another bottleneck.
+TEST(MaxMinSystem, ADenseExchangeStaysFairAsItEnds) {
+  constexpr std::uint32_t kHosts = 16, kLeaves = 4, kSpines = 2, kUp = 2 * kHosts;
+  for (std::uint64_t seed : TestSeeds(5)) {
+    SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed);
+    Random random(seed);
+    std::vector<double> capacity(kUp + 2 * kLeaves * kSpines, 4 * k100G);
+    MaxMinSystem list(capacity), filling(capacity);
+    std::vector<std::uint32_t> live;
+    for (std::uint32_t from = 0; from < kHosts; ++from)
+      for (std::uint32_t to = 0; to < kHosts; ++to) {
+        if (from == to) continue;
+        const std::uint32_t spine = random.Below(kSpines), a = from % kLeaves, b = to % kLeaves;
+        std::vector<Term> terms{{from, 1}, {kHosts + to, 1}};
+        if (a != b) terms.push_back({kUp + a * kSpines + spine, 1});
+        if (a != b) terms.push_back({kUp + (kLeaves + b) * kSpines + spine, 1});
+        const double weight = random.Below(4) == 0 ? 3 : 1;
+        live.push_back(list.Add(list.AddTerms(terms), weight, 0));
+        filling.Add(filling.AddTerms(terms), weight, 0);
+      }
+    while (!live.empty()) {
+      list.Resolve();
+      filling.ResolveByFilling();
+      ASSERT_LT(MaxMinResidual(list.Snap()), 1e-10) << live.size() << " left";
+      for (const std::uint32_t id : live)
+        ASSERT_NEAR(list.rate_bps(id) / filling.rate_bps(id), 1, 1e-10) << live.size() << " left";
+      const std::uint32_t id = TakeAny(live, random);
+      list.Remove(id);
+      filling.Remove(id);
+    }
+  }
+}
+
 // The work list against the filling, which was used alone before it, and both against a list in
 // which a variable that is alone on a link is a member of it like any other.
 TEST(MaxMinSystem, TheWorkListAgreesWithFilling) {
