@@ -152,6 +152,18 @@ TEST(Weft, ExitsWithTwoOnBadInputAndDrawsACaret) {
   EXPECT_EQ(ran.out, "");
 }
 
+// What is no text is said to be where it is none; what is of no format, at its start.
+TEST(Weft, SaysWhereAFileIsOfNoFormat) {
+  const std::string path = TestFile("live.csv");
+  std::ofstream(path) << std::string_view("device,port\nle\0af0,1\n", 21);
+  EXPECT_THAT(Weft({"import", "csv", path, "-o", "-"}).err,
+              testing::StartsWith(path + ":2:3: error: is no text: it has bytes of zero"));
+  std::ofstream(path) << "nothing\n";
+  const Scenario scenario(kSmall);
+  EXPECT_THAT(Weft({"topology", scenario.path(), "--against", path}).err,
+              testing::StartsWith(path + ":1:1: error: is of no format that weft recognises"));
+}
+
 // A file of another tool is called what it is.
 TEST(Weft, KnowsFilesOfOtherTools) {
   const std::string path = TestFile("workload.txt");
