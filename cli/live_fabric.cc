@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -60,6 +61,15 @@ std::optional<Error> OwnFormat(const std::string& path, const std::string& text)
   return std::nullopt;
 }
 
+// Of the byte at `at`.
+SourcePos PosOf(const std::string& path, const std::string& bytes, std::size_t at) {
+  const auto begin = bytes.begin(), here = begin + static_cast<std::ptrdiff_t>(at);
+  const std::size_t line = at == 0 ? std::string::npos : bytes.rfind('\n', at - 1);
+  const std::size_t first = line == std::string::npos ? 0 : line + 1;
+  return {path, 1 + static_cast<int>(std::count(begin, here, '\n')),
+          1 + static_cast<int>(at - first)};
+}
+
 }  // namespace
 
 Result<std::string> ReadBytes(const std::string& path, SourceTexts& texts) {
@@ -75,8 +85,8 @@ Result<std::string> ReadBytes(const std::string& path, SourceTexts& texts) {
     return Fail(ErrorCode::kIo, {path, 0, 0}, "is larger than 256 MiB", "");
   std::string bytes = text.str();
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);  // UTF-8's byte order mark
-  if (bytes.find('\0') != std::string::npos)
-    return Fail(ErrorCode::kSyntax, {path, 0, 0}, "is no text: it has bytes of zero",
+  if (const std::size_t zero = bytes.find('\0'); zero != std::string::npos)
+    return Fail(ErrorCode::kSyntax, PosOf(path, bytes, zero), "is no text: it has bytes of zero",
                 "plain text in UTF-8 (UTF-16 and compressed files are to be converted)");
   texts.Add(path, bytes);
   return bytes;
@@ -140,7 +150,7 @@ Result<Wiring> ReadWiring(const std::string& path, const std::string& format,
     return ReadScenarioWiring(path, texts);
   if (chosen == nullptr) chosen = RecognizeFormat(text);
   if (chosen == nullptr)
-    return Fail(ErrorCode::kUnknownKey, {path, 0, 0}, "is of no format that weft recognises",
+    return Fail(ErrorCode::kUnknownKey, {path, 1, 1}, "is of no format that weft recognises",
                 "--format says it: " + JoinOr(ReadableFormats()));
   Result<Wiring> wiring = chosen->read({text, path, nic});
   const FabricFormat* other = RecognizeFormat(text);

@@ -35,7 +35,7 @@ inline BitRate Capacity(const Link& link, const Physics& physics, double share =
 // has one; in isolated planes it has none, and the sender moves the QP to another
 // of its ports `move` later, if `qps` says so. A QP without a path waits; it goes
 // on where it stopped when its path is back, and fails its operation after
-// `retry_timeout` (zero: never). Moved traffic returns at repair.
+// `retry_timeout` (zero: never; a path in that instant counts). Moved traffic returns at repair.
 struct FaultPolicy {
   enum class Qps : std::uint8_t { kMove, kStay };
   SimDuration detect{}, move{}, retry_timeout{};

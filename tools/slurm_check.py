@@ -67,6 +67,26 @@ def expand(scontrol, host_list, environment):
     return shown.stdout.split()
 
 
+def topology_of(config, log, environment):
+    """What slurmctld, started with this configuration, says that it knows; empty if it ends."""
+    with log.open("w") as out:
+        daemon = subprocess.Popen(["slurmctld", "-D", "-c", "-f", config], stdout=out, stderr=out,
+                                  env=environment)
+    try:
+        for _ in range(60):
+            done = subprocess.run(["scontrol", "show", "topology"], env=environment,
+                                  capture_output=True, text=True, check=False, timeout=60)
+            if done.returncode == 0:
+                return done.stdout
+            if daemon.poll() is not None:
+                break
+            time.sleep(0.5)
+        return ""
+    finally:
+        daemon.terminate()
+        daemon.wait(timeout=60)
+
+
 def check(weft, name, scenario, folder):
     """What is wrong, as text; empty if nothing is."""
     for part in ("state", "spool"):
@@ -79,31 +99,17 @@ def check(weft, name, scenario, folder):
     nodes = "\n".join(f"NodeName={nodes} NodeAddr=127.0.0.1 CPUs=1 State=UNKNOWN"
                       for nodes in leaves.values())
     config = folder / "slurm.conf"
-    config.write_text(CONFIG.format(host=socket.gethostname().split(".")[0], folder=folder,
-                                    port=free_port(), nodes=nodes))
     environment = dict(os.environ, SLURM_CONF=str(config))
-    with (folder / "log").open("w") as log:
-        daemon = subprocess.Popen(["slurmctld", "-D", "-c", "-f", config], stdout=log, stderr=log,
-                                  env=environment)
-    try:
-        shown = ""
-        for _ in range(60):
-            done = subprocess.run(["scontrol", "show", "topology"], env=environment,
-                                  capture_output=True, text=True, check=False, timeout=60)
-            if done.returncode == 0:
-                shown = done.stdout
-                break
-            if daemon.poll() is not None:
-                break
-            time.sleep(0.5)
-        knows = leaf_nodes("\n".join(line for line in shown.splitlines() if "Level=0" in line))
-        names = {switch: expand("scontrol", hosts, environment) for switch, hosts in knows.items()}
-        wanted = {switch: expand("scontrol", hosts, environment)
-                  for switch, hosts in leaves.items()}
-    finally:
-        daemon.terminate()
-        daemon.wait(timeout=60)
-    log = (folder / "log").read_text()
+    for _ in range(3):  # a port that was free a moment ago may be another program's by now
+        config.write_text(CONFIG.format(host=socket.gethostname().split(".")[0], folder=folder,
+                                        port=free_port(), nodes=nodes))
+        shown = topology_of(config, folder / "log", environment)
+        log = (folder / "log").read_text()
+        if shown or "in use" not in log:
+            break
+    knows = leaf_nodes("\n".join(line for line in shown.splitlines() if "Level=0" in line))
+    names = {switch: expand("scontrol", hosts, environment) for switch, hosts in knows.items()}
+    wanted = {switch: expand("scontrol", hosts, environment) for switch, hosts in leaves.items()}
     complaints = [line for line in log.splitlines()
                   if re.search(r"topolog|switch (?!none)", line, re.I)
                   and re.search(r"error|fatal|warning|lack", line, re.I)]

@@ -331,7 +331,7 @@ void FlowSimulation::SortTail(std::size_t first_completion, std::size_t first_ch
 }
 
 void FlowSimulation::AddTimer(SimTime at, Timer::Kind kind, std::uint32_t row, std::uint32_t part) {
-  const bool of_row = kind <= Timer::Kind::kRetry;
+  const bool of_row = kind != Timer::Kind::kReroute && kind != Timer::Kind::kMove;
   timers_.Push({at, kind, row, part, of_row ? RunOf(row).serial : 0});
 }
 

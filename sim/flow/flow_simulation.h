@@ -76,7 +76,8 @@ class FlowSimulation final : public Simulation {
   static constexpr std::uint64_t kNoTurn = ~std::uint64_t{0};
   static constexpr std::uint32_t kNoSlot = 0xffffffff, kNobody = 0xffffffff;
   struct Timer {
-    enum class Kind : std::uint8_t { kEnd, kFlow, kReplay, kRetry, kReroute, kMove };
+    // In one instant all that gives a flow a path comes before it is given up.
+    enum class Kind : std::uint8_t { kEnd, kFlow, kReplay, kReroute, kMove, kRetry };
     SimTime at{};
     Kind kind = Kind::kEnd;
     std::uint32_t row = 0;   // of an operation; kReroute, kMove: event

@@ -50,14 +50,13 @@ class Solver {
   void Run() {
     s4u::Activity::on_completion_cb([this](const s4u::Activity& activity) { OnEnd(activity); });
     s4u::Engine::on_time_advance_cb([this](double delta) { instants_ += delta > 0 ? 1 : 0; });
-    const bool at_once = HasFaults() && input_.steps[1].at == SimTime{};
-    SolverTimer::set(0.0, [this, at_once] {
-      if (at_once) TakeStep(1);
+    SolverTimer::set(0.0, [this] {
+      TakeStepsDue();
       operations_.Begin();
       Follow();
     });
-    for (std::size_t s = at_once ? 2 : 1; s < input_.steps.size(); ++s)
-      SetFaultTimer(ToSeconds(input_.steps[s].at.time_since_epoch()), [this, s] { TakeStep(s); });
+    for (std::size_t s = 1; s < input_.steps.size(); ++s)
+      SetFaultTimer(ToSeconds(input_.steps[s].at.time_since_epoch()), [this] { TakeStepsDue(); });
     engine_->run();
     if (cut_off_ && operations_.schedule().open_count() > 0) EndClock();
   }
@@ -103,7 +102,10 @@ class Solver {
   void Cancel(Flow& flow);
   void Release(Flow& flow);
   bool CrossesChanged(const Flow& flow, std::size_t step) const;
+  void TakeStepsDue();
   void TakeStep(std::size_t step);
+  void OnRetry(Flow& flow);
+  void StopWaiting(Flow& flow);
   void CountFates(const RouteStep& step);
   void GiveUp(Flow& flow);
   void CountBegun(std::uint32_t row);
@@ -137,7 +139,8 @@ class Solver {
   std::unique_ptr<s4u::Engine> engine_;
   std::vector<Route> routes_;
   std::vector<std::vector<std::uint32_t>> route_of_;  // [steps][W]
-  std::size_t step_ = 0;
+  std::size_t step_ = 0, next_step_ = 1;
+  SolverTimer* firing_ = nullptr;  // of a retry; SimGrid deletes it afterwards
   std::vector<s4u::Host*> hosts_;
   std::vector<s4u::Link*> links_;  // [L], null where no way leads
   std::deque<Flow> flows_;         // stable: SimGrid keeps pointers
@@ -261,16 +264,28 @@ void Solver::Move(Flow& flow) {
 
 void Solver::Hold(Flow& flow) {
   if (flow.retry != nullptr || input_.retry_timeout == SimDuration{}) return;
-  const double date = s4u::Engine::get_clock() + ToSeconds(input_.retry_timeout);
-  flow.retry = SetFaultTimer(date, [this, &flow] {
-    flow.retry = nullptr;
-    GiveUp(flow);
-  });
+  const SimTime at = Now() + input_.retry_timeout;
+  flow.retry = SetFaultTimer(ToSeconds(at.time_since_epoch()), [this, &flow] { OnRetry(flow); });
+}
+
+void Solver::StopWaiting(Flow& flow) {
+  if (flow.retry != nullptr && flow.retry != firing_) flow.retry->remove();
+  flow.retry = nullptr;
+}
+
+// SimGrid fires timers of one date in no stated order: what gives paths in this instant first.
+void Solver::OnRetry(Flow& flow) {
+  firing_ = flow.retry;
+  TakeStepsDue();
+  const bool held = flow.retry == firing_;
+  firing_ = nullptr;
+  if (!held) return;
+  flow.retry = nullptr;
+  GiveUp(flow);
 }
 
 void Solver::Release(Flow& flow) {
-  if (flow.retry != nullptr) flow.retry->remove();
-  flow.retry = nullptr;
+  StopWaiting(flow);
   flow.live = false;
   free_.push_back(flow.row);
 }
@@ -353,6 +368,12 @@ void Solver::Cancel(Flow& flow) {
   cancelled_.back()->cancel();
 }
 
+void Solver::TakeStepsDue() {
+  const SimTime now = Now();
+  while (next_step_ < input_.steps.size() && input_.steps[next_step_].at <= now)
+    TakeStep(next_step_++);
+}
+
 void Solver::TakeStep(std::size_t step) {
   if (operations_.schedule().open_count() == 0) return;
   CountFates(input_.steps[step]);
@@ -368,10 +389,7 @@ void Solver::TakeStep(std::size_t step) {
   }
   step_ = step;
   for (Flow* flow : moved) {
-    if (flow->retry != nullptr && ways().all()[ways().RowOf(flow->transfer)].bound) {
-      flow->retry->remove();
-      flow->retry = nullptr;
-    }
+    if (ways().all()[ways().RowOf(flow->transfer)].bound) StopWaiting(*flow);
     Move(*flow);
   }
   Follow();

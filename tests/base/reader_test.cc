@@ -5,6 +5,7 @@
 
 #include "tests/base/error_list.h"
 #include "tests/base/test.pb.h"
+#include "tests/base/test_file.h"
 
 namespace weft {
 namespace {
@@ -306,7 +307,7 @@ TEST(ParseText, ReportsWrongSetsAtTheirOwnText) {
 // A folder of files that is gone afterwards.
 class Folder {
  public:
-  Folder() : path_(std::filesystem::path(testing::TempDir()) / "weft_reader_test") {
+  Folder() : path_(TestFile("reader")) {
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_ / "sub");
   }
@@ -340,7 +341,7 @@ class Folder {
 // Read piece by piece: of one, of some, of an end on a piece's edge.
 TEST(ReadFile, ReadsFilesOfAnyLength) {
   const PresetTable presets = Presets();
-  const std::string file = testing::TempDir() + "/long.yaml";
+  const std::string file = TestFile("long.yaml");
   for (const std::size_t length : {100u, 16384u, 16385u, 50000u}) {
     const std::string end = "\nname: the last line\nfabric: { family: clos, leaves: 4 }";
     std::ofstream(file) << '#' << std::string(length - 1 - end.size(), 'x') << end;

@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "base/random.h"
+#include "tests/base/test_file.h"
 
 namespace weft::cli {
 namespace {
@@ -37,8 +38,8 @@ Ran Weft(const std::vector<std::string>& args) {
 class Scenario {
  public:
   explicit Scenario(const std::string& text)
-      : path_(testing::TempDir() + "weft_app_test_" +
-              testing::UnitTest::GetInstance()->current_test_info()->name() + ".yaml") {
+      : path_(TestFile(testing::UnitTest::GetInstance()->current_test_info()->name() +
+                       std::string(".yaml"))) {
     std::ofstream(path_) << text;
   }
   ~Scenario() { std::filesystem::remove(path_); }
@@ -115,18 +116,17 @@ TEST(Weft, SaysWhatATableIsTakenFor) {
       "1073741824 268435456 float sum -1 10887.4 98.62 184.92 0 10867.5 98.80 185.26 0\n");
   const Ran other = Weft({"validate", log.path(), "--host", "hgx-h100", "--gpus", "8"});
   EXPECT_THAT(other.err, HasSubstr("GPUs called 'AMD Instinct MI300X', its host is said to have"));
-  const std::string sheet = testing::TempDir() + "weft_app_test_sheet.tsv";
+  const std::string sheet = TestFile("sheet.tsv");
   std::ofstream(sheet) << "op\tranks\thosts\tsize_bytes\texpected_GBps\tleast_GBps\n"
                           "all_reduce\t16\t2\t1073741824\t190\t100\n";
   const Scenario row(
       "1073741824 268435456 float sum -1 10887.4 98.62 184.92 0 10867.5 98.80 185.26 0\n");
-  const std::string file = testing::TempDir() + "weft_app_test_all_reduce.log";
+  const std::string file = TestFile("all_reduce.log");
   std::filesystem::copy_file(row.path(), file, std::filesystem::copy_options::overwrite_existing);
   const Ran judged =
       Weft({"validate", file, "--host", "hgx-h100", "--gpus", "16", "--accept", sheet});
   EXPECT_EQ(judged.status, kOk) << judged.out << judged.err;
-  EXPECT_THAT(judged.out,
-              HasSubstr("assumed: weft_app_test_all_reduce.log:1: nobody says on how many hosts"));
+  EXPECT_THAT(judged.out, HasSubstr("assumed: all_reduce.log:1: nobody says on how many hosts"));
   std::filesystem::remove(sheet);
   std::filesystem::remove(file);
 }
@@ -152,9 +152,21 @@ TEST(Weft, ExitsWithTwoOnBadInputAndDrawsACaret) {
   EXPECT_EQ(ran.out, "");
 }
 
+// What is no text is said to be where it is none; what is of no format, at its start.
+TEST(Weft, SaysWhereAFileIsOfNoFormat) {
+  const std::string path = TestFile("live.csv");
+  std::ofstream(path) << std::string_view("device,port\nle\0af0,1\n", 21);
+  EXPECT_THAT(Weft({"import", "csv", path, "-o", "-"}).err,
+              testing::StartsWith(path + ":2:3: error: is no text: it has bytes of zero"));
+  std::ofstream(path) << "nothing\n";
+  const Scenario scenario(kSmall);
+  EXPECT_THAT(Weft({"topology", scenario.path(), "--against", path}).err,
+              testing::StartsWith(path + ":1:1: error: is of no format that weft recognises"));
+}
+
 // A file of another tool is called what it is.
 TEST(Weft, KnowsFilesOfOtherTools) {
-  const std::string path = testing::TempDir() + "weft_app_test_workload.txt";
+  const std::string path = TestFile("workload.txt");
   std::ofstream(path) << "HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: 8 ep: 1\n5\n";
   const Ran ran = Weft({"simulate", path});
   EXPECT_EQ(ran.status, kBadInput);
@@ -498,7 +510,7 @@ TEST(Weft, SaysBeforeTheRunThatAResultCannotBeWritten) {
 }
 
 TEST(Weft, KeepsAFileThatStandsThereUntilTheResultIs) {
-  const std::string old = testing::TempDir() + "weft_app_test_old.json";
+  const std::string old = TestFile("old.json");
   std::ofstream(old) << "old";
   const Scenario wrong(std::string(kSmall) + "segmnets: 3\n");
   EXPECT_EQ(Weft({"simulate", wrong.path(), "--json", old}).status, kBadInput);
@@ -512,8 +524,8 @@ TEST(Weft, KeepsAFileThatStandsThereUntilTheResultIs) {
 // A name that stands for something else is not replaced by a file: a link goes on leading where
 // it led.
 TEST(Weft, WritesThroughALink) {
-  const std::string file = testing::TempDir() + "weft_app_test_file.json";
-  const std::string link = testing::TempDir() + "weft_app_test_link.json";
+  const std::string file = TestFile("file.json");
+  const std::string link = TestFile("link.json");
   std::filesystem::remove(link);
   std::filesystem::create_symlink(file, link);
   const Scenario scenario(kSmall);
@@ -570,8 +582,7 @@ std::string TextOf(const std::string& path) {
 // A plan is the same bytes whether it ran at once, went on after kills, or ran from its own JSON.
 TEST(WeftPlan, ComesToTheSameBytesAfterKillsAndFromItsJson) {
   const Scenario plan(kPlan);
-  const std::string at = testing::TempDir() + "weft_app_test_plan";
-  std::filesystem::remove_all(at);
+  const std::string at = TestFile("plan");
   const auto run = [&](const std::string& file, const std::string& folder, bool resume) {
     std::vector<std::string> args{"plan", file, "--out", at + folder, "--jobs", "1"};
     if (resume) args.emplace_back("--resume");

@@ -14,6 +14,7 @@
 #include "planner/question.h"
 #include "planner/sizing.h"
 #include "tests/base/error_list.h"
+#include "tests/base/test_file.h"
 
 namespace weft {
 namespace {
@@ -548,7 +549,7 @@ TEST(FindBrokenRules, SaysOfARuleWhatCheckRulesSays) {
 }
 
 std::string QuoteFile(const char* name, const std::string& rows) {
-  const std::string path = testing::TempDir() + "/" + name;
+  const std::string path = TestFile(name);
   std::ofstream(path) << "rows: [" << rows << "]\n";
   return path;
 }

@@ -11,6 +11,7 @@
 #include "planner/evaluate.h"
 #include "planner/plan.h"
 #include "planner/store.h"
+#include "tests/base/test_file.h"
 #include "tests/planner/questions.h"
 
 namespace weft {
@@ -377,8 +378,7 @@ TEST(SimulateJob, RoutesTreesAdaptivelyOnInfiniBand) {
 }
 
 TEST(ResultStore, KeepsWholeResults) {
-  const std::string path = testing::TempDir() + "/weft_store_test.sqlite";
-  std::filesystem::remove(path);
+  const std::string path = TestFile("store.sqlite");
   {
     auto store = ResultStore::Open(path, false);
     ASSERT_TRUE(store);

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "tests/base/error_list.h"
+#include "tests/base/test_file.h"
 #include "tests/topology/fabrics.h"
 
 namespace weft {
@@ -247,7 +248,7 @@ TEST(WithParts, TakesRatesFromTheParts) {
 }
 
 TEST(WithParts, TakesAHostsRateAndLeavesSoftware) {
-  const std::string path = testing::TempDir() + "/weft_host_rates.yaml";
+  const std::string path = TestFile("host_rates.yaml");
   std::ofstream(path) << "rows: [{ part: hgx-h100, failures: { mid: 3 } }]\n";
   const auto catalogue = ReadCatalogue({path}, nullptr);
   ASSERT_TRUE(catalogue);

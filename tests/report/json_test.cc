@@ -12,6 +12,7 @@
 #include "report/purchase.h"
 #include "report/table.h"
 #include "report/text.h"
+#include "tests/base/test_file.h"
 
 namespace weft {
 namespace {
@@ -138,7 +139,7 @@ TEST(ComparisonText, NamesTheCasesOfANoteThatNotAllHave) {
 
 // The JSON of a plan of 64 H100 with `quote` laid over the catalogue.
 std::string PlanWith(const std::string& quote, const std::string& more) {
-  const std::string path = testing::TempDir() + "/weft_diff_quotes.yaml";
+  const std::string path = TestFile("quotes.yaml");
   std::ofstream(path) << "rows: [{ part: qm9700, price: { mid: " << quote << " } }]\n";
   const std::string text =
       "need: { gpus: 64 }\nparts: { accelerators: [h100], switches: [qm9700], nic_ports: [1] }\n"

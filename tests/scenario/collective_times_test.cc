@@ -9,6 +9,7 @@
 #include "scenario/calibration.h"
 #include "scenario/prepare.h"
 #include "scenario/run_scenario.h"
+#include "tests/base/test_file.h"
 #include "tests/workloads/nccl_host.h"
 #include "workloads/collectives/moe.h"
 
@@ -593,7 +594,7 @@ TEST(ReadCalibration, SaysWhatIsWrongAndWhere) {
 TEST(SimulateCollective, TakesTheFabricOfAScenarioFile) {
   const std::string keys =
       "{ family: leaf_spine, leaves: 2, spines: 4, hosts_per_leaf: 2, link: 400Gbps }";
-  const std::string path = testing::TempDir() + "weft_on_fabric.yaml";
+  const std::string path = TestFile("on_fabric.yaml");
   std::ofstream(path) << "name: read\nfabric: " << keys
                       << "\nhost: { preset: hgx-h100 }\nplacement: { gpus: 8 }\n"
                       << "workload: { traffic: { pattern: incast, bytes: 1MB } }\n";

@@ -4,6 +4,8 @@
 
 #include <fstream>
 
+#include "tests/base/test_file.h"
+
 namespace weft {
 namespace {
 
@@ -35,7 +37,7 @@ std::vector<std::string> WarningsOf(const std::string& text) {
 
 // A table of two ranks.
 std::string RanksFile() {
-  const std::string path = testing::TempDir() + "weft_silent_ranks.csv";
+  const std::string path = TestFile("silent_ranks.csv");
   std::ofstream(path) << "host1\nhost0\n";
   return path;
 }

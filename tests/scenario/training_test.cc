@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "scenario/compare.h"
+#include "tests/base/test_file.h"
 #include "tests/scenario/training_scenarios.h"
 #include "workloads/training/build_training.h"
 
@@ -51,7 +52,7 @@ TEST(Training, SplitsItsTimeWithoutRemainderAndLosesNoByte) {
 // What a calibration says of collectives on such hosts, laid over what the iteration waits for: the
 // tensor collectives stay in a host, the others leave it.
 TEST(Training, QuotesTheCalibrationsErrorOfItsCommunication) {
-  const std::string file = testing::TempDir() + "/bands.weftcal.yaml";
+  const std::string file = TestFile("bands.weftcal.yaml");
   std::ofstream(file)
       << "constants: [{ name: hopper.launch, value: 5us }]\nerrors:\n"
          "  - { what: one host, from: 0B, low: 90%, high: 120%, tables: 9 }\n"
@@ -171,7 +172,7 @@ TEST(Training, TakesAboutAsLongAsTheClosedFormSaysWithFewMicroBatches) {
 
 // Ranks dealt over the hosts in turn: a tensor group has eight hosts, and its bytes leave them.
 TEST(Training, SendsTensorBytesOverTheNetworkWhereATableSpreadsThem) {
-  const std::string file = testing::TempDir() + "weft_turns.csv";
+  const std::string file = TestFile("turns.csv");
   std::ofstream out(file);
   for (int rank = 0; rank < 64; ++rank) out << "host" << rank % 8 << ',' << rank / 8 << '\n';
   out.close();

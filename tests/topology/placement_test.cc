@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 
+#include "tests/base/test_file.h"
 #include "tests/topology/fabrics.h"
 
 namespace weft {
@@ -73,7 +74,7 @@ TEST(MakePlacement, ShufflesTheHostsItChose) {
 }
 
 std::string WriteRanks(const std::string& text) {
-  const std::string path = testing::TempDir() + "weft_ranks.csv";
+  const std::string path = TestFile("ranks.csv");
   std::ofstream(path, std::ios::binary) << text;
   return path;
 }

@@ -6,13 +6,15 @@
 #include <cstdio>
 #include <fstream>
 
+#include "tests/base/test_file.h"
+
 namespace weft {
 namespace {
 
 using testing::HasSubstr;
 using testing::SizeIs;
 
-// A folder of its own, removed at the end.
+// Files of its own, removed at the end.
 class ReadEntriesTest : public testing::Test {
  protected:
   ReadEntriesTest() {
@@ -26,7 +28,7 @@ class ReadEntriesTest : public testing::Test {
                              "one_all_reduce.log", "two_all_reduce.log"})
       std::remove(path(name).c_str());
   }
-  static std::string path(const std::string& name) { return testing::TempDir() + "weft_" + name; }
+  static std::string path(const std::string& name) { return TestFile(name); }
   static Result<std::vector<TableEntry>> List(const std::string& rows) {
     std::ofstream(path("INDEX.tsv")) << "file\top\tgpu\tnodes\tranks\tlabel\tuse\tsource\thost\n"
                                      << rows;
@@ -36,9 +38,9 @@ class ReadEntriesTest : public testing::Test {
 
 TEST_F(ReadEntriesTest, TakesFromAFileWhatALineMeans) {
   const auto got = List(
-      "weft_both.csv\tall_reduce\tB200\t1\t4\thealthy\tcheck\tme/mine data/x@1\t"
+      "both.csv\tall_reduce\tB200\t1\t4\thealthy\tcheck\tme/mine data/x@1\t"
       "{ preset: hgx-b200 }\n"
-      "weft_a_allgather.csv\tall_gather\t\t1\t2,4\thealthy\tfit\tme/mine y\t-\n");
+      "a_allgather.csv\tall_gather\t\t1\t2,4\thealthy\tfit\tme/mine y\t-\n");
   ASSERT_TRUE(got) << got.error().front();
   ASSERT_THAT(*got, SizeIs(2));
   const TableEntry& first = (*got)[0];
@@ -57,7 +59,7 @@ TEST_F(ReadEntriesTest, MakesAnEntryOfEachOperationOfAListsFile) {
   std::ofstream(path("pasted.txt")) << "op,nodes,ranks,size_bytes,time_us\n"
                                        "all_reduce,1,8,1048576,50\nall_to_all,1,8,1048576,60\n"
                                        "all_reduce,2,16,1048576,70\nall_reduce,4,32,1048576,90\n";
-  const auto got = List("weft_pasted.txt\t\t\t\t\thealthy\tfit\tme/mine y\thgx-h100\n");
+  const auto got = List("pasted.txt\t\t\t\t\thealthy\tfit\tme/mine y\thgx-h100\n");
   ASSERT_TRUE(got) << got.error().front();
   ASSERT_THAT(*got, SizeIs(3));
   for (const TableEntry& one : *got)
@@ -70,7 +72,7 @@ TEST_F(ReadEntriesTest, MakesAnEntryOfEachOperationOfAListsFile) {
 
 TEST_F(ReadEntriesTest, NamesTheLineOfAListThatIsWrong) {
   const auto got = List(
-      "weft_both.csv\tall_reduce\tB200\t1\t4\tfine\tcheck\tx\t-\n"
+      "both.csv\tall_reduce\tB200\t1\t4\tfine\tcheck\tx\t-\n"
       "none.csv\tall_reduce\tB200\t1\t4\thealthy\tcheck\tx\t-\n"
       "short\n");
   ASSERT_FALSE(got);

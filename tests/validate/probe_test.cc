@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "tests/base/test_file.h"
 #include "validate/probe/plan.h"
 #include "validate/probe/record.h"
 #include "validate/probe/statistics.h"
@@ -114,7 +115,7 @@ TEST(MakePlan, HoldsOnlyWhatIsAskedAndWhatTheGpusAllow) {
 class JournalTest : public testing::Test {
  protected:
   ~JournalTest() override { std::remove(path_.c_str()); }
-  std::string path_ = testing::TempDir() + "weft_probe.json.part";
+  std::string path_ = TestFile("probe.json.part");
 };
 
 TEST_F(JournalTest, GoesOnWhereItWasCutOff) {

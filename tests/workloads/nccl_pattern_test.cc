@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
+#include <ctime>
 #include <map>
 #include <optional>
 #include <set>
@@ -515,19 +515,20 @@ TEST(SendMatrix, SkewsByPlace) {
   EXPECT_NE(SkewedMatrix(16, 1, 8).bytes, SkewedMatrix(16, 1, 7).bytes);
 }
 
-// 15,360 GPUs, one core: under 0.3 s as stated, tenfold so that a loaded machine does not fail.
+// 15,360 GPUs, one core: under 0.3 s as stated, tenfold for sanitizers; what else the machine does
+// is not counted.
 TEST(BuildNcclPattern, IsQuickForAPod) {
   const Cluster cluster("hgx-h100", 1920, 8);
   for (const NcclAlgorithm algorithm : {NcclAlgorithm::kTree, NcclAlgorithm::kNvlsTree}) {
     const auto plan =
         cluster.Plan(CollectiveSpec::ALL_REDUCE, {algorithm, NcclProtocol::kSimple}, GiB(1));
     ASSERT_TRUE(plan.has_value());
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     const Pattern pattern = BuildNcclPattern(*plan, cluster.fabric, cluster.communicator);
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    RecordProperty(std::string(NcclName(algorithm)), std::to_string(took.count()));
+    const double took_s = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    RecordProperty(std::string(NcclName(algorithm)), std::to_string(took_s));
     EXPECT_GT(pattern.edges.size(), 400'000u);
-    EXPECT_LT(took.count(), 3);
+    EXPECT_LT(took_s, 3);
   }
 }
 

@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <optional>
 
 #include "tests/workloads/training_cases.h"
@@ -236,7 +236,7 @@ TEST(ScreenTraining, HasTheRatioOfDeepSeeksGpuHours) {
 }
 
 TEST(ScreenTraining, TakesTenThousandConfigurationsInSeconds) {
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   std::int64_t count = 0, fits = 0;
   Training t;
   t.model = *FindModel("gpt3-175b");
@@ -263,12 +263,12 @@ TEST(ScreenTraining, TakesTenThousandConfigurationsInSeconds) {
               best = std::min(best, one.estimate.time_s);
               EXPECT_LT(one.estimate.mfu, 0.869);
             }
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  const double took_s = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   EXPECT_GT(fits, 0);
   EXPECT_LT(fits, count);
-  EXPECT_LT(took.count(), 10.0 * static_cast<double>(count) / 10'000);
+  EXPECT_LT(took_s, 10.0 * static_cast<double>(count) / 10'000);
   std::printf("%ld configurations, %ld fit, %.2f s, best %.2f s\n", static_cast<long>(count),
-              static_cast<long>(fits), took.count(), best);
+              static_cast<long>(fits), took_s, best);
 }
 
 }  // namespace
