@@ -232,7 +232,9 @@ void Differ(const Called& what, const Json& a, const Json& b, std::string& out, 
     return DifferText(one.get<double>() * what.scale) + what.unit;
   };
   std::string line = fmt::format("{}: {} -> {}", what.name, text(a), text(b));
-  if (a.is_number() && b.is_number() && a.get<double>() != 0)
+  if (a.is_number() && b.is_number() && what.unit == std::string_view(" %"))
+    line += fmt::format(" ({:+.2f} points)", (b.get<double>() - a.get<double>()) * what.scale);
+  else if (a.is_number() && b.is_number() && a.get<double>() != 0)
     line += fmt::format(" ({:+.2f} %)", (b.get<double>() / a.get<double>() - 1) * 100);
   out += Wrap(line, width, 2) + '\n';
 }
