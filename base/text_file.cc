@@ -47,4 +47,11 @@ Result<std::string> ReadTextFile(const std::string& path, const SourcePos& pos,
   return *std::move(text);
 }
 
+bool IsFile(const std::string& text) {
+  std::error_code ignored;
+  if (std::filesystem::exists(text, ignored)) return true;
+  return text.find('/') != std::string::npos || text.ends_with(".yaml") || text.ends_with(".yml") ||
+         text.ends_with(".json");
+}
+
 }  // namespace weft

@@ -23,4 +23,8 @@ Result<std::string> ReadTextFile(const std::string& path, const SourcePos& pos,
 Error Unreadable(const std::string& path, const SourcePos& pos, const std::string& why,
                  const std::string& hint = {});
 
+// Whether `text`, a preset's name or a file, is a file: one that is there, or what has a folder or
+// an ending of YAML or JSON and can be nothing else.
+bool IsFile(const std::string& text);
+
 }  // namespace weft
