@@ -117,20 +117,30 @@ bool IsTotal(const std::vector<CsvCell>& cells) {
                word);
 }
 
-// Which line the names of the columns are in, where nothing but titles stands above; else 0.
-std::size_t NamesBelowTitles(const std::vector<TextLine>& lines) {
+// Where the names of the columns are, and the numbers above them, which titles seldom have.
+struct Titles {
+  std::size_t names = 0;                         // a line; 0: nothing stands above the table
+  std::vector<std::pair<int, CsvCell>> numbers;  // each with its line
+};
+
+Titles FindTitles(const std::vector<TextLine>& lines) {
+  Titles out;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (IsBlankOrComment(lines[i])) continue;
     const auto cells = SplitCells(lines[i].text, SeparatorOf(lines[i].text));
     if (!cells) continue;
-    if (ParseBillColumns(*cells)) return i;
+    if (ParseBillColumns(*cells)) {
+      out.names = i;
+      return out;
+    }
     for (const CsvCell& cell : *cells) {
       const std::string word = Lower(cell.text);
-      if (Among(kKeys, word) || Among(kRoles, word)) return 0;
-      if (&cell != &cells->front() && ScanWhole(Ungrouped(word), Unit::NONE)) return 0;
+      if (Among(kKeys, word) || Among(kRoles, word)) return {};
+      if (&cell != &cells->front() && ScanWhole(Ungrouped(word), Unit::NONE))
+        out.numbers.emplace_back(lines[i].number, cell);
     }
   }
-  return 0;
+  return {};
 }
 
 }  // namespace
@@ -139,7 +149,15 @@ Result<AuditBill> BillReader::Read(std::string_view text) {
   // Excel begins its UTF-8 with a byte-order mark, which is no part of the first cell.
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   const std::vector<TextLine> lines = SplitLines(text);
-  for (std::size_t i = NamesBelowTitles(lines); i < lines.size(); ++i) {
+  const Titles titles = FindTitles(lines);
+  for (const auto& [line, cell] : titles.numbers) {
+    line_ = line;
+    Complain(ErrorCode::kInconsistent, cell.column,
+             fmt::format("{} stands above the names of the columns in line {}", Quoted(cell.text),
+                         titles.names + 1),
+             "titles have no numbers in cells of their own, and rows stand below the names");
+  }
+  for (std::size_t i = titles.names; i < lines.size(); ++i) {
     if (IsBlankOrComment(lines[i])) continue;
     if (separator_ == 0) separator_ = SeparatorOf(lines[i].text);
     ReadLine(lines[i].text, lines[i].number);

@@ -794,6 +794,10 @@ TEST(Audit, ReadsTheTableBetweenTitlesAndTotals) {
   // What may be a row or a key is none of a title.
   EXPECT_THAT(Refusal("h10,8,accelerator\n" + table), testing::StartsWith("b.csv:1:1: error"));
   EXPECT_EQ(Said("scope,whole,\nh100,8,accelerator\n"), Said("h100,8,accelerator\nscope,whole,\n"));
+  EXPECT_EQ(
+      Refusal("Phase 1,2026,\n" + table),
+      "b.csv:1:9: error: '2026' stands above the names of the columns in line 2 (titles have no "
+      "numbers in cells of their own, and rows stand below the names)\n");
   EXPECT_THAT(Refusal("Total,8,\n"), testing::HasSubstr("the bill has no rows"));
 }
 
