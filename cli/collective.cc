@@ -156,8 +156,9 @@ Result<std::optional<Bytes>> ReadMatrix(const CollectiveArgs& args, SourceTexts&
   WEFT_TRY(const Located<SendMatrixSpec> spec,
            ParseText<SendMatrixSpec>(question.matrix_text, "--matrix", {nullptr, {}, &texts}));
   WEFT_TRY(question.matrix,
-           MakeSendMatrix(CollectiveSpec::ALL_TO_ALL_V, spec.message,
-                          static_cast<std::uint32_t>(args.gpus), {"--matrix", 0, 0}));
+           OrForeign(MakeSendMatrix(CollectiveSpec::ALL_TO_ALL_V, spec.message,
+                                    static_cast<std::uint32_t>(args.gpus), {"--matrix", 0, 0}),
+                     FileKind::kMatrix, args.matrix));
   if (spec.sources.Given("seed") && !spec.message.has_skew())
     return WrongArgument("--matrix: 'seed' draws the places of 'skew', which is not there",
                          "--matrix '{ skew: 1, seed: 3 }'");
@@ -193,7 +194,8 @@ Result<Asked> ReadArgs(const CollectiveArgs& args, SourceTexts& texts) {
     WEFT_TRY(out.question.host, ReadHost(HostName(args), texts));
   }
   WEFT_TRY(out.question.forced, ReadForced(args));
-  WEFT_TRY(out.calibration, ReadCalibration(args.calibration, &texts));
+  WEFT_TRY(out.calibration, OrForeign(ReadCalibration(args.calibration, &texts),
+                                      FileKind::kCalibration, args.calibration));
   return out;
 }
 

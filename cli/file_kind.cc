@@ -25,7 +25,10 @@ const Wanted& WantedOf(FileKind kind) {
       {"bill", "a CSV of part,quantity,role"},
       {"measured table", "an nccl-tests log or JSON, a record of weft-probe, or CSV"},
       {"host", "weft presets host lists those that weft knows"},
-      {"fabric of another tool", "weft import --help lists the formats"}};
+      {"fabric of another tool", "weft import --help lists the formats"},
+      {"calibration", "weft calibrate writes one"},
+      {"acceptance sheet", "--accept without a table writes one"},
+      {"matrix", "a file of bytes from row to column, or YAML such as '{ spread: 1 }'"}};
   return kWanted[static_cast<std::size_t>(kind)];
 }
 
@@ -131,6 +134,12 @@ std::optional<Recognized> Recognize(const std::string& path, const std::string& 
           FileKind::kFabric, fmt::format("it looks like {}", format->doc),
           fmt::format("weft import {} {} -o fabric.yaml makes one of it", format->name, path)};
   }
+  if (HasKey(text, "constants:") && HasKey(text, "weft:"))
+    return Recognized{FileKind::kCalibration, "it is a calibration",
+                      "weft validate TABLE --calibration " + path};
+  if (HasKey(text, "op\tranks\thosts\t"))
+    return Recognized{FileKind::kSheet, "it is an acceptance sheet",
+                      "weft validate TABLE --accept " + path};
   if (IsLog(text))
     return Recognized{FileKind::kTable, "it is a log of nccl-tests", "weft validate " + path};
   if (IsBill(text))

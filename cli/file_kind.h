@@ -10,7 +10,18 @@
 namespace weft::cli {
 
 // What a command reads.
-enum class FileKind { kScenario, kQuestion, kPlan, kBill, kTable, kHost, kFabric };
+enum class FileKind {
+  kScenario,
+  kQuestion,
+  kPlan,
+  kBill,
+  kTable,
+  kHost,
+  kFabric,
+  kCalibration,
+  kSheet,
+  kMatrix
+};
 
 // What to say of `path` where `wanted` is read and it is something else; none where it is `wanted`
 // or nothing that weft knows.

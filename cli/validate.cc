@@ -43,7 +43,8 @@ Result<Sheet> AcceptanceSheet(const ValidateArgs& args, SourceTexts& texts) {
     return WrongArgument(fmt::format("--gpus-per-host {} is more than --gpus {}",
                                      question.gpus_per_host, question.gpus));
   if (!args.known.nccl.empty()) question.nccl = args.known.nccl;
-  WEFT_TRY(const Calibration calibration, ReadCalibration(args.calibration, &texts));
+  WEFT_TRY(const Calibration calibration, OrForeign(ReadCalibration(args.calibration, &texts),
+                                                    FileKind::kCalibration, args.calibration));
   WEFT_TRY(const std::vector<AcceptanceLine> lines, MakeAcceptanceLines(question, calibration));
   return Sheet{
       FormatAcceptanceSheet(question, lines, calibration),
@@ -59,7 +60,8 @@ struct Judgement {
 Result<Judgement> Judge(const ValidateArgs& args, SourceTexts& texts) {
   WEFT_TRY(const std::string text, ReadTextFile(args.accept, {args.accept, 0, 0}));
   texts.Add(args.accept, text);
-  WEFT_TRY(const std::vector<AcceptanceLine> lines, ParseAcceptanceSheet(text, args.accept));
+  WEFT_TRY(const std::vector<AcceptanceLine> lines,
+           OrForeign(ParseAcceptanceSheet(text, args.accept), FileKind::kSheet, args.accept));
   WEFT_TRY(const std::vector<TableEntry> entries, ReadTableFiles(args.tables, args.known, texts));
   return Judgement{WarningsOfGpus(entries), JudgeAcceptance(lines, entries),
                    AssumedTables(lines, entries), UnusedTables(lines, entries)};
@@ -109,7 +111,8 @@ Errors WhyNothingCompares(const MeasuredCases& cases) {
 
 Result<JudgedTables> CompareTables(const ValidateArgs& args, SourceTexts& texts) {
   WEFT_TRY(std::vector<TableEntry> entries, ReadTableFiles(args.tables, args.known, texts));
-  WEFT_TRY(const Calibration calibration, ReadCalibration(args.calibration, &texts));
+  WEFT_TRY(const Calibration calibration, OrForeign(ReadCalibration(args.calibration, &texts),
+                                                    FileKind::kCalibration, args.calibration));
   WEFT_TRY(const MeasuredCases cases, PrepareCases(std::move(entries)));
   if (std::all_of(cases.tables.begin(), cases.tables.end(),
                   [](const CasesOfEntry& one) { return one.points.empty(); }))

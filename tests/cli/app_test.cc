@@ -204,6 +204,14 @@ const std::vector<KindOfFile>& KindsOfFiles() {
        "#  size  count  type  redop  root  time  algbw  busbw  #wrong\nnone ran\n",
        "it is a log of nccl-tests (weft validate ",
        {"validate"}},
+      {"fitted.yaml",
+       "weft: \"0.1\"\nconstants: [{ name: hopper.launch, value: 4 }]\n",
+       "it is a calibration (weft validate TABLE --calibration ",
+       {"calibration"}},
+      {"sheet.tsv",
+       "op\tranks\thosts\tnone\n",
+       "it is an acceptance sheet (weft validate TABLE --accept ",
+       {"accept"}},
       {"bill.csv",
        "part,quantity,role\nh10,x,y\n",
        "it is a bill of materials (weft audit ",
@@ -227,7 +235,10 @@ TEST(Weft, NamesAFileHandedToTheWrongCommand) {
       {"audit", {"audit"}, "bill"},
       {"validate", {"validate"}, "measured table"},
       {"validate", {"calibrate", "-o", "/dev/null"}, "measured table"},
-      {"import", {"import", "csv", "-o", "-"}, "fabric of another tool"}};
+      {"import", {"import", "csv", "-o", "-"}, "fabric of another tool"},
+      {"calibration", {"collective", "all_reduce", "--gpus", "8", "--calibration"}, "calibration"},
+      {"accept", {"validate", good.path(), "--accept"}, "acceptance sheet"},
+      {"matrix", {"collective", "all_to_all_v", "--gpus", "8", "--matrix"}, "matrix"}};
   for (const KindOfFile& kind : KindsOfFiles()) std::ofstream(folder + kind.name) << kind.text;
   int tried = 0;
   for (const auto& [taker, words, wanted] : commands)
@@ -248,7 +259,7 @@ TEST(Weft, NamesAFileHandedToTheWrongCommand) {
       }
       ++tried;
     }
-  EXPECT_GT(tried, 80);
+  EXPECT_GT(tried, 130);
   std::filesystem::remove_all(folder);
 }
 
