@@ -15,7 +15,7 @@ namespace weft::cli {
 
 enum ExitCode : int {
   kOk = 0,            // a time limit that was reached, too: the result is marked partial
-  kUnmet = 1,         // done, but a stated requirement is not met
+  kUnmet = 1,         // done, and not as asked: each command's footer says what that is
   kBadInput = 2,      // with file:line:col; or a result could not be written
   kDefect = 3,        // of weft
   kInterrupted = 130  // Ctrl-C; the partial result is written

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "cli/app.h"
+#include "cli/file_kind.h"
 #include "cli/output.h"
 #include "report/audit_text.h"
 
@@ -19,7 +20,8 @@ struct AuditArgs {
 int RunAudit(const AuditArgs& args, std::ostream& out, std::ostream& err) {
   if (!CheckTargets(args.options, err)) return kBadInput;
   SourceTexts texts;
-  const Result<std::vector<Finding>> findings = AuditFile(args.path, &texts);
+  const Result<std::vector<Finding>> findings =
+      OrForeign(AuditFile(args.path, &texts), FileKind::kBill, args.path);
   if (!findings) {
     PrintErrors(findings.error(), texts, err);
     return kBadInput;
@@ -37,8 +39,8 @@ int RunAudit(const AuditArgs& args, std::ostream& out, std::ostream& err) {
 
 void AddAudit(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<AuditArgs>();
-  CLI::App* command =
-      app.add_subcommand("audit", "Find what is wrong in a bill of materials: exit status 1 then");
+  CLI::App* command = app.add_subcommand("audit", "Find what is wrong in a bill of materials");
+  command->footer("Exit status 1: an error was found; of warnings alone it is 0");
   command->add_option("file", args->path, "CSV of part,quantity,role (docs/audit.md)")->required();
   command->add_option("--json", args->options.json, "write JSON; -: to standard output")
       ->type_name("FILE|-");

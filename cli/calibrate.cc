@@ -16,7 +16,7 @@ struct CalibrateArgs {
 
 Result<CalibrationResult> CalibrateTables(const CalibrateArgs& args, SourceTexts& texts,
                                           std::ostream& err) {
-  WEFT_TRY(std::vector<TableEntry> entries, ReadEntries(args.tables, args.known, &texts));
+  WEFT_TRY(std::vector<TableEntry> entries, ReadTableFiles(args.tables, args.known, texts));
   PrintWarnings(WarningsOfGpus(entries), err);
   // A search is long, and the tables that are only for checking are never fitted.
   for (TableEntry& entry : entries)

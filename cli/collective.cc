@@ -12,6 +12,7 @@
 
 #include "base/schema/quantity.h"
 #include "base/schema/wording.h"
+#include "base/text_file.h"
 #include "cli/app.h"
 #include "cli/live_fabric.h"
 #include "cli/output.h"
@@ -93,8 +94,8 @@ Result<HostPart> ReadHost(const std::string& text, SourceTexts& texts) {
   Located<HostSpec> spec;
   if (text.find('{') != std::string::npos || text.find(": ") != std::string::npos) {
     WEFT_TRY(spec, ParseText<HostSpec>(text, "--host", options));
-  } else if (std::filesystem::exists(text)) {
-    WEFT_TRY(spec, ReadFile<HostSpec>(text, options));
+  } else if (IsFile(text)) {
+    WEFT_TRY(spec, OrForeign(ReadFile<HostSpec>(text, options), FileKind::kHost, text));
   } else {
     WEFT_TRY(spec, ParseText<HostSpec>(fmt::format("preset: {}", text), "--host", options));
   }
@@ -155,8 +156,9 @@ Result<std::optional<Bytes>> ReadMatrix(const CollectiveArgs& args, SourceTexts&
   WEFT_TRY(const Located<SendMatrixSpec> spec,
            ParseText<SendMatrixSpec>(question.matrix_text, "--matrix", {nullptr, {}, &texts}));
   WEFT_TRY(question.matrix,
-           MakeSendMatrix(CollectiveSpec::ALL_TO_ALL_V, spec.message,
-                          static_cast<std::uint32_t>(args.gpus), {"--matrix", 0, 0}));
+           OrForeign(MakeSendMatrix(CollectiveSpec::ALL_TO_ALL_V, spec.message,
+                                    static_cast<std::uint32_t>(args.gpus), {"--matrix", 0, 0}),
+                     FileKind::kMatrix, args.matrix));
   if (spec.sources.Given("seed") && !spec.message.has_skew())
     return WrongArgument("--matrix: 'seed' draws the places of 'skew', which is not there",
                          "--matrix '{ skew: 1, seed: 3 }'");
@@ -186,12 +188,14 @@ Result<Asked> ReadArgs(const CollectiveArgs& args, SourceTexts& texts) {
     WEFT_TRY(out.sizes, ParseSizes(args.sizes.empty() ? kSizes : args.sizes));
   }
   if (args.host.empty() && !args.fabric.empty()) {
-    WEFT_TRY(out.question.host, OrForeign(HostOfFabric(OnFabric(args), &texts), args.fabric));
+    WEFT_TRY(out.question.host,
+             OrForeign(HostOfFabric(OnFabric(args), &texts), FileKind::kScenario, args.fabric));
   } else {
     WEFT_TRY(out.question.host, ReadHost(HostName(args), texts));
   }
   WEFT_TRY(out.question.forced, ReadForced(args));
-  WEFT_TRY(out.calibration, ReadCalibration(args.calibration, &texts));
+  WEFT_TRY(out.calibration, OrForeign(ReadCalibration(args.calibration, &texts),
+                                      FileKind::kCalibration, args.calibration));
   return out;
 }
 
@@ -238,7 +242,7 @@ Result<std::vector<CollectiveTimeRow>> Simulated(const CollectiveArgs& args,
                                                  SourceTexts& texts, int& seeds) {
   WEFT_TRY(const FabricTimes times,
            OrForeign(SimulateCollective(model, asked.question, OnFabric(args), asked.sizes, &texts),
-                     args.fabric));
+                     FileKind::kScenario, args.fabric));
   seeds = times.seeds;
   std::vector<CollectiveTimeRow> rows = times.rows;
   for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -207,6 +207,7 @@ void AddCompare(CLI::App& app, Command& chosen) {
                    "a case for each value; several --vary give every combination")
       ->type_name("PATH=V1,V2")
       ->allow_extra_args(false);
+  command->footer("Exit status 1: a requirement (require:) of a case is not met");
   AddRunOptions(*command, args->options);
   command->callback([args, &chosen] {
     chosen = [args](std::ostream& out, std::ostream& err) { return RunCompare(*args, out, err); };

@@ -1,13 +1,11 @@
-#include <fmt/format.h>
-
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
-#include <optional>
 #include <ostream>
 
+#include "base/schema/source_text.h"
+#include "base/text_file.h"
 #include "cli/app.h"
+#include "cli/file_kind.h"
 #include "cli/output.h"
 #include "report/purchase.h"
 
@@ -19,20 +17,24 @@ struct DiffArgs {
 };
 
 // The plan.json that `path` is, or that lies in the folder it is.
-std::optional<std::string> ReadPlan(const std::string& path, std::ostream& err) {
+Result<std::string> ReadPlan(const std::string& path, SourceTexts& texts) {
+  constexpr const char* kWant = "what weft plan --json or --out writes";
   std::error_code failed;
   const bool folder = std::filesystem::is_directory(path, failed);
   const std::string file = folder ? path + "/plan.json" : path;
-  std::ifstream in(file, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (in.is_open() && IsPlanJson(text)) return text;
-  err << fmt::format("{}: error: {} (what weft plan --json or --out writes)\n", file,
-                     in.is_open() ? "this is no plan of schema weft.plan/1" : "cannot be read");
-  return std::nullopt;
+  WEFT_TRY(std::string text, ReadTextFile(file, {file, 0, 0}, kWant));
+  if (IsPlanJson(text)) return text;
+  texts.Add(file, std::move(text));
+  return OrForeign<std::string>(
+      Fail(ErrorCode::kSyntax, {file, 1, 1}, "is no plan of schema weft.plan/1", kWant),
+      FileKind::kPlan, file);
 }
 
 int RunDiff(const DiffArgs& args, std::ostream& out, std::ostream& err) {
-  const std::optional<std::string> a = ReadPlan(args.a, err), b = ReadPlan(args.b, err);
+  SourceTexts texts;
+  const Result<std::string> a = ReadPlan(args.a, texts), b = ReadPlan(args.b, texts);
+  for (const Result<std::string>* one : {&a, &b})
+    if (!*one) PrintErrors(one->error(), texts, err);
   if (!a || !b) return kBadInput;
   const std::string text = PlanDifference(*a, *b, TerminalWidth());
   out << (text.empty() ? "no difference\n" : text);
@@ -43,8 +45,8 @@ int RunDiff(const DiffArgs& args, std::ostream& out, std::ostream& err) {
 
 void AddDiff(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<DiffArgs>();
-  CLI::App* command = app.add_subcommand(
-      "diff", "What two plans decide differently; exit status 1 where they differ");
+  CLI::App* command = app.add_subcommand("diff", "What two plans decide differently");
+  command->footer("Exit status 1: they differ");
   command->add_option("a", args->a, "plan.json, or the folder of --out")->required();
   command->add_option("b", args->b, "the other one")->required();
   command->callback([args, &chosen] {

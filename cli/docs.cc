@@ -27,7 +27,10 @@ std::string CommandLineReference() {
   out +=
       "\n## Exit status\n\n| status | meaning |\n| --- | --- |\n"
       "| 0 | done; a time limit that was reached, too: the result is marked partial |\n"
-      "| 1 | done, but a stated requirement (`require:`) is not met |\n"
+      "| 1 | done, and the answer is not what was asked for: a requirement that is not met, no "
+      "clear "
+      "winner, a finding, a difference, a table that is slow; of each command its help says what "
+      "|\n"
       "| 2 | bad input, reported with file:line:col; or a result could not be written |\n"
       "| 3 | a defect of weft |\n"
       "| 130 | interrupted; the partial result is written |\n";

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/schema/source_text.h"
+#include "cli/file_kind.h"
 #include "scenario/prepare.h"
 #include "topology/formats/format.h"
 
@@ -20,20 +21,7 @@ Result<std::string> ReadBytes(const std::string& path, SourceTexts& texts);
 std::vector<std::string> ReadableFormats();
 std::vector<std::string> WritableFormats();
 
-// What to say of a file that is no scenario: it looks like another tool's fabric, or like what weft
-// writes or reads elsewhere; none where it does not.
-std::optional<Error> ForeignFormat(const std::string& path);
-
-// `result`; where that is errors and `path` is no scenario but one of these, the latter alone.
-template <typename T>
-Result<T> OrForeign(Result<T> result, const std::string& path) {
-  if (result) return result;
-  if (const std::optional<Error> foreign = ForeignFormat(path))
-    return tl::make_unexpected(Errors{*foreign});
-  return result;
-}
-
-// ReadScenario(); of a file that is none but one of these, that alone. `set_by`: as there.
+// ReadScenario(); of a file that is something else, that alone. `set_by`: as there.
 Result<Located<ScenarioSpec>> ReadScenarioFile(
     const std::string& path, const std::vector<std::string>& sets, SourceTexts& texts,
     const std::map<std::string, std::string>& set_by = {});

@@ -4,16 +4,15 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <ostream>
 #include <thread>
 
 #include "base/digest.h"
+#include "base/text_file.h"
 #include "cli/app.h"
+#include "cli/file_kind.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
 #include "planner/question.h"
@@ -29,33 +28,9 @@ struct PlanArgs {
   bool screen_only = false, explain = false, resume = false;
 };
 
-// Where no terminal draws how far it is, a line now and then: a plan may run for minutes.
-class ProgressLines {
- public:
-  ProgressLines(std::ostream& err, bool quiet) : err_(err), quiet_(quiet) {}
-
-  void Say(const std::string& what, double share) {
-    using std::chrono::duration;
-    constexpr duration<double> kBetween{10};
-    const auto now = std::chrono::steady_clock::now();
-    if (quiet_ || now - last_ < kBetween) return;
-    last_ = now;
-    const double spent = duration<double>(now - start_).count();
-    err_ << fmt::format("weft: {:.0f} s, {:.0f} %", spent, share * 100);
-    if (share > 0.01) err_ << fmt::format(", some {:.0f} s left", spent / share - spent);
-    err_ << ": " << what << std::endl;
-  }
-
- private:
-  std::ostream& err_;
-  bool quiet_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), last_ = start_;
-};
-
 // The question of a file, or of a plan.json that an earlier run wrote: then what that was made of.
 Result<Question> ReadAsked(const PlanArgs& args, PlanInput& input, SourceTexts& texts) {
-  std::ifstream in(args.path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
+  WEFT_TRY(std::string text, ReadTextFile(args.path, {args.path, 0, 0}));
   const bool again = !text.empty() && text[0] == '{' && IsPlanJson(text);
   if (again) input = PlanInputOf(text);
   const std::vector<std::pair<std::string, std::string>> before = input.files;
@@ -63,7 +38,8 @@ Result<Question> ReadAsked(const PlanArgs& args, PlanInput& input, SourceTexts& 
   input.sets.insert(input.sets.end(), args.options.sets.begin(), args.options.sets.end());
   input.screen_only = input.screen_only || args.screen_only;
   Result<Question> question = again ? ParseQuestion(input.text, input.file, input.sets, &texts)
-                                    : ReadQuestion(args.path, input.sets, &texts);
+                                    : OrForeign(ReadQuestion(args.path, input.sets, &texts),
+                                                FileKind::kQuestion, args.path);
   if (!question) return question;
   if (!again) {
     input.file = args.path;
@@ -149,9 +125,8 @@ int RunPlan(const PlanArgs& args, std::ostream& out, std::ostream& err) {
   control.files = !args.options.out_dir.empty();
   control.store = store->get();
   control.stop = run.stop;
-  ProgressLines lines(err, args.options.quiet);
   control.progress = [&](const std::string& what, double share) {
-    run.progress ? run.progress(share) : lines.Say(what, share);
+    run.progress ? run.progress(share) : watch->SayProgress(what, share);
   };
   Result<PlanReport> report = MakePlan(*question, control);
   watch->ClearProgress();
@@ -173,6 +148,7 @@ void AddPlan(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<PlanArgs>();
   CLI::App* command =
       app.add_subcommand("plan", "What to buy for so much work, and how sure it is");
+  command->footer("Exit status 1: no clear winner, or no plan is feasible");
   command->add_option("file", args->path, "the question, YAML, or the plan.json of an earlier run")
       ->required();
   command->add_option("--set", args->options.sets, "override a value: --set need.gpus=4096")

@@ -72,6 +72,7 @@ void AddRunOptions(CLI::App& command, RunOptions& options) {
 Result<RunWatch> RunWatch::Start(const RunOptions& options, std::ostream& err) {
   RunWatch watch;
   watch.err_ = &err;
+  watch.quiet_ = options.quiet;
   watch.draw_ = !options.quiet && isatty(STDERR_FILENO) != 0;
   watch.threads_ = options.threads > 0 ? options.threads : omp_get_num_procs();
   watch.start_ = watch.drawn_ = std::chrono::steady_clock::now();
@@ -112,12 +113,31 @@ RunControl RunWatch::Control() {
     const auto now = std::chrono::steady_clock::now();
     if (now - drawn_ < std::chrono::milliseconds(100)) return;
     drawn_ = now;
-    const double spent = std::chrono::duration<double>(now - start_).count();
-    *err_ << fmt::format("\r\x1b[K{:3.0f} %", share * 100);
-    if (share > 0.01) *err_ << fmt::format("  {:.0f} s left", spent / share - spent);
-    err_->flush();
+    const std::string left = Left(share);
+    *err_ << fmt::format("\r\x1b[K{:3.0f} %{}{}", share * 100, left.empty() ? "" : "  ", left)
+          << std::flush;
   };
   return control;
+}
+
+double RunWatch::Spent() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+std::string RunWatch::Left(double share) const {
+  if (share <= 0.01) return {};
+  const double spent = Spent();
+  return fmt::format("{:.0f} s left", spent / share - spent);
+}
+
+void RunWatch::SayProgress(const std::string& what, double share) {
+  const auto now = std::chrono::steady_clock::now();
+  if (quiet_ || now - drawn_ < std::chrono::seconds(10)) return;
+  drawn_ = now;
+  const std::string left = Left(share);
+  *err_ << fmt::format("weft: {:.0f} s, {:.0f} %{}{}: {}", Spent(), share * 100,
+                       left.empty() ? "" : ", some ", left, what)
+        << std::endl;
 }
 
 void RunWatch::ClearProgress() {

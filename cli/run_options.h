@@ -45,12 +45,18 @@ class RunWatch {
   bool Stopped() const;  // Ctrl-C or past the limit
   RunControl Control();
   void ClearProgress();
+  // Where no terminal draws how far it is, a line now and then, of what runs for minutes.
+  void SayProgress(const std::string& what, double share);
 
  private:
+  double Spent() const;  // seconds
+  // "12 s left" of what is at `share`; empty where that is too little to tell.
+  std::string Left(double share) const;
+
   std::ostream* err_ = nullptr;
-  bool draw_ = false;
+  bool draw_ = false, quiet_ = false;
   int threads_ = 1;
-  std::chrono::steady_clock::time_point start_, deadline_, drawn_;
+  std::chrono::steady_clock::time_point start_, deadline_, drawn_;  // drawn_: or said
 };
 
 }  // namespace weft::cli

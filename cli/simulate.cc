@@ -77,6 +77,7 @@ void AddSimulate(CLI::App& app, Command& chosen) {
   CLI::App* command = app.add_subcommand("simulate", "Run one scenario over its hash seeds");
   command->add_option("file", args->path, "scenario, YAML or JSON (docs/formats/scenario.md)")
       ->required();
+  command->footer("Exit status 1: a requirement (require:) is not met");
   AddRunOptions(*command, args->options);
   command
       ->add_option("--trace", args->trace,

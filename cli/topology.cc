@@ -223,6 +223,7 @@ void AddTopology(CLI::App& app, Command& chosen) {
   const auto args = std::make_shared<TopologyArgs>();
   CLI::App* command =
       app.add_subcommand("topology", "Count a fabric's switches, links, cables and racks");
+  command->footer("Exit status 1: --against found a difference");
   command->add_option("file", args->target, "scenario file, or the name of a fabric preset")
       ->required();
   command->add_option("--set", args->options.sets, "override a value: --set fabric.segments=4")
@@ -238,8 +239,7 @@ void AddTopology(CLI::App& app, Command& chosen) {
       ->type_name("FILE|-");
   command
       ->add_option("--against", args->live_path,
-                   "list cables that are missing, extra, crossed or slow in this file: exit status "
-                   "1 where there are some")
+                   "list cables that are missing, extra, crossed or slow in this file")
       ->type_name("LIVE");
   command
       ->add_option("--format", args->live_format,

@@ -9,15 +9,6 @@
 #include "planner/planning_internal.h"
 
 namespace weft {
-namespace {
-
-// "0.3368", "92.02", "12345": whole above a thousand.
-std::string FourDigits(double value) {
-  return value < 1000 ? fmt::format("{:.4g}", value) : fmt::format("{:.0f}", value);
-}
-
-}  // namespace
-
 std::map<std::string, std::string> Planning::ParametersOf(const Candidate& it) const {
   const auto rate = [](BitRate one) {
     return FormatQuantity(one.bits_per_second(), Unit::BIT_RATE);
@@ -301,7 +292,7 @@ void Planning::SaySentence(std::size_t best, std::size_t second) {
                         FormatCount(it.provisioned));
   std::string buy = fmt::format(
       "{} {} in {} on {}, {} of {}, {} x {:.6g}G a NIC, {:.3g}:1: {} MUSD, "
-      "{} MW at the site, {:.3g} stops a month, {:.2f} USD a useful {}-day.",
+      "{} MW at the site, {} stops a month, {:.2f} USD a useful {}-day.",
       FormatCount(it.accelerators), question_.accelerators[it.accelerator].name, hosts,
       NameOf(it.design.family),
       JoinsRouters(it.design.family)
@@ -309,8 +300,8 @@ void Planning::SaySentence(std::size_t best, std::size_t second) {
           : fmt::format("{} tier{}", it.design.tiers, it.design.tiers == 1 ? "" : "s"),
       question_.switches[it.chip].preset, it.design.nic_ports,
       it.design.nic_port().bits_per_second() / 1e9, it.oversubscription(),
-      FourDigits(row.capex_mid / 1e6), FourDigits(row.site_w / 1e6), row.stops_per_month,
-      row.metric, unit);
+      FormatFigure(row.capex_mid / 1e6, 4), FormatFigure(row.site_w / 1e6, 4),
+      FormatFigure(row.stops_per_month, 3), row.metric, unit);
   const PlanRanking& first = out_.rankings[0];
   if (out_.clear) {
     out_.sentence = "Buy " + buy;

@@ -1,8 +1,6 @@
 #include "planner/audit.h"
 
-#include <fstream>
-#include <iterator>
-
+#include "base/text_file.h"
 #include "planner/auditor.h"
 
 namespace weft {
@@ -450,10 +448,7 @@ Result<std::vector<Finding>> AuditText(std::string_view text, const std::string&
 }
 
 Result<std::vector<Finding>> AuditFile(const std::string& path, SourceTexts* texts) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (!in && !in.eof())
-    return Fail(ErrorCode::kIo, {path, 0, 0}, "cannot be read", "a CSV of part,quantity,role");
+  WEFT_TRY(const std::string text, ReadTextFile(path, {path, 0, 0}, "a CSV of part,quantity,role"));
   if (texts != nullptr) texts->Add(path, text);
   return AuditText(text, path);
 }

@@ -125,6 +125,7 @@ struct AuditBill {
   std::optional<Key<Need>> need;
   std::optional<Key<NumberType>> dtype;
   std::optional<Key<Basis>> basis;
+  std::vector<Key<std::string>> of_nothing;  // parts of which the bill has none
 };
 
 // Of copper and of active cables the longest that is made for such a rate; 0: not known. `part`:

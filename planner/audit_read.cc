@@ -60,51 +60,107 @@ std::string RoleOfSwitch(const std::string& role, const std::string& use) {
 // What parts the cells of the first row: semicolons where there are no fewer of them than commas,
 // which may be decimal ones ("need;1,5PFLOPS"), or tabs where there are more.
 char SeparatorOf(std::string_view row) {
-  std::int64_t commas = 0, semicolons = 0, tabs = 0;
-  bool quoted = false;
-  for (const char c : row) {
-    if (c == '"') quoted = !quoted;
-    if (quoted) continue;
-    commas += c == ',' ? 1 : 0;
-    semicolons += c == ';' ? 1 : 0;
-    tabs += c == '\t' ? 1 : 0;
-  }
-  if (semicolons > 0 && semicolons >= commas) return ';';
-  return tabs > commas ? '\t' : ',';
+  const auto parts = [&](char separator) {
+    const auto cells = SplitCells(row, separator);
+    return cells ? cells->size() : 1;
+  };
+  const std::size_t commas = parts(','), semicolons = parts(';');
+  if (semicolons > 1 && semicolons >= commas) return ';';
+  return parts('\t') > commas ? '\t' : ',';
 }
 
-// A row whose cells semicolons part, with a point for every decimal comma.
-std::string WithPoints(std::string_view line) {
-  std::string out(line);
-  bool quoted = false;
-  for (char& c : out) {
-    if (c == '"') quoted = !quoted;
-    if (c == ',' && !quoted) c = '.';
-  }
-  return out;
-}
-
-// "1,024", "1 024", also with a blank that does not break a line (U+00A0, U+202F): without what
-// groups its digits by threes.
-std::string Ungrouped(const std::string& text) {
-  static const std::regex kGroups("^\\d{1,3}((,| |'|_|\xC2\xA0|\xE2\x80\xAF)\\d{3})+$");
-  if (!std::regex_match(text, kGroups)) return text;
+std::string WithoutGroups(const std::string& digits) {
   std::string out;
-  for (const char c : text)
+  for (const char c : digits)
     if (c >= '0' && c <= '9') out += c;
   return out;
+}
+
+// "1,024", "1 024", also with a blank that does not break a line (U+00A0, U+202F), "1.234.567":
+// without what groups its digits by threes.
+std::string Ungrouped(const std::string& text) {
+  static const std::regex kGroups(
+      "^\\d{1,3}(((,| |'|_|\xC2\xA0|\xE2\x80\xAF)\\d{3})+|(\\.\\d{3}){2,})$");
+  return std::regex_match(text, kGroups) ? WithoutGroups(text) : text;
+}
+
+// The number that `text` begins with, of "1.234,50kW", "1,234.50kW" and, where commas are decimal,
+// "1,5kW", with a point and without groups.
+std::string WithPoint(const std::string& text, bool decimal_commas) {
+  static const std::regex kBoth(R"(^(\d{1,3}(?:(?:\.\d{3})+,|(?:,\d{3})+\.))(\d+)(?![\d.,])(.*)$)");
+  static const std::regex kComma(R"(^(\d+),(\d+)(?![\d.,])(.*)$)");
+  std::smatch found;
+  const bool both = std::regex_match(text, found, kBoth);
+  if (!both && !(decimal_commas && std::regex_match(text, found, kComma))) return text;
+  return WithoutGroups(found[1].str()) + '.' + found[2].str() + found[3].str();
+}
+
+// "51,2T": a comma between two digits is a point.
+std::string WithPoints(std::string text) {
+  const auto digit = [&](std::size_t i) {
+    return i < text.size() && text[i] >= '0' && text[i] <= '9';
+  };
+  for (std::size_t i = 1; i < text.size(); ++i)
+    if (text[i] == ',' && digit(i - 1) && digit(i + 1)) text[i] = '.';
+  return text;
+}
+
+// A row of sums, in the languages that such bills are in.
+bool IsTotal(const std::vector<CsvCell>& cells) {
+  const auto first = std::find_if(cells.begin(), cells.end(),
+                                  [](const CsvCell& cell) { return !cell.text.empty(); });
+  if (first == cells.end()) return true;  // of nothing
+  std::string word = Lower(first->text);
+  while (word.ends_with(':') || word.ends_with(' ')) word.pop_back();
+  return Among({"total", "totals", "grand total", "subtotal", "sub-total", "sum", "summe", "gesamt",
+                "gesamtsumme", "zwischensumme", "合计", "总计", "小计"},
+               word);
+}
+
+// Where the names of the columns are, and the numbers above them, which titles seldom have.
+struct Titles {
+  std::size_t names = 0;                         // a line; 0: nothing stands above the table
+  std::vector<std::pair<int, CsvCell>> numbers;  // each with its line
+};
+
+Titles FindTitles(const std::vector<TextLine>& lines) {
+  Titles out;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (IsBlankOrComment(lines[i])) continue;
+    const auto cells = SplitCells(lines[i].text, SeparatorOf(lines[i].text));
+    if (!cells) continue;
+    if (ParseBillColumns(*cells)) {
+      out.names = i;
+      return out;
+    }
+    for (const CsvCell& cell : *cells) {
+      const std::string word = Lower(cell.text);
+      if (Among(kKeys, word) || Among(kRoles, word)) return {};
+      if (&cell != &cells->front() && ScanWhole(Ungrouped(word), Unit::NONE))
+        out.numbers.emplace_back(lines[i].number, cell);
+    }
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<AuditBill> BillReader::Read(std::string_view text) {
-  for (const TextLine& line : SplitLines(text)) {
-    if (IsBlankOrComment(line)) continue;
-    if (separator_ == 0) separator_ = SeparatorOf(line.text);
-    if (separator_ == ';')
-      ReadLine(WithPoints(line.text), line.number);
-    else
-      ReadLine(line.text, line.number);
+  // Excel begins its UTF-8 with a byte-order mark, which is no part of the first cell.
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  const std::vector<TextLine> lines = SplitLines(text);
+  const Titles titles = FindTitles(lines);
+  for (const auto& [line, cell] : titles.numbers) {
+    line_ = line;
+    Complain(ErrorCode::kInconsistent, cell.column,
+             fmt::format("{} stands above the names of the columns in line {}", Quoted(cell.text),
+                         titles.names + 1),
+             "titles have no numbers in cells of their own, and rows stand below the names");
+  }
+  for (std::size_t i = titles.names; i < lines.size(); ++i) {
+    if (IsBlankOrComment(lines[i])) continue;
+    if (separator_ == 0) separator_ = SeparatorOf(lines[i].text);
+    ReadLine(lines[i].text, lines[i].number);
   }
   if (!errors_.empty()) {
     SortByPosition(errors_);
@@ -137,9 +193,7 @@ void BillReader::Unknown(const char* what, const CsvCell& part,
 
 void BillReader::ReadLine(std::string_view line, int number) {
   line_ = number;
-  // Excel begins its UTF-8 with a byte-order mark, which is no part of the first cell.
-  if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
-  auto cells = SplitCells(line, separator_);
+  const auto cells = SplitCells(line, separator_);
   if (!cells) return Complain(ErrorCode::kSyntax, 1, "a quote is not closed", "\"a, b\"");
   if (rows_ == 0 && !named_)
     if (const auto columns = ParseBillColumns(*cells)) {
@@ -147,8 +201,10 @@ void BillReader::ReadLine(std::string_view line, int number) {
       columns_ = *columns;
       return;
     }
+  if (IsTotal(*cells)) return;
   ++rows_;
-  const CsvCell part = CellAt(*cells, columns_.part), role = CellAt(*cells, columns_.role);
+  CsvCell part = CellAt(*cells, columns_.part);
+  const CsvCell role = CellAt(*cells, columns_.role);
   CsvCell quantity = CellAt(*cells, columns_.quantity);
   use_ = Lower(CellAt(*cells, columns_.use).text);
   constexpr std::size_t kLongest = 120;  // bytes; no part's name is longer
@@ -158,6 +214,7 @@ void BillReader::ReadLine(std::string_view line, int number) {
                       fmt::format("the cell has {} bytes", cell.text.size()),
                       fmt::format("want {} at most", kLongest));
   if (IsBeside(use_)) return;
+  if (separator_ == ';') part.text = WithPoints(part.text);
   ReadRow(part, quantity, role, *cells);
 }
 
@@ -183,12 +240,37 @@ void BillReader::ReadRow(const CsvCell& part, const CsvCell& quantity, const Csv
                     fmt::format("there is no role {}", Quoted(role.text)),
                     nearest.empty() ? JoinOr(names) : fmt::format("did you mean '{}'?", nearest));
   }
-  const auto count = ScanWhole(Ungrouped(quantity.text), Unit::NONE);
-  if (!count || *count < 0 || *count > 1'000'000'000)
-    return Complain(ErrorCode::kSyntax, quantity.column,
-                    fmt::format("the quantity is {}", Quoted(quantity.text)),
-                    "a whole number, such as 96");
+  const std::optional<std::int64_t> count = ReadQuantity(quantity);
+  if (!count) return;
+  const bool ports = what == "down" || what == "up";  // of which a leaf may have none
+  if (*count == 0 && !ports) return bill_.of_nothing.push_back({part.text, line_});
   ReadPart(what.empty() ? RoleOf(name) : what, part, *count);
+}
+
+// How many; none, with what is wrong, where that is no number or might be either of two.
+std::optional<std::int64_t> BillReader::ReadQuantity(const CsvCell& quantity) {
+  static const std::regex kOneGroup(R"(^(\d{1,3})([.,])(\d{3})$)");
+  const bool decimal_commas = separator_ == ';';
+  std::string text = WithPoint(Ungrouped(quantity.text), decimal_commas);
+  std::smatch found;
+  if (std::regex_match(quantity.text, found, kOneGroup) && (found[2] == "." || decimal_commas)) {
+    const std::string front = found[1].str(), rest = found[3].str();
+    if (found[2] == "," || rest == "000") {
+      Complain(ErrorCode::kSyntax, quantity.column,
+               fmt::format("the quantity is {}, and may be either", Quoted(quantity.text)),
+               fmt::format("{}{} or {}", front, rest, rest == "000" ? front : front + '.' + rest));
+      return std::nullopt;
+    }
+    if (decimal_commas) text = front + rest;  // points group there
+  }
+  const auto count = ScanWhole(text, Unit::NONE);
+  const bool shortened = text.find_first_of("eE") != std::string::npos;
+  if (count && !shortened && *count >= 0 && *count <= 1'000'000'000) return *count;
+  Complain(ErrorCode::kSyntax, quantity.column,
+           fmt::format("the quantity is {}", Quoted(quantity.text)),
+           count && shortened ? "every digit: spreadsheets that write so may have dropped some"
+                              : "a whole number, such as 96");
+  return std::nullopt;
 }
 
 // Of a row that says none.
@@ -258,7 +340,15 @@ void BillReader::SetNamed(std::optional<Key<T>>& key, const CsvCell& value, cons
            JoinOr(known));
 }
 
-void BillReader::ReadKey(const std::string& key, const CsvCell& value) {
+void BillReader::ReadKey(const std::string& key, const CsvCell& said) {
+  static const std::regex kOneGroup(R"(^(\d{1,3})\.(\d{3})(?![\d.,]).*$)");
+  CsvCell value = said;
+  std::smatch found;
+  if (separator_ == ';' && std::regex_match(said.text, found, kOneGroup))
+    return Complain(ErrorCode::kSyntax, said.column,
+                    fmt::format("{} may be either", Quoted(said.text)),
+                    fmt::format("{0}{1} or {0},{1}", found[1].str(), found[2].str()));
+  value.text = WithPoint(said.text, separator_ == ';');
   if (const auto [at, first] = key_lines_.try_emplace(key, line_); !first)
     return Complain(ErrorCode::kInconsistent, value.column,
                     fmt::format("'{}' is said twice, first in line {}", key, at->second),

@@ -43,7 +43,8 @@ class BillReader {
   static CsvCell CellAt(const std::vector<CsvCell>& cells, std::size_t column);
   void ReadRow(const CsvCell& part, const CsvCell& quantity, const CsvCell& role,
                const std::vector<CsvCell>& cells);
-  void ReadKey(const std::string& key, const CsvCell& value);
+  std::optional<std::int64_t> ReadQuantity(const CsvCell& quantity);
+  void ReadKey(const std::string& key, const CsvCell& said);
   void ReadNeed(const CsvCell& value);
   void SetRatio(std::optional<Key<double>>& key, const CsvCell& value);
   template <class T>

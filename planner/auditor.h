@@ -89,6 +89,8 @@ class Auditor {
     CheckLengths();
     CheckOptics();
     CheckMissing();
+    for (const Key<std::string>& part : bill_.of_nothing)
+      Warn("quantity", part.line, "0 of " + part.value, "how many, or no such row");
     std::stable_sort(findings_.begin(), findings_.end(),
                      [](const Finding& a, const Finding& b) { return a.line < b.line; });
     return std::move(findings_);

@@ -95,9 +95,8 @@ void Planning::SayFailures() {
   if (order_.empty() || out_.rows.empty() || !out_.rows[0].failures) return;
   const PlanFailures& all = *out_.rows[0].failures;
   std::string note = fmt::format(
-      "Of the best plan's parts a month: {:.3g} stops, {:.3g} degradations, {:.3g} "
-      "masked",
-      all.stops, all.degradations, all.masked);
+      "Of the best plan's parts a month: {} stops, {} degradations, {} masked",
+      FormatFigure(all.stops, 3), FormatFigure(all.degradations, 3), FormatFigure(all.masked, 3));
   std::string whose = "a job on all of it";
   std::optional<PlanEttr> ettr = all.all;
   for (const PlanJobRow& job : out_.rows[0].jobs)
@@ -107,9 +106,9 @@ void Planning::SayFailures() {
     }
   if (ettr)
     note += fmt::format(
-        "; {}, with a checkpoint every {:.3g} min, is at work {:.1f} % of the time "
+        "; {}, with a checkpoint every {} min, is at work {:.1f} % of the time "
         "(exactly {:.1f} %)",
-        whose, ettr->interval_s / 60, ettr->ettr * 100, ettr->exact * 100);
+        whose, FormatFigure(ettr->interval_s / 60, 3), ettr->ettr * 100, ettr->exact * 100);
   out_.notes.push_back(std::move(note));
   double flaps = 0;
   for (const PlanFailureRow& row : all.rows)

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/ceil_div.h"
+#include "base/format_count.h"
 #include "planner/candidate.h"
 
 namespace weft {
@@ -67,6 +68,7 @@ class Checks {
   void CheckShape();
   void CheckConnected();
   void CheckRouters();
+  std::string SwitchesAboveLeaves() const;
   void CheckHomes();
   void CheckHall();
   void CheckCompute();
@@ -285,8 +287,25 @@ void Checks::CheckRouters() {
                                          GroupUplinks(design_), shape.groups - 1);
       });
   // Of a group of one router none is left to be cut off.
-  Add("one switch less", degree >= 2 || counts_.leaves <= 2,
-      "{} cables of a router: the others stay joined without it", degree);
+  Add(
+      "one switch less", degree >= 2 || counts_.leaves <= 2, "{} of a router: {}",
+      [&] { return FormatCounted(degree, "cable"); },
+      [&] {
+        return std::string(degree >= 2 || counts_.leaves <= 2
+                               ? "the others stay joined without it"
+                               : "some hang on another router alone");
+      });
+}
+
+// Which switches above the leaves there are, and whether any one of them can fail.
+std::string Checks::SwitchesAboveLeaves() const {
+  const bool spines = counts_.spines_of_pod > 1, cores = counts_.cores_of_network != 1;
+  std::string out = FormatCounted(counts_.spines_of_pod, "spine") + " of a pod";
+  if (counts_.cores > 0)
+    out += ", " + FormatCounted(counts_.cores_of_network, "core") + " of a network";
+  if (spines && cores) return out + ": the leaves stay joined without any one of them";
+  return out + (spines ? ": the loss of that core parts the pods"
+                       : ": the loss of that spine parts the leaves");
 }
 
 void Checks::CheckHomes() {
@@ -294,9 +313,8 @@ void Checks::CheckHomes() {
   // ports stays on without any one leaf.
   if (design_.tiers > 1)
     Add("one switch less",
-        counts_.spines_of_pod > 1 && (counts_.cores == 0 || counts_.cores_of_network > 1),
-        "{} spines of a pod, {} cores a network: the leaves stay joined without one",
-        counts_.spines_of_pod, counts_.cores_of_network);
+        counts_.spines_of_pod > 1 && (counts_.cores == 0 || counts_.cores_of_network > 1), "{}",
+        [&] { return SwitchesAboveLeaves(); });
   if (design_.nic_ports > 1)
     Add("dual homes apart", counts_.leaves >= counts_.segments * design_.nic_ports,
         "{} ports of a NIC, each to a leaf of its own: {} leaves in {} segments", design_.nic_ports,
@@ -369,7 +387,9 @@ void Checks::CheckCompute() {
 // Whether some interval between checkpoints leaves useful time, to first order [You74].
 void Checks::CheckGoodput() {
   const PlanReliabilitySpec& spec = plan_.reliability();
-  const auto hours = [](Seconds one) { return one.count() / 3600; };
+  const auto hours = [](Seconds one) {
+    return [one] { return FormatFigure(one.count() / 3600, 3); };
+  };
   double least = 1, exact = 1;
   Seconds of_least = kMonth;
   std::string whose = "all GPUs";
@@ -388,9 +408,8 @@ void Checks::CheckGoodput() {
     take(std::min(job.gpus.value_or(it_.accelerators), it_.accelerators), job.name);
   if (question_.jobs.empty()) take(it_.accelerators, whose);
   Add("goodput", least > 0,
-      "{}: a stop every {:.3g} h; with checkpoints of {:.3g} h and restarts "
-      "of {:.3g} h {}",
-      whose, hours(of_least), hours(FromPicoseconds(spec.checkpoint())),
+      "{}: a stop every {} h; with checkpoints of {} h and restarts of {} h {}", whose,
+      hours(of_least), hours(FromPicoseconds(spec.checkpoint())),
       hours(FromPicoseconds(spec.restart())), [&] {
         return least > 0 ? fmt::format("{:.1f} % of the time is useful, exactly {:.1f} %",
                                        least * 100, exact * 100)
@@ -459,9 +478,10 @@ void Checks::CheckBill() {
                    : fmt::format(", no price or power for {}: give it a row in catalogue", lacking);
       });
   const bool limited = plan_.limits().has_capex();
-  Add("capex", !limited || total <= plan_.limits().capex(), "{:.4g} MUSD{}", total / 1e6, [&] {
-    return limited ? fmt::format(" of {:.4g} MUSD", plan_.limits().capex() / 1e6) : std::string();
-  });
+  const auto musd = [](double one) { return FormatFigure(one / 1e6, 4) + " MUSD"; };
+  Add(
+      "capex", !limited || total <= plan_.limits().capex(), "{}{}", [&] { return musd(total); },
+      [&] { return limited ? " of " + musd(plan_.limits().capex()) : std::string(); });
 }
 
 }  // namespace

@@ -223,8 +223,9 @@ bool WorkloadFlips::Simulate(const Knob& knob, const std::vector<std::size_t>& r
   const int seeds = std::min(decide.workload_seeds(), decide.seeds());
   for (const std::size_t row : wanted) {
     const Contender& contender = decision_.contenders()[row];
-    const std::string what = fmt::format("{} {:.6g} {}, on {}", knob.input, point.value, knob.unit,
-                                         contender.candidate->id);
+    const std::string what =
+        fmt::format("{} {} {}, on {}", knob.input, FormatFigure(point.value, 4), knob.unit,
+                    contender.candidate->id);
     pace_.Say(what);
     ++runs;
     const auto times = SimulateJob(question_, *contender.candidate, point.job, pace_.Run(what),
@@ -347,7 +348,7 @@ void WorkloadFlips::Try(const Knob& knob, double sign) {
   if (!Set(knob, *far, high) || !Simulate(knob, rivals, high)) return;
   if (FirstAt(high) == rows_[0]) {
     (IsUnsure(high) ? unsure : holds)
-        .push_back(fmt::format("{} to {:.6g} {}", knob.input, high.value, knob.unit));
+        .push_back(fmt::format("{} to {} {}", knob.input, FormatFigure(high.value, 4), knob.unit));
     return;
   }
   // Nearer than where the one that is first at `high` overtakes another may have.

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include "report/counted.h"
 #include "report/numbers.h"
 #include "report/table.h"
 #include "report/text.h"

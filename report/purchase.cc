@@ -16,10 +16,10 @@ namespace {
 
 // MUSD or MW in a table: of less than one four digits.
 std::string Millions(double value) {
-  return value < 1e6 ? fmt::format("{:.4g}", value / 1e6) : fmt::format("{:.2f}", value / 1e6);
+  return value < 1e6 ? FormatFigure(value / 1e6, 4) : fmt::format("{:.2f}", value / 1e6);
 }
 
-std::string Megawatts(double watts) { return fmt::format("{:.3g} MW", watts / 1e6); }
+std::string Megawatts(double watts) { return FormatFigure(watts / 1e6, 3) + " MW"; }
 
 std::string SizingText(const PlanReport& report, int width) {
   Table table;
@@ -48,12 +48,39 @@ std::string ShortId(const PlanReport& report, const std::string& id) {
   return one && slash != std::string::npos ? id.substr(slash + 1) : id;
 }
 
+std::string AcceleratorOf(const std::string& id) { return id.substr(0, id.find('/')); }
+
+// What the columns of the plans are.
+std::string LegendText(const PlanReport& report) {
+  const std::vector<PlanJobRow>& jobs = report.rows[0].jobs;
+  const bool some_trains =
+      std::any_of(jobs.begin(), jobs.end(), [](const PlanJobRow& job) { return job.mfu; });
+  const std::string speed =
+      report.trains  ? "MFU: of the jobs"
+      : some_trains  ? "speed: MFU, of jobs without FLOPs times their pace beside the cheapest "
+                       "non-blocking plan's"
+      : jobs.empty() ? "speed: 1, for no job is given"
+                     : "speed: of the jobs, beside the cheapest non-blocking plan's";
+  std::string out = fmt::format(
+      "MUSD to buy; MW at the site; G/GPU: Gb/s of a GPU, less what is oversubscribed; {}; good: "
+      "share of the time that is useful; stops: a month; blast: share of the GPUs that its worst "
+      "part stops; USD: a useful {}-day; P: in what share of the draws of prices, failures and "
+      "model error it is first among the fabrics of {}",
+      speed, report.integer ? "POP" : "PFLOP", AcceleratorOf(*report.best));
+  if (report.rankings.size() > 1) out += " (the others' have a ranking of their own, above)";
+  return out;
+}
+
 std::string RowsText(const PlanReport& report, int width) {
   Table table;
   table.AddColumn("plan", Align::kLeft);
   for (const char* column : {"MUSD", "MW", "G/GPU", report.trains ? "MFU" : "speed", "good",
                              "stops", "blast", "USD", "P"})
     table.AddColumn(column);
+  // What is first among the fabrics of another accelerator is said above: no share of these draws.
+  const auto of_best = [&](const PlanRow& row) {
+    return AcceleratorOf(row.id) == AcceleratorOf(report.best.value_or(""));
+  };
   std::string infeasible;
   for (std::size_t i = 0; i < report.shown; ++i) {
     const PlanRow& row = report.rows[i];
@@ -72,14 +99,15 @@ std::string RowsText(const PlanReport& report, int width) {
     // Of what was not simulated beside others that were there is only a bound.
     const bool known = row.ranked || report.simulated == 0;
     table.AddRow({name, Millions(row.capex_mid), Millions(row.site_w),
-                  fmt::format("{:.3g}", row.gpu_rate_bps / 1e9 / row.oversubscription),
+                  FormatFigure(row.gpu_rate_bps / 1e9 / row.oversubscription, 3),
                   known ? fmt::format("{:.3f}", row.speed) : "-",
-                  fmt::format("{:.3f}", row.goodput), fmt::format("{:.3g}", row.stops_per_month),
-                  fmt::format("{:.3g}%", row.stopped_share * 100),
+                  fmt::format("{:.3f}", row.goodput), FormatFigure(row.stops_per_month, 3),
+                  FormatFigure(row.stopped_share * 100, 3) + '%',
                   known ? fmt::format("{:.3f}", row.metric) : "-",
-                  row.ranked ? fmt::format("{:.0f}%", row.p_first * 100) : "-"});
+                  row.ranked && of_best(row) ? fmt::format("{:.0f}%", row.p_first * 100) : "-"});
   }
-  return table.Format(width) + infeasible;
+  if (table.empty()) return infeasible;
+  return table.Format(width) + infeasible + Wrap(LegendText(report), width, 2) + '\n';
 }
 
 // Further needs, FLOPS and OPS apart; a basis that no accelerator has a rate for has no column.
@@ -125,11 +153,12 @@ std::string FlipsText(const PlanReport& report, const std::vector<PlanFlip>& fli
   std::string out = what + " (the first changes at):\n";
   for (std::size_t i = 0; i < std::min<std::size_t>(flips.size(), 3); ++i) {
     const PlanFlip& flip = flips[i];
+    const std::string value = FormatFigure(flip.value, 4);
     const std::string at =
-        flip.from ? fmt::format("somewhere between {:.4g} and {:.4g}", *flip.from, flip.value)
-                  : fmt::format("at {:.4g}", flip.value);
-    out += Wrap(fmt::format("  {}: {:.4g} {} now ({}); {} {}", flip.input, flip.now, flip.unit,
-                            flip.source, at, ShortId(report, flip.then)),
+        flip.from ? fmt::format("somewhere between {} and {}", FormatFigure(*flip.from, 4), value)
+                  : "at " + value;
+    out += Wrap(fmt::format("  {}: {} {} now ({}); {}: {}", flip.input, FormatFigure(flip.now, 4),
+                            flip.unit, flip.source, at, ShortId(report, flip.then)),
                 width, 4) +
            '\n';
   }
@@ -220,13 +249,13 @@ std::string CertaintyText(const PlanReport& report, int width) {
   if (!report.best) return {};
   std::string out =
       Wrap(fmt::format(
-               "P(first) {:.0f} % among {} of its fabrics, expected regret {:.3g} MUSD; {} "
+               "P(first) {:.0f} % among {} of its fabrics, expected regret {} MUSD; {} "
                "candidates, {} feasible, {} simulated{}{}",
                report.p_first * 100,
                report.could_still_win == 0 ? "all"
                : report.simulated > 0      ? "those simulated"
                                            : "those built",
-               report.regret_usd / 1e6, FormatCount(report.candidates),
+               FormatFigure(report.regret_usd / 1e6, 3), FormatCount(report.candidates),
                FormatCount(report.feasible), FormatCount(report.simulated),
                report.simulated > 0
                    ? fmt::format(", {} more could still win{}", FormatCount(report.could_still_win),

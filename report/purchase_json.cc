@@ -195,20 +195,51 @@ std::string DifferText(const Json& one) {
   if (one.is_null() || (one.is_array() && one.empty())) return "none";
   if (one.is_string()) return one.get<std::string>();
   if (one.is_boolean()) return one.get<bool>() ? "yes" : "no";
-  if (one.is_number_float()) return fmt::format("{:.6g}", one.get<double>());
+  if (one.is_number()) return FormatFigure(one.get<double>(), 6);
   if (!one.is_array()) return one.dump();
   std::string out;
   for (const Json& item : one) out += (out.empty() ? "" : ", ") + DifferText(item);
   return out;
 }
 
+// What a key of the JSON is called, and in which unit its value is shown.
+struct Called {
+  const char *key, *name, *unit = "";
+  double scale = 1;
+};
+
+constexpr Called kParameters[] = {{"nic_ports", "ports of a NIC"},
+                                  {"nic", "rate of a NIC"},
+                                  {"uplink", "rate between switches"},
+                                  {"oversubscription", "oversubscription of leaves"},
+                                  {"spine_oversubscription", "oversubscription of spines"},
+                                  {"p", "endpoints of a router"},
+                                  {"a", "routers of a group"},
+                                  {"h", "global cables of a router"},
+                                  {"q", "q of the Slim Fly"}};
+
+constexpr Called kFigures[] = {{"network_usd", "price of the network", " USD"},
+                               {"site_w", "power of the site", " MW", 1e-6},
+                               {"speed", "speed"},
+                               {"goodput", "share of the time that is useful", " %", 100},
+                               {"stops_per_month", "stops a month"}};
+
 // One line of a difference: where, and the two values.
-void Differ(const std::string& what, const Json& a, const Json& b, std::string& out, int width) {
+void Differ(const Called& what, const Json& a, const Json& b, std::string& out, int width) {
   if (a == b) return;
-  std::string line = fmt::format("{}: {} -> {}", what, DifferText(a), DifferText(b));
-  if (a.is_number() && b.is_number() && a.get<double>() != 0)
+  const auto text = [&](const Json& one) {
+    if (!one.is_number()) return DifferText(one);
+    return DifferText(one.get<double>() * what.scale) + what.unit;
+  };
+  std::string line = fmt::format("{}: {} -> {}", what.name, text(a), text(b));
+  if (a.is_number() && b.is_number() && what.unit == std::string_view(" %"))
+    line += fmt::format(" ({:+.2f} points)", (b.get<double>() - a.get<double>()) * what.scale);
+  else if (a.is_number() && b.is_number() && a.get<double>() != 0)
     line += fmt::format(" ({:+.2f} %)", (b.get<double>() / a.get<double>() - 1) * 100);
   out += Wrap(line, width, 2) + '\n';
+}
+void Differ(const std::string& what, const Json& a, const Json& b, std::string& out, int width) {
+  Differ(Called{"", what.c_str()}, a, b, out, width);
 }
 
 Json At(const Json& json, std::initializer_list<const char*> path) {
@@ -241,15 +272,20 @@ std::map<std::string, Json> ByUse(const Json& bill) {
   return out;
 }
 
-// Key by key; `after` each key.
+// Key by key, in words where there are some; `after` each.
 void DifferKeys(const Json& a, const Json& b, const std::string& after, std::string& out,
                 int width) {
   std::set<std::string> keys;
   for (const Json* one : {&a, &b})
     if (one->is_object())
       for (const auto& [key, value] : one->items()) keys.insert(key);
-  for (const std::string& key : keys)
-    Differ(key + after, At(a, {key.c_str()}), At(b, {key.c_str()}), out, width);
+  for (const std::string& key : keys) {
+    const auto* const called =
+        std::find_if(std::begin(kParameters), std::end(kParameters),
+                     [&](const Called& one) { return after.empty() && one.key == key; });
+    Differ((called == std::end(kParameters) ? key : called->name) + after, At(a, {key.c_str()}),
+           At(b, {key.c_str()}), out, width);
+  }
 }
 
 // What of a list, or of a text line by line, the other lacks.
@@ -413,12 +449,13 @@ std::string PlanDifference(const std::string& a_text, const std::string& b_text,
   Differ("accelerator", At(a, {"answer", "accelerator", "name"}),
          At(b, {"answer", "accelerator", "name"}), decisions, width);
   Differ("runner-up", RunnerUp(a), RunnerUp(b), decisions, width);
-  Differ("P(first)", At(a, {"answer", "p_first"}), At(b, {"answer", "p_first"}), figures, width);
-  for (const char* key : {"network_usd", "site_w", "speed", "goodput", "stops_per_month"})
-    Differ(key, At(best_a, {key}), At(best_b, {key}), figures, width);
-  Differ("capex_usd", At(best_a, {"capex_usd", "mid"}), At(best_b, {"capex_usd", "mid"}), figures,
-         width);
-  Differ("usd_per_useful_pflop_day", At(best_a, {"usd_per_useful_pflop_day", "mid"}),
+  Differ({"", "P(first)", " %", 100}, At(a, {"answer", "p_first"}), At(b, {"answer", "p_first"}),
+         figures, width);
+  Differ({"", "price", " USD"}, At(best_a, {"capex_usd", "mid"}), At(best_b, {"capex_usd", "mid"}),
+         figures, width);
+  for (const Called& one : kFigures)
+    Differ(one, At(best_a, {one.key}), At(best_b, {one.key}), figures, width);
+  Differ("USD a useful PFLOP-day", At(best_a, {"usd_per_useful_pflop_day", "mid"}),
          At(best_b, {"usd_per_useful_pflop_day", "mid"}), figures, width);
   const auto rows_a = ByUse(a["bom"]), rows_b = ByUse(b["bom"]);
   std::set<std::string> parts;
@@ -439,8 +476,9 @@ std::string PlanDifference(const std::string& a_text, const std::string& b_text,
     DifferLines("question", At(a, {"question", key}), At(b, {"question", key}), inputs, width);
   Differ("screen only", At(a, {"question", "screen_only"}), At(b, {"question", "screen_only"}),
          inputs, width);
-  for (const char* key : {"overrides", "missing"})
-    DifferLines(key, At(a, {key}), At(b, {key}), inputs, width);
+  for (const auto& [key, name] :
+       {std::pair{"overrides", "overridden"}, {"missing", "not in the plan"}})
+    DifferLines(name, At(a, {key}), At(b, {key}), inputs, width);
   DifferLines("notes", At(a, {"notes"}), At(b, {"notes"}), notes, width);
   std::string out;
   for (const auto& [title, text] : {std::pair{"decisions", decisions},

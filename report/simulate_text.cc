@@ -340,7 +340,8 @@ std::string CommunicationErrorText(const RunReport& report) {
   }
   return fmt::format(
       "model error: {}. 9 of 10 measured times of such collectives lie within that of what '{}' "
-      "says{}. ! Here they stand beside others{}: no table is like that. How far compute is off is "
+      "says{}. But here they stand beside others{}: no table is like that. How far compute is off "
+      "is "
       "in none; {}",
       each, report.calibration.name,
       report.calibration.known_hardware ? "" : ", on hardware that was left out whole",

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "report/counted.h"
 #include "report/numbers.h"
 #include "report/table.h"
 #include "report/text.h"

@@ -326,8 +326,14 @@ std::string ComparisonText(const JudgedTables& judged, int width) {
     held += !table.points.empty() && comparison.entries[table.entry].use == TableUse::kCheck;
   }
   std::string out = fmt::format(
-      "{} of {} tables compared, calibration {}\n\n", compared, comparison.tables.size(),
+      "{} of {} tables compared, calibration {}\n", compared, comparison.tables.size(),
       comparison.calibration.name.empty() ? "none: the priors" : comparison.calibration.name);
+  for (const Error& one : judged.warnings)
+    out += Wrap(fmt::format("warning: {}:{}: {} ({})", one.pos.file, one.pos.line, one.message,
+                            one.hint),
+                width, 2) +
+           "\n";
+  out += "\n";
   if (compared <= kFewTables)
     for (const ComparedTable& table : comparison.tables)
       for (const Plot& plot : PlotsOf(comparison, table))
@@ -388,6 +394,9 @@ std::string ComparisonJson(const JudgedTables& judged) {
   }
   for (const ClassFigures& one : comparison.classes) overall.push_back(ClassJson(one));
   for (const ClassFigures& one : comparison.held_out) held_out.push_back(ClassJson(one));
+  Json warnings = Json::array();
+  for (const Error& one : judged.warnings)
+    warnings.push_back({{"file", one.pos.file}, {"line", one.pos.line}, {"said", one.message}});
   Json verdicts = {{"overall", VerdictKey(judged.Overall())}};
   for (std::size_t v = 0; v < kVerdicts; ++v)
     verdicts[VerdictKey(static_cast<Verdict>(v))] = judged.Count(static_cast<Verdict>(v));
@@ -396,6 +405,7 @@ std::string ComparisonJson(const JudgedTables& judged) {
       {"weft", kWeftVersion},
       {"calibration",
        comparison.calibration.name.empty() ? Json("none") : Json(comparison.calibration.name)},
+      {"warnings", std::move(warnings)},
       {"tables", std::move(tables)},
       {"overall",
        {{"classes", std::move(overall)},

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/schema/wording.h"
+#include "base/text_file.h"
 #include "scenario/prepare.h"
 #include "scenario/run_scenario.h"
 #include "workloads/collectives/collective.h"
@@ -22,7 +23,7 @@ tl::unexpected<Errors> Wrong(std::string message, std::string hint = {}) {
 // A mapping of the scenario: YAML as it stands, a file, or a preset's name.
 std::string Mapping(const std::string& text) {
   if (text.find('{') != std::string::npos || text.find(": ") != std::string::npos) return text;
-  if (std::filesystem::exists(text))
+  if (IsFile(text))
     return fmt::format("{{ include: \"{}\" }}", std::filesystem::absolute(text).string());
   return fmt::format("{{ preset: {} }}", text);
 }
@@ -30,8 +31,12 @@ std::string Mapping(const std::string& text) {
 // Whether `path` is a file whose fabric stands under `fabric:`, as `weft import` writes one.
 bool IsScenarioFile(const std::string& path) {
   std::ifstream file(path);
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("fabric:")) return true;
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t key = line.find_first_not_of(" \t{");  // of JSON, too
+    if (line.starts_with("fabric:") ||
+        (key != line.npos && line.compare(key, 9, "\"fabric\":") == 0))
+      return true;
+  }
   return false;
 }
 

@@ -169,7 +169,7 @@ std::string PricedAlone(const TrainingProgram& program) {
         kind.network_bytes += passes * (pass->*kind.of).network_bytes;
       }
     if (kind.bytes == 0 || (training.contention && kind.network_bytes > 0)) continue;  // simulated
-    all += fmt::format("{}{}", all.empty() ? "" : ", ", kind.name);
+    all += fmt::format("{}{}", all.empty() ? "" : " and ", kind.name);
     if (kind.network_bytes > 0)
       far += fmt::format("{}{:.3g} GB of {} collectives", far.empty() ? "" : " and ",
                          kind.network_bytes, kind.name);
@@ -179,8 +179,8 @@ std::string PricedAlone(const TrainingProgram& program) {
     return fmt::format("contention of {} collectives inside hosts: they have NVLink to themselves",
                        all);
   return fmt::format(
-      "contention of {} collectives: they have their links to themselves. ! {} a GPU and iteration "
-      "cross the network and are slowed by nothing else there, and slow nothing",
+      "contention of {} collectives: they have their links to themselves, though {} a GPU and "
+      "iteration cross the network, where others would slow them and be slowed",
       all, far);
 }
 
@@ -199,7 +199,7 @@ std::string LayersAtOnce(const TrainingProgram& program) {
   return fmt::format(
       "{} collectives of single layers: those of all layers of a pass run at once, with the "
       "start-up of each{}",
-      fmt::join(kinds, ", "),
+      fmt::join(kinds, " and "),
       uneven ? "; every rank of experts sends and gets as much as the busiest" : "");
 }
 

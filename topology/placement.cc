@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <numeric>
-#include <sstream>
 #include <string_view>
 #include <utility>
 
 #include "base/random.h"
+#include "base/text_file.h"
 #include "topology/formats/text_lines.h"
 
 namespace weft {
@@ -271,13 +270,9 @@ Result<Placement> PlacementFromFile(const PlacementSpec& spec, const SourceMap& 
   std::filesystem::path path = spec.file();
   if (path.is_relative() && origin.kind == Origin::Kind::kFile)
     path = std::filesystem::path(origin.pos.file).parent_path() / path;
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (in && in.peek() != std::ifstream::traits_type::eof()) text << in.rdbuf();
-  if (!in || text.fail() || std::filesystem::is_directory(path))
-    return Fail(ErrorCode::kIo, origin.pos, fmt::format("'{}' cannot be read", path.string()),
-                "a path from this file's folder; with --set, from where weft was started");
-  const std::string whole = text.str();  // lines are views of it
+  WEFT_TRY(const std::string whole,  // lines are views of it
+           ReadTextFile(path.string(), origin.pos,
+                        "a path from this file's folder; with --set, from where weft was started"));
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   std::string_view all = whole;
   if (all.starts_with(kByteOrderMark)) all.remove_prefix(kByteOrderMark.size());

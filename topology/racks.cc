@@ -48,23 +48,16 @@ class Filler {
     return std::min(by_units, static_cast<int>(std::floor(rules_.rack.power.count() / each_w)));
   }
 
+  // As few racks as hosts and switches fill from the first on, and hosts evenly over them where
+  // that takes no more.
   Row FillGroup(const Group& group, std::int64_t reserved) const {
-    Row row;
-    const auto take = [&](const DeviceSize& host) -> Shelf& {
-      const auto full = [&](const Shelf& shelf) {
-        const int hosts = static_cast<int>(shelf.hosts.size()) + shelf.reserved;
-        if (rules_.hosts_per_rack && hosts >= *rules_.hosts_per_rack) return true;
-        return host.of_rack > 0 ? hosts >= host.of_rack : !HasRoom(shelf, host);
-      };
-      if (row.empty() || full(row.back())) row.emplace_back();
-      return Take(row.back(), host);
-    };
-    for (const DeviceId host : group.hosts) take(SizeOf(host)).hosts.push_back(host);
-    for (std::int64_t r = 0; r < reserved; ++r) ++take(SizeOf(DeviceId{0})).reserved;
-    const std::size_t placed = TopOfRacks(group.switches, row);
-    InsertInMiddle(row, FillSwitches({group.switches.begin() + static_cast<std::ptrdiff_t>(placed),
-                                      group.switches.end()}));
-    return row;
+    const Row hosts = FillHosts(group, reserved, {});
+    Row full = TopWithSwitches(hosts, group.switches);
+    const std::size_t all = group.hosts.size() + static_cast<std::size_t>(reserved);
+    if (hosts.size() < 2 || !AreAlike(group.hosts, reserved)) return full;
+    Row even =
+        TopWithSwitches(FillHosts(group, reserved, Shares(all, hosts.size())), group.switches);
+    return even.size() <= full.size() ? even : full;
   }
 
   Row FillSwitches(const std::vector<DeviceId>& switches) const {
@@ -73,10 +66,57 @@ class Filler {
       if (row.empty() || !HasRoom(row.back(), SizeOf(one))) row.emplace_back();
       Take(row.back(), SizeOf(one)).switches.push_back(one);
     }
-    return row;
+    if (row.size() < 2 || !AreAlike(switches, 0)) return row;
+    Row even;
+    auto next = switches.begin();
+    for (const std::size_t share : Shares(switches.size(), row.size())) {
+      even.emplace_back();
+      for (std::size_t i = 0; i < share; ++i)
+        Take(even.back(), SizeOf(*next)).switches.push_back(*next), ++next;
+    }
+    return even;
   }
 
  private:
+  // `count` things over `racks`, those in front one more where it does not divide.
+  static std::vector<std::size_t> Shares(std::size_t count, std::size_t racks) {
+    std::vector<std::size_t> out(racks, count / racks);
+    for (std::size_t r = 0; r < count % racks; ++r) ++out[r];
+    return out;
+  }
+
+  // One size, and no racks of their own.
+  bool AreAlike(const std::vector<DeviceId>& devices, std::int64_t reserved) const {
+    const DeviceSize& first = SizeOf(reserved > 0 ? DeviceId{0} : devices.front());
+    return first.of_rack == 0 && std::all_of(devices.begin(), devices.end(),
+                                             [&](DeviceId one) { return &SizeOf(one) == &first; });
+  }
+
+  // Racks from the first on, each until it is full or has its share.
+  Row FillHosts(const Group& group, std::int64_t reserved,
+                const std::vector<std::size_t>& shares) const {
+    Row row;
+    const auto take = [&](const DeviceSize& host) -> Shelf& {
+      const auto full = [&](const Shelf& shelf) {
+        const int hosts = static_cast<int>(shelf.hosts.size()) + shelf.reserved;
+        if (!shares.empty() && hosts == static_cast<int>(shares[row.size() - 1])) return true;
+        if (rules_.hosts_per_rack && hosts >= *rules_.hosts_per_rack) return true;
+        return host.of_rack > 0 ? hosts >= host.of_rack : !HasRoom(shelf, host);
+      };
+      if (row.empty() || full(row.back())) row.emplace_back();
+      return Take(row.back(), host);
+    };
+    for (const DeviceId host : group.hosts) take(SizeOf(host)).hosts.push_back(host);
+    for (std::int64_t r = 0; r < reserved; ++r) ++take(SizeOf(DeviceId{0})).reserved;
+    return row;
+  }
+
+  Row TopWithSwitches(Row row, const std::vector<DeviceId>& switches) const {
+    const auto placed = static_cast<std::ptrdiff_t>(TopOfRacks(switches, row));
+    InsertInMiddle(row, FillSwitches({switches.begin() + placed, switches.end()}));
+    return row;
+  }
+
   static Watts Known(const DeviceSize& device) {
     return device.power.value_or(Watts()) + device.plugs;
   }

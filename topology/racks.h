@@ -4,11 +4,14 @@
 //   row 1   [h h h t] …
 //
 // Racks stand side by side in rows, in the order of pods and segments. Hosts of one segment
-// fill racks from the bottom, its reserved hosts after them; no rack holds hosts of two segments,
-// but where servers come as a rack of their own: it stands, whole, where its first server belongs.
+// fill racks from the bottom, its reserved hosts after them: as few racks as units and power
+// allow, and where hosts are alike evenly over these (5 hosts at 4 a rack: 3 and 2), unless that
+// leaves a rack more for the switches. No rack holds hosts of two segments, but where servers come
+// as a rack of their own: it stands, whole, where its first server belongs.
 // A segment's tier-1 switches, and those of segments behind it that have no hosts, top these racks,
 // the middle ones first, as long as there is room, else fill racks in its middle; those of higher
 // tiers in racks in the middle of their pod, and those above the pods in the middle of the floor.
+// Switches that are alike spread evenly over the racks that are theirs alone.
 //
 // Between racks a cable goes up to a tray, along the row and across the rows, and down;
 // within one it goes straight. It is bought in steps of 0.5 m up to 5 m, 1 m up to 10 m, 5 m

@@ -601,6 +601,7 @@ Verdict JudgedTables::Overall() const {
 JudgedTables JudgeTables(const MeasuredCases& cases, const Calibration& calibration) {
   JudgedTables out;
   out.comparison = Compare(cases, calibration);
+  out.warnings = WarningsOfGpus(cases.entries);
   BrokenTimes broken(cases, calibration.constants);
   for (std::size_t t = 0; t < cases.tables.size(); ++t) {
     out.diagnoses.push_back(Diagnose(cases, t, calibration, broken));

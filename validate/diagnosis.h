@@ -146,6 +146,7 @@ Diagnosis Diagnose(const MeasuredCases& cases, std::size_t table, const Calibrat
 struct JudgedTables {
   MeasuredComparison comparison;     // unlabelled tables that are degraded are not in its classes
   std::vector<Diagnosis> diagnoses;  // one a table, in order
+  std::vector<Error> warnings;       // WarningsOfGpus()
 
   std::size_t Count(Verdict verdict) const;
   // The worst verdict of a table; not judged where none is judged.

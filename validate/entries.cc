@@ -5,15 +5,13 @@
 
 #include <algorithm>
 #include <cctype>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "base/check.h"
 #include "base/schema/wording.h"
+#include "base/text_file.h"
 #include "scenario/prepare.h"
 #include "validate/tables_internal.h"
 
@@ -57,16 +55,6 @@ std::string Sha256Of(std::string_view text) {
   std::string out;
   for (unsigned int i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
   return out;
-}
-
-Result<std::string> TextOf(const std::string& path, const SourcePos& pos) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (in && in.peek() != std::ifstream::traits_type::eof()) text << in.rdbuf();
-  if (!in || text.fail() || std::filesystem::is_directory(path))
-    return Fail(ErrorCode::kIo, pos, fmt::format("'{}' cannot be read", path),
-                "check the path and the rights");
-  return text.str();
 }
 
 template <typename Word>
@@ -114,7 +102,7 @@ void AssumeFewHosts(const TableEntry& entry, MeasuredTable& table) {
 
 Result<TableEntry> EntryOf(TableEntry entry, const std::vector<int>& ranks,
                            const EntryOptions& options) {
-  WEFT_TRY(const std::string text, TextOf(entry.file, entry.pos));
+  WEFT_TRY(const std::string text, ReadTextFile(entry.file, entry.pos));
   entry.sha256 = Sha256Of(text);
   TableHints hints{entry.op, entry.gpu, options.gpus, entry.nodes};
   if (!ranks.empty()) hints.ranks = *std::max_element(ranks.begin(), ranks.end());
@@ -256,7 +244,7 @@ Result<std::vector<TableEntry>> ReadEntries(const std::vector<std::string>& path
     WEFT_TRY([[maybe_unused]] const HostPart host, ReadHostText(options.host, {"--host", 0, 0}));
   }
   for (const std::string& path : paths) {
-    const Result<std::string> text = TextOf(path, {path, 0, 0});
+    const Result<std::string> text = ReadTextFile(path, {path, 0, 0});
     if (!text) {
       errors.insert(errors.end(), text.error().begin(), text.error().end());
       continue;
@@ -378,7 +366,7 @@ Result<HostPart> ReadHostText(const std::string& text, const SourcePos& pos) {
   Result<Located<HostSpec>> spec = [&] {
     if (text.find('{') != text.npos || text.find(": ") != text.npos)
       return ParseText<HostSpec>(text, pos.file, options);
-    if (std::filesystem::exists(text)) return ReadFile<HostSpec>(text, options);
+    if (IsFile(text)) return ReadFile<HostSpec>(text, options);
     return ParseText<HostSpec>(fmt::format("preset: {}", text), pos.file, options);
   }();
   if (!spec) {

@@ -272,6 +272,10 @@ Result<std::vector<MeasuredTable>> ParseJsonTables(std::string_view text, const 
                 "measure with the weft-probe of this weft's version");
   std::vector<MeasuredTable> out =
       schema == kVersion ? ProbeRecord(root, file) : NcclTests(root, file, hints);
+  if (out.empty() && schema == kVersion)
+    return Fail(ErrorCode::kSyntax, {file, 1, 1},
+                "the record has no collective, and there is nothing else to compare",
+                "leave it out, or measure with weft-probe on two GPUs or more");
   if (out.empty())
     return Fail(ErrorCode::kSyntax, {file, 1, 1}, "the JSON has no result of a collective", {});
   return out;

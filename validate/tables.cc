@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 
 #include "base/schema/wording.h"
+#include "base/text_file.h"
 #include "scenario/collective_times.h"
 #include "validate/tables_internal.h"
 #include "workloads/collectives/nccl/plan.h"
@@ -225,12 +224,8 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const st
 }
 
 Result<std::vector<MeasuredTable>> ReadTables(const std::string& path, const TableHints& hints) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in || text.fail())
-    return Fail(ErrorCode::kIo, {path, 0, 0}, "the file cannot be read", "check path and rights");
-  return ParseTables(text.str(), path, hints);
+  WEFT_TRY(const std::string text, ReadTextFile(path, {path, 0, 0}));
+  return ParseTables(text, path, hints);
 }
 
 }  // namespace weft

@@ -1,12 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <unordered_map>
 
 #include "base/schema/compose_internal.h"
@@ -14,6 +10,7 @@
 #include "base/schema/wording.h"
 #include "base/schema/yaml.h"
 #include "base/schema/yaml_text_internal.h"
+#include "base/text_file.h"
 
 namespace weft {
 namespace {
@@ -26,24 +23,6 @@ std::string CanonicalName(const std::string& path) {
   std::error_code failed;
   const std::filesystem::path full = std::filesystem::weakly_canonical(path, failed);
   return failed ? std::filesystem::path(path).lexically_normal().string() : full.string();
-}
-
-// The text of a file, at most one byte more than is allowed.
-tl::expected<std::string, std::string> ReadText(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) return tl::make_unexpected("is a directory");
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return tl::make_unexpected(std::strerror(errno == 0 ? ENOENT : errno));
-  std::string text;
-  std::array<char, 16384> some;  // most files are no longer
-  while (file && text.size() <= kMaxTextBytes) {
-    const std::size_t left = kMaxTextBytes + 1 - text.size();
-    file.read(some.data(), static_cast<std::streamsize>(std::min(left, some.size())));
-    text.append(some.data(), static_cast<std::size_t>(file.gcount()));
-  }
-  if (file.bad()) return tl::make_unexpected("the reading failed");
-  return text;
 }
 
 Node::Entry TakeEntry(Node& map, std::string_view key) {
@@ -112,9 +91,9 @@ std::optional<Node> Composer::Parse(std::string_view text,
 }
 
 std::optional<Node> Composer::ReadAndParse(const std::string& path, const SourcePos& from) {
-  auto text = ReadText(path);
+  auto text = ReadText(path, kMaxTextBytes);
   if (!text) {
-    Report(ErrorCode::kIo, from, fmt::format("{} cannot be read: {}", Quoted(path), text.error()));
+    errors_.push_back(Unreadable(path, from, text.error()));
     return std::nullopt;
   }
   ++files_read_;

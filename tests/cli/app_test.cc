@@ -115,7 +115,12 @@ TEST(Weft, SaysWhatATableIsTakenFor) {
       "# Rank  0 Group  0 Pid 9 on a device  0 [0x1b] AMD Instinct MI300X\n"
       "1073741824 268435456 float sum -1 10887.4 98.62 184.92 0 10867.5 98.80 185.26 0\n");
   const Ran other = Weft({"validate", log.path(), "--host", "hgx-h100", "--gpus", "8"});
-  EXPECT_THAT(other.err, HasSubstr("GPUs called 'AMD Instinct MI300X', its host is said to have"));
+  EXPECT_THAT(other.out, HasSubstr("GPUs called 'AMD Instinct MI300X'"));
+  const Ran json =
+      Weft({"validate", log.path(), "--host", "hgx-h100", "--gpus", "8", "--json", "-"});
+  const auto warnings = nlohmann::json::parse(json.out)["warnings"];
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_EQ(warnings[0]["file"], log.path());
   const std::string sheet = TestFile("sheet.tsv");
   std::ofstream(sheet) << "op\tranks\thosts\tsize_bytes\texpected_GBps\tleast_GBps\n"
                           "all_reduce\t16\t2\t1073741824\t190\t100\n";
@@ -175,6 +180,139 @@ TEST(Weft, KnowsFilesOfOtherTools) {
                                          "workload of SimAI or AICB"));
   EXPECT_THAT(ran.err, HasSubstr("(weft new training prints a scenario"));
   std::filesystem::remove(path);
+}
+
+// A file of each kind that weft reads or writes: what it is called, and which command takes it.
+struct KindOfFile {
+  const char *name, *text, *what;
+  std::vector<std::string> taken_by;
+};
+
+const std::vector<KindOfFile>& KindsOfFiles() {
+  static const std::vector<KindOfFile> kinds = {
+      {"scenario.yaml", kSmall, "it is a scenario (weft simulate ", {"simulate", "fabric"}},
+      {"question.yaml",
+       "need: { gpus: 64 }\nparts: { accelerators: [h100] }\n",
+       "it is a question for the planner (weft plan ",
+       {"plan"}},
+      {"plan.json", "{\n  \"schema\": \"weft.plan/1\"\n}\n", "weft plan wrote it (", {"diff"}},
+      {"run.json",
+       "{\n  \"schema\": \"weft.run/1\"\n}\n",
+       "it is what weft simulate --json writes (",
+       {}},
+      {"collective.json",
+       "{\"schema\":\"weft.collective/1\"}\n",
+       "it is what weft collective --json writes (",
+       {}},
+      {"record.json",
+       "{\n\"schema\": \"weft.probe/1\"\n}\n",
+       "it is a record of weft-probe (weft validate ",
+       {"validate"}},
+      {"fabric.csv",
+       "a_device,a_port,a_part,b_device,b_port,b_part,rate,lanes,breakout,medium,latency\n",
+       "it looks like cabling list, a row a cable (",
+       {"import"}},
+      {"tests.log",
+       "#  size  count  type  redop  root  time  algbw  busbw  #wrong\nnone ran\n",
+       "it is a log of nccl-tests (weft validate ",
+       {"validate"}},
+      {"fitted.yaml",
+       "weft: \"0.1\"\nconstants: [{ name: hopper.launch, value: 4 }]\n",
+       "it is a calibration (weft validate TABLE --calibration ",
+       {"calibration"}},
+      {"sheet.tsv",
+       "op\tranks\thosts\tnone\n",
+       "it is an acceptance sheet (weft validate TABLE --accept ",
+       {"accept"}},
+      {"bill.csv",
+       "part,quantity,role\nh10,x,y\n",
+       "it is a bill of materials (weft audit ",
+       {"audit"}}};
+  return kinds;
+}
+
+// Whatever file is handed to a command that does not take it, it is named in one error.
+TEST(Weft, NamesAFileHandedToTheWrongCommand) {
+  const std::string folder = testing::TempDir() + "weft_app_test_kinds/";
+  std::filesystem::create_directories(folder);
+  const Scenario good(kSmall);
+  const std::vector<std::tuple<std::string, std::vector<std::string>, std::string>> commands = {
+      {"simulate", {"simulate"}, "scenario file"},
+      {"simulate", {"flows"}, "scenario file"},
+      {"simulate", {"topology"}, "scenario file"},
+      {"simulate", {"collective", "all_reduce", "--gpus", "8", "--fabric"}, "scenario file"},
+      {"host", {"collective", "all_reduce", "--gpus", "8", "--host"}, "host"},
+      {"plan", {"plan", "--screen-only", "--quiet"}, "question for the planner"},
+      {"diff", {"diff", folder + "plan.json"}, "plan"},
+      {"audit", {"audit"}, "bill"},
+      {"validate", {"validate"}, "measured table"},
+      {"validate", {"calibrate", "-o", "/dev/null"}, "measured table"},
+      {"import", {"import", "csv", "-o", "-"}, "fabric of another tool"},
+      {"calibration", {"collective", "all_reduce", "--gpus", "8", "--calibration"}, "calibration"},
+      {"accept", {"validate", good.path(), "--accept"}, "acceptance sheet"},
+      {"matrix", {"collective", "all_to_all_v", "--gpus", "8", "--matrix"}, "matrix"}};
+  for (const KindOfFile& kind : KindsOfFiles()) std::ofstream(folder + kind.name) << kind.text;
+  int tried = 0;
+  for (const auto& [taker, words, wanted] : commands)
+    for (const KindOfFile& kind : KindsOfFiles()) {
+      const auto& takers = kind.taken_by;
+      const bool again = words[0] == "plan" && std::string(kind.name) == "plan.json";
+      if (again || std::count(takers.begin(), takers.end(), taker) > 0) continue;
+      std::vector<std::string> args = words;
+      args.push_back(folder + kind.name);
+      const Ran ran = Weft(args);
+      const std::string said =
+          folder + kind.name + ":1:1: error: is no " + wanted + ": " + kind.what;
+      EXPECT_EQ(ran.status, kBadInput) << args[0];
+      EXPECT_THAT(ran.err, HasSubstr(said)) << args[0];
+      if (words[0] != "diff") {  // whose first file is no plan either
+        EXPECT_THAT(ran.err, testing::StartsWith(said)) << args[0];
+        EXPECT_EQ(ran.err.find("error:"), ran.err.rfind("error:")) << ran.err;
+      }
+      ++tried;
+    }
+  EXPECT_GT(tried, 130);
+  std::filesystem::remove_all(folder);
+}
+
+// Of a file that is not there every command says the same, and a folder is none.
+TEST(Weft, SaysOfAMissingFileTheSameEverywhere) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"simulate"},
+      {"compare"},
+      {"topology"},
+      {"flows"},
+      {"plan"},
+      {"diff", "x"},
+      {"audit"},
+      {"validate"},
+      {"validate", "x.log", "--accept"},
+      {"calibrate", "-o", "/dev/null"},
+      {"import", "csv", "-o", "-"},
+      {"topology", "hpn", "--against"},
+      {"collective", "all_reduce", "--gpus", "8", "--host"},
+      {"collective", "all_reduce", "--gpus", "8", "--fabric"}};
+  const std::string folder = testing::TempDir();
+  for (std::vector<std::string> args : commands) {
+    args.push_back("no/such.yaml");
+    const Ran missing = Weft(args);
+    EXPECT_EQ(missing.status, kBadInput) << args[0];
+    EXPECT_THAT(missing.err, HasSubstr("cannot be read: No such file or directory")) << args[0];
+    args.back() = folder;
+    if (args[0] == "diff") continue;  // a plan's folder
+    const Ran ran = Weft(args);
+    EXPECT_EQ(ran.status, kBadInput) << args[0];
+    EXPECT_THAT(ran.err, HasSubstr("cannot be read: Is a directory")) << args[0];
+  }
+}
+
+// What 1 means is said by every command that ends with it.
+TEST(Weft, SaysWhatExitStatusOneMeans) {
+  for (const char* command :
+       {"simulate", "compare", "topology", "plan", "diff", "audit", "validate"})
+    EXPECT_THAT(Weft({command, "--help"}).out, HasSubstr("\nExit status 1: ")) << command;
+  for (const char* command : {"collective", "flows", "import", "presets"})
+    EXPECT_THAT(Weft({command, "--help"}).out, testing::Not(HasSubstr("Exit status"))) << command;
 }
 
 TEST(Weft, ExitsWithOneWhenARequirementIsMissed) {

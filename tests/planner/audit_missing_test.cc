@@ -73,7 +73,7 @@ TEST(AuditMissing, CountsCablesAtTheRatioOfSpinesThatIsSaid) {
 TEST(AuditMissing, PutsEveryKindIntoHostsOfItsOwn) {
   EXPECT_EQ(Rules("h100,8,accelerator\n400G DAC,8,host_cable\n"), "");
   EXPECT_EQ(Rules("h100,4,accelerator\nh100,4,accelerator\n400G DAC,8,host_cable\n"), "");
-  EXPECT_EQ(Rules("h20,0,accelerator\nh100,4,accelerator\n400G DAC,4,host_cable\n"), "");
+  EXPECT_EQ(Rules("h20,0,accelerator\nh100,4,accelerator\n400G DAC,4,host_cable\n"), "quantity?");
   EXPECT_EQ(
       Said("h100,4,accelerator\nh20,4,accelerator\n400G DAC,8,host_cable\n"),
       "missing_switches: 8 NIC ports, 0 switches; needs 1 switch of 64 ports of 400 Gbps, in 1 "

@@ -749,7 +749,10 @@ TEST(Audit, ReadsOtherSeparatorsAndGroupedDigits) {
   EXPECT_EQ(Rules("h100,1\xC2\xA0"
                   "024,accelerator\n64x400G,31,leaf\n64x400G,16,spine\n"),
             "leaf_ports");
-  EXPECT_FALSE(AuditText("h100;1,024;accelerator\n", "bill.csv"));  // a decimal comma
+  const auto comma = AuditText("h100;1,024;accelerator\n", "bill.csv");  // a decimal one
+  ASSERT_FALSE(comma);
+  EXPECT_EQ(ErrorLines(comma.error()),
+            "bill.csv:1:6: error: the quantity is '1,024', and may be either (1024 or 1.024)\n");
   // Of tabs a comma is what the sheet shows: digits in groups, or part of a name.
   EXPECT_EQ(Said("h100\t1,024\taccelerator\n64x400G\t31\tleaf\n64x400G\t16\tspine\n"
                  "MPO, OM4\t1,024\thost_cable\nMPO\t1,024\tisl_cable\n"),
@@ -768,6 +771,79 @@ TEST(Audit, ReadsOtherSeparatorsAndGroupedDigits) {
   EXPECT_EQ(Rules("need;1,5PFLOPS\nh100;1;accelerator\n"), "basis");
   EXPECT_EQ(Rules("\"AOC, 3 m, OM4\";64;cable\n8xh100;8;host\n64x400G;1;switch\n"),
             Rules("\"AOC, 3 m, OM4\",64,cable\n8xh100,8,host\n64x400G,1,switch\n"));
+}
+
+std::string Refusal(const std::string& text) {
+  const auto found = AuditText(text, "b.csv");
+  return found ? "none\n" : ErrorLines(found.error());
+}
+
+// What sheets have above and below their table: a title, a date, blank rows, sums.
+TEST(Audit, ReadsTheTableBetweenTitlesAndTotals) {
+  const std::string table =
+      "part,quantity,role\nh100,1024,accelerator\n64x400G,31,leaf\n64x400G,16,spine\n";
+  EXPECT_EQ(Rules(table), "leaf_ports");
+  EXPECT_EQ(Said("Bill of materials; draft,,\n\"Prepared for \"\"A\"\", phase 1\",,\n,,\n" + table),
+            Said(table));
+  EXPECT_EQ(Said(table + ",,\nSubtotal:,47,\nGrand total,1071,\n"), Said(table));
+  EXPECT_EQ(Said("Stückliste\npart;quantity;role\nh100;1.024;accelerator\n64x400G;31;leaf\n"
+                 "64x400G;16;spine\nSumme;1.071;\n"),
+            Said(table));
+  // Lines of the file are counted, titles too.
+  EXPECT_EQ(Audit("Bill\n\n" + table)[0].line, Audit(table)[0].line + 2);
+  // What may be a row or a key is none of a title.
+  EXPECT_THAT(Refusal("h10,8,accelerator\n" + table), testing::StartsWith("b.csv:1:1: error"));
+  EXPECT_EQ(Said("scope,whole,\nh100,8,accelerator\n"), Said("h100,8,accelerator\nscope,whole,\n"));
+  EXPECT_EQ(
+      Refusal("Phase 1,2026,\n" + table),
+      "b.csv:1:9: error: '2026' stands above the names of the columns in line 2 (titles have no "
+      "numbers in cells of their own, and rows stand below the names)\n");
+  EXPECT_THAT(Refusal("Total,8,\n"), testing::HasSubstr("the bill has no rows"));
+}
+
+// Digits grouped by points, and decimal commas in quotes, where they can mean one thing.
+TEST(Audit, ReadsGermanNumbers) {
+  const std::string rest = "64x400G;31;leaf\n64x400G;16;spine\n";
+  const std::string plain = "h100;1024;accelerator\n" + rest;
+  EXPECT_EQ(Rules(plain), "leaf_ports");
+  for (const char* number : {"1.024", "1.024,00", "\"1.024,0\"", "\"1,024.0\"", "1024,0"})
+    EXPECT_EQ(Said(fmt::format("h100;{};accelerator\n", number) + rest), Said(plain)) << number;
+  EXPECT_EQ(Said("h100,\"1.024,00\",accelerator\n64x400G,31,leaf\n64x400G,16,spine\n"),
+            Said(plain));
+  EXPECT_EQ(Said("MPO,1.234.567,cable\n8xh100,8,host\n"),
+            Said("MPO,1234567,cable\n8xh100,8,host\n"));
+  EXPECT_EQ(Said("need;\"1,5PFLOPS\"\nh100;1;accelerator\n"),
+            Said("need,1.5PFLOPS\nh100,1,accelerator\n"));
+  EXPECT_EQ(Said("need;1.234,50PFLOPS\nh100;1;accelerator\n"),
+            Said("need,1234.50PFLOPS\nh100,1,accelerator\n"));
+  EXPECT_EQ(Said("need,\"1,234.50PFLOPS\"\nh100,1,accelerator\n"),
+            Said("need,1234.50PFLOPS\nh100,1,accelerator\n"));
+  // A comma of a name is none of a number.
+  EXPECT_EQ(Said("51,2T;8;switch\nh100;8;accelerator\n"),
+            Said("51.2T,8,switch\nh100,8,accelerator\n"));
+}
+
+TEST(Audit, RefusesNumbersThatMayBeEither) {
+  EXPECT_EQ(Refusal("h100,1.000,accelerator\n"),
+            "b.csv:1:6: error: the quantity is '1.000', and may be either (1000 or 1)\n");
+  EXPECT_EQ(Refusal("h100;2.000;accelerator\nneed;1.500PFLOPS;\n"),
+            "b.csv:1:6: error: the quantity is '2.000', and may be either (2000 or 2)\n"
+            "b.csv:2:6: error: '1.500PFLOPS' may be either (1500 or 1,500)\n");
+  EXPECT_EQ(Refusal("h100,1.024,accelerator\n"),
+            "b.csv:1:6: error: the quantity is '1.024' (a whole number, such as 96)\n");
+  EXPECT_EQ(Refusal("h100;1.234,50;accelerator\n"),
+            "b.csv:1:6: error: the quantity is '1.234,50' (a whole number, such as 96)\n");
+}
+
+// Spreadsheets shorten long numbers, and rows of what was not bought are left in.
+TEST(Audit, SaysOfQuantitiesThatNobodyMeans) {
+  EXPECT_EQ(
+      Refusal("h100,1E+06,accelerator\n"),
+      "b.csv:1:6: error: the quantity is '1E+06' (every digit: spreadsheets that write so may "
+      "have dropped some)\n");
+  EXPECT_EQ(Said("8xh100,8,host\n8xh200,0,host\n"),
+            "quantity: 0 of 8xh200; needs how many, or no such row\n");
+  EXPECT_EQ(Rules("8xh100,8,host\n8xh200,0,host\n"), "quantity?");
 }
 
 }  // namespace

@@ -259,6 +259,28 @@ TEST(CheckRules, EachSeesThePlanThatBreaksIt) {
     EXPECT_EQ(seen.count(check.rule), 1u) << check.rule;
 }
 
+// A reason names what is lost, not the rule.
+TEST(CheckRules, SayWhatTheLossOfASwitchParts) {
+  const Question good = QuestionOf(kGood);
+  Candidate plan =
+      PlanOf(good, "h800/rail_optimized/3-tier/400G/2-plane/51.2T/up400G/1:1/1:1/even");
+  const auto said = [&] {
+    for (const RuleCheck& check : CheckRules(good, plan))
+      if (check.rule == std::string("one switch less")) return check.said;
+    return std::string();
+  };
+  plan.counts.spines_of_pod = 8;
+  plan.counts.cores_of_network = 4;
+  EXPECT_EQ(said(),
+            "8 spines of a pod, 4 cores of a network: the leaves stay joined without any one of "
+            "them");
+  plan.counts.cores_of_network = 1;
+  EXPECT_EQ(said(), "8 spines of a pod, 1 core of a network: the loss of that core parts the pods");
+  plan.counts.spines_of_pod = 1;
+  EXPECT_EQ(said(),
+            "1 spine of a pod, 1 core of a network: the loss of that spine parts the leaves");
+}
+
 // The rules of routers, which no Clos has, each broken alone.
 TEST(CheckRules, SeeRoutersThatBreakThem) {
   const Question good = QuestionOf(

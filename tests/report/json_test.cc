@@ -162,10 +162,12 @@ TEST(PlanDifference, LeadsWithDecisionsAndShowsOnlyWhatDependsOnAPrice) {
   EXPECT_EQ(PlanDifference(plan, PlanWith("36kUSD", ""), 100), "");
   const std::string dearer = PlanDifference(plan, PlanWith("37kUSD", ""), 100);
   EXPECT_EQ(dearer.find("decisions"), std::string::npos) << dearer;
-  EXPECT_NE(dearer.find("qm9700 (leaf), USD each: 36000 -> 37000 (+2.78 %)"), std::string::npos)
+  EXPECT_NE(dearer.find("qm9700 (leaf), USD each: 36,000 -> 37,000 (+2.78 %)"), std::string::npos)
       << dearer;
-  for (const char* untouched : {"quantity", "hosts", "switches", "hgx-h100", "site_w", "goodput"})
+  for (const char* untouched : {"quantity", "hosts", "switches", "hgx-h100", "power of", "useful,"})
     EXPECT_EQ(dearer.find(untouched), std::string::npos) << untouched << '\n' << dearer;
+  EXPECT_NE(dearer.find("\nprice of the network: "), std::string::npos) << dearer;
+  EXPECT_NE(dearer.find(" USD (+"), std::string::npos) << dearer;
   const std::string limited =
       PlanDifference(plan, PlanWith("36kUSD", "limits: { pue: 1.3 }\n"), 100);
   EXPECT_NE(limited.find("inputs\nquestion, after: limits: { pue: 1.3 }\n"), std::string::npos)
@@ -176,6 +178,30 @@ TEST(PlanDifference, LeadsWithDecisionsAndShowsOnlyWhatDependsOnAPrice) {
   EXPECT_NE(same.find("capex: 1000MUSD"), std::string::npos) << same;
   const std::string larger = PlanDifference(plan, PlanWith("36kUSD", "growth: 1024\n"), 100);
   EXPECT_EQ(larger.rfind("decisions\nbest: ", 0), 0u) << larger;
+}
+
+// Words and units, as page one has them: no key of the JSON.
+TEST(PlanDifference, CallsKeysByWordsWithUnits) {
+  const Json plan = Json::parse(PlanWith("36kUSD", ""));
+  Json other = plan;
+  const std::string best = plan["answer"]["best"];
+  for (Json& row : other["candidates"]) {
+    if (row["id"] != best) continue;
+    row["site_w"] = row["site_w"].get<double>() * 2;
+    row["goodput"] = 0.5;
+    row["stops_per_month"] = 1'234.5;
+    row["capex_usd"]["mid"] = 21'000'000.0;
+    row["usd_per_useful_pflop_day"]["mid"] = 50.0;
+    row["parameters"]["nic_ports"] = "2";
+    row["parameters"]["spine_oversubscription"] = "3";
+  }
+  const std::string text = PlanDifference(plan.dump(), other.dump(), 200);
+  for (const char* line :
+       {"\nports of a NIC: 1 -> 2", "\noversubscription of spines: ", " -> 21,000,000 USD (",
+        " MW (+100.00 %)\n", " % -> 50 % (-", " points)\n", "\nstops a month: ", " -> 1,235 (",
+        "\nUSD a useful PFLOP-day: "})
+    EXPECT_THAT(text, HasSubstr(line)) << text;
+  EXPECT_THAT(text, testing::Not(HasSubstr("_"))) << text;
 }
 
 // Lists break between their values, parameters are told key by key.

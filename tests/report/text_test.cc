@@ -8,6 +8,7 @@
 
 #include "report/audit_text.h"
 #include "report/plan.h"
+#include "report/purchase.h"
 #include "report/table.h"
 #include "report/validation.h"
 
@@ -16,6 +17,59 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+
+PlanReport TwoAccelerators() {
+  PlanReport out;
+  out.sizing = {{"h100", "dense", "", "", {}, false, {}, {}, {}, {}},
+                {"h20", "dense", "", "", {}, false, {}, {}, {}, {}}};
+  out.best = "h100/x";
+  out.rankings.resize(2);
+  out.rankings[0].accelerator = "h100";
+  out.rankings[0].best = "h100/x";
+  out.rankings[1].accelerator = "h20";
+  out.rankings[1].best = "h20/y";
+  out.rankings[1].p_first = 0.81;
+  for (const auto& [id, role] : {std::pair("h100/x", "best"), {"h20/y", "best of h20"}}) {
+    PlanRow& row = out.rows.emplace_back();
+    row.id = id;
+    row.roles = {role};
+    row.ranked = true;
+    row.capex_mid = 20e6;
+    row.stops_per_month = 1234.4;
+    row.p_first = row.id == "h100/x" ? 0.65 : 0.81;
+  }
+  out.shown = 2;
+  return out;
+}
+
+// P of two rankings never stands in one column, and every column is said.
+TEST(PlanText, ShowsOneRankingsOddsAndSaysWhatEachColumnIs) {
+  const std::string text = PlanText(TwoAccelerators(), 200, false);
+  EXPECT_THAT(text, HasSubstr("1,234     0%  0.000  65%\n"));
+  EXPECT_THAT(text, HasSubstr("1,234     0%  0.000    -\n"));
+  EXPECT_THAT(text, HasSubstr("P(first) 81 %"));
+  for (const char* column : {"MUSD to", "MW at", "G/GPU: ", "speed: ", "good: ", "stops: ",
+                             "blast: ", "USD: ", "P: in what share"})
+    EXPECT_THAT(text, HasSubstr(column));
+  EXPECT_THAT(text, HasSubstr("first among the fabrics of h100 (the others'"));
+}
+
+// Nobody reads powers of ten.
+TEST(PlanText, SaysWhereTheFirstChangesInWholeNumbers) {
+  PlanReport report = TwoAccelerators();
+  report.flips = {{"price of a", "USD", "h100/z", "quote", 28'090, 12'345.6, 0.00722}};
+  EXPECT_THAT(PlanText(report, 200, false),
+              HasSubstr("price of a: 28,090 USD now (quote); somewhere between 0.00722 and 12,346: "
+                        "h100/z\n"));
+}
+
+// Where nothing can be bought there is no table to head.
+TEST(PlanText, HasNoColumnsWithoutAPlanThatCanBeBought) {
+  PlanReport report = TwoAccelerators();
+  report.best.reset();
+  for (PlanRow& row : report.rows) row.feasible = false;
+  EXPECT_THAT(PlanText(report, 200, false), Not(HasSubstr("G/GPU")));
+}
 
 // What mends a finding is in the data whole; the text leaves out what `needs` says already.
 TEST(AuditReport, HasEveryAlternativeAndSaysNoneTwice) {

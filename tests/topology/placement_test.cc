@@ -144,7 +144,8 @@ TEST(MakePlacement, RefusesATableAtItsLineAndColumn) {
   EXPECT_NE(errors("host0,0\n", ", gpus: 3").find("'gpus' is 3, and r.csv has 1 ranks (at most 1)"),
             std::string::npos);
   EXPECT_NE(TextOf(PlaceHosts(fabric, "{ file: /nowhere.csv }").error())
-                .find("test.yaml:1:9: error: '/nowhere.csv' cannot be read"),
+                .find("test.yaml:1:9: error: '/nowhere.csv' cannot be read: No such file or "
+                      "directory (a path"),
             std::string::npos);
   EXPECT_NE(errors("host0\n", ", hosts: [host0]").find("both 'file' and 'hosts'"),
             std::string::npos);

@@ -22,8 +22,9 @@ TEST(BoughtLength, NeverFallsAndNeverIsShort) {
 }
 
 // An HPN segment of hosts that draw little: 128 + 8 of 8 units, six a rack of 48, are 22.7 racks.
-// The last one has four and no room for more than four of the 16 ToRs of 4 units: 4 x 8 + 4 x 4
-// = 48. The other 12 fill a rack in the middle. 120 Aggs of 4 units, 12 a rack: 10 racks.
+// Evenly 21 have six and the last two five, with no room there for more than two each of the 16
+// ToRs of 4 units: 5 x 8 + 2 x 4 = 48. The other 12 fill a rack in the middle. 120 Aggs of 4 units,
+// 12 a rack: 10 racks.
 TEST(PlanRacks, PlacesAnHpnSegment) {
   const Planned p = MakePlan("{ preset: hpn, segments: 1, host: { power: 4kW } }");
   const std::vector<Rack>& racks = p.plan.racks.racks;
@@ -40,8 +41,8 @@ TEST(PlanRacks, PlacesAnHpnSegment) {
   EXPECT_EQ(reserved, 8);
   EXPECT_EQ(switches, 136);
   EXPECT_EQ(network, 11);
-  EXPECT_EQ(racks.back().reserved_hosts, 4);
-  EXPECT_EQ(racks.back().switches, 4);
+  EXPECT_EQ(racks.back().reserved_hosts, 5);
+  EXPECT_EQ(racks.back().switches, 2);
   EXPECT_EQ(racks[20].row, 1u);
   EXPECT_EQ(racks[20].column, 0u);
 }
@@ -57,6 +58,33 @@ TEST(PlanRacks, StopsAtTheRacksPower) {
   EXPECT_EQ(p.plan.racks.racks[0].switches, 1);
   EXPECT_EQ(MakePlan(fabric, "{ rack: { preset: air-20kw } }").plan.racks.racks[0].hosts, 1);
   EXPECT_EQ(MakePlan(fabric, "{ hosts_per_rack: 2 }").plan.racks.racks[0].hosts, 2);
+}
+
+std::vector<std::array<int, 2>> HostsAndSwitches(const std::string& fabric,
+                                                 const std::string& cabling) {
+  std::vector<std::array<int, 2>> out;
+  for (const Rack& rack : MakePlan(fabric, cabling).plan.racks.racks)
+    out.push_back({rack.hosts, rack.switches});
+  return out;
+}
+
+// Ten hosts of 8 units at four a rack of 34: three racks of 4, 3 and 3, not 4, 4 and 2. The leaf's
+// 2 units are on the middle one; the spine has a rack of its own in the middle.
+TEST(PlanRacks, SpreadsHostsEvenlyOverTheFewestRacks) {
+  const std::string fabric =
+      "{ family: leaf_spine, leaves: 1, spines: 1, hosts_per_leaf: 10, link: 400Gbps, host: { "
+      "power: 1kW } }";
+  EXPECT_EQ(HostsAndSwitches(fabric, "{ rack: { units: 34, power: 40kW } }"),
+            (std::vector<std::array<int, 2>>{{4, 0}, {3, 1}, {0, 1}, {3, 0}}));
+}
+
+// Seventeen spines of 2 units at 16 a rack of 32: 9 and 8, not 16 and 1.
+TEST(PlanRacks, SpreadsSwitchesEvenlyOverTheFewestRacks) {
+  const std::string fabric =
+      "{ family: leaf_spine, leaves: 1, spines: 17, hosts_per_leaf: 17, link: 400Gbps, host: { "
+      "power: 1kW, nics: 1, units: 1 } }";
+  const auto racks = HostsAndSwitches(fabric, "{ rack: { units: 32, power: 40kW } }");
+  EXPECT_EQ(racks, (std::vector<std::array<int, 2>>{{17, 1}, {0, 9}, {0, 8}}));
 }
 
 // A cable is at least as long as the straight line between its ends, and both ways alike.

@@ -79,7 +79,8 @@ TEST_F(ReadEntriesTest, NamesTheLineOfAListThatIsWrong) {
   ASSERT_THAT(got.error(), SizeIs(3));
   EXPECT_EQ(got.error()[0].pos.line, 2);
   EXPECT_EQ(got.error()[0].message, "label is 'fine'");
-  EXPECT_THAT(got.error()[1].message, HasSubstr("none.csv' cannot be read"));
+  EXPECT_THAT(got.error()[1].message,
+              HasSubstr("none.csv' cannot be read: No such file or directory"));
   EXPECT_EQ(got.error()[2].message, "1 columns where the header has 9");
 }
 

@@ -5,9 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -16,6 +13,7 @@
 #include "base/random.h"
 #include "base/schema/quantity.h"
 #include "base/schema/wording.h"
+#include "base/text_file.h"
 #include "topology/formats/text_lines.h"
 
 namespace weft {
@@ -170,12 +168,8 @@ Result<SendMatrix> ParseSendMatrix(std::string_view text, const std::string& fil
 }
 
 Result<SendMatrix> ReadSendMatrix(const std::string& path, const SourcePos& asked) {
-  std::error_code ignored;
-  std::ifstream in(path, std::ios::binary);
-  if (!in || std::filesystem::is_directory(path, ignored))
-    return Fail(ErrorCode::kIo, asked, fmt::format("{} cannot be read", Quoted(path)),
-                "a file of R rows and R columns of bytes");
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  WEFT_TRY(const std::string text,
+           ReadTextFile(path, asked, "a file of R rows and R columns of bytes"));
   return ParseSendMatrix(text, path);
 }
 
