@@ -282,11 +282,14 @@ void Narrow(double rate, Bound bound, Rates& rates) {
 // A channel's threads pass on what goes to a NIC as they do what goes over a link: all that crosses
 // an edge of a ring counts, and of a tree what goes up and what comes down.
 void NarrowByThreads(const NcclTimeCase& c, Rates& rates) {
-  if (c.protocol != NcclProtocol::kLl128 || !(c.ll128_channel > 0)) return;
+  if (c.protocol != NcclProtocol::kLl128 || !(c.ll128_channel > 0) || !(c.bytes > 0)) return;
   const double edge = c.kind == Kind::kRing   ? c.bytes * c.steps / c.ranks
                       : c.kind == Kind::kTree ? 2 * c.bytes
                                               : c.bytes;
-  Narrow(c.channels * c.ll128_channel * c.bytes / edge, Bound::kChannel, rates);
+  const double all = c.channels * c.ll128_channel * c.bytes / edge;
+  if (c.link_bytes > 0) rates.link = std::min(rates.link, all * c.link_bytes / c.bytes);
+  if (c.net_bytes > 0) rates.net = std::min(rates.net, all * c.net_bytes / c.bytes);
+  Narrow(all, Bound::kChannel, rates);
 }
 
 Rates RatesOf(const NcclTimeCase& c, const Values& v, double link_efficiency) {
