@@ -27,6 +27,7 @@ struct Layout {
   std::vector<std::string> names;    // in lower case
   std::vector<std::string> written;  // as they stand
   std::optional<std::size_t> size, op, type, ranks, hosts, per_host, per_rank, gpu, in_place;
+  int size_shift = 0;  // of sizes in KiB, MiB, GiB by their column's name
   std::vector<Series> series;
   std::vector<Series> rates;         // beside times too
   std::vector<Series> times, algbw;  // all of them: of a row they say the same
@@ -114,6 +115,11 @@ Placed PlacedOf(const std::string& name) {
     if (mark.size() > 3 && name.size() > mark.size() && name.starts_with(mark))
       return {place, name.substr(mark.size())};
   }
+  // "out algbw", "in time": such words stand before other names too.
+  for (const auto& [mark, place] : {std::pair("out_", Place::kOut), {"in_", Place::kIn}})
+    for (const char* const measure : {"algbw", "busbw", "time"})
+      if (name.starts_with(std::string(mark) + measure))
+        return {place, name.substr(std::string_view(mark).size())};
   return {std::nullopt, name};
 }
 std::optional<Place> PlaceOf(const std::string& name) { return PlacedOf(name).place; }
@@ -289,6 +295,20 @@ std::vector<Series> FindUnnamedRates(const Layout& layout, const std::string& co
   return out;
 }
 
+// Without the busbw beside an algbw of the same name: they are of one time.
+std::vector<Series> WithoutTwins(const std::vector<Series>& rates) {
+  std::vector<Series> out;
+  for (const Series& one : rates) {
+    std::string twin = one.name;
+    if (const std::size_t at = twin.find("busbw"); at != twin.npos) twin.replace(at, 5, "algbw");
+    const bool has_twin = std::any_of(rates.begin(), rates.end(), [&](const Series& other) {
+      return other.measure == Measure::kAlgbw && other.name == twin;
+    });
+    if (one.measure != Measure::kBusbw || !has_twin) out.push_back(one);
+  }
+  return out;
+}
+
 class CsvReader {
  public:
   CsvReader(std::string file, TableHints hints) : file_(std::move(file)), hints_(std::move(hints)) {
@@ -349,13 +369,32 @@ class CsvReader {
                                 "message_size_b", "message_size", "msg_size_bytes", "msg_size",
                                 "message_bytes", "msg_bytes", "data_size", "data_size_bytes"});
     FindSeries(cells, number);
-    if (!layout_.size)
+    if (!layout_.size) FindScaledSize(cells, number);
+    if (!layout_.size && errors_.empty())
       Wrong(number, 1, "no column of sizes", "call it size_bytes");
     else if (layout_.series.empty()) {
       Wrong(number, 1, "no column of times or rates",
             "call one time_us, or those of rates busbw… or algbw…");
       layout_.size.reset();
     }
+  }
+
+  // size_MiB and the like; "size (MB)" leaves open whether it counts by 1000 or by 1024.
+  void FindScaledSize(const std::vector<Word>& cells, int number) {
+    for (const char* const name : {"size", "message_size", "msg_size", "data_size"})
+      for (const auto& [letter, shift] : {std::pair('k', 10), {'m', 20}, {'g', 30}}) {
+        const std::string unit = std::string(name) + '_' + letter;
+        layout_.size = Find(layout_.names, {(unit + "ib").c_str()});
+        layout_.size_shift = layout_.size ? shift : 0;
+        if (layout_.size) return;
+        if (const auto open = Find(layout_.names, {(unit + "b").c_str()})) {
+          const char upper = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+          return Wrong(
+              number, cells[*open].column,
+              fmt::format("'{}' may count by 1000 or by 1024", layout_.written[*open]),
+              fmt::format("call it size_{0}iB where 32 is what nccl-tests' -b 32{0} is", upper));
+        }
+      }
   }
 
   // The first column of times; else those of rates.
@@ -372,7 +411,7 @@ class CsvReader {
           std::find(unknown.begin(), unknown.end(), one.column) == unknown.end())
         layout_.algbw.push_back(one);
     layout_.rates = rates;
-    layout_.series = rates.empty() ? FindUnnamedRates(layout_, comments_) : rates;
+    layout_.series = rates.empty() ? FindUnnamedRates(layout_, comments_) : WithoutTwins(rates);
     if (!layout_.times.empty()) {
       layout_.series = {layout_.times.front()};
       return;
@@ -420,6 +459,16 @@ class CsvReader {
     return -1;
   }
 
+  std::int64_t ScaledSize(const Word& cell, int number) {
+    if (layout_.size_shift == 0) return Size(cell, number);
+    const auto count = WholeNumber<std::int64_t>(cell.text);
+    if (count && *count > 0 && *count < 1 << 20) return *count << layout_.size_shift;
+    Wrong(number, cell.column,
+          fmt::format("{} is '{}' (want a whole number above 0)", layout_.written[*layout_.size],
+                      cell.text));
+    return -1;
+  }
+
   void Row(std::string_view line, int number) {
     std::string decimals;  // commas are decimal between semicolons
     if (separator_ == ';') {
@@ -436,7 +485,7 @@ class CsvReader {
       return Wrong(
           number, cells.back().column,
           fmt::format("{} cells where the header has {}", cells.size(), layout_.names.size()));
-    const std::int64_t size = Size(cells[*layout_.size], number);
+    const std::int64_t size = ScaledSize(cells[*layout_.size], number);
     constexpr std::int64_t kMost = 1'000'000;  // beyond all machines, and all products fit
     const std::int64_t per_rank =
         std::min<std::int64_t>(1000, Whole(cells, layout_.per_rank, number));

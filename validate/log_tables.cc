@@ -49,9 +49,22 @@ bool IsOfRanks(const Evidence& evidence, double times, int ranks) {
   return std::abs(times * (n - 1) / n - evidence.factor) <= evidence.slack;
 }
 
-// The operation that alone has such columns; empty where several have, or none. At a factor of 1
-// stand send_recv, broadcast, reduce and what two ranks reduce.
+// The operation of a factor of 1 that alone has such columns. A root and sums are a reduce's. A
+// root and no sums are a broadcast's, where a gather of so many ranks would have another factor.
+// Sums without a root that were checked in place too are what two ranks reduce: sendrecv_perf
+// checks nothing in place [NCT src/sendrecv.cu].
+std::string OperationOfOne(const Evidence& evidence, int ranks) {
+  if (std::abs(evidence.factor - 1) > evidence.slack) return {};
+  if (evidence.has_root && evidence.sums) return "reduce";
+  if (evidence.has_root)
+    return ranks > 1 && 1.0 / ranks > 2 * evidence.slack ? "broadcast" : std::string();
+  const bool checked = evidence.both_halves && !evidence.out_is_na && !evidence.in_is_na;
+  return evidence.sums && checked && (ranks == 0 || ranks == 2) ? "all_reduce" : std::string();
+}
+
+// The operation that alone has such columns; empty where several have, or none.
 std::string OperationOf(const Evidence& evidence, int ranks) {
+  if (std::string one = OperationOfOne(evidence, ranks); !one.empty()) return one;
   if (evidence.has_root) return {};
   if (evidence.factor > 1.02)
     return evidence.sums && IsOfRanks(evidence, 2, ranks) ? "all_reduce" : "";
@@ -380,10 +393,13 @@ class LogReader {
       if (table.op.empty() && !is_other_) table.op = CommandOp(evidence_[i]);
       if (table.op.empty() && !is_other_ && CanBe(evidence_[i], name_op_)) table.op = name_op_;
       const bool other = table.op.empty() && (is_other_ || name_is_other_);
-      const int by_rows = other ? 0 : RanksOf(evidence_[i], table.op);
+      int by_rows = other ? 0 : RanksOf(evidence_[i], table.op);
       const auto [ranks, hosts] = RanksAndHosts(by_rows);
       table.ranks = ranks > 0 ? ranks : hints_.ranks > 0 ? hints_.ranks : by_rows;
-      if (table.op.empty() && !other) table.op = OperationOf(evidence_[i], table.ranks);
+      if (table.op.empty() && !other) {
+        table.op = OperationOf(evidence_[i], table.ranks);
+        if (table.ranks == 0) table.ranks = by_rows = RanksOf(evidence_[i], table.op);
+      }
       table.nccl = version_;
       table.gpu = gpu_.empty() ? hints_.gpu : gpu_;
       table.hosts = hosts > 0 ? hosts : hints_.hosts;

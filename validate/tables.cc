@@ -204,9 +204,15 @@ Result<std::vector<MeasuredTable>> ParseTables(std::string_view pasted, const st
   const std::size_t start = head.find_first_not_of(" \t\r");
   const std::size_t inside =
       start == head.npos ? head.npos : head.find_first_not_of(" \t\r", start + 1);
-  if (start != head.npos &&
-      (head[start] == '{' || (head[start] == '[' && (inside == head.npos || head[inside] == '{'))))
-    return ParseJsonTables(text, file, hints);
+  if (start != head.npos && (head[start] == '{' || (head[start] == '[' && (inside == head.npos ||
+                                                                           head[inside] == '{')))) {
+    auto got = ParseJsonTables(text, file, hints);
+    if (got) return got;
+    // A log may begin with what a script printed of itself: {'NUM_GPUS': 16}.
+    std::vector<MeasuredTable> below = ParseLogTables(text, file, hints);
+    if (below.empty()) return got;
+    return below;
+  }
   std::optional<Errors> wrong;  // as CSV, where the head may be prose with a comma
   if (IsCsvHeader(head)) {
     auto got = ParseCsvTables(text, file, hints);

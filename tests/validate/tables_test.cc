@@ -136,12 +136,20 @@ TEST(ParseTables, TakesAnOperationFromColumnsThatOneAloneHas) {
     EXPECT_EQ(op(RowOf("none", -1, "87.50", "0", "N/A"), hints), "all_to_all");
     EXPECT_EQ(op(RowOf("none", -1, "87.50", "N/A", "N/A"), hints), "");  // of either
     EXPECT_EQ(op(RowOf("sum", -1, "100.00", "0", "N/A"), hints), "");    // send_recv
-    EXPECT_EQ(op(RowOf("sum", 0, "100.00", "0", "0"), hints), "");       // reduce
-    EXPECT_EQ(op(RowOf("none", 0, "100.00", "0", "0"), hints), "");      // broadcast
-    EXPECT_EQ(op(RowOf("none", 0, "87.50", "0", "0"), hints), "");       // gather
-    EXPECT_EQ(op(RowOf("sum", -1, "42.00", "0", "0"), hints), "");       // of none
+    EXPECT_EQ(op(RowOf("sum", 0, "100.00", "0", "0"), hints), "reduce");
+    // A gather over very many ranks has next to the same busbw.
+    EXPECT_EQ(op(RowOf("none", 0, "100.00", "0", "0"), hints), hints.ranks > 0 ? "broadcast" : "");
+    EXPECT_EQ(op(RowOf("none", 0, "87.50", "0", "0"), hints), "");  // gather
+    EXPECT_EQ(op(RowOf("sum", -1, "42.00", "0", "0"), hints), "");  // of none
   }
   EXPECT_EQ(op(RowOf("sum", -1, "187.50", "0", "0"), eight), "");  // of 16 ranks, not of 8
+  // What two ranks reduce has a busbw of its algbw, as sendrecv_perf's that checks nothing in
+  // place.
+  const std::vector<MeasuredTable> two = Tables(RowOf("sum", -1, "100.00", "0", "0"), "pasted.txt");
+  ASSERT_THAT(two, SizeIs(1));
+  EXPECT_EQ(two[0].op, "all_reduce");
+  EXPECT_EQ(two[0].ranks, 2);
+  EXPECT_EQ(op(RowOf("sum", -1, "100.00", "0", "0"), eight), "");
   // Pasted one below the other, each says its own.
   const std::vector<MeasuredTable> both = Tables(
       RowOf("sum", -1, "175.00", "0", "0") + RowOf("none", -1, "87.50", "0", "0"), "pasted.txt");
@@ -941,6 +949,44 @@ TEST(ParseTables, ReadsCsvOfScripts) {
   }
   const auto below = Tables("size,time,algbw,busbw\n1048576,104.9,10.00,8.75\n", "a.csv");
   EXPECT_EQ(below[0].op, "");
+}
+
+// Halves before the name, a size's unit in its own, a busbw beside the algbw that it is made of: a
+// script over nccl-tests on p5 wrote the names, with MB for the MiB of -b 32M.
+TEST(ParseTables, ReadsCsvWithHalvesBeforeTheNameAndSizesInMiB) {
+  const std::string head =
+      "Nodes,GPUs,size(M*B),iterations,out algbw(GB/s),out busbw(GB/s),in algbw(GB/s),in "
+      "busbw(GB/s)\n2,16,32,1000,80.00,150.00,64.00,120.00\n";
+  const auto with = [&](const char* unit) {
+    std::string text = head;
+    return text.replace(text.find("M*B"), 3, unit);
+  };
+  const auto got = Tables(with("MiB"), "all_reduce.csv");
+  ASSERT_THAT(got, SizeIs(1));
+  EXPECT_EQ(got[0].hosts, 2);
+  EXPECT_EQ(got[0].ranks, 16);
+  ASSERT_THAT(got[0].points, SizeIs(1));
+  EXPECT_EQ(got[0].points[0].size, MiB(32));
+  EXPECT_NEAR(Microseconds(got[0].points[0].time), (32 << 20) / 80e3, 1e-3);
+  const auto open = ParseTables(with("MB"), "all_reduce.csv");
+  ASSERT_FALSE(open);
+  EXPECT_EQ(open.error().front().message, "'size(MB)' may count by 1000 or by 1024");
+  EXPECT_EQ(open.error().front().pos, (SourcePos{"all_reduce.csv", 1, 12}));
+  EXPECT_THAT(open.error().front().hint, HasSubstr("size_MiB"));
+  const auto wrong = ParseTables("size_MiB,time_us\n3.5,9\n", "all_reduce.csv");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().front().pos, (SourcePos{"all_reduce.csv", 2, 1}));
+}
+
+// A script printed its settings first, as Python does, and then what nccl-tests said.
+TEST(ParseTables, ReadsALogThatBeginsWithABrace) {
+  const auto got = Tables("{'NUM_GPUS': 16, 'do_efa': 1}\n" + RowOf("sum", -1, "187.50", "0", "0"),
+                          "nccltest_output.txt");
+  ASSERT_THAT(got, SizeIs(1));
+  EXPECT_EQ(got[0].ranks, 16);
+  const auto none = ParseTables("{'NUM_GPUS': 16}\nno rows\n", "x.txt");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().front().pos.line, 1);
 }
 
 // Columns in whatever order and spelling: as scripts, spreadsheets and dashboards write them.

@@ -6,6 +6,7 @@
 #include "tests/workloads/nccl_host.h"
 #include "workloads/collectives/nccl/choice.h"
 #include "workloads/collectives/nccl/plan.h"
+#include "workloads/collectives/nccl/time.h"
 
 namespace weft {
 namespace {
@@ -117,6 +118,92 @@ TEST(ChooseNccl, TakesAForcedProtocolWhereThePluginWouldKeepToSimple) {
   EXPECT_EQ(WarningOfForced(host, {}), "");
   EXPECT_EQ(WarningOfForced(host, {{}, Protocol::kSimple}), "");
   EXPECT_EQ(WarningOfForced(NcclHost("dgx-a100"), {{}, Protocol::kLl}), "");
+}
+
+HostPart OverEfa(const std::string& preset, int nics, double gigabits) {
+  HostPart host = NcclHost(preset);
+  host.transport = HostSpec::EFA;
+  host.nics = nics;
+  host.nic_ports = 1;
+  host.nic_port = GigabitsPerSecond(gigabits);
+  return AsNcclSees(host);
+}
+
+// Hosts of eight H100 with 32 NICs of 100 Gb/s, by the corners of [AWS-OFI v1.16.3
+// src/tuner/nccl_ofi_regions.cpp] for p5: at 32 ranks LL128 ends between 1 and 2 GiB, at 64 on the
+// corner of 2 GiB, at 256 on the edge that ends there.
+TEST(ChooseNccl, TakesWhatEfasPluginSaysOverMoreThanTwoHosts) {
+  const HostPart p5 = OverEfa("hgx-h100", 32, 100);
+  const auto choice = [&](int nodes, Bytes size, const char* version = "2.28") {
+    const NcclComm comm = BuildNcclComm(p5, nodes, 8, *FindNcclRules(version)->rules);
+    const auto got = ChooseNccl(comm, NcclOp::kAllReduce, size);
+    return std::string(NcclName(got->algorithm)) + ' ' + std::string(NcclName(got->protocol));
+  };
+  EXPECT_EQ(choice(4, MiB(32)), "Tree LL128");
+  EXPECT_EQ(choice(4, MiB(64)), "Ring LL128");
+  EXPECT_EQ(choice(4, MiB(1024)), "Ring LL128");
+  EXPECT_EQ(choice(4, MiB(2048)), "Ring Simple");
+  EXPECT_EQ(choice(8, MiB(64)), "Tree LL128");
+  EXPECT_EQ(choice(8, MiB(2048)), "Ring LL128");
+  EXPECT_EQ(choice(8, MiB(4096)), "Ring Simple");
+  EXPECT_EQ(choice(16, MiB(256)), "Tree LL128");
+  EXPECT_EQ(choice(16, MiB(4096)), "NVLSTree Simple");
+  EXPECT_EQ(choice(16, MiB(8192)), "Ring Simple");
+  EXPECT_EQ(choice(32, MiB(1024)), "NVLSTree Simple");
+  EXPECT_EQ(choice(32, MiB(2048)), "Ring LL128");
+  EXPECT_EQ(choice(32, MiB(8192)), "NVLSTree Simple");
+  // Two hosts, NCCL of before the plugin, an operation that has no areas: NCCL's own.
+  const NcclRules& rules = DefaultNcclRules();
+  EXPECT_EQ(BuildNcclComm(p5, 2, 8, rules).tuner, EfaTuner::kNone);
+  EXPECT_EQ(BuildNcclComm(p5, 4, 4, rules).tuner, EfaTuner::kNone);
+  EXPECT_EQ(BuildNcclComm(p5, 4, 8, *FindNcclRules("2.26")->rules).tuner, EfaTuner::kNone);
+  EXPECT_NE(choice(4, MiB(1024), "2.26"), "Ring LL128");
+  const NcclComm four = BuildNcclComm(p5, 4, 8, rules);
+  EXPECT_FALSE(
+      EfaTunerChoice(four.tuner, NcclOp::kAllGather, 1 << 30, 32, [](NcclPair) { return true; }));
+  // What is forced stays, and a pair that is off is passed over for the next area that has the
+  // point, or for none.
+  const auto forced = ChooseNccl(four, NcclOp::kAllReduce, MiB(1024), {Algorithm::kTree, {}});
+  EXPECT_EQ(forced->algorithm, Algorithm::kTree);
+  EXPECT_FALSE(EfaTunerChoice(four.tuner, NcclOp::kAllReduce, 1 << 30, 32,
+                              [](NcclPair pair) { return pair.protocol != Protocol::kLl128; }));
+}
+
+// A ring's channel passes on 36.7 / 2 GB/s with LL128 by NCCL's model of Hopper: sixteen of them
+// 293.6 of what all edges carry, 2(R − 1)/R of the bytes, where the NICs' 384 would allow for more;
+// a tree's over more than two hosts 29 / 2, and 0.85 of it where one GPU has parent and children.
+TEST(NcclTime, BoundsLl128ByAChannelsThreads) {
+  const HostPart p5 = OverEfa("hgx-h100", 32, 100);
+  const NcclComm comm = BuildNcclComm(p5, 4, 8, DefaultNcclRules());
+  ASSERT_EQ(comm.channels, 16);
+  const double bytes = 64.0 * (1LL << 30);  // so many that nothing else counts
+  const auto rate = [&](Algorithm algorithm, Protocol protocol) {
+    const NcclTimeQuestion question{NcclOp::kAllReduce, false, {algorithm, protocol}};
+    const CollectiveTime time =
+        NcclTime(MakeNcclTimeCase(comm, p5, question, Bytes(static_cast<std::int64_t>(bytes))), {});
+    return bytes / (1e3 * time.us);
+  };
+  const double ring = 16 * 36.7 / 2 * 32 / 62, tree = 16 * 29.0 / 2 * 0.85 / 2;
+  EXPECT_NEAR(rate(Algorithm::kRing, Protocol::kLl128), ring, 0.01 * ring);
+  EXPECT_GT(rate(Algorithm::kRing, Protocol::kSimple), 1.2 * ring);
+  ASSERT_EQ(comm.tree.pattern, NcclGraph::Pattern::kTree);
+  EXPECT_NEAR(rate(Algorithm::kTree, Protocol::kLl128), tree, 0.01 * tree);
+}
+
+TEST(EfaTunerOf, KnowsInstancesByTheirNics) {
+  const NcclRules& rules = DefaultNcclRules();
+  const auto of = [&](const HostPart& host) { return EfaTunerOf(host, rules, 4, 8); };
+  EXPECT_EQ(of(OverEfa("hgx-h100", 32, 100)), EfaTuner::kP5);
+  EXPECT_EQ(of(OverEfa("hgx-h200", 16, 200)), EfaTuner::kP5en);
+  EXPECT_EQ(of(OverEfa("hgx-b200", 8, 400)), EfaTuner::kP6B200);
+  EXPECT_EQ(of(OverEfa("dgx-a100", 4, 100)), EfaTuner::kNone);
+  EXPECT_EQ(of(OverEfa("hgx-h100", 8, 400)), EfaTuner::kNone);
+  EXPECT_EQ(of(NcclHost("hgx-h100")), EfaTuner::kNone);
+  const NcclComm b200 = BuildNcclComm(OverEfa("hgx-b200", 8, 400), 4, 8, rules);
+  const auto half = ChooseNccl(b200, NcclOp::kAllReduce, MiB(512));
+  EXPECT_EQ(half->algorithm, Algorithm::kRing);
+  EXPECT_EQ(half->protocol, Protocol::kLl128);
+  EXPECT_EQ(ChooseNccl(b200, NcclOp::kAllGather, KiB(64))->protocol, Protocol::kLl);
 }
 
 // LL128's stores must arrive in order, which PCIe alone does not promise; PAT is for one GPU a

@@ -41,6 +41,18 @@ double TimeUs(const NcclComm& comm, NcclOp op, Algorithm a, Protocol p, std::int
   return latency + static_cast<double>(bytes) / (1000 * rate);
 }
 
+void PutTunersFirst(const NcclComm& comm, NcclOp op, std::int64_t bytes,
+                    std::vector<NcclCandidate>& candidates) {
+  const auto found = [&](NcclPair pair) {
+    return std::find_if(candidates.begin(), candidates.end(), [&](const NcclCandidate& one) {
+      return one.algorithm == pair.algorithm && one.protocol == pair.protocol;
+    });
+  };
+  const auto is_on = [&](NcclPair pair) { return found(pair) != candidates.end(); };
+  if (const auto pair = EfaTunerChoice(comm.tuner, op, bytes, comm.ranks(), is_on))
+    std::rotate(candidates.begin(), found(*pair), found(*pair) + 1);
+}
+
 }  // namespace
 
 std::vector<NcclCandidate> NcclCandidates(const NcclComm& comm, NcclOp op, Bytes bytes,
@@ -62,6 +74,7 @@ std::vector<NcclCandidate> NcclCandidates(const NcclComm& comm, NcclOp op, Bytes
   std::stable_sort(out.begin(), out.end(), [](const NcclCandidate& a, const NcclCandidate& b) {
     return a.time_us < b.time_us;
   });
+  if (!forced.algorithm && !forced.protocol) PutTunersFirst(comm, op, whole, out);
   return out;
 }
 

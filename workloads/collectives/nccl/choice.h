@@ -2,10 +2,11 @@
 //
 //     t = latency · q · + bytes / rate · 1/f
 //
-// for every pair that is on; the least wins, ties to the first in NCCL's order. q raises a
-// ring's latency over nodes, f is an empirical correction of trees by size. Channels are then
-// dropped until each has work for its threads, and the bytes are dealt to them by traffic
-// [NCCL 2.28.9 src/enqueue.cc, src/graph/tuning.cc].
+// for every pair that is on; the least wins, ties to the first in NCCL's order, unless the
+// network's plugin says otherwise (efa_tuner.h). q raises a ring's latency over nodes, f is an
+// empirical correction of trees by size. Channels are then dropped until each has work for its
+// threads, and the bytes are dealt to them by traffic [NCCL 2.28.9 src/enqueue.cc,
+// src/graph/tuning.cc].
 //
 // Types    those of nccl-tests: float sums for all-reduce, reduce, reduce-scatter; bytes for
 //          all-gather and broadcast.
@@ -45,7 +46,8 @@ struct NcclForced {
   std::optional<NcclProtocol> protocol;
 };
 
-// Every pair that is on and not ruled out, least time first, ties in NCCL's order.
+// Every pair that is on and not ruled out, least time first, ties in NCCL's order; but first of all
+// what a tuner says, unless something is forced.
 std::vector<NcclCandidate> NcclCandidates(const NcclComm& comm, NcclOp op, Bytes bytes,
                                           const NcclForced& forced = {});
 

@@ -184,6 +184,7 @@ NcclComm BuildNcclComm(const HostPart& host, int nodes, int per_node, const Nccl
   comm.compute_capability = host.compute_capability;
   comm.net_latency_us = NetLatency(host);
   comm.two_sided = KeepsToSimple(host);
+  comm.tuner = EfaTunerOf(host, rules, nodes, per_node);
   comm.cpu = host.cpu;
   comm.nvswitch = system.nvswitch() != kNoNcclVertex;
   comm.all_nvlink = system.all_nvlink();

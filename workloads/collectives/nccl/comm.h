@@ -10,8 +10,9 @@
 //
 // Units    microseconds; GB/s of 10^9 bytes of the operation a second.
 // Cost     the search; the table is some hundred terms.
-// Departs  the network's latency is 0, as NCCL's InfiniBand and socket plugins say; no tuner
-//          plugin; CUDA 12.1 or later where there are NVSwitches and Hoppers (NVLS).
+// Departs  the network's latency is 0, as NCCL's InfiniBand and socket plugins say; of tuner
+//          plugins EFA's alone (efa_tuner.h); CUDA 12.1 or later where there are NVSwitches and
+//          Hoppers (NVLS).
 #pragma once
 
 #include <array>
@@ -19,6 +20,7 @@
 #include <optional>
 
 #include "hardware/parts.h"
+#include "workloads/collectives/nccl/efa_tuner.h"
 #include "workloads/collectives/nccl/rules.h"
 #include "workloads/collectives/nccl/search.h"
 
@@ -44,6 +46,7 @@ struct NcclComm {
   int compute_capability = 0;
   double net_latency_us = 0;  // as the network's plugin says it to NCCL: EFA's alone does
   bool two_sided = false;     // KeepsToSimple(): of protocols that nobody forces Simple alone is on
+  EfaTuner tuner = EfaTuner::kNone;  // whose choices go before NCCL's own
   HostSpec::Cpu cpu = HostSpec::CPU_INTEL_SAPPHIRE_RAPIDS;
   bool nvswitch = false, all_nvlink = false;
   bool nvls_on = false, collnet_on = false;

@@ -178,6 +178,21 @@ bool NeedsFlush(const NcclComm& comm, const HostPart& host, const NcclGraph& gra
          graph.type_inter <= NcclPath::kPciMany;
 }
 
+// GB/s that the threads of a channel pass on at most with LL128, by NCCL's own model, where a found
+// channel runs as two. Of rings what it says of one host, where no network is in it; of trees by
+// how many hosts there are, for over more than two a block serves more peers, and all of them where
+// one GPU has parent and children [NCCL 2.28.9 src/graph/tuning.cc perChMaxRingLL128Bws,
+// perChMaxTreeLL128Bws].
+double Ll128Channel(const NcclComm& comm, NcclAlgorithm algorithm) {
+  constexpr double kOneGpuForAll = 0.85;
+  const NcclRules& rules = *comm.rules;
+  const auto generation = static_cast<std::size_t>(GenerationOf(rules, comm.compute_capability));
+  if (algorithm != NcclAlgorithm::kTree) return rules.ring_ll128[generation][0] / 2;
+  const auto by_size = static_cast<std::size_t>(std::clamp(comm.nodes, 1, 3) - 1);
+  const bool plain = comm.tree.pattern == NcclGraph::Pattern::kTree;
+  return rules.tree_ll128[generation][by_size] / 2 * (plain ? kOneGpuForAll : 1);
+}
+
 // The constants of one case, by name.
 class Values {
  public:
@@ -264,6 +279,19 @@ void Narrow(double rate, Bound bound, Rates& rates) {
   rates.bound = bound;
 }
 
+// A channel's threads pass on what goes to a NIC as they do what goes over a link: all that crosses
+// an edge of a ring counts, and of a tree what goes up and what comes down.
+void NarrowByThreads(const NcclTimeCase& c, Rates& rates) {
+  if (c.protocol != NcclProtocol::kLl128 || !(c.ll128_channel > 0) || !(c.bytes > 0)) return;
+  const double edge = c.kind == Kind::kRing   ? c.bytes * c.steps / c.ranks
+                      : c.kind == Kind::kTree ? 2 * c.bytes
+                                              : c.bytes;
+  const double all = c.channels * c.ll128_channel * c.bytes / edge;
+  if (c.link_bytes > 0) rates.link = std::min(rates.link, all * c.link_bytes / c.bytes);
+  if (c.net_bytes > 0) rates.net = std::min(rates.net, all * c.net_bytes / c.bytes);
+  Narrow(all, Bound::kChannel, rates);
+}
+
 Rates RatesOf(const NcclTimeCase& c, const Values& v, double link_efficiency) {
   Rates rates;
   if (c.link_bytes > 0) {
@@ -282,6 +310,7 @@ Rates RatesOf(const NcclTimeCase& c, const Values& v, double link_efficiency) {
     rates.net = c.net_rate * v.NetEfficiency();
     Narrow(rates.net * c.bytes / c.net_bytes, Bound::kNic, rates);
   }
+  NarrowByThreads(c, rates);
   return rates;
 }
 
@@ -471,6 +500,7 @@ NcclTimeCase MakeNcclTimeCase(const NcclComm& comm, const HostPart& host,
   WEFT_CHECK(out.choice.has_value());
   out.protocol = out.choice->protocol;
   out.channels = out.choice->channels;
+  out.ll128_channel = Ll128Channel(comm, out.choice->algorithm);
   out.chunk = std::max(1.0, static_cast<double>(out.choice->chunk.count()));
   out.net_rate = NicRate(comm.GraphOf(out.choice->algorithm), host);
   const NcclGraph& graph = comm.GraphOf(out.choice->algorithm);

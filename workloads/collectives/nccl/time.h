@@ -38,7 +38,7 @@
 // Cost       a case costs the choice, some microseconds; a time some tens of operations.
 // Oracle     the flow engine running the same pattern (tests/scenario/collective_times_test.cc).
 // Departs    the network does not block and rails are kept; hosts start together; a loaded
-//            CPU, NUMA placement and a tuner plugin (EFA's) are unknown.
+//            CPU and NUMA placement are unknown.
 #pragma once
 
 #include <cstdint>
@@ -93,6 +93,7 @@ struct NcclTimeCase {
   int send_nics = 1;         // sends: of a host
   int at_once = 1;           // sends: messages that a rank has under way
   double heads = 0;          // NVLS
+  double ll128_channel = 0;  // GB/s that a channel's threads move at most with LL128
   bool nvlink = true;
   bool through_cpu = false;  // GPU and NIC meet in the CPU's host bridge, PCIe on both sides
   double flushes = 0;        // of a step between hosts with Simple
