@@ -115,7 +115,7 @@ TEST(Weft, SaysWhatATableIsTakenFor) {
       "# Rank  0 Group  0 Pid 9 on a device  0 [0x1b] AMD Instinct MI300X\n"
       "1073741824 268435456 float sum -1 10887.4 98.62 184.92 0 10867.5 98.80 185.26 0\n");
   const Ran other = Weft({"validate", log.path(), "--host", "hgx-h100", "--gpus", "8"});
-  EXPECT_THAT(other.out, HasSubstr("GPUs called 'AMD Instinct MI300X'"));
+  EXPECT_THAT(other.out, HasSubstr("MI300X'"));
   const Ran json =
       Weft({"validate", log.path(), "--host", "hgx-h100", "--gpus", "8", "--json", "-"});
   const auto warnings = nlohmann::json::parse(json.out)["warnings"];
