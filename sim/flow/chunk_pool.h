@@ -67,7 +67,8 @@ class ChunkPool {
   }
 
  private:
-  static constexpr std::uint32_t kLineRows = std::max<std::uint32_t>(1, 64 / sizeof(Row));
+  static constexpr std::uint32_t kLineRows =
+      std::bit_floor(std::max<std::uint32_t>(1, 64 / sizeof(Row)));
   std::vector<std::uint32_t>& FreeOf(std::uint32_t room) {
     const auto level = static_cast<std::size_t>(std::bit_width(room));
     if (free_.size() <= level) free_.resize(level + 1);

@@ -50,7 +50,7 @@ void MaxMinSystem::Restart(std::span<const double> capacity_bps) {
     rows->clear();
   own_caps_.clear();
   epoch_ = 0;
-  link_epoch_.assign(links_.size(), 0);
+  link_epoch_.assign(link_count_, 0);
   variable_epoch_.clear();
   fixed_epoch_.clear();
 }
@@ -445,7 +445,8 @@ MaxMinSystem::Changes MaxMinSystem::Report() {
 
 MaxMinSystem::Snapshot MaxMinSystem::Snap() const {
   Snapshot snapshot;
-  for (const LinkRow& link : links_) snapshot.capacity_bps.push_back(link.capacity_bps);
+  for (std::uint32_t l = 0; l < link_count_; ++l)
+    snapshot.capacity_bps.push_back(links_[l].capacity_bps);
   std::vector<std::uint32_t> twins(rows_.size(), 0);
   for (const Twins& t : twins_) twins[t.row] = t.count;
   for (const Variable& v : variables_) {

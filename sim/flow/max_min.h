@@ -260,8 +260,10 @@ class MaxMinSystem {
     // Of a variable that is not wide: of crossings, and which of them this one is.
     std::uint8_t count = 0, place = 0;
     Kind kind = Kind::kWide;
-    std::uint8_t unused = 0;  // it is copied in two equal parts
+    std::uint8_t unused = 0;
   };
+  static_assert(sizeof(Member) == 32);  // copied in two equal parts, the last byte too
+  static_assert(kFewLinks <= 255);
   // Of members of a link, by their place there.
   struct Places {
     std::vector<std::uint32_t> at;
@@ -284,9 +286,10 @@ class MaxMinSystem {
     double capacity_bps = 0, share_bps = kInfinite;
     // Where the share is infinite: what its members, by what they get elsewhere, leave of the
     // capacity until it is nearly full, kept in passing and found anew with the share. -infinite
-    // where that is not; and infinite while the link is told or queued, whatever its share.
+    // where that is not; and infinite while the link is told or queued, whatever its share. Where
+    // what is got elsewhere was infinite it may be no number, and counts as nothing left.
     double slack_bps = 0;
-    double open_weight = 1;             // of the members it held back when its share was last found
+    double open_weight = 1;             // of those it held back when ShareOf() last found its share
     Chunk members;                      // of a variable that is alone: `first` is its crossing
     std::uint32_t count = 0;            // of members, 0 where a variable is alone
     std::uint32_t wides = 0;            // of these wide
@@ -295,6 +298,7 @@ class MaxMinSystem {
     bool touched = false, moved = false;
     bool untidy = false;  // members are dead or out of order
   };
+  static_assert(sizeof(Variable) == 64 && sizeof(LinkRow) == 64);
 
   struct Twins {
     std::uint32_t row = 0, count = 0;  // of terms that are silent as twins

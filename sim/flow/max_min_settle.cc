@@ -275,6 +275,7 @@ void MaxMinSystem::Raise(const LinkRow& link, double share, double more) {
 // A link that is full, or by now may be, and of which a variable gets `more` elsewhere.
 void MaxMinSystem::TellRaised(const Crossing& c, double more) {
   LinkRow& link = links_[c.link];
+  if (link.told || link.queued) return;
   if (link.share_bps == kInfinite) return Tell(c.link);
   // Others will follow: its share is found when its turn comes.
   Put(c.link, std::max(0.0, link.share_bps - more * c.amount / link.open_weight), 0);

@@ -24,7 +24,7 @@ class WorkList {
   struct Item {
     double level = 0;
     std::uint32_t link = 0;
-    std::uint32_t stamp = 0;  // for the caller
+    std::uint32_t stamp = 0;  // the caller's: as of when the level is right
   };
 
   // `largest`: a share as large as most get, such as the largest capacity. Above 0.

@@ -181,6 +181,7 @@ TEST(MaxMinSystem, ADenseExchangeStaysFairAsItEnds) {
         live.push_back(list.Add(list.AddTerms(terms), weight, 0));
         filling.Add(filling.AddTerms(terms), weight, 0);
       }
+    ASSERT_EQ(list.Snap().capacity_bps, capacity);
     while (!live.empty()) {
       list.Resolve();
       filling.ResolveByFilling();
