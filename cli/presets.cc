@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/schema/quantity.h"
+#include "base/schema/wording.h"
 #include "cli/app.h"
 #include "cli/output.h"
 #include "hardware/catalogue.h"
@@ -67,6 +68,23 @@ std::string CatalogueText(const std::string& part) {
          FigureText("failures", row->failures, Unit::NONE);
 }
 
+// What may be meant by `name`, which is none: a family, presets that begin so, or the nearest.
+std::string WayOut(const std::string& name, const PresetTable& presets,
+                   const std::set<std::string>& kinds) {
+  const std::vector<std::string> families = FabricFamilies();
+  if (std::find(families.begin(), families.end(), name) != families.end())
+    return fmt::format("it is a family of fabrics: weft new collective {} prints a file", name);
+  std::vector<std::string> names(kinds.begin(), kinds.end()), longer;
+  for (const Preset& preset : presets.list()) {
+    names.push_back(preset.name);
+    if (preset.name.starts_with(name)) longer.push_back(preset.name);
+  }
+  if (!longer.empty()) return "presets that begin so: " + JoinOr(longer);
+  const std::string nearest = Nearest(name, names);
+  return (nearest.empty() ? "" : fmt::format("did you mean '{}'? ", nearest)) +
+         "`weft presets` lists them";
+}
+
 int RunPresets(const std::string& name, std::ostream& out, std::ostream& err) {
   if (name.empty()) return List({}, out);
   const PresetTable presets = AllPresets();
@@ -79,8 +97,8 @@ int RunPresets(const std::string& name, std::ostream& out, std::ostream& err) {
   }
   if (kinds.count(name) > 0) return List(name, out);
   if (name == "accelerator") return List("gpu", out);
-  err << "weft: error: no preset and no kind of preset is called '" << name
-      << "' (`weft presets` lists them)\n";
+  err << fmt::format("weft: error: no preset and no kind of preset is called '{}' ({})\n", name,
+                     WayOut(name, presets, kinds));
   return kBadInput;
 }
 

@@ -388,26 +388,31 @@ void Auditor::CheckSpread() {
                                                                              : Network()),
                 fmt::format("a multiple of {}", ask_.planes));
   const std::int64_t of_plane = spines / ask_.planes;
-  const std::int64_t uplinks = uplinks_.spread, up = uplinks_.each;
-  if (up <= 0) return;
+  // Where more cables are asked for, spines are advised for these.
+  const bool few = FewCables();
+  const std::int64_t uplinks =
+      few ? std::max(uplinks_.spread, uplinks_.nonblocking) : uplinks_.spread;
+  const std::int64_t has = uplinks_.each, up = few ? EachNonblocking() : has;
+  if (has <= 0 || up <= 0) return;
+  const char* ratio = few ? " for 1:1" : "";
   const std::int64_t ports = std::max<std::int64_t>(1, Ports(*spine_, ask_.up_bps));
   const std::int64_t fewest =
       std::max<std::int64_t>(1, CeilDiv(CeilDiv(GrownUplinks(uplinks), ask_.planes), ports));
   std::int64_t even = fewest;
   while (even < up && up % even != 0) ++even;
   // Legs of split cables that lie unused are no uplinks.
-  const std::int64_t linked = LeafLinks(uplinks);
-  const bool whole =
-      Links(CableRow::End::kSwitch) > 0 && linked < uplinks && linked / leaves % of_plane == 0;
+  const std::int64_t linked = LeafLinks(uplinks_.spread);
+  const bool whole = Links(CableRow::End::kSwitch) > 0 && linked < uplinks_.spread &&
+                     linked / leaves % of_plane == 0;
   // None does where a leaf has fewer uplinks than the spines that there must be.
   std::vector<std::string> evenly;
   if (up % even == 0) evenly.push_back(Counted(even * ask_.planes, "spine"));
-  if (up % of_plane != 0 && !whole)
+  if (has % of_plane != 0 && up % of_plane != 0 && !whole)
     Warn("uneven_spines", spine_->line,
-         fmt::format("{} of a leaf over {}", Counted(up, "uplink"), Counted(of_plane, "spine")),
-         evenly.empty() ? fmt::format("{} at least, and no fewer uplinks of a leaf",
-                                      Counted(fewest * ask_.planes, "spine"))
-                        : fmt::format("{}, {} at least", evenly[0], fewest * ask_.planes),
+         fmt::format("{} of a leaf over {}", Counted(has, "uplink"), Counted(of_plane, "spine")),
+         evenly.empty() ? fmt::format("{} at least{}, and no fewer uplinks of a leaf",
+                                      Counted(fewest * ask_.planes, "spine"), ratio)
+                        : fmt::format("{}, {} at least{}", evenly[0], fewest * ask_.planes, ratio),
          evenly);
   // Four bear the loss of one, or the fewest above that divide the uplinks; a few for the ports of
   // a service are no waste.
@@ -420,8 +425,8 @@ void Auditor::CheckSpread() {
       std::max<std::int64_t>(CeilDiv(CeilDiv(GrownUplinks(uplinks, step), ask_.planes), ports), 4);
   while (four < up && up % four != 0) ++four;
   if (of_plane <= four) return;
-  std::string needs = fmt::format("{} {} the ports", Counted(fewest * ask_.planes, "spine"),
-                                  fewest * ask_.planes == 1 ? "has" : "have");
+  std::string needs = fmt::format("{} {} the ports{}", Counted(fewest * ask_.planes, "spine"),
+                                  fewest * ask_.planes == 1 ? "has" : "have", ratio);
   if (!evenly.empty())
     needs += fmt::format(", {} spread{} evenly", evenly[0], even * ask_.planes == 1 ? "s" : "");
   evenly.push_back(fmt::format("growth,N where they wait for more than {}",

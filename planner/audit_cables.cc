@@ -29,24 +29,18 @@ void Auditor::CheckCables() {
          fmt::format("{} and no cables to spines", Counted(Count(SwitchRole::kSpine), "spine")),
          fmt::format("{} between switches", Counted(throughout, "cable")));
   if (between <= 0 || any > 0 || tiers == 1) return;
-  // As leaves' uplinks alone, and with those above.
-  const double least = static_cast<double>(ask_.endpoints) * ask_.rate_bps /
-                       (static_cast<double>(between) * ask_.up_bps);
-  const double has = least * CablesOfUplink();
-  // Where no ratio is said a tenth is what a leaf keeps free: 15:16 of HPN's ToRs is no fault. Then
-  // every tier is asked to be 1:1, or what is said of spines, with a ratio the leaves' alone.
-  const bool few =
-      ask_.over_said ? between < uplinks && least > over * 1.01 : between < throughout && has > 1.1;
-  if (few) {
+  if (FewCables()) {
     int isl_line = line;
     for (const CableRow& one : bill_.cables)
       if (one.end == CableRow::End::kSwitch) isl_line = one.line;
     const std::string said = fmt::format("{} between switches", Counted(between, "cable"));
-    const std::string needs = fmt::format(
-        "{} for {:.4g}:1", Counted(ask_.over_said ? uplinks : throughout, "cable"), over);
-    ask_.over_said ? Find("switch_cables", isl_line, said, needs)
-                   : Warn("oversubscription", isl_line, said, needs,
-                          {fmt::format("oversubscription,{:.4g}", has)});
+    const std::string needs =
+        fmt::format("{} for {:.4g}:1{}", Counted(ask_.over_said ? uplinks : throughout, "cable"),
+                    over, ask_.over_said ? "" : BesideNonblocking());
+    ask_.over_said
+        ? Find("switch_cables", isl_line, said, needs)
+        : Warn("oversubscription", isl_line, said, needs,
+               {fmt::format("oversubscription,{:.4g}", CabledRatio() * CablesOfUplink())});
   }
 }
 

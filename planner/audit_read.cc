@@ -25,18 +25,34 @@ bool Among(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+// Names of columns, in English and German, small; of several in one sheet the first here is meant.
+const std::vector<std::string> kPartNames = {"part", "teil",        "name",    "bezeichnung",
+                                             "item", "description", "artikel", "sku"};
+const std::vector<std::string> kQuantityNames = {"quantity", "qty",   "count", "menge",
+                                                 "anzahl",   "stück", "stk"};
+const std::vector<std::string> kRoleNames = {"role", "rolle", "type", "typ", "use"};
+
+// "Menge (Stk.):" is "menge".
+std::string ColumnName(std::string_view cell) {
+  std::string out = Lower(cell.substr(0, cell.find('(')));
+  if (out == "stÜck") return "stück";  // Lower knows ASCII alone
+  while (!out.empty() && std::string_view(" .:").find(out.back()) != std::string_view::npos)
+    out.pop_back();
+  return out;
+}
+
 // Where the columns are, if `cells` are their names; of quantities without a name the second.
 std::optional<BillColumns> ParseBillColumns(const std::vector<CsvCell>& cells) {
-  const auto find = [&](std::string_view name) {
-    for (std::size_t i = 0; i < cells.size(); ++i)
-      if (Lower(cells[i].text) == name) return i;
+  const auto find = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : names)
+      for (std::size_t i = 0; i < cells.size(); ++i)
+        if (ColumnName(cells[i].text) == name) return i;
     return BillColumns::kNone;
   };
-  BillColumns out{find("part"), BillColumns::kNone, find("role"), find("use")};
-  for (const char* name : {"quantity", "qty", "count"})
-    if (out.quantity == BillColumns::kNone) out.quantity = find(name);
+  BillColumns out{find(kPartNames), find(kQuantityNames), find(kRoleNames), find({"use"})};
   const bool named = out.quantity != BillColumns::kNone;
-  if (out.part == BillColumns::kNone || (!named && out.part != 0)) return std::nullopt;
+  const bool part = out.part == 0 && ColumnName(cells[0].text) == "part";
+  if (out.part == BillColumns::kNone || (!named && !part)) return std::nullopt;
   if (!named) out.quantity = 1;
   return out;
 }
@@ -121,10 +137,24 @@ bool IsTotal(const std::vector<CsvCell>& cells) {
 struct Titles {
   std::size_t names = 0;                         // a line; 0: nothing stands above the table
   std::vector<std::pair<int, CsvCell>> numbers;  // each with its line
+  int unknown = 0;                               // the line of names of which none is known
 };
+
+// Whether cells may be names of columns: several words, and no figure in any.
+bool MayBeNames(const std::vector<CsvCell>& cells) {
+  int words = 0;
+  for (const CsvCell& cell : cells) {
+    if (cell.text.find_first_of("0123456789") != std::string::npos) return false;
+    words += cell.text.empty() ? 0 : 1;
+  }
+  return words > 1;
+}
 
 Titles FindTitles(const std::vector<TextLine>& lines) {
   Titles out;
+  int unknown = 0;    // names that stand right above the first row
+  int above = 0;      // of the row before, if it may be names
+  bool rows = false;  // were seen
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (IsBlankOrComment(lines[i])) continue;
     const auto cells = SplitCells(lines[i].text, SeparatorOf(lines[i].text));
@@ -133,15 +163,73 @@ Titles FindTitles(const std::vector<TextLine>& lines) {
       out.names = i;
       return out;
     }
+    bool row = false;
     for (const CsvCell& cell : *cells) {
       const std::string word = Lower(cell.text);
-      if (Among(kKeys, word) || Among(kRoles, word)) return {};
-      if (&cell != &cells->front() && ScanWhole(Ungrouped(word), Unit::NONE))
-        out.numbers.emplace_back(lines[i].number, cell);
+      const bool known = Among(kKeys, word) || Among(kRoles, word);
+      const bool number = &cell != &cells->front() && ScanWhole(Ungrouped(word), Unit::NONE);
+      row = row || known || number;
+      if (!rows && row) unknown = above;
+      if (known) return {0, {}, unknown};
+      if (number) out.numbers.emplace_back(lines[i].number, cell);
+    }
+    rows = rows || row;
+    above = MayBeNames(*cells) && !IsTotal(*cells) ? lines[i].number : 0;
+  }
+  return {0, {}, unknown};
+}
+
+// How the bill's numbers are written, so far as its cells say it. A point in a part's name is none:
+// "51.2T" is what its maker calls it.
+class PointUse {
+ public:
+  PointUse(char separator, const BillColumns& columns) : separator_(separator), columns_(columns) {}
+
+  void Add(const std::vector<CsvCell>& cells) {
+    const bool key = std::any_of(cells.begin(), cells.end(), [](const CsvCell& cell) {
+      return Among(kKeys, Lower(cell.text));
+    });
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const bool quantity = i == columns_.quantity && !key;
+      const bool group = Groups(cells[i].text, quantity);
+      const bool decimal = (quantity || key) && IsDecimal(cells[i].text, quantity);
+      bill_group_ = bill_group_ || group;
+      bill_decimal_ = bill_decimal_ || decimal;
+      column_group_ = column_group_ || (quantity && group);
+      column_decimal_ = column_decimal_ || (quantity && decimal);
     }
   }
-  return {};
-}
+
+  // The column of quantities is asked first; what contradicts itself decides nothing.
+  Points Decided() const {
+    if (column_group_ != column_decimal_) return column_group_ ? Points::kGroup : Points::kDecimal;
+    if (column_group_ || bill_group_ == bill_decimal_) return Points::kUnsaid;
+    return bill_group_ ? Points::kGroup : Points::kDecimal;
+  }
+
+ private:
+  // "1.234.567", "1.234,5", "51,2T"; a quantity is whole, so that its 1.024 is 1024, but of cells
+  // between commas.
+  bool Groups(const std::string& text, bool quantity) const {
+    static const std::regex kSure(
+        R"(^(\d{1,3}(\.\d{3}){2,}|\d{1,3}(\.\d{3})+,\d|\d+,(\d{1,2}|\d{4,})(?!\d)).*$)");
+    static const std::regex kOne(R"(^\d{1,3}\.(?!000)\d{3}$)");
+    return std::regex_match(text, kSure) ||
+           (quantity && separator_ != ',' && std::regex_match(text, kOne));
+  }
+  // "1,234,567", "1,234.5", "2.00"; and 1,024 of a quantity, but of cells between semicolons.
+  bool IsDecimal(const std::string& text, bool quantity) const {
+    static const std::regex kSure(
+        R"(^(\d{1,3}(,\d{3}){2,}|\d{1,3}(,\d{3})+\.\d|\d+\.(\d{1,2}|\d{4,})(?![\d.,])).*$)");
+    static const std::regex kOne(R"(^\d{1,3},\d{3}$)");
+    return std::regex_match(text, kSure) ||
+           (quantity && separator_ != ';' && std::regex_match(text, kOne));
+  }
+
+  const char separator_;
+  const BillColumns columns_;
+  bool column_group_ = false, column_decimal_ = false, bill_group_ = false, bill_decimal_ = false;
+};
 
 }  // namespace
 
@@ -157,9 +245,14 @@ Result<AuditBill> BillReader::Read(std::string_view text) {
                          titles.names + 1),
              "titles have no numbers in cells of their own, and rows stand below the names");
   }
+  if (titles.unknown > 0)
+    return Fail(ErrorCode::kUnknownKey, {file_, titles.unknown, 1},
+                "of the names of columns here none is the part's, or none the quantity's",
+                fmt::format("parts: {}; quantities: {}; roles: {}", JoinOr(kPartNames),
+                            JoinOr(kQuantityNames), JoinOr(kRoleNames)));
+  ReadPoints({lines.begin() + static_cast<std::ptrdiff_t>(titles.names), lines.end()});
   for (std::size_t i = titles.names; i < lines.size(); ++i) {
     if (IsBlankOrComment(lines[i])) continue;
-    if (separator_ == 0) separator_ = SeparatorOf(lines[i].text);
     ReadLine(lines[i].text, lines[i].number);
   }
   if (!errors_.empty()) {
@@ -176,6 +269,20 @@ Result<AuditBill> BillReader::Read(std::string_view text) {
     return Fail(ErrorCode::kSyntax, {file_, 1, 1}, "the bill has no rows",
                 "part,quantity,role: 64x400G,96,switch");
   return std::move(bill_);
+}
+
+// What parts the cells, by the first of the rows, and what points mean in their numbers.
+void BillReader::ReadPoints(const std::vector<TextLine>& lines) {
+  std::optional<PointUse> use;
+  for (const TextLine& line : lines) {
+    if (IsBlankOrComment(line)) continue;
+    if (separator_ == 0) separator_ = SeparatorOf(line.text);
+    const auto cells = SplitCells(line.text, separator_);
+    if (!cells) continue;
+    if (!use) use.emplace(separator_, ParseBillColumns(*cells).value_or(BillColumns{}));
+    use->Add(*cells);
+  }
+  if (use) points_ = use->Decided();
 }
 
 void BillReader::Complain(ErrorCode code, int column, std::string message, std::string hint) {
@@ -204,7 +311,9 @@ void BillReader::ReadLine(std::string_view line, int number) {
   if (IsTotal(*cells)) return;
   ++rows_;
   CsvCell part = CellAt(*cells, columns_.part);
-  const CsvCell role = CellAt(*cells, columns_.role);
+  CsvCell role = CellAt(*cells, columns_.role);
+  // What a part is used for is more than its role, where it is one at all.
+  if (columns_.role == columns_.use && !Among(kRoles, Lower(role.text))) role.text.clear();
   CsvCell quantity = CellAt(*cells, columns_.quantity);
   use_ = Lower(CellAt(*cells, columns_.use).text);
   constexpr std::size_t kLongest = 120;  // bytes; no part's name is longer
@@ -255,13 +364,17 @@ std::optional<std::int64_t> BillReader::ReadQuantity(const CsvCell& quantity) {
   std::smatch found;
   if (std::regex_match(quantity.text, found, kOneGroup) && (found[2] == "." || decimal_commas)) {
     const std::string front = found[1].str(), rest = found[3].str();
-    if (found[2] == "," || rest == "000") {
-      Complain(ErrorCode::kSyntax, quantity.column,
-               fmt::format("the quantity is {}, and may be either", Quoted(quantity.text)),
-               fmt::format("{}{} or {}", front, rest, rest == "000" ? front : front + '.' + rest));
+    const bool point = found[2] == ".";
+    // Of cells between commas a point is the decimal one, until another number says otherwise.
+    const bool whole = point && rest != "000" && (separator_ != ',' || points_ == Points::kGroup);
+    if (points_ == Points::kUnsaid && !whole && (!point || rest == "000")) {
+      Complain(
+          ErrorCode::kSyntax, quantity.column,
+          fmt::format("the quantity is {}, and may be either", Quoted(quantity.text)),
+          fmt::format("write {}{} or {}", front, rest, rest == "000" ? front : front + '.' + rest));
       return std::nullopt;
     }
-    if (decimal_commas) text = front + rest;  // points group there
+    if (whole || points_ == (point ? Points::kGroup : Points::kDecimal)) text = front + rest;
   }
   const auto count = ScanWhole(text, Unit::NONE);
   const bool shortened = text.find_first_of("eE") != std::string::npos;
@@ -344,11 +457,13 @@ void BillReader::ReadKey(const std::string& key, const CsvCell& said) {
   static const std::regex kOneGroup(R"(^(\d{1,3})\.(\d{3})(?![\d.,]).*$)");
   CsvCell value = said;
   std::smatch found;
-  if (separator_ == ';' && std::regex_match(said.text, found, kOneGroup))
+  const bool either = separator_ == ';' && std::regex_match(said.text, found, kOneGroup);
+  if (either && points_ == Points::kUnsaid)
     return Complain(ErrorCode::kSyntax, said.column,
                     fmt::format("{} may be either", Quoted(said.text)),
-                    fmt::format("{0}{1} or {0},{1}", found[1].str(), found[2].str()));
+                    fmt::format("write {0}{1} or {0},{1}", found[1].str(), found[2].str()));
   value.text = WithPoint(said.text, separator_ == ';');
+  if (either && points_ == Points::kGroup) value.text.erase(value.text.find('.'), 1);
   if (const auto [at, first] = key_lines_.try_emplace(key, line_); !first)
     return Complain(ErrorCode::kInconsistent, value.column,
                     fmt::format("'{}' is said twice, first in line {}", key, at->second),

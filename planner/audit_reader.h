@@ -29,6 +29,9 @@ struct BillColumns {
   std::size_t part = 0, quantity = 1, role = 2, use = kNone;  // use: as bom.csv of a plan has it
 };
 
+// What a point between digits does, by the numbers of a bill.
+enum class Points : std::uint8_t { kUnsaid, kGroup, kDecimal };
+
 class BillReader {
  public:
   explicit BillReader(const std::string& file) : file_(file), presets_(HardwarePresets()) {}
@@ -39,6 +42,7 @@ class BillReader {
   void Complain(ErrorCode code, int column, std::string message, std::string hint);
   void Unknown(const char* what, const CsvCell& part, const std::vector<std::string>& names,
                const char* generic);
+  void ReadPoints(const std::vector<TextLine>& lines);
   void ReadLine(std::string_view line, int number);
   static CsvCell CellAt(const std::vector<CsvCell>& cells, std::size_t column);
   void ReadRow(const CsvCell& part, const CsvCell& quantity, const CsvCell& role,
@@ -82,6 +86,7 @@ class BillReader {
   std::map<std::string, int> key_lines_;
   BillColumns columns_;
   bool named_ = false;  // the columns were
+  Points points_ = Points::kUnsaid;
   char separator_ = 0;  // of cells, as the first row has it; 0: not seen
   std::string use_;     // of the row that is read, in lower case
   int line_ = 0, rows_ = 0;

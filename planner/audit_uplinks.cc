@@ -4,9 +4,9 @@
 
 namespace weft {
 
-double Auditor::MostUp(const SwitchRow& leaf) const {
-  const double by_rate = leaf.chip_bps / (1 + ask_.over) / ask_.up_bps;
-  const double down_an_up = ask_.over * ask_.up_bps / ask_.rate_bps;
+double Auditor::MostUp(const SwitchRow& leaf, double over) const {
+  const double by_rate = leaf.chip_bps / (1 + over) / ask_.up_bps;
+  const double down_an_up = over * ask_.up_bps / ask_.rate_bps;
   const double by_ports = static_cast<double>(leaf.most_ports) / (1 + down_an_up);
   return leaf.most_ports > 0 ? std::min(by_rate, by_ports) : by_rate;
 }
@@ -75,6 +75,44 @@ std::int64_t Auditor::MostUplinks() const {
     if (one.role == SwitchRole::kLeaf) chips_bps += static_cast<double>(one.count) * one.chip_bps;
   const double left_bps = chips_bps - static_cast<double>(ask_.endpoints) * ask_.rate_bps;
   return std::max(uplinks_.least, Down(left_bps / ask_.up_bps));
+}
+
+// By the cables between switches, as if all were leaves' uplinks.
+double Auditor::CabledRatio() const {
+  return static_cast<double>(ask_.endpoints) * ask_.rate_bps /
+         (static_cast<double>(Links(CableRow::End::kSwitch)) * ask_.up_bps);
+}
+
+// Whether fewer cables lie between switches than their ratio asks for. Where none is said a tenth
+// is what a leaf keeps free: 15:16 of HPN's ToRs is no fault. Then every tier is asked to be 1:1,
+// or what is said of spines; a ratio is the leaves' alone.
+bool Auditor::FewCables() const {
+  const std::int64_t between = Links(CableRow::End::kSwitch);
+  if (bill_.routers || between == 0 || Links(CableRow::End::kAny) > 0 || Tiers() == 1) return false;
+  if (ask_.over_said) return between < uplinks_.asked && CabledRatio() > ask_.over * 1.01;
+  const double each = CablesOfUplink();
+  return between < Up(static_cast<double>(uplinks_.asked) * each) && CabledRatio() * each > 1.1;
+}
+
+// Uplinks of a leaf at 1:1, as DeriveUplinks has them at the bill's own ratio.
+std::int64_t Auditor::EachNonblocking() const {
+  const std::int64_t leaves = Count(SwitchRole::kLeaf);
+  if (uplinks_.nonblocking % leaves == 0) return uplinks_.nonblocking / leaves;
+  return up_ > 0 ? up_ : Down(MostUp(*leaf_, 1));
+}
+
+// Of two tiers, the leaves and spines that the bill lacks for 1:1: "", ", 32 leaves and 16 spines".
+std::string Auditor::BesideNonblocking() const {
+  if (Tiers() != 2) return "";
+  std::vector<std::string> lacking;
+  const auto add = [&](SwitchRole role, std::int64_t of_one, std::int64_t links, const char* noun) {
+    const std::int64_t least = CeilDiv(links, std::max<std::int64_t>(1, of_one));
+    if (Uniform(role) && Count(role) > 0 && Count(role) < least)
+      lacking.push_back(Counted(least, noun));
+  };
+  add(SwitchRole::kLeaf, Down(MostUp(*leaf_, 1)), uplinks_.nonblocking, "leaf");
+  add(SwitchRole::kSpine, Ports(*spine_, ask_.up_bps), uplinks_.nonblocking, "spine");
+  return lacking.empty() ? "" : ", with " + fmt::format("{}", fmt::join(lacking, " and "));
 }
 
 // Of cables between leaves and spines those that carry a link: legs of split ones that lie unused,

@@ -241,7 +241,8 @@ class Auditor {
   void DeriveUplinks();
   void DeriveAbove(std::int64_t cabled);
   // Uplinks of a leaf at the oversubscription, not whole: as its chip's rate and its ports allow.
-  double MostUp(const SwitchRow& leaf) const;
+  double MostUp(const SwitchRow& leaf) const { return MostUp(leaf, ask_.over); }
+  double MostUp(const SwitchRow& leaf, double over) const;
   // A leaf's ports, by the rows that say so or by the oversubscription.
   std::int64_t LeafDown() const { return LeafDown(*leaf_); }
   std::int64_t LeafDown(const SwitchRow& leaf) const;
@@ -249,6 +250,10 @@ class Auditor {
   std::int64_t DownBeside(std::int64_t up) const;
   std::int64_t UplinksOf(std::int64_t endpoints, double over) const;
   std::int64_t MostUplinks() const;
+  double CabledRatio() const;
+  bool FewCables() const;
+  std::int64_t EachNonblocking() const;
+  std::string BesideNonblocking() const;
   std::int64_t LeafLinks(std::int64_t cabled) const;
   std::int64_t GrownUplinks(std::int64_t now, std::int64_t step = 1) const;
   // Endpoints that one plane of so many tiers reaches.

@@ -61,6 +61,14 @@ Result<Located<ScenarioSpec>> ReadOnFabric(const FabricQuestion& fabric, const s
   std::string text;
   if (!fabric.host.empty()) text += fmt::format("host: {}\n", Mapping(fabric.host));
   text += more;
+  const std::vector<std::string> families = FabricFamilies();
+  if (!IsFile(fabric.fabric) &&
+      std::find(families.begin(), families.end(), fabric.fabric) != families.end() &&
+      AllPresets().Find("fabric", fabric.fabric) == nullptr)
+    return Fail(ErrorCode::kUnknownKey, {"--fabric", 0, 0},
+                fmt::format("{} is a family, which needs its keys: give a file, or YAML",
+                            Quoted(fabric.fabric)),
+                fmt::format("weft new collective {} prints one", fabric.fabric));
   if (!IsScenarioFile(fabric.fabric))
     return ParseScenario(fmt::format("fabric: {}\n{}", Mapping(fabric.fabric), text), "--fabric",
                          {}, texts);

@@ -84,6 +84,17 @@ std::optional<Node> ForEveryKey(const Node& node, const Descriptor& type) {
   return out;
 }
 
+// Of `keys` the one that has `word` between its underlines: site_power for power; none of several.
+std::string KeyWithWord(const std::string& word, const std::vector<std::string>& keys) {
+  std::string found;
+  for (const std::string& key : keys) {
+    if (('_' + key + '_').find('_' + word + '_') == std::string::npos) continue;
+    if (!found.empty()) return {};
+    found = key;
+  }
+  return found;
+}
+
 }  // namespace
 
 void Binder::Report(ErrorCode code, const SourcePos& pos, std::string message, std::string hint) {
@@ -180,7 +191,8 @@ void Binder::ReportUnknown(const Mapping& map, const Node::Entry& entry) {
            exist);
     return;
   }
-  const std::string nearest = Nearest(entry.key, keys);
+  std::string nearest = Nearest(entry.key, keys);
+  if (nearest.empty()) nearest = KeyWithWord(entry.key, keys);
   std::string hint = nearest.empty() ? exist : fmt::format("did you mean '{}'?", nearest);
   if (const std::size_t colon = entry.key.find(':'); colon != std::string::npos)
     hint = fmt::format("'{}: ' with a space after ':'", entry.key.substr(0, colon));

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <optional>
 
 #include "base/check.h"
@@ -79,6 +80,25 @@ bool InRange(T number, const FieldDescriptor& key) {
   }
 }
 
+// Of a duration without its unit: the unit that the key's default or example has, if it is a long
+// one, and the two beside it; else what `problem` says.
+QuantityProblem InUnitsOf(const FieldDescriptor& key, const Node& value, QuantityProblem problem) {
+  const FieldSchema& schema = SchemaOf(key);
+  const std::string& like = schema.default_().empty() ? schema.example() : schema.default_();
+  if (schema.unit() != Unit::DURATION || !ScanWhole(like, Unit::DURATION) ||
+      !ScanQuantity(value.text, Unit::NONE))
+    return problem;
+  const std::string unit = like.substr(like.find_first_not_of("0123456789."));
+  const std::map<std::string, const char*> kBeside = {{"d", "{0}d, {0}h or {0}min"},
+                                                      {"h", "{0}h, {0}min or {0}s"},
+                                                      {"min", "{0}min, {0}h or {0}s"}};
+  const auto units = kBeside.find(unit);
+  if (units == kBeside.end()) return problem;
+  problem.want = "a time with its unit, such as " + like;
+  problem.hint = "write the unit: " + fmt::format(fmt::runtime(units->second), value.text);
+  return problem;
+}
+
 }  // namespace
 
 void Binder::Unwanted(const Node& value, const std::string& name, const std::string& want,
@@ -129,7 +149,7 @@ void Binder::BindNumber(const Node& value, Message& message, const FieldDescript
   };
   if (whole) {
     const auto number = ScanWhole(value.text, unit);
-    if (!number) return refuse(number.error());
+    if (!number) return refuse(InUnitsOf(key, value, number.error()));
     if (in_range(*number)) StoreWhole(message, key, *number);
     return;
   }

@@ -340,6 +340,13 @@ TEST(Weft, PrintsAPresetWithItsSources) {
   EXPECT_EQ(ran.status, kOk);
   EXPECT_THAT(ran.out, HasSubstr("SIGCOMM"));
   EXPECT_EQ(Weft({"presets", "nothing-of-that-name"}).status, kBadInput);
+  EXPECT_EQ(Weft({"presets", "superpod"}).err,
+            "weft: error: no preset and no kind of preset is called 'superpod' (presets that begin "
+            "so: superpod_b300_ethernet, superpod_b300_xdr, superpod_gb200, superpod_ndr or "
+            "superpod_ndr_asbuilt)\n");
+  EXPECT_THAT(Weft({"presets", "hgx-h101"}).err, HasSubstr("did you mean 'hgx-h100'?"));
+  EXPECT_THAT(Weft({"presets", "dragonfly"}).err,
+              HasSubstr("a family of fabrics: weft new collective dragonfly prints a file"));
 }
 
 // A line's cells; no line break stands inside one.
@@ -452,6 +459,9 @@ TEST(Weft, SaysThatAFamilyIsNoPresetAndThatNothingHasAName) {
   EXPECT_EQ(Weft({"topology", "leaf_spine"}).err,
             "weft: error: 'leaf_spine' is a family, which needs its keys: give a file (weft new "
             "collective leaf_spine prints one)\n");
+  EXPECT_EQ(Weft({"collective", "all_reduce", "--gpus", "16", "--fabric", "dragonfly"}).err,
+            "--fabric: error: 'dragonfly' is a family, which needs its keys: give a file, or YAML "
+            "(weft new collective dragonfly prints one)\n");
   EXPECT_THAT(Weft({"topology", "foo"}).err,
               HasSubstr("there is no file and no fabric preset 'foo' (presets: dcn_plus, "));
 }

@@ -544,14 +544,42 @@ TEST(Audit, KnowsHowManyPortsAPresetHas) {
   EXPECT_EQ(Rules(two + "sn5600,3,spine\n"), "spine_ports uneven_spines?");
 }
 
+// Spines, leaves and cables are advised for one ratio: who does as told is told nothing more.
+TEST(Audit, AdvisesForOneRatio) {
+  const auto bill = [](int leaves, int spines, int cables) {
+    return fmt::format(
+        "8xh100,256,host\n51.2T,{},leaf\n51.2T,{},spine\n400G,2048,host_cable\n"
+        "400G,{},isl_cable\n",
+        leaves, spines, cables);
+  };
+  const std::string few =
+      "oversubscription: 1024 cables between switches; needs 2048 cables for 1:1";
+  const std::string by_ratio = " | oversubscription,2\n";
+  EXPECT_EQ(Said(bill(32, 16, 1024)), few + by_ratio);
+  EXPECT_EQ(Said(bill(48, 16, 1024)), few + by_ratio);
+  EXPECT_EQ(Said(bill(32, 8, 1024)), few + ", with 16 spines" + by_ratio);
+  EXPECT_EQ(Said(bill(48, 12, 1024)),
+            "uneven_spines: 42 uplinks of a leaf over 12 spines; needs 16 spines, 16 at least for "
+            "1:1 | 16 spines\n" +
+                few + ", with 16 spines" + by_ratio);
+  EXPECT_THAT(Said(bill(32, 32, 1024)),
+              testing::StartsWith("excess_spines: 32 spines; needs 16 spines have the ports for "
+                                  "1:1, 16 spines spread evenly"));
+  for (const int leaves : {32, 48}) EXPECT_EQ(Said(bill(leaves, 16, 2048)), "");
+  // The other way out: the ratio of the cables, for all of them.
+  EXPECT_EQ(Said(bill(32, 8, 1024) + "oversubscription,2,\n"), "");
+  EXPECT_THAT(Said(bill(32, 16, 1024) + "oversubscription,2,\n"),
+              testing::StartsWith("excess_spines: 16 spines; needs 8 spines have the ports, "));
+}
+
 // A ratio that only the cables say is no lack of leaves.
 TEST(Audit, TakesARatioThatNobodySaysFromTheCables) {
   const std::string bill =
       "h100,2048,accelerator\n51.2T,24,leaf\n51.2T,8,spine\nAOC,2048,host_cable\n"
       "AOC,768,isl_cable\n";
   EXPECT_EQ(Said(bill),
-            "oversubscription: 768 cables between switches; needs 2048 cables for 1:1 "
-            "| oversubscription,2.667\n");
+            "oversubscription: 768 cables between switches; needs 2048 cables for 1:1, with 32 "
+            "leaves and 16 spines | oversubscription,2.667\n");
   EXPECT_EQ(Said(bill + "oversubscription,2.667,\n"), "");
   // Of three tiers the cores' cables, too.
   EXPECT_EQ(Rules("h100,4096,accelerator\nqm9700,128,leaf\nqm9700,128,spine\nqm9700,64,core\n"
@@ -751,8 +779,9 @@ TEST(Audit, ReadsOtherSeparatorsAndGroupedDigits) {
             "leaf_ports");
   const auto comma = AuditText("h100;1,024;accelerator\n", "bill.csv");  // a decimal one
   ASSERT_FALSE(comma);
-  EXPECT_EQ(ErrorLines(comma.error()),
-            "bill.csv:1:6: error: the quantity is '1,024', and may be either (1024 or 1.024)\n");
+  EXPECT_EQ(
+      ErrorLines(comma.error()),
+      "bill.csv:1:6: error: the quantity is '1,024', and may be either (write 1024 or 1.024)\n");
   // Of tabs a comma is what the sheet shows: digits in groups, or part of a name.
   EXPECT_EQ(Said("h100\t1,024\taccelerator\n64x400G\t31\tleaf\n64x400G\t16\tspine\n"
                  "MPO, OM4\t1,024\thost_cable\nMPO\t1,024\tisl_cable\n"),
@@ -801,6 +830,31 @@ TEST(Audit, ReadsTheTableBetweenTitlesAndTotals) {
   EXPECT_THAT(Refusal("Total,8,\n"), testing::HasSubstr("the bill has no rows"));
 }
 
+TEST(Audit, ReadsTheUsualNamesOfColumns) {
+  const std::string rows = "8xh100;128;host\n64x400G;31;leaf\n64x400G;16;spine\n";
+  const std::string expected = Said("part;quantity;role\n" + rows);
+  EXPECT_THAT(expected, testing::HasSubstr("leaf_ports"));
+  for (const char* names :
+       {"Title\nTeil;Menge;Rolle", "Part;Qty;Type", "Name;Anzahl;Typ", "Artikel;STÜCK;Use",
+        "Bezeichnung;Menge (Stk.);Rolle", "SKU;Count;Role:", "Description;Stück;Type"})
+    EXPECT_EQ(Rules(std::string(names) + "\n" + rows), "leaf_ports") << names;
+  std::string tabs = "Name;Menge;Rolle\n" + rows;
+  std::replace(tabs.begin(), tabs.end(), ';', '\t');
+  EXPECT_EQ(Said(tabs), expected);
+  // Of two names the one that tells parts from numbers of an order.
+  EXPECT_EQ(Rules("SKU;Description;Qty;Use\n17;8xh100;128;host\n18;64x400G;31;leaf, 8 rails\n"
+                  "19;64x400G;16;spine\n"),
+            "leaf_ports");
+}
+
+TEST(Audit, SaysWhereTheNamesOfColumnsAreUnknown) {
+  EXPECT_EQ(Refusal("Cluster 3\nProdukt;Zahl;Rolle\n8xh100;128;host\n64x400G;31;leaf\n"),
+            "b.csv:2:1: error: of the names of columns here none is the part's, or none the "
+            "quantity's (parts: part, teil, name, bezeichnung, item, description, artikel or sku; "
+            "quantities: quantity, qty, count, menge, anzahl, stück or stk; roles: role, rolle, "
+            "type, typ or use)\n");
+}
+
 // Digits grouped by points, and decimal commas in quotes, where they can mean one thing.
 TEST(Audit, ReadsGermanNumbers) {
   const std::string rest = "64x400G;31;leaf\n64x400G;16;spine\n";
@@ -823,12 +877,44 @@ TEST(Audit, ReadsGermanNumbers) {
             Said("51.2T,8,switch\nh100,8,accelerator\n"));
 }
 
+// What another number of the column, or else of the bill, decides is decided.
+TEST(Audit, ReadsAPointAsTheOtherNumbersHaveIt) {
+  const auto bill = [](const char* gpus, const char* cables, char separator = ';') {
+    std::string out = fmt::format(
+        "h100;{};accelerator\n64x400G;31;leaf\n64x400G;16;spine\n"
+        "MPO;{};host_cable\n",
+        gpus, cables);
+    std::replace(out.begin(), out.end(), ';', separator);
+    return out;
+  };
+  const std::string grouped = Said(bill("1000", "1024")), plain = Said(bill("1", "1024"));
+  EXPECT_NE(grouped, plain);
+  for (const char separator : {';', '\t'}) {
+    EXPECT_EQ(Said(bill("1.000", "1.024", separator)), grouped);
+    EXPECT_THAT(Refusal(bill("1.000", "1024", separator)),
+                testing::EndsWith("may be either (write 1000 or 1)\n"));
+  }
+  // By the bill, where the column says nothing; a point in a part's name is its maker's.
+  const std::string more = "need;1,5PFLOPS;\nbasis;dense;\n";
+  EXPECT_EQ(Said(bill("1.000", "1024") + more), Said(bill("1000", "1024") + more));
+  EXPECT_EQ(Said(bill("1.000", "1.024") + "growth;2.048;\n"),
+            Said(bill("1000", "1024") + "growth;2048;\n"));
+  EXPECT_THAT(Refusal(bill("1.000", "1024") + "25.6T;1;leaf\n"),
+              testing::HasSubstr("may be either"));
+  EXPECT_EQ(Said(bill("1.000", "1,024", '\t')), plain);
+  EXPECT_EQ(Said(bill("1.000", "1024.0")), plain);
+  EXPECT_THAT(Refusal(bill("1.000", "1,024", '\t') + "MPO\t1.024\tisl_cable\n"),
+              testing::HasSubstr("'1.000', and may be either"));  // they contradict each other
+  EXPECT_EQ(Said("h100\t1.024\taccelerator\n64x400G\t31\tleaf\n64x400G\t16\tspine\n"),
+            Said("h100,1024,accelerator\n64x400G,31,leaf\n64x400G,16,spine\n"));
+}
+
 TEST(Audit, RefusesNumbersThatMayBeEither) {
   EXPECT_EQ(Refusal("h100,1.000,accelerator\n"),
-            "b.csv:1:6: error: the quantity is '1.000', and may be either (1000 or 1)\n");
+            "b.csv:1:6: error: the quantity is '1.000', and may be either (write 1000 or 1)\n");
   EXPECT_EQ(Refusal("h100;2.000;accelerator\nneed;1.500PFLOPS;\n"),
-            "b.csv:1:6: error: the quantity is '2.000', and may be either (2000 or 2)\n"
-            "b.csv:2:6: error: '1.500PFLOPS' may be either (1500 or 1,500)\n");
+            "b.csv:1:6: error: the quantity is '2.000', and may be either (write 2000 or 2)\n"
+            "b.csv:2:6: error: '1.500PFLOPS' may be either (write 1500 or 1,500)\n");
   EXPECT_EQ(Refusal("h100,1.024,accelerator\n"),
             "b.csv:1:6: error: the quantity is '1.024' (a whole number, such as 96)\n");
   EXPECT_EQ(Refusal("h100;1.234,50;accelerator\n"),

@@ -55,6 +55,13 @@ TEST(ReadQuestion, RefusesWhatDoesNotSayWhatItCounts) {
   EXPECT_THAT(WrongWith("need: { compute: 8PFLOPS, dtype: int8 }\n" + parts),
               HasSubstr("dtype is int8"));
   EXPECT_THAT(WrongWith("need: {}\n" + parts), HasSubstr("neither 'compute' nor 'gpus'"));
+  EXPECT_THAT(WrongWith("need: { gpus: 8 }\nlimits: { power: 12MW }\n" + parts),
+              HasSubstr("unknown key 'power' (did you mean 'site_power'?)"));
+  // Hours are meant of what lasts hours.
+  EXPECT_THAT(
+      WrongWith("need: { gpus: 8 }\nreliability: { repair: 4 }\n" + parts),
+      HasSubstr("'repair' is 4 (want a time with its unit, such as 4h) (write the unit: 4h, "
+                "4min or 4s)"));
   // What is named twice is not planned against itself.
   EXPECT_EQ(WrongWith("need: { gpus: 8 }\nparts: { accelerators: [h100, h100] }\n")
                 .substr(0, sizeof("plan.yaml:2:31: error: h100 is named twice") - 1),
