@@ -333,6 +333,8 @@ std::string CollectiveTableText(const CollectiveTable& table, bool explain, int 
   out += SearchText(plan, width);
   const std::string candidates = CandidatesText(plan, width);
   if (!candidates.empty()) out += "\ncandidates by NCCL's own estimate, us\n" + candidates;
+  if (!candidates.empty() && comm.tuner != EfaTuner::kNone)
+    out += "EFA's plugin chooses before these estimates, where it has a choice\n";
   constexpr int kFewRanks = 64;
   if (comm.ranks() <= kFewRanks)
     out += "\nrings\n" + RingsText(plan, width);

@@ -326,6 +326,16 @@ void DifferLines(const std::string& what, const Json& a, const Json& b, std::str
   }
 }
 
+// By the work that the plans' costs are of; earlier versions' do not say which of the two.
+std::string CostName(const Json& a, const Json& b) {
+  const auto work = [](const Json& plan) {
+    const Json said = At(plan, {"answer", "usd_per_useful"});
+    return said.is_string() ? said.get<std::string>() : std::string("PFLOP-day or POP-day");
+  };
+  const std::string before = work(a), after = work(b);
+  return fmt::format("USD a useful {}{}", before, before == after ? "" : ", after: a " + after);
+}
+
 // The next of the same accelerator.
 Json RunnerUp(const Json& plan) {
   for (const Json& row : plan["candidates"]) {
@@ -349,6 +359,7 @@ std::string PlanJson(const PlanReport& report) {
   out["partial"] = report.partial;
   out["answer"] = {{"best", OrNull(report.best)},
                    {"sentence", report.sentence},
+                   {"usd_per_useful", report.integer ? "POP-day" : "PFLOP-day"},
                    {"clear", report.clear},
                    {"p_first", report.p_first},
                    {"regret_usd", report.regret_usd},
@@ -455,7 +466,7 @@ std::string PlanDifference(const std::string& a_text, const std::string& b_text,
          figures, width);
   for (const Called& one : kFigures)
     Differ(one, At(best_a, {one.key}), At(best_b, {one.key}), figures, width);
-  Differ("USD a useful PFLOP-day", At(best_a, {"usd_per_useful_pflop_day", "mid"}),
+  Differ(CostName(a, b), At(best_a, {"usd_per_useful_pflop_day", "mid"}),
          At(best_b, {"usd_per_useful_pflop_day", "mid"}), figures, width);
   const auto rows_a = ByUse(a["bom"]), rows_b = ByUse(b["bom"]);
   std::set<std::string> parts;

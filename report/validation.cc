@@ -329,8 +329,8 @@ std::string ComparisonText(const JudgedTables& judged, int width) {
       "{} of {} tables compared, calibration {}\n", compared, comparison.tables.size(),
       comparison.calibration.name.empty() ? "none: the priors" : comparison.calibration.name);
   for (const Error& one : judged.warnings)
-    out += Wrap(fmt::format("warning: {}:{}: {} ({})", one.pos.file, one.pos.line, one.message,
-                            one.hint),
+    out += Wrap(fmt::format("warning: {}:{}:{}: {} ({})", one.pos.file, one.pos.line,
+                            one.pos.column, one.message, one.hint),
                 width, 2) +
            "\n";
   out += "\n";
@@ -396,7 +396,11 @@ std::string ComparisonJson(const JudgedTables& judged) {
   for (const ClassFigures& one : comparison.held_out) held_out.push_back(ClassJson(one));
   Json warnings = Json::array();
   for (const Error& one : judged.warnings)
-    warnings.push_back({{"file", one.pos.file}, {"line", one.pos.line}, {"said", one.message}});
+    warnings.push_back({{"file", one.pos.file},
+                        {"line", one.pos.line},
+                        {"column", one.pos.column},
+                        {"said", one.message},
+                        {"hint", one.hint}});
   Json verdicts = {{"overall", VerdictKey(judged.Overall())}};
   for (std::size_t v = 0; v < kVerdicts; ++v)
     verdicts[VerdictKey(static_cast<Verdict>(v))] = judged.Count(static_cast<Verdict>(v));

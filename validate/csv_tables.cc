@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -23,6 +24,11 @@ struct Series {
   int ranks = 0, hosts = 0;  // 0: not in the name
 };
 
+// An algbw and the busbw of the same name: they are of one time.
+struct Twins {
+  Series algbw, busbw;
+};
+
 struct Layout {
   std::vector<std::string> names;    // in lower case
   std::vector<std::string> written;  // as they stand
@@ -30,6 +36,7 @@ struct Layout {
   int size_shift = 0;  // of sizes in KiB, MiB, GiB by their column's name
   std::vector<Series> series;
   std::vector<Series> rates;         // beside times too
+  std::vector<Twins> twins;          // of the rates
   std::vector<Series> times, algbw;  // all of them: of a row they say the same
   std::optional<Series> in_time;     // of the half in place, where columns stand for each
 };
@@ -295,18 +302,25 @@ std::vector<Series> FindUnnamedRates(const Layout& layout, const std::string& co
   return out;
 }
 
-// Without the busbw beside an algbw of the same name: they are of one time.
-std::vector<Series> WithoutTwins(const std::vector<Series>& rates) {
-  std::vector<Series> out;
+std::vector<Twins> FindTwins(const std::vector<Series>& rates) {
+  std::vector<Twins> out;
   for (const Series& one : rates) {
+    if (one.measure != Measure::kBusbw) continue;
     std::string twin = one.name;
     if (const std::size_t at = twin.find("busbw"); at != twin.npos) twin.replace(at, 5, "algbw");
-    const bool has_twin = std::any_of(rates.begin(), rates.end(), [&](const Series& other) {
-      return other.measure == Measure::kAlgbw && other.name == twin;
+    const auto other = std::find_if(rates.begin(), rates.end(), [&](const Series& rate) {
+      return rate.measure == Measure::kAlgbw && rate.name == twin;
     });
-    if (one.measure != Measure::kBusbw || !has_twin) out.push_back(one);
+    if (other != rates.end()) out.push_back({*other, one});
   }
   return out;
+}
+
+// Of twins the algbw alone.
+std::vector<Series> WithoutTwins(std::vector<Series> rates, const std::vector<Twins>& twins) {
+  for (const Twins& two : twins)
+    std::erase_if(rates, [&](const Series& one) { return one.column == two.busbw.column; });
+  return rates;
 }
 
 class CsvReader {
@@ -379,22 +393,27 @@ class CsvReader {
     }
   }
 
-  // size_MiB and the like; "size (MB)" leaves open whether it counts by 1000 or by 1024.
+  // size_MiB and the like; "size (MB)" leaves open whether it counts by 1000 or by 1024, which
+  // does not matter where the other stands beside it.
   void FindScaledSize(const std::vector<Word>& cells, int number) {
-    for (const char* const name : {"size", "message_size", "msg_size", "data_size"})
-      for (const auto& [letter, shift] : {std::pair('k', 10), {'m', 20}, {'g', 30}}) {
-        const std::string unit = std::string(name) + '_' + letter;
-        layout_.size = Find(layout_.names, {(unit + "ib").c_str()});
-        layout_.size_shift = layout_.size ? shift : 0;
-        if (layout_.size) return;
-        if (const auto open = Find(layout_.names, {(unit + "b").c_str()})) {
-          const char upper = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
-          return Wrong(
-              number, cells[*open].column,
-              fmt::format("'{}' may count by 1000 or by 1024", layout_.written[*open]),
-              fmt::format("call it size_{0}iB where 32 is what nccl-tests' -b 32{0} is", upper));
+    for (const bool open : {false, true})
+      for (const char* const name : {"size", "message_size", "msg_size", "data_size"})
+        for (const auto& [letter, shift] : {std::pair('k', 10), {'m', 20}, {'g', 30}}) {
+          const std::string unit = fmt::format("{}_{}{}", name, letter, open ? "b" : "ib");
+          const auto column = Find(layout_.names, {unit.c_str()});
+          if (!column) continue;
+          if (open) return WrongScale(cells[*column], *column, letter, number);
+          layout_.size = column;
+          layout_.size_shift = shift;
+          return;
         }
-      }
+  }
+
+  void WrongScale(const Word& cell, std::size_t column, char letter, int number) {
+    const char upper = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+    Wrong(number, cell.column,
+          fmt::format("'{}' may count by 1000 or by 1024", layout_.written[column]),
+          fmt::format("call it size_{0}iB where 32 is what nccl-tests' -b 32{0} is", upper));
   }
 
   // The first column of times; else those of rates.
@@ -411,7 +430,9 @@ class CsvReader {
           std::find(unknown.begin(), unknown.end(), one.column) == unknown.end())
         layout_.algbw.push_back(one);
     layout_.rates = rates;
-    layout_.series = rates.empty() ? FindUnnamedRates(layout_, comments_) : WithoutTwins(rates);
+    layout_.twins = FindTwins(rates);
+    layout_.series =
+        rates.empty() ? FindUnnamedRates(layout_, comments_) : WithoutTwins(rates, layout_.twins);
     if (!layout_.times.empty()) {
       layout_.series = {layout_.times.front()};
       return;
@@ -461,11 +482,13 @@ class CsvReader {
 
   std::int64_t ScaledSize(const Word& cell, int number) {
     if (layout_.size_shift == 0) return Size(cell, number);
-    const auto count = WholeNumber<std::int64_t>(cell.text);
-    if (count && *count > 0 && *count < 1 << 20) return *count << layout_.size_shift;
+    const double count = WholeNumber<double>(cell.text).value_or(0);
+    const double bytes = std::ldexp(count, layout_.size_shift);  // exact
+    if (count > 0 && count < 1 << 20 && bytes == std::floor(bytes))
+      return static_cast<std::int64_t>(bytes);
     Wrong(number, cell.column,
-          fmt::format("{} is '{}' (want a whole number above 0)", layout_.written[*layout_.size],
-                      cell.text));
+          fmt::format("{} is '{}' (want a whole number of bytes above 0)",
+                      layout_.written[*layout_.size], cell.text));
     return -1;
   }
 
@@ -568,8 +591,39 @@ class CsvReader {
     return {};
   }
 
-  void Point(const std::vector<Word>& cells, int number, const Series& series, MeasuredTable& table,
+  // Why an algbw and its busbw, of the series or beside a time, are not of the table's operation at
+  // its ranks; empty where they are, or where either of the two, or one of the cells, is missing.
+  std::string WhyOfOthers(const std::vector<Word>& cells, const Series& series,
+                          const MeasuredTable& table) const {
+    if (table.op.empty() || table.ranks < 2) return {};
+    const double factor = BusFactor(table.op, table.ranks);
+    for (const auto& [algbw, busbw] : layout_.twins) {
+      if (series.measure != Measure::kTime && series.column != algbw.column) continue;
+      const std::string_view alg = cells[algbw.column].text, bus = cells[busbw.column].text;
+      const auto below = WholeNumber<double>(alg), above = WholeNumber<double>(bus);
+      if (!below || !above || !(*below > 0)) continue;
+      const double want = factor * *below * algbw.unit;
+      const double slack =
+          (factor * RoundingOf(alg) * algbw.unit + RoundingOf(bus) * busbw.unit) + 0.005 * want;
+      if (std::abs(*above * busbw.unit - want) > slack)
+        return fmt::format("{} is {:.3f} of {}, where {} over {} ranks has {:.3f}", busbw.name,
+                           *above * busbw.unit / (*below * algbw.unit), algbw.name, table.op,
+                           table.ranks, factor);
+    }
+    return {};
+  }
+
+  // The busbw where its algbw was not written down.
+  const Series& SeriesWritten(const std::vector<Word>& cells, const Series& series) const {
+    if (!cells[series.column].text.empty()) return series;
+    for (const Twins& two : layout_.twins)
+      if (two.algbw.column == series.column) return two.busbw;
+    return series;
+  }
+
+  void Point(const std::vector<Word>& cells, int number, const Series& first, MeasuredTable& table,
              Bytes size) {
+    const Series& series = SeriesWritten(cells, first);
     const Word& cell = cells[series.column];
     const auto value = WholeNumber<double>(cell.text);
     if (cell.text.empty()) return;  // not measured
@@ -577,6 +631,10 @@ class CsvReader {
       return Wrong(number, cell.column,
                    fmt::format("{} is '{}' (want a number)", series.name, cell.text));
     double us = *value * series.unit;
+    if (std::string why = WhyOfOthers(cells, series, table); !why.empty()) {
+      table.rejected.push_back({number, std::move(why)});
+      return;
+    }
     if (series.measure != Measure::kTime) {
       if (*value <= 0 || RoundingOf(cell.text) > 0.02 * *value) {
         table.rejected.push_back(

@@ -51,15 +51,16 @@ bool IsOfRanks(const Evidence& evidence, double times, int ranks) {
 
 // The operation of a factor of 1 that alone has such columns. A root and sums are a reduce's. A
 // root and no sums are a broadcast's, where a gather of so many ranks would have another factor.
-// Sums without a root that were checked in place too are what two ranks reduce: sendrecv_perf
-// checks nothing in place [NCT src/sendrecv.cu].
+// Sums without a root that were checked in place too are an all-reduce's of two ranks, where these
+// are known: a reduce-scatter over many has next to that factor, and sendrecv_perf checks nothing
+// in place [NCT src/sendrecv.cu].
 std::string OperationOfOne(const Evidence& evidence, int ranks) {
   if (std::abs(evidence.factor - 1) > evidence.slack) return {};
   if (evidence.has_root && evidence.sums) return "reduce";
   if (evidence.has_root)
     return ranks > 1 && 1.0 / ranks > 2 * evidence.slack ? "broadcast" : std::string();
   const bool checked = evidence.both_halves && !evidence.out_is_na && !evidence.in_is_na;
-  return evidence.sums && checked && (ranks == 0 || ranks == 2) ? "all_reduce" : std::string();
+  return evidence.sums && checked && ranks == 2 ? "all_reduce" : std::string();
 }
 
 // The operation that alone has such columns; empty where several have, or none.

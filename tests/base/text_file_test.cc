@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/base/error_list.h"
+#include "tests/base/test_file.h"
 
 namespace weft {
 namespace {
@@ -25,7 +26,7 @@ TEST(ReadTextFile, SaysWhyInTheSameWordsOfAFileAndOfWhereItIsNamed) {
 }
 
 TEST(ReadTextFile, ReadsEveryByte) {
-  const std::string path = testing::TempDir() + "/weft_text_file";
+  const std::string path = TestFile("text");
   const std::string text = std::string(40'000, 'x') + std::string(1, '\0') + "\r\n";
   std::ofstream(path, std::ios::binary) << text;
   EXPECT_EQ(Said(path, {path, 0, 0}), text);

@@ -233,7 +233,7 @@ const std::vector<KindOfFile>& KindsOfFiles() {
 
 // Whatever file is handed to a command that does not take it, it is named in one error.
 TEST(Weft, NamesAFileHandedToTheWrongCommand) {
-  const std::string folder = testing::TempDir() + "weft_app_test_kinds/";
+  const std::string folder = TestFile("kinds/");
   std::filesystem::create_directories(folder);
   const Scenario good(kSmall);
   const std::vector<std::tuple<std::string, std::vector<std::string>, std::string>> commands = {
@@ -277,16 +277,20 @@ TEST(Weft, NamesAFileHandedToTheWrongCommand) {
 
 // Of a file that is not there every command says the same, and a folder is none.
 TEST(Weft, SaysOfAMissingFileTheSameEverywhere) {
+  const std::string plan = TestFile("empty_plan.json"), log = TestFile("there.log");
+  std::ofstream(plan) << R"({"schema": "weft.plan/1", "answer": {}, "candidates": [], "bom": []})";
+  std::ofstream(log) << "#  size  count  type  redop  root  time  algbw  busbw\n"
+                        "1048576 262144 float sum -1 104.9 10.00 17.50 0 104.0 10.08 17.64 0\n";
   const std::vector<std::vector<std::string>> commands = {
       {"simulate"},
       {"compare"},
       {"topology"},
       {"flows"},
       {"plan"},
-      {"diff", "x"},
+      {"diff", plan},
       {"audit"},
       {"validate"},
-      {"validate", "x.log", "--accept"},
+      {"validate", log, "--host", "hgx-h100", "--accept"},
       {"calibrate", "-o", "/dev/null"},
       {"import", "csv", "-o", "-"},
       {"topology", "hpn", "--against"},
@@ -298,6 +302,7 @@ TEST(Weft, SaysOfAMissingFileTheSameEverywhere) {
     const Ran missing = Weft(args);
     EXPECT_EQ(missing.status, kBadInput) << args[0];
     EXPECT_THAT(missing.err, HasSubstr("cannot be read: No such file or directory")) << args[0];
+    EXPECT_THAT(missing.err, HasSubstr("no/such.yaml")) << args[0];  // not the file before it
     args.back() = folder;
     if (args[0] == "diff") continue;  // a plan's folder
     const Ran ran = Weft(args);

@@ -204,6 +204,30 @@ TEST(PlanDifference, CallsKeysByWordsWithUnits) {
   EXPECT_THAT(text, testing::Not(HasSubstr("_"))) << text;
 }
 
+// Plans in OPS cost a POP-day, and one of each is no mere change of a figure.
+TEST(PlanDifference, NamesTheWorkThatACostIsOf) {
+  PlanReport report;
+  EXPECT_EQ(Json::parse(PlanJson(report))["answer"]["usd_per_useful"], "PFLOP-day");
+  report.integer = true;
+  EXPECT_EQ(Json::parse(PlanJson(report))["answer"]["usd_per_useful"], "POP-day");
+  const Json plan = Json::parse(PlanWith("36kUSD", ""));
+  const auto said = [&](const char* before, const char* after) {
+    Json a = plan, b = plan;
+    for (const auto& [side, work] : {std::pair(&a, before), {&b, after}})
+      if (work != nullptr)
+        (*side)["answer"]["usd_per_useful"] = work;
+      else
+        (*side)["answer"].erase("usd_per_useful");
+    for (Json& row : b["candidates"])
+      if (row["id"] == plan["answer"]["best"]) row["usd_per_useful_pflop_day"]["mid"] = 50.0;
+    return PlanDifference(a.dump(), b.dump(), 200);
+  };
+  EXPECT_THAT(said("POP-day", "POP-day"), HasSubstr("\nUSD a useful POP-day: "));
+  EXPECT_THAT(said("PFLOP-day", "POP-day"),
+              HasSubstr("\nUSD a useful PFLOP-day, after: a POP-day: "));
+  EXPECT_THAT(said(nullptr, nullptr), HasSubstr("\nUSD a useful PFLOP-day or POP-day: "));
+}
+
 // Lists break between their values, parameters are told key by key.
 TEST(PlanDifference, FitsTheTerminal) {
   const std::string plan = PlanWith("36kUSD", "");

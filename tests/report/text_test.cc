@@ -121,6 +121,21 @@ TEST(ComparisonText, TellsWhatIsStatedFromWhatTimesSay) {
   EXPECT_THAT(ComparisonJson(judged), HasSubstr("\"by_command\": [\n"));
 }
 
+// As every other warning: file, line and column, what is wrong, what mends it.
+TEST(ComparisonText, PlacesWarningsAtTheirColumn) {
+  JudgedTables judged;
+  judged.warnings = {{ErrorCode::kInconsistent, {"x.log", 9, 3}, "other GPUs", "say --host"}};
+  EXPECT_THAT(ComparisonText(judged, 1000),
+              HasSubstr("\nwarning: x.log:9:3: other GPUs (say --host)\n"));
+  const auto json = nlohmann::json::parse(ComparisonJson(judged));
+  const nlohmann::json want = {{"file", "x.log"},
+                               {"line", 9},
+                               {"column", 3},
+                               {"said", "other GPUs"},
+                               {"hint", "say --host"}};
+  EXPECT_EQ(json["warnings"], nlohmann::json::array({want}));
+}
+
 // What passes by an assumption is said to, beside what no line is of.
 TEST(AcceptanceText, NamesTablesWhoseHostsAreAssumed) {
   const std::vector<TableNote> assumed = {{"x.log", 7, "2 are assumed"}};
@@ -374,6 +389,27 @@ TEST(CollectiveTableText, ShortRowsFitEightyColumns) {
     EXPECT_EQ(line.front(), '#') << line;
   EXPECT_THAT(CollectiveTableText(table, false, 80, CollectiveRows::kNcclTests),
               HasSubstr("out-of-place"));
+}
+
+// The least estimate is not what runs where EFA's plugin has a say.
+TEST(CollectiveTableText, SaysWhoChoosesBesideTheEstimates) {
+  CollectiveTable table;
+  table.plan.op = "all_reduce";
+  table.plan.comm.rules = &DefaultNcclRules();
+  table.plan.comm.nodes = 16;
+  table.plan.comm.per_node = 8;
+  NcclPlanRow row;
+  row.bytes = MiB(64);
+  row.choice.emplace();
+  row.candidates.emplace_back();
+  table.plan.rows = {row};
+  table.times.resize(1);
+  const char* const said = "\nEFA's plugin chooses before these estimates, where it has a choice\n";
+  const auto text = [&] { return CollectiveTableText(table, true, 80, CollectiveRows::kShort); };
+  EXPECT_THAT(text(), HasSubstr("candidates by NCCL's own estimate, us\n"));
+  EXPECT_THAT(text(), Not(HasSubstr(said)));
+  table.plan.comm.tuner = EfaTuner::kP5;
+  EXPECT_THAT(text(), HasSubstr(said));
 }
 
 // Two files over the same values.

@@ -144,12 +144,16 @@ TEST(ParseTables, TakesAnOperationFromColumnsThatOneAloneHas) {
   }
   EXPECT_EQ(op(RowOf("sum", -1, "187.50", "0", "0"), eight), "");  // of 16 ranks, not of 8
   // What two ranks reduce has a busbw of its algbw, as sendrecv_perf's that checks nothing in
-  // place.
-  const std::vector<MeasuredTable> two = Tables(RowOf("sum", -1, "100.00", "0", "0"), "pasted.txt");
-  ASSERT_THAT(two, SizeIs(1));
-  EXPECT_EQ(two[0].op, "all_reduce");
-  EXPECT_EQ(two[0].ranks, 2);
-  EXPECT_EQ(op(RowOf("sum", -1, "100.00", "0", "0"), eight), "");
+  // place; a reduce-scatter over 512 ranks is next to it, so nothing but the ranks tells.
+  const std::string two = RowOf("sum", -1, "100.00", "0", "0");
+  EXPECT_EQ(op(two, {"", "", 2, 1}), "all_reduce");
+  EXPECT_EQ(op(RowOf("sum", -1, "100.00", "0", "N/A"), {"", "", 2, 1}), "");  // send_recv
+  EXPECT_EQ(op(two, eight), "");
+  EXPECT_EQ(Tables(two, "pasted.txt")[0].ranks, 0);
+  for (const std::string& row :
+       {two, std::string("268435456 131072 float sum -1 89478.5 3.00 2.99 0 89478.5 3.00 2.99 0\n"),
+        std::string("268435456 131072 float sum -1 89478.5 3.00 3.00 0 89478.5 3.00 3.00 0\n")})
+    EXPECT_EQ(op(row, TableHints()), "") << row;
   // Pasted one below the other, each says its own.
   const std::vector<MeasuredTable> both = Tables(
       RowOf("sum", -1, "175.00", "0", "0") + RowOf("none", -1, "87.50", "0", "0"), "pasted.txt");
@@ -973,7 +977,7 @@ TEST(ParseTables, ReadsCsvWithHalvesBeforeTheNameAndSizesInMiB) {
   EXPECT_EQ(open.error().front().message, "'size(MB)' may count by 1000 or by 1024");
   EXPECT_EQ(open.error().front().pos, (SourcePos{"all_reduce.csv", 1, 12}));
   EXPECT_THAT(open.error().front().hint, HasSubstr("size_MiB"));
-  const auto wrong = ParseTables("size_MiB,time_us\n3.5,9\n", "all_reduce.csv");
+  const auto wrong = ParseTables("size_MiB,time_us\n3.1,9\n", "all_reduce.csv");
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().front().pos, (SourcePos{"all_reduce.csv", 2, 1}));
 }
@@ -1086,6 +1090,66 @@ TEST(ParseTables, ReadsSizesOfACsvInPowersOf1024Alone) {
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().front().message, "size is '1 MB' (want a whole number of bytes above 0)");
   EXPECT_THAT(wrong.error().front().hint, HasSubstr("MiB"));
+}
+
+// Half a MiB is 524,288 bytes; a tenth is no whole number of them.
+TEST(ParseTables, ReadsSizesOfACsvInTheUnitOfTheirColumn) {
+  const auto sizes = [](const std::string& text) {
+    std::vector<std::int64_t> out;
+    const std::vector<MeasuredTable> got = Tables(text, "all_reduce.csv");
+    for (const MeasuredPoint& point : got.at(0).points) out.push_back(point.size.count());
+    return out;
+  };
+  EXPECT_THAT(sizes("size_MiB,time_us\n0.5,9\n1,10\n1.25,11\n"),
+              ElementsAre(524'288, 1 << 20, 1'310'720));
+  // Beside one that says its unit the other asks nothing.
+  EXPECT_THAT(sizes("size_kb,size_MiB,time_us\n1048,1,10\n"), ElementsAre(1 << 20));
+  EXPECT_THAT(sizes("size_MB,msg_size_KiB,time_us\n1,1024,10\n"), ElementsAre(1 << 20));
+  for (const char* const wrong : {"0.1", "0", "-1", "1048577", "x"}) {
+    const auto got = ParseTables(fmt::format("size_MiB,time_us\n{},9\n", wrong), "all_reduce.csv");
+    ASSERT_FALSE(got) << wrong;
+    EXPECT_EQ(got.error().front().message,
+              fmt::format("size_MiB is '{}' (want a whole number of bytes above 0)", wrong));
+  }
+}
+
+// An algbw and its busbw that are not of the operation at its ranks: the one or the other is wrong,
+// or the ranks are.
+TEST(ParseTables, HoldsTheBusbwOfACsvAgainstItsAlgbw) {
+  const auto table = [](const std::string& text, int ranks = 8) {
+    std::vector<MeasuredTable> got = Tables(text, "all_reduce.csv", {"", "", ranks, 1});
+    EXPECT_THAT(got, SizeIs(1)) << text;
+    return got.at(0);
+  };
+  const std::string head = "size_bytes,algbw_GBps,busbw_GBps\n";
+  const MeasuredTable some =
+      table(head + "1048576,80,160\n2097152,80,140\n4194304,80.0,139.6\n8388608,80.00,135.00\n");
+  ASSERT_THAT(some.points, SizeIs(2));
+  EXPECT_EQ(some.points[0].line, 3);
+  EXPECT_EQ(some.points[1].line, 4);
+  ASSERT_THAT(some.rejected, SizeIs(2));
+  EXPECT_EQ(some.rejected[0].line, 2);
+  EXPECT_EQ(some.rejected[0].why,
+            "busbw_gbps is 2.000 of algbw_gbps, where all_reduce over 8 ranks has 1.750");
+  // In other units, and beside a time; ranks that nobody knows say nothing.
+  EXPECT_THAT(table("size_bytes,algbw_Gbps,busbw_GBps\n1048576,640,140\n").points, SizeIs(1));
+  EXPECT_THAT(table("size_bytes,algbw_Gbps,busbw_GBps\n1048576,640,160\n").rejected, SizeIs(1));
+  const std::string timed = "size_bytes,time_us,algbw_GBps,busbw_GBps\n";
+  EXPECT_THAT(table(timed + "1048576,13.11,79.98,139.97\n").points, SizeIs(1));
+  EXPECT_THAT(table(timed + "1048576,13.11,79.98,159.96\n").rejected, SizeIs(1));
+  EXPECT_THAT(table(timed + "8,13.11,0.00,0.00\n").points, SizeIs(1));
+  EXPECT_THAT(table(head + "1048576,80,160\n", 0).points, SizeIs(1));
+}
+
+TEST(ParseTables, ReadsTheBusbwOfACsvWhereItsAlgbwIsEmpty) {
+  const std::vector<MeasuredTable> got = Tables(
+      "size_bytes,algbw_GBps,busbw_GBps\n1048576,,140\n2097152,80,140\n4194304,80,\n8388608,,\n",
+      "all_reduce.csv", {"", "", 8, 1});
+  ASSERT_THAT(got, SizeIs(1));
+  EXPECT_THAT(got[0].rejected, IsEmpty());
+  ASSERT_THAT(got[0].points, SizeIs(3));  // the last was not measured
+  for (const MeasuredPoint& point : got[0].points)
+    EXPECT_NEAR(Microseconds(point.time), static_cast<double>(point.size.count()) / 80e3, 1e-6);
 }
 
 TEST(ParseTables, NamesTheCellOfACsvThatIsWrong) {

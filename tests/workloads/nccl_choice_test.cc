@@ -206,6 +206,54 @@ TEST(EfaTunerOf, KnowsInstancesByTheirNics) {
   EXPECT_EQ(ChooseNccl(b200, NcclOp::kAllGather, KiB(64))->protocol, Protocol::kLl);
 }
 
+// On both sides of the edges of [AWS-OFI v1.16.3 src/tuner/nccl_ofi_regions.cpp] for p5en and
+// p6-b200, each by its corners: p5en's LL128 on trees ends at 34.15e6 bytes of 32 ranks.
+TEST(EfaTunerChoice, TakesTheAreasOfP5enAndP6) {
+  const auto choice = [](EfaTuner tuner, NcclOp op, Bytes size, int ranks) {
+    const auto got = EfaTunerChoice(tuner, op, size.count(), ranks, [](NcclPair) { return true; });
+    return !got ? std::string("none")
+                : std::string(NcclName(got->algorithm)) + ' ' + NcclName(got->protocol);
+  };
+  struct Asked {
+    EfaTuner tuner;
+    NcclOp op;
+    Bytes size;
+    int ranks;
+    const char* want;
+  };
+  using enum EfaTuner;
+  for (const Asked& one : std::initializer_list<Asked>{
+           {kP5en, NcclOp::kAllReduce, KiB(128), 32, "Tree LL"},
+           {kP5en, NcclOp::kAllReduce, MiB(32), 32, "Tree LL128"},
+           {kP5en, NcclOp::kAllReduce, MiB(33), 32, "Ring LL128"},
+           {kP5en, NcclOp::kAllReduce, MiB(511), 32, "Ring LL128"},
+           {kP5en, NcclOp::kAllReduce, MiB(1024), 32, "Ring Simple"},
+           {kP5en, NcclOp::kAllReduce, MiB(64), 128, "Tree LL128"},
+           {kP5en, NcclOp::kAllReduce, MiB(1024), 128, "NVLSTree Simple"},
+           {kP5en, NcclOp::kAllReduce, MiB(4096), 128, "Ring Simple"},
+           {kP5en, NcclOp::kAllGather, KiB(128), 32, "Ring LL"},
+           {kP5en, NcclOp::kReduceScatter, MiB(256), 32, "Ring LL128"},
+           {kP5en, NcclOp::kAllGather, MiB(1024), 32, "Ring Simple"},
+           {kP6B200, NcclOp::kAllReduce, KiB(128), 32, "Tree LL"},
+           {kP6B200, NcclOp::kAllReduce, MiB(63), 32, "Tree LL128"},
+           {kP6B200, NcclOp::kAllReduce, MiB(65), 32, "Ring LL128"},
+           {kP6B200, NcclOp::kAllReduce, MiB(535), 32, "Ring LL128"},
+           {kP6B200, NcclOp::kAllReduce, MiB(537), 32, "Ring Simple"},
+           {kP6B200, NcclOp::kAllReduce, MiB(2560), 768, "NVLSTree Simple"},
+           {kP6B200, NcclOp::kAllReduce, MiB(4096), 512, "Ring LL128"},
+           {kP6B200, NcclOp::kAllReduce, MiB(16384), 512, "Ring Simple"},
+           {kP6B200, NcclOp::kReduceScatter, MiB(1), 32, "Ring LL"},
+           {kP6B200, NcclOp::kAllGather, MiB(512), 32, "Ring LL128"},
+           {kP6B200, NcclOp::kAllGather, MiB(1024), 32, "Ring Simple"},
+           {kP5, NcclOp::kAllReduce, MiB(64), 128, "Tree LL128"},
+           {kP5, NcclOp::kAllReduce, MiB(512), 128, "Ring LL128"},
+           {kP5, NcclOp::kAllGather, MiB(64), 32, "none"},
+           {kP5en, NcclOp::kBroadcast, MiB(64), 32, "none"},
+           {kP6B200, NcclOp::kReduce, MiB(64), 32, "none"}})
+    EXPECT_EQ(choice(one.tuner, one.op, one.size, one.ranks), one.want)
+        << static_cast<int>(one.tuner) << ' ' << one.size.count() << " bytes, " << one.ranks;
+}
+
 // LL128's stores must arrive in order, which PCIe alone does not promise; PAT is for one GPU a
 // node.
 TEST(ChooseNccl, KnowsWhereProtocolsAndPatWork) {

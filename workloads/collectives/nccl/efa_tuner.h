@@ -7,8 +7,8 @@
 // hosts and fewer, and where the user names an algorithm or a protocol.
 //
 // Assumes  beside NCCL 2.27 and later such a plugin, which is as old, and beside earlier ones none.
-// Departs  the areas of v1.16.3: those of p5 are the same in v1.13.0 to v1.21.1, those of p5en and
-//          p6-b200 moved since; those for one and two ranks a host are not here.
+// Departs  the areas of v1.16.3: p5's have the same corners to v1.18, and from v1.19 on edges that
+//          are straight in log2 of both axes; p5en's and p6-b200's moved. None for 1 or 2 a host.
 #pragma once
 
 #include <cstdint>
