@@ -107,7 +107,7 @@ void Planning::SayFailures() {
   if (ettr)
     note += fmt::format(
         "; {}, with a checkpoint every {} min, is at work {:.1f} % of the time "
-        "(exactly {:.1f} %)",
+        "by the first-order formula, {:.1f} % by the exact one",
         whose, FormatFigure(ettr->interval_s / 60, 3), ettr->ettr * 100, ettr->exact * 100);
   out_.notes.push_back(std::move(note));
   double flaps = 0;

@@ -411,8 +411,10 @@ void Checks::CheckGoodput() {
       "{}: a stop every {} h; with checkpoints of {} h and restarts of {} h {}", whose,
       hours(of_least), hours(FromPicoseconds(spec.checkpoint())),
       hours(FromPicoseconds(spec.restart())), [&] {
-        return least > 0 ? fmt::format("{:.1f} % of the time is useful, exactly {:.1f} %",
-                                       least * 100, exact * 100)
+        return least > 0 ? fmt::format(
+                               "{:.1f} % of the time is useful by the first-order formula, "
+                               "{:.1f} % by the exact one",
+                               least * 100, exact * 100)
                          : std::string("no interval between checkpoints leaves useful time");
       });
 }

@@ -173,8 +173,9 @@ std::string RoundText(double us) {
 // "4121 .. 5321": where nine of ten measured times are.
 std::string MeasuredText(const CollectiveTimeRow& time, int each) {
   if (!time.error.low) return "-";
+  // A mark stands apart from the number, however long that is.
   return fmt::format("{:>{}} .. {:<{}}{}", RoundText(time.us * (1 + *time.error.low)), each,
-                     RoundText(time.us * (1 + *time.error.high)), each,
+                     RoundText(time.us * (1 + *time.error.high)) + ' ', each,
                      time.in_range.value_or(true) ? ' ' : '!');
 }
 
