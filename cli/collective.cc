@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -21,6 +22,7 @@
 #include "scenario/calibration.h"
 #include "scenario/collective_times.h"
 #include "scenario/prepare.h"
+#include "workloads/collectives/nccl/comm.h"
 #include "workloads/collectives/nccl/plan.h"
 
 namespace weft::cli {
@@ -169,10 +171,13 @@ struct Asked {
   CollectiveQuestion question;
   std::vector<Bytes> sizes;
   bool matrix_in_file = false;
+  FabricHosts hosts;    // of the fabric; none: nothing
+  std::string host_is;  // as the table says it
   Calibration calibration;
 };
 
-Result<Asked> ReadArgs(const CollectiveArgs& args, SourceTexts& texts) {
+Result<Asked> ReadArgs(const CollectiveArgs& args, SourceTexts& texts,
+                       const std::function<void(std::string)>& warn) {
   Asked out;
   out.question.op = args.op;
   out.question.gpus = args.gpus;
@@ -187,11 +192,18 @@ Result<Asked> ReadArgs(const CollectiveArgs& args, SourceTexts& texts) {
   } else {
     WEFT_TRY(out.sizes, ParseSizes(args.sizes.empty() ? kSizes : args.sizes));
   }
-  if (args.host.empty() && !args.fabric.empty()) {
-    WEFT_TRY(out.question.host,
-             OrForeign(HostOfFabric(OnFabric(args), &texts), FileKind::kScenario, args.fabric));
-  } else {
+  out.host_is = HostName(args);
+  if (!args.host.empty() || args.fabric.empty()) {
     WEFT_TRY(out.question.host, ReadHost(HostName(args), texts));
+  }
+  if (!args.fabric.empty()) {
+    WEFT_TRY(out.hosts, OrForeign(HostsOfFabric(OnFabric(args), out.question, &texts),
+                                  FileKind::kScenario, args.fabric));
+    if (!args.host.empty() && !AlikeToNccl(out.question.host, out.hosts.host)) {
+      warn("--host has no effect: the fabric says what its hosts are");
+      out.host_is = "the fabric's host";
+    }
+    out.question.host = out.hosts.host;
   }
   WEFT_TRY(out.question.forced, ReadForced(args));
   WEFT_TRY(out.calibration, OrForeign(ReadCalibration(args.calibration, &texts),
@@ -223,7 +235,7 @@ std::vector<CollectiveTimeRow> ClosedForm(const CollectiveModel& model, const As
 
 // What the calibration says of every row; true where its tables cover all.
 bool StateErrors(const Asked& asked, const NcclComm& comm, std::vector<CollectiveTimeRow>& rows) {
-  if (asked.calibration.name.empty()) return true;
+  if (asked.calibration.name.empty() || !asked.hosts.unlike.empty()) return true;
   bool covered = true;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const StatedError stated =
@@ -246,6 +258,10 @@ Result<std::vector<CollectiveTimeRow>> Simulated(const CollectiveArgs& args,
   seeds = times.seeds;
   std::vector<CollectiveTimeRow> rows = times.rows;
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!asked.hosts.unlike.empty()) {  // nothing of it is known in closed form
+      rows[i].in_place_us = rows[i].us;
+      continue;
+    }
     const NcclTimeCase which =
         rows[i].ran ? model.Case(asked.sizes[i], {rows[i].ran->algorithm, rows[i].ran->protocol})
                     : model.Case(asked.sizes[i]);
@@ -269,6 +285,28 @@ std::optional<NcclAlgorithm> TakeWhatRan(CollectiveTable& table) {
   return wanted;
 }
 
+// Ranks are on hosts that NCCL tells apart: the table has nothing of its choice, and says so.
+void TakePlainRing(const CollectiveArgs& args, const FabricHosts& hosts, CollectiveTable& table,
+                   const std::function<void(std::string)>& warn) {
+  if (hosts.unlike.empty()) return;
+  table.unlike = hosts.unlike;
+  table.hosts = hosts.hosts;
+  for (NcclPlanRow& row : table.plan.rows) {
+    row.choice.reset();
+    row.candidates.clear();
+  }
+  warn(
+      fmt::format("ranks are on {}: a plain ring is timed, without NCCL's choice and its error "
+                  "band (docs/nccl.md)",
+                  hosts.unlike));
+  for (const auto& [option, given] :
+       {std::pair("--algorithm", !args.algorithm.empty() && args.algorithm != "auto"),
+        std::pair("--protocol", !args.protocol.empty() && args.protocol != "auto"),
+        std::pair("--calibration", !args.calibration.empty() && args.calibration != "none"),
+        std::pair("--explain", args.explain)})
+    if (given) warn(fmt::format("{} has no effect: NCCL does not choose here", option));
+}
+
 // What alltoallv_perf prints of a matrix in a file: the busiest rank's sum, cells rounded down to
 // 16 bytes [NCT src/alltoallv.cu].
 std::vector<Bytes> TestedSizes(const Asked& asked) {
@@ -284,7 +322,7 @@ Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts
   const auto warn = [&](std::string message) {
     warnings.push_back({ErrorCode::kInconsistent, {"weft", 0, 0}, std::move(message), {}});
   };
-  WEFT_TRY(const Asked asked, ReadArgs(args, texts));
+  WEFT_TRY(const Asked asked, ReadArgs(args, texts, warn));
   WEFT_TRY(const CollectiveModel model, CollectiveModel::Build(asked.question));
   const NcclComm& comm = model.comm();
   if (!model.nccl_version_known())
@@ -297,7 +335,7 @@ Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts
     warn("--matrix has no effect: only all_to_all_v sends by one");
   table.tested = TestedSizes(asked);
   table.busbw_factor = model.busbw_factor();
-  table.host = HostName(args);
+  table.host = asked.host_is;
   table.fabric = args.fabric;
   table.calibration = asked.calibration.name;
   if (args.fabric.empty()) {
@@ -309,6 +347,7 @@ Result<CollectiveTable> MakeTable(const CollectiveArgs& args, SourceTexts& texts
         warn(fmt::format("{} has no effect without --fabric: times are in closed form", option));
   } else {
     WEFT_TRY(table.times, Simulated(args, model, asked, texts, table.seeds));
+    TakePlainRing(args, asked.hosts, table, warn);
     if (const auto wanted = TakeWhatRan(table))
       warn(
           fmt::format("NCCL would run {}, of which there is no pattern here: a ring ran in its "

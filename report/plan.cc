@@ -100,13 +100,18 @@ Json ToJson(const CollectiveTable& table, std::size_t i, bool explain) {
               {"time_in_place_us", RoundedUs(time.in_place_us)},
               {"algbw_GBps", RoundedUs(algbw)},
               {"busbw_GBps", RoundedUs(algbw * table.busbw_factor)},
-              {"bound", BoundName(time.bound)},
+              {"bound", time.bound ? Json(BoundName(*time.bound)) : Json(nullptr)},
               {"error",
                {{"low", time.error.low ? Json(RoundedUs(*time.error.low)) : Json(nullptr)},
                 {"high", time.error.high ? Json(RoundedUs(*time.error.high)) : Json(nullptr)},
                 {"basis", time.error.basis}}},
               {"in_range", OrNull(time.in_range)}};
   const auto& choice = row.choice;
+  if (!table.unlike.empty()) {  // as weft simulate's: a ring has no protocol
+    out["algorithm"] = "ring";
+    for (const char* key : {"protocol", "channels", "predicted_us"}) out[key] = nullptr;
+    return out;
+  }
   out["algorithm"] = choice ? Json(NcclName(choice->algorithm)) : Json(nullptr);
   out["protocol"] = choice ? Json(NcclName(choice->protocol)) : Json(NcclName(time.send_protocol));
   out["channels"] = choice ? choice->channels : time.send_channels;
@@ -182,6 +187,7 @@ std::string MeasuredText(const CollectiveTimeRow& time, int each) {
 std::string ChoiceText(const CollectiveTable& table, std::size_t i) {
   const auto& choice = table.plan.rows[i].choice;
   const CollectiveTimeRow& time = table.times[i];
+  if (!table.unlike.empty()) return "plain ring";
   return choice ? fmt::format("{} {} x{}", NcclName(choice->algorithm), NcclName(choice->protocol),
                               choice->channels)
                 : fmt::format("sends {} x{}", NcclName(time.send_protocol), time.send_channels);
@@ -190,6 +196,11 @@ std::string ChoiceText(const CollectiveTable& table, std::size_t i) {
 bool Banded(const CollectiveTable& table) {
   return std::any_of(table.times.begin(), table.times.end(),
                      [](const CollectiveTimeRow& one) { return one.error.low; });
+}
+
+// Of the last column.
+const char* ChoiceHead(const CollectiveTable& table) {
+  return table.unlike.empty() ? "NCCL's choice" : "timed";
 }
 
 std::string RowsText(const CollectiveTable& table) {
@@ -201,8 +212,8 @@ std::string RowsText(const CollectiveTable& table) {
       "#{1:>11}{2:>14}{3:>10}{4:>8}{5:>8}{6:>9}{7:>8}{8:>8}{9:>7}{6:>9}{7:>8}{8:>8}{9:>7}{10}\n"
       "#{11:>11}{12:>14}{0:18}{0:8}{13:>9}{14:>8}{14:>8}{0:7}{13:>9}{14:>8}{14:>8}\n",
       "", "size", "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong",
-      fmt::format("{}{}  NCCL's choice", drawn ? "  p5 .. p95 (us)" : "",
-                  banded ? "    90 % measured (us) " : ""),
+      fmt::format("{}{}  {}", drawn ? "  p5 .. p95 (us)" : "",
+                  banded ? "    90 % measured (us) " : "", ChoiceHead(table)),
       "(B)", "(elements)", "(us)", "(GB/s)");
   for (std::size_t i = 0; i < plan.rows.size(); ++i) {
     const CollectiveTimeRow& time = table.times[i];
@@ -227,7 +238,7 @@ std::string ShortRowsText(const CollectiveTable& table, int width) {
   if (!drawn) rows.AddColumn("algbw");
   rows.AddColumn("busbw");
   if (banded) rows.AddColumn("90 % measured");
-  rows.AddColumn("NCCL's choice", Align::kLeft);
+  rows.AddColumn(ChoiceHead(table), Align::kLeft);
   for (std::size_t i = 0; i < table.plan.rows.size(); ++i) {
     const CollectiveTimeRow& time = table.times[i];
     const std::int64_t size = ColumnsOf(table, i).size;
@@ -246,6 +257,11 @@ std::string ShortRowsText(const CollectiveTable& table, int width) {
 
 // What the column of measured times is, or why there is none.
 std::string ErrorLine(const CollectiveTable& table) {
+  if (!table.unlike.empty())
+    return fmt::format(
+        "# error unknown: ranks are on {}, where a plain ring is timed, without NCCL's choice and "
+        "its band\n",
+        table.unlike);
   if (table.calibration.empty()) return "# error unknown: no calibration\n";
   if (!Banded(table))
     return fmt::format("# error unknown: {} states none of such hosts\n", table.calibration);
@@ -315,19 +331,24 @@ std::string CollectiveTableText(const CollectiveTable& table, bool explain, int 
                                 CollectiveRows shape) {
   const NcclPlan& plan = table.plan;
   const NcclComm& comm = plan.comm;
+  const bool plain = !table.unlike.empty();
   std::string head =
-      fmt::format("# {} on {} ranks: {} x {} of {}, NCCL {}\n", plan.op, comm.ranks(), comm.nodes,
-                  comm.per_node, table.host, Version(plan));
-  head += fmt::format(
-      "# simulated {}, {}\n",
-      table.fabric.empty() ? std::string("on a network that does not block")
-                           : fmt::format("on {}, {} hash seeds", table.fabric, table.seeds),
-      table.calibration.empty() ? "constants uncalibrated" : "constants of " + table.calibration);
+      plain ? fmt::format("# {} on {} ranks: {} {}\n", plan.op, comm.ranks(), table.hosts,
+                          table.unlike)
+            : fmt::format("# {} on {} ranks: {} x {} of {}, NCCL {}\n", plan.op, comm.ranks(),
+                          comm.nodes, comm.per_node, table.host, Version(plan));
+  head += fmt::format("# simulated {}, {}\n",
+                      table.fabric.empty()
+                          ? std::string("on a network that does not block")
+                          : fmt::format("on {}, {} hash seeds", table.fabric, table.seeds),
+                      plain                       ? "a ring's constants (physics:)"
+                      : table.calibration.empty() ? "constants uncalibrated"
+                                                  : "constants of " + table.calibration);
   head += ErrorLine(table);
   std::string out = shape == CollectiveRows::kShort
                         ? CommentsText(head, width) + ShortRowsText(table, width)
                         : head + RowsText(table);
-  if (!explain) return out;
+  if (!explain || plain) return out;
   out +=
       fmt::format("\nchannels: {} for rings and trees, {} for NVLS, {} for sends, {} a peer\n",
                   comm.channels, comm.nvls_channels, comm.p2p_channels, comm.p2p_channels_per_peer);
@@ -346,19 +367,22 @@ std::string CollectiveTableText(const CollectiveTable& table, bool explain, int 
 
 std::string CollectiveTableJson(const CollectiveTable& table, bool explain) {
   const NcclPlan& plan = table.plan;
-  Json out = {{"schema", "weft.collective/1"},
-              {"weft", kWeftVersion},
-              {"host", table.host},
-              {"fabric", table.fabric.empty() ? Json(nullptr) : Json(table.fabric)},
-              {"calibration", table.calibration.empty() ? Json(nullptr) : Json(table.calibration)},
-              {"nccl", Version(plan)},
-              {"ranks", plan.comm.ranks()},
-              {"nodes", plan.comm.nodes},
-              {"seeds", table.seeds},
-              {"rows", Json::array()}};
+  const bool plain = !table.unlike.empty();
+  Json out = {
+      {"schema", "weft.collective/1"},
+      {"weft", kWeftVersion},
+      {"host", table.host},
+      {"fabric", table.fabric.empty() ? Json(nullptr) : Json(table.fabric)},
+      {"calibration", plain || table.calibration.empty() ? Json(nullptr) : Json(table.calibration)},
+      {"nccl", plain ? Json(nullptr) : Json(Version(plan))},
+      {"plain_ring", plain ? Json("ranks are on " + table.unlike) : Json(nullptr)},
+      {"ranks", plan.comm.ranks()},
+      {"nodes", plain ? Json(table.hosts) : Json(plan.comm.nodes)},
+      {"seeds", table.seeds},
+      {"rows", Json::array()}};
   for (std::size_t i = 0; i < plan.rows.size(); ++i)
     out["rows"].push_back(ToJson(table, i, explain));
-  if (explain) out["graphs"] = Shapes(plan);
+  if (explain && !plain) out["graphs"] = Shapes(plan);
   return out.dump() + '\n';
 }
 

@@ -21,9 +21,12 @@ struct CollectiveTable {
   NcclPlan plan;
   std::vector<CollectiveTimeRow> times;  // a row of the plan each
   double busbw_factor = 1;
-  std::string host;            // as asked
-  std::string fabric;          // as asked; empty: one that does not block
-  std::string calibration;     // empty: none
+  std::string host;         // as asked
+  std::string fabric;       // as asked; empty: one that does not block
+  std::string calibration;  // empty: none
+  // "hosts of several kinds (…)", that NCCL tells apart: a plain ring was timed. Empty: none.
+  std::string unlike;
+  std::size_t hosts = 0;       // of these
   bool known_hardware = true;  // to the calibration
   int seeds = 1;               // over which times were taken
 };

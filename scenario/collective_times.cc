@@ -40,12 +40,21 @@ bool IsScenarioFile(const std::string& path) {
   return false;
 }
 
-// `from`'s fabric and, where `host`, its hosts in the place of `into`'s.
+// `from`'s network and, where `host`, its hosts in the place of `into`'s.
 void TakeFabric(const Located<ScenarioSpec>& from, bool host, Located<ScenarioSpec>& into) {
   *into.message.mutable_fabric() = from.message.fabric();
   if (host && from.message.has_host()) *into.message.mutable_host() = from.message.host();
-  const auto is_taken = [host](const std::string& path) {
-    return path.starts_with("fabric") || (host && path.starts_with("host"));
+  const bool seeds = into.sources.Given("routing.seeds");
+  const std::int32_t asked_seeds = into.message.routing().seeds();
+  *into.message.mutable_rdma() = from.message.rdma();
+  *into.message.mutable_physics() = from.message.physics();
+  *into.message.mutable_routing() = from.message.routing();
+  if (seeds) into.message.mutable_routing()->set_seeds(asked_seeds);
+  const auto is_taken = [&](const std::string& path) {
+    if (path == "routing.seeds") return !seeds;
+    for (const char* key : {"fabric", "rdma", "physics", "routing"})
+      if (path.starts_with(key)) return true;
+    return host && path.starts_with("host");
   };
   SourceMap sources;
   for (const auto& [path, origin] : into.sources.entries())
@@ -224,12 +233,23 @@ CollectiveTime CollectiveModel::Time(const NcclTimeCase& which,
   return NcclTime(which, constants);
 }
 
-Result<HostPart> HostOfFabric(const FabricQuestion& fabric, SourceTexts* texts) {
-  WEFT_TRY(const Located<ScenarioSpec> spec, ReadOnFabric(fabric, {}, texts));
-  const HostSpec& kind = HostOf(spec.message);
+Result<FabricHosts> HostsOfFabric(const FabricQuestion& fabric, const CollectiveQuestion& question,
+                                  SourceTexts* texts) {
+  WEFT_TRY(const Located<ScenarioSpec> spec,
+           ReadOnFabric(fabric, fmt::format("placement: {{ gpus: {} }}\n", question.gpus), texts));
+  FabricHosts out;
+  RankHosts ranks;
+  if (spec.message.fabric().custom().hosts_size() > 1) {
+    FabricCache cache;
+    WEFT_TRY(ranks, HostsOfRanks(spec, cache, question.gpus_per_host));
+    out.hosts = ranks.hosts;
+    if (!ranks.kinds.empty()) out.unlike = SeveralKinds(ranks.kinds);
+  }
+  const HostSpec& kind = HostOf(spec.message, ranks);
   if (kind.gpu().empty() || kind.gpus() < 1 || kind.nics() < 1 || kind.nic_ports() < 1)
     return Wrong("the fabric does not say what its hosts are", "--host, such as hgx-h100");
-  return MakeHostPart(kind, spec.sources, "host");
+  WEFT_TRY(out.host, MakeHostPart(kind, spec.sources, "host"));
+  return out;
 }
 
 Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
@@ -242,7 +262,8 @@ Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
   WEFT_TRY(Located<ScenarioSpec> spec,
            ReadOnFabric(fabric, WorkText(question, fabric, sizes), texts));
   FabricCache cache;
-  KeepSearch(comm, question, HostOf(spec.message), cache);
+  if (spec.message.fabric().custom().hosts_size() < 2)  // else which kind is not known yet
+    KeepSearch(comm, question, HostOf(spec.message), cache);
   WEFT_TRY(const PreparedScenario prepared, Prepare(std::move(spec), cache, {}, per_host));
   RunControl control;
   control.threads = fabric.threads;

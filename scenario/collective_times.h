@@ -107,7 +107,7 @@ struct FabricQuestion {
 struct CollectiveTimeRow {
   double us = 0, p5_us = 0, p95_us = 0;
   double in_place_us = 0;
-  CollectiveTime::Bound bound = CollectiveTime::Bound::kLatency;
+  std::optional<CollectiveTime::Bound> bound;  // none: of a plain ring, which no closed form times
   NcclProtocol send_protocol = NcclProtocol::kSimple;  // of sends: a message's
   int send_channels = 1;
   // Of a fabric, in an engine: what NCCL would run where weft has a pattern of it, else the ring.
@@ -116,8 +116,15 @@ struct CollectiveTimeRow {
   std::optional<bool> in_range;  // of the calibration; none: there is none
 };
 
-// What every host of the fabric is. Errors as in SimulateCollective.
-Result<HostPart> HostOfFabric(const FabricQuestion& fabric, SourceTexts* texts);
+// The hosts of a fabric that the question's ranks are on.
+struct FabricHosts {
+  HostPart host;          // rank 0's
+  std::size_t hosts = 0;  // that ranks are on; 0: the fabric has one kind
+  std::string unlike;     // what NCCL tells apart: "hosts of several kinds (…)"; empty: nothing
+};
+// Errors as in SimulateCollective. `question`'s host is not read.
+Result<FabricHosts> HostsOfFabric(const FabricQuestion& fabric, const CollectiveQuestion& question,
+                                  SourceTexts* texts);
 
 struct FabricTimes {
   std::vector<CollectiveTimeRow> rows;  // a size each; in_place_us and bound are left
@@ -125,8 +132,9 @@ struct FabricTimes {
 };
 
 // The same question on a fabric, packed into hosts in order: an engine runs NCCL's pattern over
-// hash seeds. `texts` as in ReadScenario; it may be null.
-// Errors   those of the fabric, the host and the scenario made of them.
+// hash seeds, or a plain ring where NCCL tells the ranks' hosts apart; then no row has a `ran`.
+// Of a scenario's file fabric, host, rdma, routing and physics count. `texts` as in ReadScenario;
+// it may be null. Errors   those of the fabric, the host and the scenario made of them.
 Result<FabricTimes> SimulateCollective(const CollectiveModel& model,
                                        const CollectiveQuestion& question,
                                        const FabricQuestion& fabric,

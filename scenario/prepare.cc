@@ -17,6 +17,8 @@
 #include "scenario/silent_keys.h"
 #include "sim/simgrid/simgrid_simulation.h"
 #include "topology/build.h"
+#include "workloads/collectives/moe.h"
+#include "workloads/collectives/nccl/comm.h"
 #include "workloads/collectives/nccl/plan.h"
 #include "workloads/collectives/nccl/rules.h"
 #include "workloads/collectives/ring.h"
@@ -96,14 +98,19 @@ const HostSpec& HostOfKind(const ScenarioSpec& spec, std::uint32_t kind) {
   return spec.has_host() ? spec.host() : spec.fabric().host();
 }
 
+// Of the placement's hosts, each once.
+std::set<std::uint32_t> KindsOfPlacement(const Fabric& fabric, const Placement& placement) {
+  std::set<std::uint32_t> kinds;
+  for (const GpuId gpu : placement.gpu_of_rank)
+    kinds.insert(fabric.host_kind(fabric.vertex(fabric.gpu(gpu)).host));
+  return kinds;
+}
+
 // The GPUs of the placement's hosts, each kind once.
 std::set<std::string> GpusOfPlacement(const PreparedScenario& scenario) {
-  const Fabric& fabric = *scenario.fabric;
-  std::set<std::uint32_t> kinds;
-  for (const GpuId gpu : scenario.placement.gpu_of_rank)
-    kinds.insert(fabric.host_kind(fabric.vertex(fabric.gpu(gpu)).host));
   std::set<std::string> out;
-  for (const std::uint32_t kind : kinds) out.insert(HostOfKind(scenario.spec.message, kind).gpu());
+  for (const std::uint32_t kind : KindsOfPlacement(*scenario.fabric, scenario.placement))
+    out.insert(HostOfKind(scenario.spec.message, kind).gpu());
   return out;
 }
 
@@ -367,17 +374,52 @@ bool IsNcclByDefault(const Located<ScenarioSpec>& spec) {
          !spec.sources.Given("workload.collective.ring_order");
 }
 
-// What every host is, where NCCL knows such hosts. A bare family's host is one GPU that nobody
-// named: nothing for NCCL.
-Result<std::optional<HostPart>> NcclHostOf(const Located<ScenarioSpec>& spec) {
-  const HostSpec& kind = HostOf(spec.message);
-  if (spec.message.fabric().custom().hosts_size() > 1 || kind.gpu().empty() || kind.gpus() < 1 ||
-      kind.nics() < 1 || kind.nic_ports() < 1)
+// What every host of a kind is, where NCCL knows such hosts. A bare family's host is one GPU that
+// nobody named: nothing for NCCL.
+Result<std::optional<HostPart>> NcclHostOf(const Located<ScenarioSpec>& spec, std::uint32_t kind) {
+  const HostSpec& said = HostOfKind(spec.message, kind);
+  if (said.gpu().empty() || said.gpus() < 1 || said.nics() < 1 || said.nic_ports() < 1)
     return std::optional<HostPart>();
-  Result<HostPart> host = MakeHostPart(kind, spec.sources, "host");
+  const std::string own = fmt::format("fabric.custom.hosts[{}].host", kind);
+  Result<HostPart> host =
+      MakeHostPart(said, spec.sources, spec.sources.Given(own) ? own : std::string("host"));
   if (!host && !spec.message.has_collectives()) return std::optional<HostPart>();
   if (!host) return tl::make_unexpected(std::move(host).error());
   return std::optional<HostPart>(*std::move(host));
+}
+
+std::string NameOfKind(const ScenarioSpec& spec, std::uint32_t kind,
+                       const std::optional<HostPart>& part) {
+  if (part && !part->part.empty()) return part->part;
+  const std::string& gpu = HostOfKind(spec, kind).gpu();
+  return gpu.empty() ? "hosts without a GPU's name" : "hosts of " + gpu;
+}
+
+Result<RankHosts> HostsOf(const Located<ScenarioSpec>& spec, const Fabric& fabric,
+                          const Placement& placement) {
+  RankHosts out;
+  const auto host_of = [&](GpuId gpu) { return fabric.vertex(fabric.gpu(gpu)).host; };
+  std::set<HostId> hosts;
+  for (const GpuId gpu : placement.gpu_of_rank) hosts.insert(host_of(gpu));
+  out.hosts = hosts.size();
+  if (!placement.gpu_of_rank.empty())
+    out.kind = fabric.host_kind(host_of(placement.gpu_of_rank.front()));
+  WEFT_TRY(out.part, NcclHostOf(spec, out.kind));
+  std::vector<std::string> names = {NameOfKind(spec.message, out.kind, out.part)};
+  bool differ = false;
+  for (const std::uint32_t kind : KindsOfPlacement(fabric, placement)) {
+    if (kind == out.kind) continue;
+    WEFT_TRY(const std::optional<HostPart> part, NcclHostOf(spec, kind));
+    const bool alike =
+        part.has_value() == out.part.has_value() && (!part || AlikeToNccl(*part, *out.part));
+    if (alike) continue;
+    if (!differ) out.other = kind;
+    differ = true;
+    std::string name = NameOfKind(spec.message, kind, part);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  if (differ) out.kinds = std::move(names);
+  return out;
 }
 
 // The default of collectives.nccl: what a scenario without collectives: runs.
@@ -387,6 +429,29 @@ struct PreparedNccl {
   NcclBuild build;
   Calibration calibration;
 };
+
+// NCCL's choice on hosts that it tells apart is not known here: a ring runs, or nothing does.
+Errors SayHostsDiffer(const Located<ScenarioSpec>& spec, const RankHosts& hosts,
+                      std::vector<Error>& warnings) {
+  const CollectiveSpec& collective = spec.message.workload().collective();
+  const bool automatic = collective.algorithm().empty() || collective.algorithm() == "auto";
+  if (!spec.message.workload().has_collective() || !automatic || MoeDoes(collective.op()))
+    return {};  // never NCCL's
+  const std::string kinds = SeveralKinds(hosts.kinds);
+  if (!RingDoes(collective.op()))
+    return {{ErrorCode::kInconsistent, spec.At(fmt::format("fabric.hosts[{}]", hosts.other)),
+             fmt::format("{} is done by NCCL alone, whose choice is not modelled where its ranks "
+                         "are on {}",
+                         OpName(collective.op()), kinds),
+             "ranks on hosts of one kind: fewer GPUs, or another placement"}};
+  warnings.push_back({ErrorCode::kInconsistent,
+                      spec.At("collectives"),
+                      fmt::format("'collectives' has no effect: ranks are on {}, where a plain "
+                                  "ring is timed, without NCCL's choice and its error band",
+                                  kinds),
+                      {}});
+  return {};
+}
 
 // What NCCL would choose by; none where nobody asked, of several jobs, or where hosts are of
 // several kinds.
@@ -401,7 +466,13 @@ Result<std::optional<PreparedNccl>> PrepareNccl(const PreparedScenario& scenario
     return Fail(ErrorCode::kOutOfRange, spec.At("collectives.nccl"),
                 fmt::format("'{}' is no version of NCCL", version), "such as 2.28.9");
   WEFT_TRY(const Calibration calibration, ReadCalibration(spec.message.calibration(), nullptr));
-  WEFT_TRY(const std::optional<HostPart> host, NcclHostOf(spec));
+  WEFT_TRY(const RankHosts hosts, HostsOf(spec, *scenario.fabric, scenario.placement));
+  if (!hosts.kinds.empty()) {
+    if (Errors errors = SayHostsDiffer(spec, hosts, warnings); !errors.empty())
+      return tl::make_unexpected(std::move(errors));
+    return std::optional<PreparedNccl>();
+  }
+  const std::optional<HostPart>& host = hosts.part;
   if (!host) return std::optional<PreparedNccl>();
   if (!found->exact)
     warnings.push_back(
@@ -449,13 +520,15 @@ std::vector<StatedError> StateErrors(const Workload& workload, const PreparedNcc
 // What the calibration says of an iteration's communication, and which calibration that is. None on
 // hosts that NCCL does not know.
 Result<std::vector<StatedError>> StateTraining(const Located<ScenarioSpec>& spec,
-                                               const Fabric& fabric, Workload& workload) {
-  const Result<std::optional<HostPart>> host = NcclHostOf(spec);
+                                               const Fabric& fabric, const Placement& placement,
+                                               Workload& workload) {
+  const Result<RankHosts> hosts = HostsOf(spec, fabric, placement);
   WEFT_TRY(const Calibration calibration, ReadCalibration(spec.message.calibration(), nullptr));
-  if (!host || !*host || (*host)->compute_capability == 0 || calibration.name.empty())
+  if (!hosts || !hosts->kinds.empty() || !hosts->part || hosts->part->compute_capability == 0 ||
+      calibration.name.empty())
     return std::vector<StatedError>();
   workload.calibration = {calibration.name, calibration.digest};
-  return StateErrorsOfTraining(workload, fabric, calibration, **host);
+  return StateErrorsOfTraining(workload, fabric, calibration, *hosts->part);
 }
 
 // One warning for all items that the calibration's tables do not cover.
@@ -539,7 +612,9 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(PreparedScenario& scenar
   WEFT_TRY(std::optional<PreparedNccl> nccl, PrepareNccl(scenario, beside_others, warnings));
   if (nccl) {
     nccl->build.comms = &cache.comms;
-    nccl->build.host_text = HostOf(spec.message).SerializeAsString();
+    const std::set<std::uint32_t> kinds = KindsOfPlacement(*scenario.fabric, scenario.placement);
+    nccl->build.host_text =
+        HostOfKind(spec.message, kinds.empty() ? 0 : *kinds.begin()).SerializeAsString();
     options.nccl = &nccl->build;
   }
   WEFT_TRY(Workload workload, BuildProgram(spec.message.workload(), spec.sources, *scenario.fabric,
@@ -548,7 +623,7 @@ Result<std::shared_ptr<const Workload>> PrepareWorkload(PreparedScenario& scenar
   const bool chosen = !workload.items.empty() && (!workload.items.front().protocol.empty() ||
                                                   workload.items.front().algorithm == "Sends");
   if (workload.training) {
-    WEFT_TRY(scenario.errors, StateTraining(spec, *scenario.fabric, workload));
+    WEFT_TRY(scenario.errors, StateTraining(spec, *scenario.fabric, scenario.placement, workload));
   } else if (nccl && (nccl->build.asked || chosen)) {
     workload.calibration = {nccl->build.calibration, nccl->build.digest};
     scenario.errors = StateErrors(workload, *nccl);
@@ -580,6 +655,15 @@ const HostSpec& HostOf(const ScenarioSpec& spec) {
   return HostOfKind(spec, 0);
 }
 
+const HostSpec& HostOf(const ScenarioSpec& spec, const RankHosts& hosts) {
+  return HostOfKind(spec, hosts.kind);
+}
+
+std::string SeveralKinds(const std::vector<std::string>& kinds) {
+  if (kinds.size() < 2) return fmt::format("unlike hosts ({})", fmt::join(kinds, ", "));
+  return fmt::format("hosts of several kinds ({})", fmt::join(kinds, ", "));
+}
+
 Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
                                                     FabricCache& cache) {
   std::shared_ptr<const Fabric>& kept = cache.fabrics[FabricKey(spec)];
@@ -597,6 +681,16 @@ std::vector<Error> FabricKeysWithoutEffect(const Located<ScenarioSpec>& spec,
   scenario.spec = spec;
   scenario.fabric = std::move(fabric);
   return KeysWithoutEffect(scenario, "fabric.", {});
+}
+
+Result<RankHosts> HostsOfRanks(const Located<ScenarioSpec>& spec, FabricCache& cache,
+                               std::optional<int> per_host) {
+  WEFT_TRY(const std::shared_ptr<const Fabric> fabric, PrepareFabric(spec, cache));
+  if (!fabric->constructible()) return RankHosts{};
+  WEFT_TRY(const Placement placement,
+           per_host ? FirstGpusOfHosts(spec, *fabric, *per_host)
+                    : MakePlacement(spec.message.placement(), spec.sources, *fabric));
+  return HostsOf(spec, *fabric, placement);
 }
 
 Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,

@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "base/schema/reader.h"
+#include "hardware/parts.h"
 #include "scenario/calibration.h"
 #include "scenario/scenario.pb.h"
 #include "sim/engines.h"
@@ -92,6 +93,17 @@ bool RoutingDraws(const PreparedScenario& scenario);
 // first.
 const HostSpec& HostOf(const ScenarioSpec& spec);
 
+// The hosts that ranks are on, as NCCL tells them apart.
+struct RankHosts {
+  std::uint32_t kind = 0;          // of rank 0's host: a row of a custom fabric's hosts
+  std::size_t hosts = 0;           // that ranks are on
+  std::optional<HostPart> part;    // rank 0's; none: nobody says all that NCCL reads
+  std::vector<std::string> kinds;  // where they differ: what each is called
+  std::uint32_t other = 0;         // where they differ: the first row unlike `kind`
+};
+// `kinds` as people say them: "dgx-a100 and hgx-h100".
+std::string SeveralKinds(const std::vector<std::string>& kinds);
+
 // Fabrics and routers that were built, by the text of their specs, and NCCL's searches: equal ones
 // are shared.
 struct FabricCache {
@@ -102,6 +114,11 @@ struct FabricCache {
 
 Result<std::shared_ptr<const Fabric>> PrepareFabric(const Located<ScenarioSpec>& spec,
                                                     FabricCache& cache);
+// Of the ranks that `spec` places on its fabric; `per_host` as in Prepare.
+Result<RankHosts> HostsOfRanks(const Located<ScenarioSpec>& spec, FabricCache& cache,
+                               std::optional<int> per_host);
+// What every host of that kind is.
+const HostSpec& HostOf(const ScenarioSpec& spec, const RankHosts& hosts);
 // `stop`: true where the caller waits no longer; then the result is `stopped`. Empty: never.
 // `per_host`: ranks take that many GPUs of each host, its first; none: all.
 Result<PreparedScenario> Prepare(Located<ScenarioSpec> spec, FabricCache& cache,

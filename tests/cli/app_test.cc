@@ -97,6 +97,52 @@ TEST(Weft, TakesNcclsOwnNamesOfOperations) {
   EXPECT_NE(Weft({"collective", "allto", "--gpus", "16"}).status, 0);
 }
 
+// No word of NCCL's choice and its band beside a plain ring's times; what only NCCL does is refused
+// at the user's own file.
+TEST(Weft, SaysThatAPlainRingIsTimedOnHostsOfSeveralKinds) {
+  const Scenario fabric(
+      "family: custom\nlink: 400Gbps\nhosts:\n"
+      "  - { count: 4, host: { preset: hgx-h100 } }\n"
+      "  - { first: 4, count: 4, host: { preset: dgx-a100 } }\n"
+      "switches:\n  - { name: leaf, count: 8 }\n"
+      "cables:\n  - { from: \"host*/nic*\", to: \"leaf*\", join: in_turn }\n");
+  const auto run = [&](const char* op, const char* gpus, std::vector<std::string> more) {
+    std::vector<std::string> args = {"collective", op,       "--gpus",   gpus,
+                                     "--sizes",    "8,1MiB", "--fabric", fabric.path()};
+    args.insert(args.end(), more.begin(), more.end());
+    return Weft(args);
+  };
+  const Ran text = run("all_reduce", "64", {"--algorithm", "Tree"});
+  EXPECT_EQ(text.status, kOk) << text.err;
+  const std::string why =
+      "ranks are on hosts of several kinds (hgx-h100, dgx-a100), where a plain ring is timed, "
+      "without NCCL's choice and its band\n";
+  EXPECT_THAT(text.out, HasSubstr("# error unknown: " + why));
+  EXPECT_THAT(text.out, HasSubstr("8 hosts of several kinds (hgx-h100, dgx-a100)\n"));
+  EXPECT_THAT(text.out, HasSubstr("  plain ring\n"));
+  EXPECT_THAT(text.out, testing::Not(HasSubstr("90 %")));
+  EXPECT_THAT(text.out, testing::Not(HasSubstr("Tree")));
+  EXPECT_THAT(text.err, HasSubstr("a plain ring is timed"));
+  EXPECT_THAT(text.err, HasSubstr("--algorithm has no effect: NCCL does not choose here"));
+  const auto json =
+      nlohmann::ordered_json::parse(run("all_reduce", "64", {"--json", "-", "--explain"}).out);
+  EXPECT_EQ(json["plain_ring"], "ranks are on hosts of several kinds (hgx-h100, dgx-a100)");
+  EXPECT_EQ(json["rows"][0]["algorithm"], "ring");
+  for (const char* key : {"protocol", "channels", "predicted_us", "in_range", "bound"})
+    EXPECT_TRUE(json["rows"][0][key].is_null()) << key;
+  EXPECT_TRUE(json["rows"][0]["error"]["low"].is_null());
+  EXPECT_FALSE(json.contains("graphs"));
+  const Ran refused = run("all_to_all", "64", {});
+  EXPECT_EQ(refused.status, kBadInput);
+  EXPECT_THAT(refused.err, HasSubstr(fabric.path() + ":5:"));
+  const Ran alike = run("all_to_all", "32", {});  // all on the first kind
+  EXPECT_EQ(alike.status, kOk) << alike.err;
+  EXPECT_EQ(alike.err, "");
+  EXPECT_TRUE(
+      nlohmann::ordered_json::parse(run("all_reduce", "32", {"--json", "-"}).out)["plain_ring"]
+          .is_null());
+}
+
 // As EFA's plugin, which leaves what NCCL_PROTO says and warns.
 TEST(Weft, WarnsOfAProtocolThatThePluginWouldNotTake) {
   const auto run = [](const char* protocol) {

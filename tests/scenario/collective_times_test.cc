@@ -417,9 +417,9 @@ TEST(SimulateCollective, ReducesOverParallelCablesAndPorts) {
       fabric.calibration = "none";
       fabric.seeds = 1;
       CollectiveQuestion question;
-      const auto part = HostOfFabric(fabric, nullptr);
+      const auto part = HostsOfFabric(fabric, question, nullptr);
       ASSERT_TRUE(part.has_value()) << part.error().front();
-      question.host = *part;
+      question.host = part->host;
       question.gpus = 32;
       question.sharp = true;
       question.forced.algorithm = algorithm;
@@ -607,9 +607,9 @@ TEST(SimulateCollective, TakesTheFabricOfAScenarioFile) {
     on.host = host;
     on.calibration = "none";
     on.seeds = 2;
-    const auto part = HostOfFabric(on, nullptr);
+    const auto part = HostsOfFabric(on, question, nullptr);
     EXPECT_TRUE(part.has_value()) << (part ? "" : part.error().front().message);
-    question.host = *part;
+    question.host = part->host;
     const auto model = CollectiveModel::Build(question);
     const auto times = SimulateCollective(*model, question, on, {MiB(64)}, nullptr);
     EXPECT_TRUE(times.has_value()) << (times ? "" : times.error().front().message);
@@ -618,6 +618,90 @@ TEST(SimulateCollective, TakesTheFabricOfAScenarioFile) {
   EXPECT_EQ(time(path, ""), time(keys, "hgx-h100"));
   EXPECT_EQ(time(path, "dgx-a100"), time(keys, "dgx-a100"));
   EXPECT_NE(time(path, "dgx-a100"), time(path, ""));
+}
+
+// Eight hosts on eight leaves: four as `first` says, four as `second`.
+std::string OfTwoKinds(const std::string& first, const std::string& second) {
+  return fmt::format(
+      "{{ family: custom, link: 400Gbps, hosts: [{{ count: 4, host: {} }}, {{ first: 4, count: 4, "
+      "host: {} }}], switches: [{{ name: leaf, count: 8 }}], cables: [{{ from: \"host*/nic*\", to: "
+      "\"leaf*\", join: in_turn }}] }}",
+      first, second);
+}
+
+struct OnKinds {
+  FabricHosts hosts;
+  Result<FabricTimes> times;
+};
+
+OnKinds TimeOnKinds(const std::string& fabric, const std::string& op, int gpus) {
+  FabricQuestion on;
+  on.fabric = fabric;
+  on.seeds = 1;
+  CollectiveQuestion question;
+  question.op = op;
+  question.gpus = gpus;
+  const auto hosts = HostsOfFabric(on, question, nullptr);
+  EXPECT_TRUE(hosts.has_value()) << (hosts ? "" : hosts.error().front().message);
+  question.host = hosts->host;
+  const auto model = CollectiveModel::Build(question);
+  EXPECT_TRUE(model.has_value()) << (model ? "" : model.error().front().message);
+  return {*hosts, SimulateCollective(*model, question, on, {Bytes(8), MiB(1), GiB(1)}, nullptr)};
+}
+
+// Hosts that no rank is on change nothing, nor do kinds that differ in what NCCL does not read.
+TEST(SimulateCollective, TakesKindsThatNcclDoesNotTellApartAsOne) {
+  const std::string h100 = "{ preset: hgx-h100 }", a100 = "{ preset: dgx-a100 }";
+  const std::string dear = "{ preset: hgx-h100, power: 12kW }";
+  for (const std::string op : {"all_reduce", "all_to_all"})
+    for (const auto& [fabric, alone, gpus] :
+         {std::tuple(OfTwoKinds(h100, a100), OfTwoKinds(h100, h100), 32),
+          {OfTwoKinds(a100, h100), OfTwoKinds(a100, a100), 32},
+          {OfTwoKinds(h100, dear), OfTwoKinds(h100, h100), 64}}) {
+      const OnKinds two = TimeOnKinds(fabric, op, gpus), one = TimeOnKinds(alone, op, gpus);
+      EXPECT_EQ(two.hosts.unlike, "");
+      ASSERT_TRUE(two.times.has_value()) << two.times.error().front();
+      ASSERT_TRUE(one.times.has_value()) << one.times.error().front();
+      for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(two.times->rows[i].us, one.times->rows[i].us) << op << ' ' << i;
+        EXPECT_EQ(two.times->rows[i].ran.has_value(), op == "all_reduce");
+      }
+    }
+  // 8 B: no plain ring, which is an order of magnitude slower.
+  EXPECT_LT(TimeOnKinds(OfTwoKinds(h100, h100), "all_reduce", 64).times->rows[0].us, 60);
+}
+
+// Where NCCL tells them apart its choice is not known: a ring runs, and what has none is refused at
+// the kind that differs.
+TEST(SimulateCollective, SaysThatItTimesARingOnHostsThatDiffer) {
+  const std::string fabric = OfTwoKinds("{ preset: hgx-h100 }", "{ preset: dgx-a100 }");
+  const OnKinds ring = TimeOnKinds(fabric, "all_reduce", 64);
+  EXPECT_EQ(ring.hosts.hosts, 8U);
+  EXPECT_EQ(ring.hosts.unlike, "hosts of several kinds (hgx-h100, dgx-a100)");
+  ASSERT_TRUE(ring.times.has_value()) << ring.times.error().front();
+  EXPECT_FALSE(ring.times->rows[0].ran.has_value());
+  const OnKinds refused = TimeOnKinds(fabric, "all_to_all", 64);
+  ASSERT_FALSE(refused.times.has_value());
+  EXPECT_THAT(refused.times.error().front().message,
+              HasSubstr("all_to_all is done by NCCL alone, whose choice is not modelled where its "
+                        "ranks are on hosts of several kinds (hgx-h100, dgx-a100)"));
+  EXPECT_EQ(refused.times.error().front().pos.line, 1);
+}
+
+// Queue pairs are the network's: more of them spread a connection over more paths.
+TEST(SimulateCollective, TakesQueuePairsAndRoutingOfAScenarioFile) {
+  const auto time = [](const std::string& more) {
+    const std::string path = TestFile("with_qps.yaml");
+    std::ofstream(path) << "fabric: { family: leaf_spine, leaves: 4, spines: 8, hosts_per_leaf: 2, "
+                           "link: 400Gbps }\nhost: { preset: hgx-h100 }\n"
+                        << more;
+    return TimeOnKinds(path, "all_reduce", 64).times->rows[2].us;
+  };
+  const double one = time("");
+  EXPECT_EQ(one, time("rdma: { qps: 1 }\n"));
+  EXPECT_LT(time("rdma: { qps: 32 }\n"), one * 0.99);
+  EXPECT_LT(time("routing: { policy: spray }\n"), one * 0.99);
+  EXPECT_EQ(one, time("routing: { seeds: 3 }\n"));  // of the question
 }
 
 // Written and read back, every prior is itself to six digits.

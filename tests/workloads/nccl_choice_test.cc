@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -212,7 +213,7 @@ TEST(EfaTunerChoice, TakesTheAreasOfP5enAndP6) {
   const auto choice = [](EfaTuner tuner, NcclOp op, Bytes size, int ranks) {
     const auto got = EfaTunerChoice(tuner, op, size.count(), ranks, [](NcclPair) { return true; });
     return !got ? std::string("none")
-                : std::string(NcclName(got->algorithm)) + ' ' + NcclName(got->protocol);
+                : fmt::format("{} {}", NcclName(got->algorithm), NcclName(got->protocol));
   };
   struct Asked {
     EfaTuner tuner;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 
 #include "base/check.h"
 #include "workloads/collectives/nccl/cost_internal.h"
@@ -171,6 +172,17 @@ HostPart AsNcclSees(const HostPart& host) {
   out.nics = host.gpus;
   out.nic_ports = host.nic_ports * rails;
   return out;
+}
+
+bool AlikeToNccl(const HostPart& a, const HostPart& b) {
+  const auto read = [](const HostPart& host) {
+    return std::tuple(host.gpus, host.nics, host.nic_ports, host.nic_port.bits_per_second(),
+                      host.transport, host.nvlink.bits_per_second(), host.pcie.bits_per_second(),
+                      host.compute_capability, host.nvlinks, host.cpu, host.nvlink_shape,
+                      host.numa_nodes, host.gpus_per_pcie_switch, host.gpus_per_tray,
+                      host.c2c.bits_per_second());
+  };
+  return read(a) == read(b);
 }
 
 NcclComm BuildNcclComm(const HostPart& host, int nodes, int per_node, const NcclRules& rules,

@@ -67,6 +67,8 @@ struct NcclComm {
 // The host as NCCL sees it. EFA's plugin makes the NICs beside a GPU one device of as many ports,
 // up to four [AWS-OFI src/nccl_ofi_topo.c, include/nccl_ofi_rdma.h]: 32 of 100 Gb/s are 8 of 400.
 HostPart AsNcclSees(const HostPart& host);
+// Whether NCCL finds the same in both: what differs is price, power or a name.
+bool AlikeToNccl(const HostPart& a, const HostPart& b);
 
 // Of what a step over EFA's NICs of 100 Gb/s takes, as its plugin has it; 1 of other transports.
 double EfaHopShare(const HostPart& host);
