@@ -382,7 +382,7 @@ TEST(CollectiveTableText, ShortRowsFitEightyColumns) {
   const std::string text = CollectiveTableText(table, false, 80, CollectiveRows::kShort);
   ExpectNarrow(text);
   EXPECT_THAT(text, HasSubstr("67108864     2000.0  1990 .. 12345  66.58"));
-  EXPECT_THAT(text, HasSubstr("1500 .. 3000!  NVLSTree Simple x16\n"));
+  EXPECT_THAT(text, HasSubstr("1500 .. 3000 !  NVLSTree Simple x16\n"));
   std::istringstream lines(text);
   std::string line;
   while (std::getline(lines, line) && line.find("(us)") == std::string::npos)
