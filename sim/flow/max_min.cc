@@ -309,13 +309,9 @@ void MaxMinSystem::LeaveAlone(std::uint32_t l) {
   Empty(l);
   v.cap_level == link.capacity_bps / m.amount ? FindCap(m.variable)
                                               : CapByLink(v, crossings_[m.crossing]);
-  Hold(v);
-  const Held now = HeldNow(v);
-  const bool other_level = now.level != was.level, other_link = now.bottleneck != was.bottleneck;
-  const bool other_cap = now.bottleneck == kNoLink && (other_level || v.cap_link != cap_link);
-  if (other_link || other_cap) Note(m.variable);
-  if (other_level || other_link || now.elsewhere != was.elsewhere) SetMembers(v);
-  if (other_level || other_link) TellOthers(v, l, was);
+  Rehold(m.variable, l, was);
+  const bool other_cap = LevelOf(v) != was.level || v.cap_link != cap_link;
+  if (v.bottleneck == kNoLink && other_cap) Note(m.variable);
 }
 
 void MaxMinSystem::Leave(std::uint32_t id) {

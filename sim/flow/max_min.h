@@ -352,7 +352,7 @@ class MaxMinSystem {
   void SetShareOfOther(Member& m, std::uint32_t link, double before, double share);
   void Put(std::uint32_t link, double level, std::uint32_t moves);
   void LowerBound(Member& m, double share);
-  void Rehold(std::uint32_t id, std::uint32_t link, double before);
+  void Rehold(std::uint32_t id, std::uint32_t link, const Held& was);
   void TellOthers(const Variable& v, std::uint32_t link, const Held& was);
   void TellOther(const Crossing& c, double before, double after);
   [[gnu::noinline]] void Tell(std::uint32_t link);
@@ -375,6 +375,10 @@ class MaxMinSystem {
     return held.bottleneck == LinkId{link} ? held.elsewhere : held.level;
   }
   Held HeldNow(const Variable& v) const { return {LevelOf(v), v.elsewhere, v.bottleneck}; }
+  // Before `link` had another share than `share`.
+  Held HeldBefore(const Variable& v, std::uint32_t link, double share) const {
+    return {v.bottleneck == LinkId{link} ? share : LevelOf(v), v.elsewhere, v.bottleneck};
+  }
   // Elsewhere and bottleneck from the shares.
   void Hold(Variable& v) const;
 

@@ -286,18 +286,16 @@ void MaxMinSystem::SetShareOfOther(Member& m, std::uint32_t link, double before,
   if (m.kind == Member::Kind::kWide) {
     SetShareOfWide(m, link, before, share);
   } else if (m.held() || share <= GetsElsewhere(m)) {
-    Rehold(m.variable, link, before);
+    Rehold(m.variable, link, HeldBefore(variables_[m.variable], link, before));
   } else if (m.kind == Member::Kind::kOfLink && share < m.elsewhere) {
     LowerBound(m, share);
   }
 }
 
-// Finds out anew what holds the variable back, and tells its other links; `link` is the one whose
-// share has moved.
-void MaxMinSystem::Rehold(std::uint32_t id, std::uint32_t link, double before) {
+// Finds out anew what holds the variable back, which `was` until now, and tells its other links;
+// `link` is the one that has changed.
+void MaxMinSystem::Rehold(std::uint32_t id, std::uint32_t link, const Held& was) {
   Variable& v = variables_[id];
-  Held was = HeldNow(v);
-  if (was.bottleneck == LinkId{link}) was.level = before;
   Hold(v);
   const Held now = HeldNow(v);
   if (now.bottleneck != was.bottleneck) Note(id);

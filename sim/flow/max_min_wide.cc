@@ -265,7 +265,7 @@ void MaxMinSystem::SetShareOfWide(Member& own, std::uint32_t link, double before
   if (holds && share <= v.elsewhere)
     return TellOthersWide(v, link, {before, v.elsewhere, v.bottleneck});
   if (!holds && std::min(before, share) > v.elsewhere) return;
-  Rehold(own.variable, link, before);
+  Rehold(own.variable, link, HeldBefore(v, link, before));
 }
 
 // TellOthers(), but for the links' copies: they ask. Of a link of its own that does not fill

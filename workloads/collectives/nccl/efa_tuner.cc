@@ -222,14 +222,18 @@ std::vector<Area> P6Gather() {
           {kRingSimple, {{268435456, 16}, {far, 16}, {far, 5107.038}}}};
 }
 
-std::vector<Area> Areas(EfaTuner tuner, NcclOp op) {
+// Made once: a screening asks thousands of times.
+const std::vector<Area>& Areas(EfaTuner tuner, NcclOp op) {
+  static const std::vector<Area> kNone, kP5 = P5AllReduce(), kP5en = P5enAllReduce(),
+                                        kP5enGather = P5enGather(), kP6 = P6AllReduce(),
+                                        kP6Gather = P6Gather();
   const bool gathers = op == NcclOp::kAllGather || op == NcclOp::kReduceScatter;
   if (op == NcclOp::kAllReduce) {
-    if (tuner == EfaTuner::kP5) return P5AllReduce();
-    return tuner == EfaTuner::kP5en ? P5enAllReduce() : P6AllReduce();
+    if (tuner == EfaTuner::kP5) return kP5;
+    return tuner == EfaTuner::kP5en ? kP5en : kP6;
   }
-  if (!gathers || tuner == EfaTuner::kP5) return {};
-  return tuner == EfaTuner::kP5en ? P5enGather() : P6Gather();
+  if (!gathers || tuner == EfaTuner::kP5) return kNone;
+  return tuner == EfaTuner::kP5en ? kP5enGather : kP6Gather;
 }
 
 bool OnEdge(Point at, Point a, Point b) {
